@@ -1,0 +1,29 @@
+"""L_smo, Eq. 7: the gait prior changes little from one position to the next."""
+
+from kornia.filters import spatial_gradient
+from torch import Tensor
+
+from opengait.modeling.losses.base import BaseLoss
+
+
+def smoothness_loss(gait_prior: Tensor) -> Tensor:
+    """Mean over frames, channels and positions of |sobel_x * E_g| + |sobel_y * E_g|.
+
+    The Sobel kernels are the plain ones (1, 2, 1), not divided by 8: BigGait, whose weight of 0.02 the paper keeps,
+    has them so. Borders are replicated, so a constant map costs nothing; zero padding would charge every frame for
+    its edge.
+
+    Args:
+        gait_prior: E_g(f_{m,c}), (f, channels, h, w).
+    """
+    gradients = spatial_gradient(gait_prior.float(), mode="sobel", order=1, normalized=False)
+    return gradients.abs().sum(dim=2).mean()
+
+
+class SmoothnessLoss(BaseLoss):
+    """Engine loss for `smoothness_loss`; reads `gait_prior` from `training_feat`."""
+
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
+        loss = smoothness_loss(gait_prior)
+        self.info.update({"loss": loss.detach().clone()})
+        return loss, self.info

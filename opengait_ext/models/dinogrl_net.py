@@ -1,0 +1,182 @@
+"""DinoGRL as in Figure 2: an appearance and a gait stream, and PBMGE between them."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from opengait.errors import ConfigError
+from opengait.modeling.modules import SeparateBNNecks
+from opengait_ext.models.appearance import AppearanceEncoder
+from opengait_ext.models.enhancement import BidirectionalEnhancement
+from opengait_ext.models.gait import GaitExtractor
+from opengait_ext.models.pooling import StripeProjection
+from opengait_ext.models.silhouette import SilhouetteGenerator, Silhouettes
+from opengait_ext.models.vision_model import FrozenVisionModel
+
+
+@dataclass(frozen=True)
+class StreamOutput:
+    """One stream's features of n tracklets.
+
+    Attributes:
+        parts: f of the stream, (n, C, parts): the global feature, then the stripes of each granularity.
+        supervised: the N_s features of Eq. 17, (n, C, N_s): the global feature and its enhanced versions.
+        logits: their identity scores, (n, classes, N_s); None outside training or without classes.
+    """
+
+    parts: Tensor
+    supervised: Tensor
+    logits: Tensor | None
+
+
+@dataclass(frozen=True)
+class DinoGRLOutput:
+    """What the network makes of n tracklets of s frames.
+
+    Attributes:
+        descriptor: what retrieval compares, (n, C, p), the gait stream's features before the appearance stream's.
+        appearance: the appearance stream.
+        gait: the gait stream; None in a network without SASGL.
+        silhouettes: SASG's maps of the n * s frames, tracklet by tracklet; None without SASGL.
+    """
+
+    descriptor: Tensor
+    appearance: StreamOutput
+    gait: StreamOutput | None
+    silhouettes: Silhouettes | None
+
+
+class DinoGRLNet(nn.Module):
+    """The network of the paper (Section 3), for a notebook as for the engine.
+
+    `DinoGRLNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file.
+
+    Args:
+        appearance: E_app.
+        vision_model, silhouette_generator, gait: the three steps of SASGL; all None for the appearance baseline.
+        dimension: C.
+        granularities: n_s of PBMGE.
+        enhancement: whether PBMGE takes part; it needs both streams.
+        num_classes: identities of the classifiers; None for a network that only describes.
+        joint_learning: whether the gait stream's losses reach SASG (Eq. 10); off is Table 6's first row.
+        descriptor: "supervised" compares the features of Eq. 17, "parts" all stripes and enhanced features.
+    """
+
+    def __init__(
+        self,
+        appearance: AppearanceEncoder,
+        vision_model: FrozenVisionModel | None = None,
+        silhouette_generator: SilhouetteGenerator | None = None,
+        gait: GaitExtractor | None = None,
+        dimension: int = 256,
+        granularities: Sequence[int] = (2, 4, 8, 16),
+        enhancement: bool = True,
+        num_classes: int | None = None,
+        joint_learning: bool = True,
+        descriptor: Literal["supervised", "parts"] = "supervised",
+    ) -> None:
+        super().__init__()
+        if descriptor not in ("supervised", "parts"):
+            raise ConfigError(f"model_cfg.descriptor is {descriptor!r}; it must be 'supervised' or 'parts'.")
+        if enhancement and gait is None:
+            raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
+        self.joint_learning = joint_learning
+        self.descriptor = descriptor
+        self.appearance = appearance
+        self.appearance_parts = StripeProjection(appearance.out_channels, dimension, granularities)
+        self.vision_model = vision_model
+        self.silhouette_generator = silhouette_generator
+        self.gait = gait
+        if gait is not None:
+            self.gait_parts = StripeProjection(gait.out_channels, dimension, granularities)
+        self.enhancement = BidirectionalEnhancement(dimension, granularities) if enhancement else None
+        supervised = 1 + (len(granularities) if enhancement else 0)
+        self.appearance_heads = self.gait_heads = None
+        if num_classes is not None:
+            self.appearance_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=False)
+            if gait is not None:
+                self.gait_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=False)
+
+    @classmethod
+    def from_config(cls, model_cfg: Mapping[str, Any]) -> "DinoGRLNet":
+        """Build the network that a configuration file's `model_cfg` describes.
+
+        Raises:
+            ConfigError: an unknown key, or a value that cannot be.
+            CheckpointError: a weight file is missing or belongs to another network.
+        """
+        sections = ("appearance", "vision_model", "silhouette", "gait")
+        own = {key: value for key, value in model_cfg.items() if key not in ("model", *sections)}
+        appearance = build_part(AppearanceEncoder, "appearance", model_cfg.get("appearance"))
+        if model_cfg.get("gait") is None:
+            return build_part(cls, "", own, appearance=appearance)
+        vision_model = build_part(FrozenVisionModel, "vision_model", model_cfg.get("vision_model"))
+        generator = build_part(
+            SilhouetteGenerator,
+            "silhouette",
+            model_cfg.get("silhouette"),
+            token_channels=vision_model.channels,
+            layers=len(vision_model.layers),
+        )
+        gait = build_part(GaitExtractor, "gait", model_cfg["gait"], in_channels=generator.channels)
+        streams = {"vision_model": vision_model, "silhouette_generator": generator, "gait": gait}
+        return build_part(cls, "", own, appearance=appearance, **streams)
+
+    def forward(self, frames: Tensor, modality: Tensor) -> DinoGRLOutput:
+        """Describe n tracklets.
+
+        Args:
+            frames: float (n, s, 3, height, width), ImageNet-normalised.
+            modality: long (n), 0 visible, 1 infrared.
+        """
+        appearance = self.appearance_parts(self.appearance(frames, modality))
+        if self.gait is None:
+            stream = self.supervise(appearance, None, self.appearance_heads)
+            return DinoGRLOutput(self.describe(stream), stream, None, None)
+        silhouettes = self.silhouettes(frames)
+        enriched = silhouettes.enriched if self.joint_learning else silhouettes.enriched.detach()
+        gait = self.gait_parts(self.gait(enriched.unflatten(0, frames.shape[:2])))
+        enhanced = self.enhancement(appearance, gait) if self.enhancement is not None else (None, None)
+        appearance_stream = self.supervise(appearance, enhanced[0], self.appearance_heads)
+        gait_stream = self.supervise(gait, enhanced[1], self.gait_heads)
+        descriptor = torch.cat([self.describe(gait_stream), self.describe(appearance_stream)], dim=-1)
+        return DinoGRLOutput(descriptor, appearance_stream, gait_stream, silhouettes)
+
+    def silhouettes(self, frames: Tensor) -> Silhouettes:
+        """SASG alone on `frames` (n, s, 3, height, width); the maps are of the n * s frames in order."""
+        return self.silhouette_generator(self.vision_model(frames.flatten(0, 1)))
+
+    def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
+        """The N_s supervised features of a stream and, in training, their identity scores (Eq. 17)."""
+        supervised = parts[..., :1] if enhanced is None else torch.cat([parts[..., :1], enhanced], dim=-1)
+        logits = heads(supervised)[1] if heads is not None and self.training else None
+        return StreamOutput(parts, supervised, logits)
+
+    def describe(self, stream: StreamOutput) -> Tensor:
+        """A stream's share of the descriptor."""
+        if self.descriptor == "supervised":
+            return stream.supervised
+        return torch.cat([stream.parts, stream.supervised[..., 1:]], dim=-1)
+
+
+def build_part(part: Callable, section: str, settings: Mapping[str, Any] | None, **given: Any) -> Any:
+    """Call `part` with the settings of one section of `model_cfg` and what its neighbours determine.
+
+    Raises:
+        ConfigError: the section is no mapping, or has a key that `part` does not take.
+    """
+    where = f"model_cfg.{section}" if section else "model_cfg"
+    if not isinstance(settings, Mapping | None):
+        raise ConfigError(f"{where} must be a table of keys and values, not {settings!r}.")
+    known = [name for name in inspect.signature(part).parameters if name not in given]
+    for key in settings or {}:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+            raise ConfigError(f"{where} has an unknown key {key!r}; {hint}")
+    return part(**(settings or {}), **given)

@@ -1,0 +1,43 @@
+"""From a two-way partition of a frame to its foreground: which channel it is, and which tokens it covers."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
+    """The "spatially centered foreground mask" of Section 3.2: the channel that is denser inside than at the border.
+
+    The two channels sum to one, so exactly one of them is denser inside, and swapping them swaps the choice.
+
+    Args:
+        probabilities: (f, 2, h, w), softmax over the channels.
+        margin: share of the height and of the width that counts as border, on each side.
+
+    Returns:
+        (f, 1, h, w), with the gradient of the chosen channel.
+    """
+    height, width = probabilities.shape[-2:]
+    rows, columns = max(1, round(margin * height)), max(1, round(margin * width))
+    inside = torch.zeros(height, width, dtype=torch.bool, device=probabilities.device)
+    inside[rows : height - rows, columns : width - columns] = True
+    first = probabilities[:, 0].detach().float()
+    contrast = first[:, inside].mean(dim=1) - first[:, ~inside].mean(dim=1)
+    channel = (contrast < 0).long()
+    return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
+
+
+def covered_tokens(mask: Tensor) -> Tensor:
+    """Tokens that the encoders read: the rounded mask grown by one token (3x3), as in BigGait.
+
+    A frame in which the mask finds nobody keeps all of its tokens, so the norms and the diversity loss stay defined.
+
+    Args:
+        mask: (f, 1, h, w) foreground probability.
+
+    Returns:
+        (f, 1, h, w), bool.
+    """
+    grown = F.max_pool2d((mask.detach() > 0.5).float(), 3, stride=1, padding=1) > 0
+    empty = ~grown.flatten(1).any(dim=1)
+    return grown | empty.view(-1, 1, 1, 1)

@@ -1,0 +1,52 @@
+"""The linear encoders of SASG (Section 3.2): E_m, E_g and E_a, which read frozen patch tokens.
+
+BigGait (Ye et al., CVPR 2024) has the same parts; parameter names are its.
+"""
+
+from torch import Tensor, nn
+
+
+class TokenEncoder(nn.Module):
+    """Norm without affine parameters, then a linear map, or two with a hidden layer between them.
+
+    Args:
+        in_channels: of the tokens.
+        out_channels: of the result; no activation is applied, since resizing may come before it.
+        hidden: width of the hidden layer (norm and GELU follow it); None for a single linear map.
+        out_norm: whether a norm without affine parameters closes the encoder, as E_a has it before its sigmoid.
+        dropout: share of token entries dropped before the first norm, in training.
+        decoder: whether to hold D_m, the linear map back to `in_channels` (Eq. 5).
+
+    Shape: (tokens, in_channels) -> (tokens, out_channels).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        hidden: int | None = None,
+        out_norm: bool = False,
+        dropout: float = 0.0,
+        decoder: bool = False,
+    ) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.bn_s = nn.BatchNorm1d(in_channels, affine=False)
+        if hidden is None:
+            self.down_sampling = nn.Linear(in_channels, out_channels)
+        else:
+            self.down_sampling = nn.Sequential(
+                nn.Linear(in_channels, hidden),
+                nn.BatchNorm1d(hidden, affine=False),
+                nn.GELU(),
+                nn.Linear(hidden, out_channels),
+            )
+        self.bn_t = nn.BatchNorm1d(out_channels, affine=False) if out_norm else nn.Identity()
+        self.up_sampling = nn.Linear(out_channels, in_channels) if decoder else None
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.bn_t(self.down_sampling(self.bn_s(self.dropout(tokens))))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """D_m of Eq. 5: (tokens, out_channels) -> (tokens, in_channels)."""
+        return self.up_sampling(codes)

@@ -1,0 +1,29 @@
+"""Eq. 9 and 10: the gait loss reaches SASG with joint learning, and stops before it without (Table 6)."""
+
+import pytest
+
+from tests.equations.networks import tiny_batch, tiny_network
+
+
+def reached(network, encoder: str) -> bool:
+    parameters = getattr(network.silhouette_generator, encoder).down_sampling.parameters()
+    return any(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters)
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("encoder", ["mask_encoder", "gait_encoder", "appearance_encoder"])
+def test_gait_gradient_in_sasg(joint, encoder):
+    network = tiny_network(joint_learning=joint).train()
+    out = network(*tiny_batch())
+    (out.gait.logits.square().sum() + out.gait.supervised.square().sum()).backward()
+    assert reached(network, encoder) is joint
+    extractor = network.gait.stages.layer4[-1].conv2.weight
+    assert extractor.grad.abs().sum() > 0, "E_gait itself always learns"
+
+
+def test_the_frozen_model_never_gets_a_gradient_and_stays_in_evaluation():
+    network = tiny_network().train()
+    network(*tiny_batch()).descriptor.sum().backward()
+    assert not network.vision_model.training
+    assert not network.vision_model.transformer.blocks[0].training
+    assert all(p.grad is None and not p.requires_grad for p in network.vision_model.parameters())
