@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
@@ -65,6 +66,7 @@ class DinoGRLNet(nn.Module):
         num_classes: identities of the classifiers; None for a network that only describes.
         joint_learning: whether the gait stream's losses reach SASG (Eq. 10); off is Table 6's first row.
         descriptor: "supervised" compares the features of Eq. 17, "parts" all stripes and enhanced features.
+        normalise: whether the descriptor's features have length one, as the triplet loss compares them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class DinoGRLNet(nn.Module):
         num_classes: int | None = None,
         joint_learning: bool = True,
         descriptor: Literal["supervised", "parts"] = "supervised",
+        normalise: bool = True,
     ) -> None:
         super().__init__()
         if descriptor not in ("supervised", "parts"):
@@ -87,6 +90,7 @@ class DinoGRLNet(nn.Module):
             raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
         self.joint_learning = joint_learning
         self.descriptor = descriptor
+        self.normalise = normalise
         self.appearance = appearance
         self.appearance_parts = StripeProjection(appearance.out_channels, dimension, granularities)
         self.vision_model = vision_model
@@ -159,9 +163,10 @@ class DinoGRLNet(nn.Module):
 
     def describe(self, stream: StreamOutput) -> Tensor:
         """A stream's share of the descriptor."""
-        if self.descriptor == "supervised":
-            return stream.supervised
-        return torch.cat([stream.parts, stream.supervised[..., 1:]], dim=-1)
+        features = stream.supervised
+        if self.descriptor == "parts":
+            features = torch.cat([stream.parts, features[..., 1:]], dim=-1)
+        return F.normalize(features, dim=1) if self.normalise else features
 
 
 def build_part(part: Callable, section: str, settings: Mapping[str, Any] | None, **given: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_ext.models.pooling import granularity_slices
@@ -16,10 +17,12 @@ class LocalToGlobalEnhancement(nn.Module):
 
         Delta f = V M+ - V M- = V Q^T K = (V . Q) K,
 
-    which costs O(C) where the written form costs O(C^2); `explicit_enhancement` is the written form. The product is
-    divided by C: over sixteen steps the unscaled one grows without bound.
+    which costs O(C) where the written form costs O(C^2); `explicit_enhancement` is the written form.
 
-    psi^q starts as the identity, so that training starts from the stream's own global feature.
+    Two scales that the paper leaves open are fixed here. The product is divided by C, and stripes enter with a root
+    mean square of one. Else an update grows with the square of the stripes' scale, is compounded over sixteen steps,
+    and training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
+    starts from the stream's own global feature.
 
     Args:
         channels: C.
@@ -36,10 +39,16 @@ class LocalToGlobalEnhancement(nn.Module):
     def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
         """Enhance (n, C) by the stripes (n, C, n_s), top to bottom; returns (n, C)."""
         query = self.query(global_feature.unsqueeze(-1)).squeeze(-1)
+        stripes = unit_scale(stripes)
         keys, values = self.key(stripes).unbind(-1), self.value(stripes).unbind(-1)
         for key, value in zip(keys, values, strict=True):
             query = query + (value * query).mean(dim=1, keepdim=True) * key
         return query
+
+
+def unit_scale(stripes: Tensor) -> Tensor:
+    """Stripes (n, C, n_s), each scaled to a root mean square of one over its channels."""
+    return F.normalize(stripes, dim=1) * stripes.shape[1] ** 0.5
 
 
 def explicit_enhancement(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

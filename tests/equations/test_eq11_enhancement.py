@@ -29,6 +29,7 @@ def written_form(steps, feature, other):
     for step, count in zip(steps, GRANULARITIES, strict=True):
         query = feature @ step.query.weight[..., 0].T + step.query.bias
         for stripe in other[..., start : start + count].unbind(-1):
+            stripe = stripe / stripe.square().mean(dim=1, keepdim=True).sqrt()
             key = stripe @ step.key.weight[..., 0].T + step.key.bias
             value = stripe @ step.value.weight[..., 0].T + step.value.bias
             query = explicit_enhancement(query, key, value)
@@ -72,6 +73,11 @@ def test_each_granularity_reads_its_own_stripes_and_the_original_global(module, 
     before, after = module(*parts)[0], module(parts[0], changed)[0]
     different = [not torch.allclose(before[..., g], after[..., g]) for g in range(4)]
     assert different == [False, True, False, False]
+
+
+def test_the_scale_of_the_stripes_does_not_matter(module, parts):
+    before, after = module(*parts)[0], module(parts[0], 50 * parts[1])[0]
+    assert torch.allclose(before, after)
 
 
 def test_psi_are_separate_for_every_granularity_and_stream(module):

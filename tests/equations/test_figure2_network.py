@@ -47,7 +47,10 @@ def test_descriptor_of_all_parts_and_without_enhancement():
     assert tiny_network(descriptor="parts").eval()(frames, modality).descriptor.shape == (2, 12, 70)
     plain = tiny_network(enhancement=False).eval()(frames, modality)
     assert plain.descriptor.shape == (2, 12, 2)
-    assert torch.equal(plain.descriptor[..., 0], plain.gait.parts[..., 0])
+    unit = torch.nn.functional.normalize(plain.gait.parts[..., 0], dim=1)
+    assert torch.equal(plain.descriptor[..., 0], unit)
+    raw = tiny_network(enhancement=False, normalise=False).eval()(frames, modality)
+    assert torch.equal(raw.descriptor[..., 1], raw.appearance.parts[..., 0])
     fewer = tiny_network(granularities=[2, 4]).eval()(frames, modality)
     assert fewer.descriptor.shape == (2, 12, 6)
 
