@@ -1,0 +1,8 @@
+"""Distances, rankings and the evaluators that a configuration names."""
+
+from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.overlap import mean_iou
+from opengait.evaluation.ranking import RankMetrics, rank_metrics
+from opengait.evaluation.reranking import re_ranking
+
+__all__ = ["RankMetrics", "cuda_dist", "mean_iou", "rank_metrics", "re_ranking"]

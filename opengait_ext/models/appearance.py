@@ -1,10 +1,12 @@
 """Appearance representation learning (Section 3.1, Eq. 1)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from opengait_ext.models.pooling import set_pooling
-from opengait_ext.models.resnet import ResNetStages, load_stages, stage_channels
+from opengait_ext.models.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
 from opengait_ext.models.weights import load_exactly
 
 VISIBLE, INFRARED = 0, 1
@@ -40,6 +42,7 @@ class AppearanceEncoder(nn.Module):
         width: channels of the first stage.
         non_local: AGW's non-local blocks in stages 2 and 3.
         stem_relu, stem_pool: see `Stem`.
+        strides: see `ResNetStages`.
     """
 
     def __init__(
@@ -50,10 +53,11 @@ class AppearanceEncoder(nn.Module):
         non_local: bool = True,
         stem_relu: bool = True,
         stem_pool: bool = True,
+        strides: Sequence[int] = STAGE_STRIDES,
     ) -> None:
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
-        self.stages = ResNetStages(backbone, width, width, non_local)
+        self.stages = ResNetStages(backbone, width, width, non_local, strides)
         self.out_channels = stage_channels(backbone, width)[-1]
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
@@ -68,7 +72,7 @@ class AppearanceEncoder(nn.Module):
             modality: (n), 0 visible, 1 infrared.
 
         Returns:
-            (n, out_channels, height / 16, width / 16).
+            (n, out_channels, height / 16, width / 16), with the default stem and strides.
         """
         tracklets, count = frames.shape[:2]
         maps = self.stages(self.enter(frames.flatten(0, 1), modality.repeat_interleave(count)))

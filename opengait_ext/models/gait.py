@@ -1,9 +1,11 @@
 """E_gait, the gait feature extractor behind SASG (Section 3.2, Joint Learning Strategy)."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from opengait_ext.models.pooling import set_pooling
-from opengait_ext.models.resnet import ResNetStages, load_stages, stage_channels
+from opengait_ext.models.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
 
 
 class GaitExtractor(nn.Module):
@@ -14,18 +16,24 @@ class GaitExtractor(nn.Module):
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file for the stages, or None for random weights.
         width: channels of the first stage.
+        strides: see `ResNetStages`.
     """
 
     def __init__(
-        self, in_channels: int = 64, backbone: str = "resnet50", weights: str | None = None, width: int = 64
+        self,
+        in_channels: int = 64,
+        backbone: str = "resnet50",
+        weights: str | None = None,
+        width: int = 64,
+        strides: Sequence[int] = STAGE_STRIDES,
     ) -> None:
         super().__init__()
-        self.stages = ResNetStages(backbone, in_channels, width)
+        self.stages = ResNetStages(backbone, in_channels, width, strides=strides)
         self.out_channels = stage_channels(backbone, width)[-1]
         if weights is not None:
             load_stages(self.stages, weights, backbone, width, in_channels)
 
     def forward(self, silhouettes: Tensor) -> Tensor:
-        """f_{g,m} before it is cut into stripes: (n, s, in_channels, h, w) -> (n, out_channels, h / 4, w / 4)."""
+        """f_{g,m} before it is cut into stripes: (n, s, in_channels, h, w) -> (n, out_channels, h/4, w/4)."""
         maps = self.stages(silhouettes.flatten(0, 1))
         return set_pooling(maps.unflatten(0, silhouettes.shape[:2]))

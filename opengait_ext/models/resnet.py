@@ -1,5 +1,6 @@
 """ResNet stages for the appearance and the gait branch, with torchvision's names, so its ImageNet weights load."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -48,22 +49,35 @@ def stage_channels(name: str, width: int = 64) -> tuple[int, int, int, int]:
 
 
 class ResNetStages(nn.Module):
-    """layer1 to layer4 of a ResNet, the last one with stride 1, as re-identification uses it: an eighth of the input.
+    """layer1 to layer4 of a ResNet, the last one with stride 1, as re-identification uses it.
 
     Args:
         name: a key of `PLANS`.
         in_channels: channels of the input.
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
+        strides: of the four stages; small maps keep enough rows for the stripes with smaller ones.
 
-    Shape: (f, in_channels, h, w) -> (f, out_channels, h/4, w/4).
+    Raises:
+        ConfigError: no such ResNet, or not four strides.
+
+    Shape: (f, in_channels, h, w) -> (f, out_channels, h/4, w/4), with the default strides.
     """
 
-    def __init__(self, name: str, in_channels: int = 64, width: int = 64, non_local: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        in_channels: int = 64,
+        width: int = 64,
+        non_local: bool = False,
+        strides: Sequence[int] = STAGE_STRIDES,
+    ) -> None:
         super().__init__()
         plan = resnet_plan(name)
+        if len(strides) != 4:
+            raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
         channels = in_channels
-        for stage, (count, stride) in enumerate(zip(plan.blocks, STAGE_STRIDES, strict=True)):
+        for stage, (count, stride) in enumerate(zip(plan.blocks, strides, strict=True)):
             planes = width * 2**stage
             blocks = [make_block(plan.block, channels, planes, stride)]
             channels = planes * plan.block.expansion

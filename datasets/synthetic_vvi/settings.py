@@ -1,0 +1,70 @@
+"""What a synthetic data set is made from: one record, checked once."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+FORMAT = 1  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
+INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
+LARGEST_PID = 9999  # frame names carry four digits
+FIRST_TEST_PID = 501  # as in HITSZ-VCM
+
+
+class SettingsError(ValueError):
+    """A setting or an output folder cannot be used; the message says which and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticConfig:
+    """Parameters of a data set; two equal records give the same bytes.
+
+    Attributes:
+        train_identities, test_identities: number of people; no person is in both splits.
+        cameras: cameras, numbered from 1; every person is seen by each of them in both modalities.
+        tracklets: tracklets of one person, camera and modality.
+        frames: typical length of a tracklet; lengths vary by a quarter and do not fall under 12 unless `frames` does.
+        size: height and width of a frame in pixels.
+        seed: other people, cameras and walks.
+        occlusion, motion_blur: share of tracklets in which something passes before the person, or a few frames blur.
+    """
+
+    train_identities: int = 48
+    test_identities: int = 24
+    cameras: int = 4
+    tracklets: int = 1
+    frames: int = 24
+    size: tuple[int, int] = (128, 64)
+    seed: int = 0
+    occlusion: float = 0.12
+    motion_blur: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a value that cannot be drawn."""
+        for name in ("train_identities", "test_identities", "cameras", "tracklets", "frames"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.seed < 0:
+            raise SettingsError(f"seed is {self.seed}; give 0 or more")
+        for name in ("occlusion", "motion_blur"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
+        object.__setattr__(self, "size", tuple(self.size))  # a list, as from JSON, would not compare equal
+        height, width = self.size
+        if not (32 <= height <= 1024 and 16 <= width <= 1024):
+            raise SettingsError(f"size is {height} x {width}; give a height of 32..1024 and a width of 16..1024 pixels")
+        if self.test_pids[-1] > LARGEST_PID:
+            raise SettingsError(f"the last person would be number {self.test_pids[-1]}; at most {LARGEST_PID} fit")
+
+    @property
+    def train_pids(self) -> range:
+        """Person numbers of the training split."""
+        return range(1, self.train_identities + 1)
+
+    @property
+    def test_pids(self) -> range:
+        """Person numbers of the test split, after all those of the training split."""
+        first = max(FIRST_TEST_PID, self.train_identities + 1)
+        return range(first, first + self.test_identities)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything the bytes depend on, as plain JSON values."""
+        return {"format": FORMAT} | asdict(self) | {"size": list(self.size)}

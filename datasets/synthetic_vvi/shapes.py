@@ -1,0 +1,109 @@
+"""Outlines of simple solids seen by a camera: the projection, tapered capsules and ellipses, for all frames at once."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+ARC_POINTS = 7
+ELLIPSE_POINTS = 18
+
+
+class Paint(IntEnum):
+    """What a pixel of the figure is covered with; the far side of the body is painted darker."""
+
+    NOTHING = 0
+    SKIN = 1
+    SKIN_FAR = 2
+    UPPER = 3
+    UPPER_FAR = 4
+    LOWER = 5
+    LOWER_FAR = 6
+    SHOES = 7
+    SHOES_FAR = 8
+    HAIR = 9
+    HEADGEAR = 10
+    BAG = 11
+    PATTERN = 12
+    FACE = 13
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera is: `heading` is the angle of the walk to the image plane, 0 to the right, pi to the left;
+    `pitch` is how far the camera looks down."""
+
+    heading: float
+    pitch: float
+
+    @property
+    def forward(self) -> float:
+        """How much of a step ahead shows as a step to the right: the cosine of the heading."""
+        return float(np.cos(self.heading))
+
+    @property
+    def away(self) -> float:
+        """The sine of the heading, positive when the walker's back shows."""
+        return float(np.sin(self.heading))
+
+    @property
+    def near_side(self) -> str:
+        """The side of the body nearer to the camera."""
+        return "right" if self.forward > 0 else "left"
+
+    @property
+    def far_side(self) -> str:
+        """The other side."""
+        return "left" if self.forward > 0 else "right"
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 3) of the walker's frame to (..., 2) on the image plane, x right and y up, in statures."""
+        right = points[..., 0] * self.forward - points[..., 1] * self.away
+        depth = points[..., 0] * self.away + points[..., 1] * self.forward
+        up = points[..., 2] * np.cos(self.pitch) + depth * np.sin(self.pitch)
+        return np.stack([right, up], axis=-1)
+
+    def half_width(self, lateral: float, depth: float) -> float:
+        """Half the visible width of an upright elliptic cylinder with these half axes."""
+        return float(np.hypot(lateral * self.away, depth * self.forward))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One polygon a frame, (frames, points, 2), and what it is painted with."""
+
+    paint: Paint
+    outline: np.ndarray
+
+
+def capsule(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> np.ndarray:
+    """A rod with round ends, from and to (frames, 2): (frames, 2 * ARC_POINTS, 2)."""
+    axis = end - start
+    angle = np.arctan2(axis[:, 1], axis[:, 0])[:, None]
+    arc = np.linspace(-np.pi / 2, np.pi / 2, ARC_POINTS)[None]
+    ends = []
+    for centre, radius, turn in ((end, end_radius, 0.0), (start, start_radius, np.pi)):
+        direction = angle + turn + arc
+        ends.append(centre[:, None] + radius * np.stack([np.cos(direction), np.sin(direction)], axis=-1))
+    return np.concatenate(ends, axis=1)
+
+
+def ellipse(
+    centre: np.ndarray, up: np.ndarray, half_height: float, half_width: float, arc: tuple[float, float] = (0, 2 * np.pi)
+) -> np.ndarray:
+    """An ellipse, or the part of it between two angles, as (frames, ELLIPSE_POINTS, 2).
+
+    Args:
+        centre: (frames, 2).
+        up: (frames, 2), unit vectors along the half axis `half_height`.
+        half_height, half_width: half axes; a negative width mirrors the arc.
+        arc: angles from the sideways axis (0) towards `up` (a quarter turn).
+    """
+    sideways = np.stack([up[:, 1], -up[:, 0]], axis=-1)
+    angle = np.linspace(*arc, ELLIPSE_POINTS)[None, :, None]
+    return centre[:, None] + np.cos(angle) * half_width * sideways[:, None] + np.sin(angle) * half_height * up[:, None]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (frames, 2) scaled to length 1."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

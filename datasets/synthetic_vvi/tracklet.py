@@ -1,0 +1,121 @@
+"""One walk past one camera: its draws, and its frames and silhouettes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthetic_vvi.drawing import Placement
+from synthetic_vvi.figure import figure
+from synthetic_vvi.painter import Backdrop, Painter
+from synthetic_vvi.person import Person, draw_person, on_another_day
+from synthetic_vvi.scene import camera
+from synthetic_vvi.settings import SyntheticConfig
+from synthetic_vvi.shapes import Part, View
+from synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
+
+FRAMES_A_SECOND = 12.0
+SHORTEST = 12  # shorter tracklets are dropped by the benchmark
+
+
+@dataclass(frozen=True, order=True)
+class TrackletKey:
+    """Names a tracklet: all of its draws come from this key and the seed, so order and workers do not matter."""
+
+    pid: int
+    modality: int
+    camera: int
+    track: int
+
+
+def stream(config: SyntheticConfig, key: TrackletKey) -> np.random.Generator:
+    """The tracklet's own random numbers."""
+    return np.random.default_rng([config.seed, 2, key.pid, key.modality, key.camera, key.track])
+
+
+def draw_length(config: SyntheticConfig, rng: np.random.Generator) -> int:
+    """Frames of a tracklet; the first draw of its stream."""
+    length = round(config.frames * rng.uniform(0.75, 1.25))
+    return max(length, SHORTEST) if config.frames >= SHORTEST else max(length, 1)
+
+
+def tracklet_length(config: SyntheticConfig, key: TrackletKey) -> int:
+    """Frames of a tracklet without drawing it."""
+    return draw_length(config, stream(config, key))
+
+
+def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
+    """The person `pid` and their clothes, the same in all tracklets."""
+    person = draw_person(np.random.default_rng([config.seed, 0, pid]))
+    return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]))
+
+
+def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (frame, silhouette) pairs.
+
+    Frames are uint8 (height, width, 3), blue green red, or (height, width, 1) in infrared; silhouettes are uint8
+    (height, width) of 0 and 255 and hold what can be seen of the person and of what they carry.
+    """
+    rng = stream(config, key)
+    length = draw_length(config, rng)
+    person, wardrobe = who(config, key.pid)
+    person = on_another_day(person, rng)
+    place = camera(config.seed, key.camera, config.size)
+    reverse = rng.random() < 0.5
+    heading = place.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
+    view = View(heading, place.pitch)
+    rate = person.gait.cadence / FRAMES_A_SECOND
+    phase = 2 * np.pi * (rng.uniform() + rate * np.arange(length))
+    parts = figure(person, view, phase)
+    pelvis = parts_anchor(parts)
+    placement, jitter = place_figure(parts, place.fill, config.size, rng)
+    step = 4 * person.body.leg * np.sin(person.gait.stride) * rate * placement.scale.mean() * view.forward
+    scroll = rng.uniform(0, place.visible.shape[1]) + step * np.arange(length)
+    backgrounds = Backdrop(place, key.modality, config.size, scroll, placement, jitter)
+    ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
+    yield from Painter(config, key.modality, rng, place, wardrobe, backgrounds, step, ground).frames(
+        parts, placement, pelvis
+    )
+
+
+def parts_anchor(parts: list[Part]) -> np.ndarray:
+    """A place that the pattern of the clothes is fixed to, (frames, 2) in statures: low on the trunk."""
+    largest = max(parts, key=lambda part: float(np.ptp(part.outline[..., 1])))
+    return largest.outline.mean(axis=1)
+
+
+def smooth_noise(rng: np.random.Generator, length: int) -> np.ndarray:
+    """A slow random walk around 0 of unit variance, (length,)."""
+    noise = rng.standard_normal(length)
+    for index in range(1, length):
+        noise[index] = 0.8 * noise[index - 1] + 0.6 * noise[index]
+    return noise
+
+
+def place_figure(
+    parts: list[Part], fill: float, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Placement, np.ndarray]:
+    """Fits the figure into the frame as a detector would, a few per cent off.
+
+    Returns:
+        The placement, and the box's own (frames, 3) shift right, shift down and scale, which move the background too.
+    """
+    height, width = size
+    low = np.min([part.outline.min(axis=1) for part in parts], axis=0)
+    high = np.max([part.outline.max(axis=1) for part in parts], axis=0)
+    length = len(low)
+    stature = fill * rng.uniform(0.96, 1.03) * height / np.median(high[:, 1] - low[:, 1])
+    middle = (low + high) / 2
+    middle[:, 0] = 0.5 * middle[:, 0].mean()  # half way between the pelvis and the middle of the box
+    middle[:, 1] = middle[:, 1].mean()
+    jitter = np.stack(
+        [
+            width * (0.02 * rng.normal() + 0.012 * smooth_noise(rng, length)),
+            height * (0.008 * rng.normal() + 0.006 * smooth_noise(rng, length)),
+            1 + 0.012 * smooth_noise(rng, length),
+        ],
+        axis=1,
+    )
+    scale = stature * jitter[:, 2]
+    centre = np.array([width / 2, height / 2]) + jitter[:, :2] + scale[:, None] * middle * np.array([-1.0, 1.0])
+    return Placement(centre, scale), jitter

@@ -1,0 +1,136 @@
+"""The folder: HITSZ-VCM's frames and info files, and the silhouettes beside them."""
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
+from synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
+
+DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second lies there while the first is not yet true
+PARTS = ("Train", "Test", "info", "silhouettes")
+FOLDERS = {INFRARED: "ir", VISIBLE: "rgb"}
+FRAME_STEP = 5  # the benchmark keeps every fifth frame of its videos
+JPEG_QUALITY = 92
+
+
+def splits(config: SyntheticConfig) -> dict[str, range]:
+    """Person numbers by split folder."""
+    return {"Train": config.train_pids, "Test": config.test_pids}
+
+
+def tracklets_of(config: SyntheticConfig, pid: int) -> Iterator[tuple[TrackletKey, str, list[int]]]:
+    """A person's tracklets in file order: key, folder under the person's, frame numbers.
+
+    The tracklets of one camera and modality share a folder, as in the benchmark: only the info files tell them apart.
+    """
+    for modality in (VISIBLE, INFRARED):
+        for number in range(1, config.cameras + 1):
+            first = 1
+            for track in range(1, config.tracklets + 1):
+                key = TrackletKey(pid, modality, number, track)
+                length = tracklet_length(config, key)
+                yield key, f"{FOLDERS[modality]}/D{number}", [first + FRAME_STEP * index for index in range(length)]
+                first += FRAME_STEP * length
+
+
+def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> int:
+    """Draws every tracklet of one person; returns the number of frames."""
+    split, pid = job
+    count = 0
+    for key, folder, numbers in tracklets_of(config, pid):
+        frames = out / split / f"{pid:04d}" / folder
+        silhouettes = out / "silhouettes" / split / f"{pid:04d}" / folder
+        frames.mkdir(parents=True, exist_ok=True)
+        silhouettes.mkdir(parents=True, exist_ok=True)
+        for number, (frame, silhouette) in zip(numbers, render(config, key), strict=True):
+            save(frames / f"{number}.jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            save(silhouettes / f"{number}.png", silhouette, [cv2.IMWRITE_PNG_BILEVEL, 1])
+            count += 1
+    return count
+
+
+def save(path: Path, picture: np.ndarray, options: list[int]) -> None:
+    """Encodes and writes one picture; raises OSError if the disk does not take it."""
+    path.write_bytes(cv2.imencode(path.suffix, picture, options)[1].tobytes())
+
+
+def write_info(out: Path, config: SyntheticConfig) -> None:
+    """The five text files of the benchmark; rows and lines count from 1, both ends included."""
+    info = out / "info"
+    info.mkdir(exist_ok=True)
+    for split, pids in splits(config).items():
+        names: list[str] = []
+        rows: list[str] = []
+        for pid in pids:
+            for key, _, numbers in tracklets_of(config, pid):
+                first = len(names) + 1
+                stem = f"{pid:04d}M{key.modality}D{key.camera}T{key.track}"
+                names += [f"{stem}F{number}.jpg" for number in numbers]
+                rows.append(f"{key.modality} {first} {len(names)} {pid:04d} {key.camera}")
+        (info / f"{split.lower()}_name.txt").write_text("\n".join(names) + "\n")
+        (info / f"track_{split.lower()}_info.txt").write_text("\n".join(rows) + "\n")
+        if split == "Test":
+            queries = [str(number) for number, row in enumerate(rows, 1) if row.startswith(f"{INFRARED} ")]
+            (info / "query_IDX.txt").write_text(" ".join(queries) + "\n")
+
+
+def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
+    """Makes `out` ready to be written to; False if it already holds exactly this data set.
+
+    Only folders that this generator marked as its own are ever cleared.
+
+    Raises:
+        SettingsError: `out` holds something else, or, without `force`, a data set of other parameters.
+    """
+    if out.exists() and not out.is_dir():
+        raise SettingsError(f"{out} is a file; name a folder with --out")
+    done, started = out / DONE, out / STARTED
+    if done.exists():
+        found = json.loads(done.read_text())
+        wanted = config.as_json()
+        if found == wanted and not force:
+            return False
+        if not force:
+            names = [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
+            changes = ", ".join(f"{name} is {found.get(name)} there, {wanted.get(name)} asked for" for name in names)
+            raise SettingsError(f"{out} holds a data set of other parameters ({changes}); use another --out or --force")
+    elif not started.exists() and out.exists() and any(out.iterdir()):
+        raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    started.write_text(json.dumps(config.as_json(), indent=2) + "\n")
+    done.unlink(missing_ok=True)
+    for part in PARTS:
+        if (out / part).exists():
+            shutil.rmtree(out / part)
+    return True
+
+
+def write_tree(out: Path, config: SyntheticConfig, *, workers: int, progress: bool) -> None:
+    """Draws everyone and writes the info files; `workers` processes share the people."""
+    jobs = [(split, pid) for split, pids in splits(config).items() for pid in pids]
+    task = partial(write_person, out, config)
+    with tqdm(total=len(jobs), desc="people", unit="person", disable=not progress) as bar:
+        if workers <= 1:
+            threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+            try:
+                for job in jobs:
+                    task(job)
+                    bar.update()
+            finally:
+                cv2.setNumThreads(threads)
+        else:
+            # Fresh processes: OpenCV's and PyTorch's threads do not survive a fork.
+            with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
+                for _ in pool.imap_unordered(task, jobs):
+                    bar.update()
+    write_info(out, config)
+    (out / STARTED).replace(out / DONE)

@@ -1,0 +1,133 @@
+"""Frame sources: things with a length that decode a frame only when it is asked for.
+
+A frame source answers `len(source)` and `source[indices]` with an array `[k, ...]` of the asked frames, in the asked
+order. A numpy array is a frame source as it is. Picking 6 of 24 images decodes 6.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from opengait.data.safe_pickle import load_pickle
+from opengait.errors import DataError
+
+
+class FrameSource(Protocol):
+    """What a data set hands over for each feature of a tracklet."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Sequence[int]) -> np.ndarray: ...
+
+
+class PickledFrames:
+    """The frames of one pickle file: an array `[frames, ...]` or a list of `frames` arrays. Loaded on first use.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._frames: np.ndarray | list | None = None
+
+    def load(self) -> np.ndarray | list:
+        """Every frame, read from the file once.
+
+        Raises:
+            DataError: the file cannot be read, or holds something other than a sequence of frames.
+        """
+        if self._frames is None:
+            frames = load_pickle(self.path)
+            lone = isinstance(frames, np.ndarray) and frames.ndim == 0
+            if lone or not isinstance(frames, list | tuple | np.ndarray):
+                raise DataError(f"{self.path} holds a {type(frames).__name__}; wanted is an array or list of frames.")
+            self._frames = list(frames) if isinstance(frames, tuple) else frames
+        return self._frames
+
+    def __len__(self) -> int:
+        return len(self.load())
+
+    def __getitem__(self, indices: Sequence[int]) -> np.ndarray | list[np.ndarray]:
+        """`[k, ...]`; a list of k arrays where frames differ in shape, as point clouds do."""
+        frames = self.load()
+        if isinstance(frames, np.ndarray):
+            return frames[np.asarray(indices, dtype=np.intp)]
+        picked = [np.asarray(frames[index]) for index in indices]
+        return np.stack(picked) if len({frame.shape for frame in picked}) == 1 else picked
+
+    def __repr__(self) -> str:
+        return f"PickledFrames({str(self.path)!r})"
+
+
+class ImageFrames:
+    """Image files as frames, uint8 `[k, 3, h, w]`, RGB.
+
+    Images are decoded whole, converted to RGB and resized bilinearly; grey images get three equal channels.
+
+    Args:
+        paths: one image file a frame, in order.
+        size: (height, width) of every frame handed out.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], size: tuple[int, int]) -> None:
+        self.paths = paths
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
+        """Decode the asked frames only; a frame asked for twice is decoded once.
+
+        Raises:
+            DataError: a file is missing, empty or not an image; the message names it.
+        """
+        decoded: dict[int, np.ndarray] = {}
+        for index in map(int, indices):
+            if index not in decoded:
+                decoded[index] = self._decode(self.paths[index])
+        height, width = self.size
+        out = np.empty((len(indices), 3, height, width), dtype=np.uint8)
+        for place, index in enumerate(map(int, indices)):
+            out[place] = decoded[index]
+        return out
+
+    def _decode(self, path: str | Path) -> np.ndarray:
+        height, width = self.size
+        try:
+            with Image.open(path) as image:
+                frame = image.convert("RGB")
+        # Pillow reports damage as any of these, depending on the format and on how far it got.
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DataError(f"Cannot read the frame {path}: {reason}.") from error
+        if frame.size != (width, height):
+            frame = frame.resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(frame).transpose(2, 0, 1)
+
+    def __repr__(self) -> str:
+        first = self.paths[0] if len(self.paths) else None
+        return f"ImageFrames({len(self.paths)} images from {str(first)!r})"
+
+
+def check_same_length(sources: Sequence[Any], tracklet: str) -> int:
+    """The number of frames that all features of a tracklet share.
+
+    Raises:
+        DataError: the features disagree, or there is no feature or no frame.
+    """
+    if not sources:
+        raise DataError(f"Tracklet {tracklet} has no feature; check data_cfg.data_in_use against its directory.")
+    lengths = [len(source) for source in sources]
+    if len(set(lengths)) > 1:
+        found = ", ".join(
+            f"{getattr(source, 'path', f'feature {place}')}: {lengths[place]}" for place, source in enumerate(sources)
+        )
+        raise DataError(f"The features of tracklet {tracklet} differ in their number of frames ({found}).")
+    if lengths[0] == 0:
+        raise DataError(f"Tracklet {tracklet} has no frames; remove it or prepare it again.")
+    return lengths[0]

@@ -1,0 +1,192 @@
+"""Batches for the training and test loops, loaded by worker processes.
+
+Everything random about an item (which frames, which augmentation) is drawn under a seed made of the run's seed, the
+batch's number and the item's place in the whole batch; the same holds for the sampler's draws. So batch k is a pure
+function of (seed, k): the number of processes, the number of workers and stopping and resuming change nothing.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from opengait import distributed, registry
+from opengait.data.collate_fn import CollateFn
+from opengait.data.sampler import InferenceSampler
+from opengait.errors import ConfigError, UserError
+from opengait.utils.arguments import get_valid_args
+
+# Keys of the sampler section that are not the sampler's own arguments.
+_OTHER_READERS_KEYS = (
+    "type",
+    "sample_type",
+    "frames_num_fixed",
+    "frames_num_min",
+    "frames_num_max",
+    "frames_skip_num",
+    "frames_all_limit",
+    "points_in_use",
+)
+Request = tuple[str, list[int], list[int]]
+
+
+def build_loader(
+    dataset: Any,
+    sampler_cfg: dict[str, Any],
+    transforms: Sequence[Callable],
+    *,
+    training: bool,
+    seed: int,
+    start_iteration: int = 0,
+    num_workers: int = 0,
+    wants_raw: bool = False,
+) -> DataLoader:
+    """A loader of this rank's batches `[seqs, labels, types, views, seqL]` (see `CollateFn`).
+
+    Training: endless, from batch `start_iteration` on; rank r of n holds positions r, r + n, ... of the sampler's
+    batch. Test: every tracklet in order; each step gives a rank one tracklet, or `batch_size` of them where the
+    sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks make equally many
+    steps: gather the steps in rank order and cut to `len(dataset)`.
+
+    Args:
+        dataset: the tracklets of this phase.
+        sampler_cfg: `type`, `batch_size`, `sample_type` and what they need.
+        transforms: one callable a feature.
+        seed: the run's seed.
+        start_iteration: number of batches already drawn from this loader's run.
+        num_workers: loading processes; 0 loads in this one.
+        wants_raw: collate untransformed arrays, for models that do it themselves.
+
+    Raises:
+        ConfigError: the sampler section cannot be used.
+    """
+    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else transforms)
+    plan: TrainingPlan | TestPlan
+    if training:
+        plan = TrainingPlan(_training_sampler(dataset, sampler_cfg), seed, start_iteration)
+    else:
+        plan = TestPlan(_test_sampler(dataset, sampler_cfg, collate.picker.packed))
+    return TrackletLoader(
+        _Batches(dataset, collate, seed),
+        sampler=plan,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker,
+        # Without a generator of its own a DataLoader draws its base seed from the training's random stream.
+        generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),
+    )
+
+
+class TrainingPlan:
+    """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, indices).
+
+    Args:
+        sampler: whole batches from `batches()`; one that only iterates, as OpenGait's do, gives this rank's share.
+    """
+
+    def __init__(self, sampler: Any, seed: int, start: int = 0) -> None:
+        self.sampler = sampler
+        self.seed = seed
+        self.start = start
+
+    def __iter__(self) -> Iterator[Request]:
+        rank, world = distributed.rank(), distributed.world_size()
+        whole = hasattr(self.sampler, "batches")
+        stream = iter(self.sampler.batches() if whole else self.sampler)
+        first = self.start if getattr(self.sampler, "stateless", False) else 0
+        for number in itertools.count(first):
+            with distributed.isolated_random(distributed.mix_seed(self.seed, "sampler", number)):
+                indices = list(next(stream))
+            if number < self.start:
+                continue
+            indices = indices[rank::world] if whole else indices
+            yield f"train/{number}", [rank + world * place for place in range(len(indices))], indices
+
+
+class TestPlan:
+    """Requests for this rank's part of the test set, in order; an item's position is its index."""
+
+    __test__ = False
+
+    def __init__(self, sampler: InferenceSampler) -> None:
+        self.sampler = sampler
+
+    def __iter__(self) -> Iterator[Request]:
+        for indices in self.sampler:
+            yield "test", indices, indices
+
+    def __len__(self) -> int:
+        return -(-len(self.sampler.dataset) // self.sampler.batch_size)
+
+
+class TrackletLoader(DataLoader):
+    """A DataLoader that raises a worker's `UserError` as it is, without the worker's traceback around its message."""
+
+    def __iter__(self) -> Iterator[list]:
+        for batch in super().__iter__():
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
+
+
+class _Batches(torch.utils.data.Dataset):
+    """Answers a request with a collated batch; in everything else it is the data set, as models expect of a loader."""
+
+    def __init__(self, dataset: Any, collate: CollateFn, seed: int) -> None:
+        self.dataset = dataset
+        self.collate = collate
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not set here; before `dataset` is (while unpickling) there is nothing to ask.
+        if name == "dataset" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __getitem__(self, request: Request) -> list | UserError:
+        key, positions, indices = request
+        prepared = []
+        try:
+            for position, index in zip(positions, indices, strict=True):
+                with distributed.isolated_random(distributed.mix_seed(self.seed, key, position)):
+                    prepared.append(self.collate.prepare(self.dataset[index]))
+            return self.collate.join(prepared)
+        except UserError as error:
+            return error
+
+
+def _training_sampler(dataset: Any, sampler_cfg: dict[str, Any]) -> Any:
+    sampler = registry.samplers.get(sampler_cfg.get("type", "TripletSampler"))
+    if "batch_size" not in sampler_cfg:
+        raise ConfigError("sampler.batch_size is missing.")
+    return sampler(dataset, **get_valid_args(sampler, sampler_cfg, _OTHER_READERS_KEYS))
+
+
+def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> InferenceSampler:
+    kind = sampler_cfg.get("type", "InferenceSampler")
+    if kind != "InferenceSampler":
+        raise ConfigError(
+            f"evaluator_cfg.sampler.type is {kind!r}; testing needs every tracklet once: InferenceSampler."
+        )
+    size = sampler_cfg.get("batch_size", 1)
+    if not isinstance(size, int) or size < 1:
+        raise ConfigError(f"evaluator_cfg.sampler.batch_size is {size!r}; wanted is one whole number.")
+    return InferenceSampler(dataset, (1 if packed else size) * distributed.world_size())
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(worker: int) -> None:
+    # OpenCV's own threads in every worker fight over the cores.
+    cv2.setNumThreads(0)

@@ -1,0 +1,172 @@
+"""Reading pickled frames without trusting them.
+
+A pickle can name any importable function and have it called. This reader knows five names, those that numpy 1 and 2
+write for arrays and scalars, and answers them with code of its own; every other name is refused. The files of
+OpenGait's preparation scripts (one array, or a list of arrays, a file) need no more.
+"""
+
+import io
+import math
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opengait.errors import DataError
+
+_NUMERIC = re.compile(r"[?bB]|[biufc]\d{1,2}|[SU]\d+|O8?")
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+
+
+def load_pickle(path: str | Path) -> Any:
+    """The value in a pickle file: numpy arrays and scalars, lists, tuples, dicts, sets, numbers, text, bytes.
+
+    Raises:
+        DataError: the file is missing, empty or damaged, or names anything beyond those types.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return read_pickle(file, str(path))
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
+    """`load_pickle` from an open binary file; `name` stands for it in messages."""
+    try:
+        return _settle(_PlainUnpickler(file).load())
+    except _Refused as refusal:
+        raise DataError(
+            f"{name} was not loaded: it names {refusal}, and only numpy arrays, lists, tuples, dicts and plain values "
+            f"are read; write the file again with such values."
+        ) from None
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be cut short."
+        ) from error
+
+
+class _Refused(Exception):
+    """The file wants something beyond plain values."""
+
+
+class _Type:
+    """Stands for a numpy dtype while its state is still to come from the file."""
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
+        if not isinstance(code, str) or not _NUMERIC.fullmatch(code):
+            raise _Refused(f"the numpy type {code!r}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        order, subarray, names, fields = state[1:5]
+        if subarray is not None or names is not None or fields is not None:
+            raise _Refused("a structured numpy type")
+        if order not in ("<", ">", "|", "="):
+            raise ValueError(f"byte order {order!r}")
+        if order != "|":
+            self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array(np.ndarray):
+    """An array while its state is still to come from the file; `_settle` turns it into a plain one."""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, fortran, raw = state
+        if kind.dtype.hasobject and not (isinstance(raw, list) and len(raw) == math.prod(shape)):
+            raise ValueError("an object array without its list")
+        super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))
+
+
+class _ArrayType:
+    """What the name `numpy.ndarray` gives: good for `_empty_array` only."""
+
+
+def _empty_array(subtype: Any, shape: Any, code: Any) -> _Array:
+    if subtype is not _ArrayType or tuple(shape) != (0,):
+        raise ValueError("an array that numpy did not write")
+    return np.ndarray.__new__(_Array, (0,), np.int8)
+
+
+def _array_from_buffer(buffer: Any, kind: _Type, shape: tuple, order: str, axis_order: Any = None) -> np.ndarray:
+    values = np.frombuffer(buffer, dtype=kind.dtype)
+    if order == "K" and axis_order is not None:
+        return values.reshape(shape, order="C").transpose(axis_order)
+    return values.reshape(shape, order=order)
+
+
+def _scalar(kind: _Type, raw: Any = b"") -> Any:
+    if kind.dtype.hasobject:
+        raise _Refused("a numpy object scalar")
+    return np.frombuffer(raw, dtype=kind.dtype)[0]
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Bytes as protocols 0 to 2 write them; any other codec is refused."""
+    if encoding != "latin1":
+        raise _Refused(f"the codec {encoding!r}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """Empty bytes as protocols 0 to 2 write them."""
+    return b""
+
+
+_KNOWN: dict[tuple[str, str], Callable] = {
+    ("numpy", "ndarray"): _ArrayType,
+    ("numpy", "dtype"): _Type,
+    ("_codecs", "encode"): _latin1,
+    ("builtins", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): _no_bytes,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _empty_array
+    _KNOWN[f"{_core}.multiarray", "scalar"] = _scalar
+    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _array_from_buffer
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _KNOWN[module, name]
+        except KeyError:
+            raise _Refused(f"{module}.{name}") from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise _Refused(f"the outside object {pid!r}")
+
+
+def _settle(value: Any) -> Any:
+    """Replace the reader's stand-ins by plain arrays, inside containers too."""
+    if isinstance(value, _Array):
+        value = value.view(np.ndarray)
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            for place, item in enumerate(value.flat):
+                value.flat[place] = _settle(item)
+        return value
+    if isinstance(value, list):
+        value[:] = [_settle(item) for item in value]
+        return value
+    if isinstance(value, tuple):
+        return tuple(_settle(item) for item in value)
+    if isinstance(value, dict):
+        return {_settle(key): _settle(item) for key, item in value.items()}
+    if isinstance(value, _Type | type) or value in (_empty_array, _scalar, _array_from_buffer, _latin1, _no_bytes):
+        raise _Refused("a type or function instead of a value")
+    return value

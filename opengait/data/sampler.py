@@ -1,0 +1,187 @@
+"""Which tracklets share a batch.
+
+A training sampler is an endless stream of whole batches (`batches`); iterating it gives this rank's share, every
+n-th index of a world of n. Draws come from the global streams of `random` and `torch`, in OpenGait's order.
+"""
+
+import random
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from opengait import distributed
+from opengait.errors import ConfigError
+
+
+class TrainingSampler(torch.utils.data.Sampler):
+    """Base of the endless samplers.
+
+    `len` is that of the data set, as in OpenGait. Set `stateless` when a batch depends on nothing but the random
+    streams at the moment it is drawn: then a resumed run need not draw the batches before its own again.
+
+    Args:
+        dataset: has a length and `indices_dict` {label: [index]}, `label_set`.
+    """
+
+    stateless = False
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    @abstractmethod
+    def batches(self) -> Iterator[list[int]]:
+        """Yield the indices of one batch after another, all ranks' together, without end."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.batches():
+            yield distributed.broadcast_object(batch)[distributed.rank() :: distributed.world_size()]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+
+class TripletSampler(TrainingSampler):
+    """P ids with K tracklets each.
+
+    Ids are drawn without replacement; the tracklets of an id too, unless it has fewer than K.
+
+    Args:
+        batch_size: [P, K], over all ranks.
+        batch_shuffle: mix the ids within the batch, which else come one after another.
+    """
+
+    stateless = True
+
+    def __init__(self, dataset: Any, batch_size: Sequence[int], batch_shuffle: bool = False) -> None:
+        super().__init__(dataset)
+        self.batch_size = _pair(batch_size, "TripletSampler")
+        self.batch_shuffle = batch_shuffle
+        if self.batch_size[0] > len(dataset.label_set):
+            raise ConfigError(
+                f"sampler.batch_size asks for {self.batch_size[0]} ids a batch, but the training set has "
+                f"{len(dataset.label_set)}; lower its first number."
+            )
+        _check_world(self.batch_size[0] * self.batch_size[1])
+
+    def batches(self) -> Iterator[list[int]]:
+        people, tracklets = self.batch_size
+        while True:
+            batch = []
+            for label in _draw(self.dataset.label_set, people):
+                batch += _draw(self.dataset.indices_dict[label], tracklets)
+            yield _draw(batch, len(batch)) if self.batch_shuffle else batch
+
+
+class CommonSampler(TrainingSampler):
+    """`batch_size` tracklets, whatever their ids; without replacement unless the data set is smaller."""
+
+    stateless = True
+
+    def __init__(self, dataset: Any, batch_size: int, batch_shuffle: bool = False) -> None:
+        super().__init__(dataset)
+        self.batch_size = _whole(batch_size, "CommonSampler")
+        self.batch_shuffle = batch_shuffle
+        _check_world(self.batch_size)
+
+    def batches(self) -> Iterator[list[int]]:
+        everything = list(range(len(self.dataset)))
+        while True:
+            batch = _draw(everything, self.batch_size)
+            yield _draw(batch, len(batch)) if self.batch_shuffle else batch
+
+
+class BilateralSampler(TrainingSampler):
+    """P·K tracklets, given twice: two views of each for contrastive training.
+
+    The data set is shuffled and walked through batch by batch; a rest smaller than a batch is left out.
+
+    Args:
+        batch_size: [P, K]; only the product counts.
+    """
+
+    def __init__(self, dataset: Any, batch_size: Sequence[int], batch_shuffle: bool = False) -> None:
+        super().__init__(dataset)
+        self.batch_size = _pair(batch_size, "BilateralSampler")
+        self.batch_shuffle = batch_shuffle
+        self.tracklets = self.batch_size[0] * self.batch_size[1]
+        if self.tracklets > len(dataset):
+            raise ConfigError(
+                f"sampler.batch_size asks for {self.tracklets} tracklets a batch, but the training set has "
+                f"{len(dataset)}; lower it."
+            )
+        _check_world(self.tracklets)
+
+    def batches(self) -> Iterator[list[int]]:
+        order = list(range(len(self.dataset)))
+        while True:
+            random.shuffle(order)
+            for start in range(0, len(order) - self.tracklets + 1, self.tracklets):
+                yield _draw(order[start : start + self.tracklets], self.tracklets) * 2
+
+
+class InferenceSampler(torch.utils.data.Sampler):
+    """Every index once, in order, in micro-batches dealt to the ranks in turn.
+
+    The first indices are repeated to fill the last batch; gathering the ranks' results step by step, in rank order,
+    gives the data set's order back, and cutting to its length removes the repeats.
+
+    Args:
+        batch_size: over all ranks; a multiple of the world size.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int) -> None:
+        self.dataset = dataset
+        self.batch_size = _whole(batch_size, "InferenceSampler")
+        _check_world(self.batch_size)
+
+    def batches(self) -> Iterator[list[int]]:
+        """Yield the indices of one batch after another, all ranks' together."""
+        size = len(self.dataset)
+        for start in range(0, size, self.batch_size):
+            yield [index % size for index in range(start, start + self.batch_size)]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        share = self.batch_size // distributed.world_size()
+        first = distributed.rank() * share
+        for batch in self.batches():
+            yield batch[first : first + share]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+
+def _draw(items: Sequence, count: int) -> list:
+    """`count` items in random order, with replacement when there are fewer."""
+    if len(items) < count:
+        places = random.choices(range(len(items)), k=count)
+    else:
+        places = torch.randperm(len(items))[:count].tolist()
+    return [items[place] for place in places]
+
+
+def _pair(batch_size: Any, sampler: str) -> tuple[int, int]:
+    if isinstance(batch_size, Sequence) and len(batch_size) == 2 and all(_positive(number) for number in batch_size):
+        return batch_size[0], batch_size[1]
+    raise ConfigError(
+        f"sampler.batch_size is {batch_size!r}; {sampler} wants [ids, tracklets of each], such as [8, 4]."
+    )
+
+
+def _whole(batch_size: Any, sampler: str) -> int:
+    if _positive(batch_size):
+        return batch_size
+    raise ConfigError(f"sampler.batch_size is {batch_size!r}; {sampler} wants one whole number.")
+
+
+def _positive(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number > 0
+
+
+def _check_world(batch: int) -> None:
+    world = distributed.world_size()
+    if batch % world:
+        raise ConfigError(
+            f"A batch of {batch} tracklets cannot be dealt evenly to {world} processes; change batch_size."
+        )

@@ -1,0 +1,41 @@
+"""Transforms of a tracklet's frames, by the names a configuration uses.
+
+A transform is called with one feature of one tracklet, an array whose first axis is time, and returns an array.
+Random ones draw from the global stream of `random`, in OpenGait's order: the gate first, then the parameters, once a
+call.
+"""
+
+from opengait.data.transform.basic import (
+    BaseParsingCuttingTransform,
+    BaseRgbTransform,
+    BaseSilCuttingTransform,
+    BaseSilTransform,
+    NoOperation,
+    RandomErasing,
+    RandomHorizontalFlip,
+    RatioHW,
+    Rearrange,
+)
+from opengait.data.transform.compose import Compose, DA4GaitSSB, get_transform
+from opengait.data.transform.parts import RandomPartBlur, RandomPartDilate
+from opengait.data.transform.warp import RandomAffine, RandomPerspective, RandomRotate
+
+__all__ = [
+    "BaseParsingCuttingTransform",
+    "BaseRgbTransform",
+    "BaseSilCuttingTransform",
+    "BaseSilTransform",
+    "Compose",
+    "DA4GaitSSB",
+    "NoOperation",
+    "RandomAffine",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "RandomPartBlur",
+    "RandomPartDilate",
+    "RandomPerspective",
+    "RandomRotate",
+    "RatioHW",
+    "Rearrange",
+    "get_transform",
+]

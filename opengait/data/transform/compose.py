@@ -1,0 +1,84 @@
+"""From a configuration's `transform` section to callables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from opengait import registry
+from opengait.data.transform.basic import BaseSilCuttingTransform, NoOperation, RandomHorizontalFlip
+from opengait.data.transform.parts import RandomPartBlur, RandomPartDilate
+from opengait.data.transform.warp import RandomAffine, RandomPerspective
+from opengait.errors import ConfigError
+from opengait.utils.arguments import get_valid_args
+
+
+class _Composed:
+    """Transforms one after another; passes the tracklet's information to those that need it."""
+
+    def __init__(self, transforms: Sequence[Callable]) -> None:
+        self.transforms = list(transforms)
+        self.needs_info = any(getattr(transform, "needs_info", False) for transform in self.transforms)
+
+    def __call__(self, frames: Any, info: list | None = None) -> Any:
+        for transform in self.transforms:
+            frames = transform(frames, info) if getattr(transform, "needs_info", False) else transform(frames)
+        return frames
+
+
+def get_transform(trf_cfg: dict[str, Any] | list | None = None) -> Any:
+    """The callable that a `transform` entry describes.
+
+    None gives the identity; `{type: Name, ...}` a transform with those arguments; a list gives a list of resolved
+    entries, one a feature (or nested, for models that take several views of a feature).
+
+    Raises:
+        ConfigError: the entry is something else, has no `type`, or names an unknown transform.
+    """
+    if trf_cfg is None:
+        return NoOperation()
+    if isinstance(trf_cfg, list | tuple):
+        return [get_transform(entry) for entry in trf_cfg]
+    if not isinstance(trf_cfg, dict):
+        raise ConfigError(f"A transform entry is {trf_cfg!r}; wanted is a mapping with `type`, a list, or nothing.")
+    if "type" not in trf_cfg:
+        raise ConfigError(f"The transform entry {trf_cfg!r} has no `type`.")
+    part = registry.transforms.get(trf_cfg["type"])
+    try:
+        return part(**get_valid_args(part, trf_cfg, ["type"]))
+    except TypeError as error:
+        raise ConfigError(f"The transform {trf_cfg['type']} cannot be made from {trf_cfg!r}: {error}.") from error
+
+
+def Compose(trf_cfg: list) -> _Composed:  # noqa: N802
+    """The listed transforms one after another.
+
+    Raises:
+        ConfigError: `trf_cfg` is not a list, or holds a nested list.
+    """
+    if not isinstance(trf_cfg, list | tuple) or any(isinstance(entry, list | tuple) for entry in trf_cfg):
+        raise ConfigError(f"Compose wants a flat list as `trf_cfg`; found {trf_cfg!r}.")
+    return _Composed(get_transform(list(trf_cfg)))
+
+
+def DA4GaitSSB(  # noqa: N802
+    cutting: int | None = None,
+    ra_prob: float = 0.2,
+    rp_prob: float = 0.2,
+    rhf_prob: float = 0.5,
+    rpd_prob: float = 0.2,
+    rpb_prob: float = 0.2,
+    top_range: tuple[int, int] = (9, 20),
+    bot_range: tuple[int, int] = (39, 50),
+) -> Callable[[np.ndarray], np.ndarray]:
+    """GaitSSB's augmentation of silhouettes `[s, h, w]`, 0..255 to 0..1."""
+    return _Composed(
+        [
+            RandomAffine(prob=ra_prob),
+            RandomPerspective(prob=rp_prob),
+            BaseSilCuttingTransform(cutting=cutting),
+            RandomHorizontalFlip(prob=rhf_prob),
+            RandomPartDilate(prob=rpd_prob, top_range=top_range, bot_range=bot_range),
+            RandomPartBlur(prob=rpb_prob, top_range=top_range, bot_range=bot_range),
+        ]
+    )

@@ -1,0 +1,58 @@
+"""Distances between part descriptors."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from opengait import distributed
+from opengait.errors import ConfigError, DataError
+
+_METRICS = ("euc", "cos")
+# Elements of one block of distances; a block and its few intermediate results stay below about 1 GiB.
+_BLOCK = 2**26
+
+
+def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric: str = "euc") -> torch.Tensor:
+    """Distances `[n, m]` between `x` `[n, c, p]` and `y` `[m, c, p]`, averaged over the p parts.
+
+    "euc": the Euclidean distance of each part, sqrt(max(0, x² + y² − 2xy)). "cos": 1 minus the cosine of each part.
+    Worked out in float32, or float64 for float64 tensors, on the tensors' device; arrays go to this process's device.
+
+    Raises:
+        ConfigError: an unknown metric.
+        DataError: shapes that do not fit each other.
+    """
+    if metric not in _METRICS:
+        raise ConfigError(f"evaluator_cfg.metric is {metric!r}; known are {' and '.join(_METRICS)}.")
+    x, y = _as_parts(x), _as_parts(y)
+    if x.shape[1:] != y.shape[1:]:
+        raise DataError(f"Descriptors of shapes {tuple(x.shape[1:])} and {tuple(y.shape[1:])} cannot be compared.")
+    if metric == "cos":
+        x, y = F.normalize(x, dim=1), F.normalize(y, dim=1)
+    parts = x.shape[2]
+    # One contiguous [n, c] matrix a part, made once for all blocks.
+    x, y = x.permute(2, 0, 1).contiguous(), y.permute(2, 0, 1).contiguous()
+    distances = x.new_empty(x.shape[1], y.shape[1])
+    step = max(1, _BLOCK // max(1, x.shape[1]))
+    for start in range(0, y.shape[1], step):
+        block = distances[:, start : start + step].zero_()
+        for part in range(parts):
+            block += _part_distance(x[part], y[part, start : start + step], metric)
+        block /= parts
+    return distances
+
+
+def _part_distance(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:
+    if metric == "cos":
+        return 1 - x @ y.T
+    squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * (x @ y.T)
+    # Rounding may leave the square of a near-zero distance negative.
+    return squared.relu_().sqrt_()
+
+
+def _as_parts(features: np.ndarray | torch.Tensor) -> torch.Tensor:
+    if not isinstance(features, torch.Tensor):
+        features = torch.as_tensor(np.asarray(features, dtype=np.float32), device=distributed.device())
+    if features.ndim != 3:
+        raise DataError(f"Descriptors have shape {tuple(features.shape)}; wanted is [tracklets, channels, parts].")
+    return features if features.dtype == torch.float64 else features.float()

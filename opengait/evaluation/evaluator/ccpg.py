@@ -1,0 +1,90 @@
+"""CCPG: changes of clothes, by garment, with and without a person re-identification reading."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, without_diagonal
+
+log = logging.getLogger("opengait")
+
+# Condition -> (types of the probes, types of the gallery).
+PROTOCOLS = {
+    "CCPG": {
+        "CL": (["U0_D0_BG", "U0_D0"], ["U1_D1", "U2_D2", "U3_D3"]),
+        "UP": (["U3_D3"], ["U0_D3"]),
+        "DN": (["U1_D0"], ["U1_D1"]),
+        "BG": (["U0_D0_BG"], ["U0_D0"]),
+    }
+}
+
+
+def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, np.ndarray]:  # noqa: N802
+    """Rank-1 in % of each condition as a views x views matrix (probe view, gallery view).
+
+    A view is what stands before the first `_` of a tracklet's view.
+
+    Args:
+        data: see `opengait.evaluation.evaluator`.
+        dataset: "CCPG".
+        metric: "euc" or "cos".
+
+    Raises:
+        ConfigError: another data set or an unknown metric.
+    """
+    conditions = protocol_of(PROTOCOLS, dataset, "evaluate_CCPG")
+    tracklets = Tracklets.from_data(data)
+    cameras = np.array([view.split("_")[0] for view in tracklets.views], dtype=np.str_)
+    tracklets = Tracklets(tracklets.embeddings, tracklets.labels, tracklets.types, cameras)
+    views = np.unique(cameras)
+    pairs = {}
+    for name, (probe_types, gallery_types) in conditions.items():
+        probe = tracklets.where(np.isin(tracklets.types, probe_types))
+        gallery = tracklets.where(np.isin(tracklets.types, gallery_types))
+        log.info("%s", ("gallery length", len(gallery), gallery_types, "probe length", len(probe), probe_types))
+        pairs[name] = (probe, gallery)
+
+    _log_reidentification(pairs, metric)
+    matrices = {name: _by_view(probe, gallery, views, metric) for name, (probe, gallery) in pairs.items()}
+    means = {name: without_diagonal(matrix) for name, matrix in matrices.items()}
+    log.info("===Rank-1 (Include identical-view cases)===")
+    log.info(_line({name: _mean(matrix) for name, matrix in matrices.items()}))
+    log.info("===Rank-1 (Exclude identical-view cases)===")
+    log.info(_line({name: float(np.mean(values)) for name, values in means.items()}))
+    log.info("===Rank-1 of each angle (Exclude identical-view cases)===")
+    for name, values in means.items():
+        log.info("%s: %s", name, np.array2string(values, precision=2, floatmode="fixed", suppress_small=True))
+    return {f"scalar/test_accuracy/{name}": np.nan_to_num(matrix) for name, matrix in matrices.items()}
+
+
+def _log_reidentification(pairs: dict[str, tuple[Tracklets, Tracklets]], metric: str) -> None:
+    found = {name: compare(probe, gallery, metric, drop_same_view=True) for name, (probe, gallery) in pairs.items()}
+    for title, values in (
+        ("Rank-1", {name: metrics.cmc[0] * 100 for name, metrics in found.items()}),
+        ("mAP", {name: metrics.mean_ap * 100 for name, metrics in found.items()}),
+        ("mINP", {name: metrics.mean_inp * 100 for name, metrics in found.items()}),
+    ):
+        log.info("===%s (Exclude identical-view cases for Person Re-Identification)===", title)
+        log.info(_line(values))
+
+
+def _by_view(probe: Tracklets, gallery: Tracklets, views: np.ndarray, metric: str) -> np.ndarray:
+    matrix = np.full((len(views), len(views)), np.nan)
+    for row, probe_view in enumerate(views):
+        seen = probe.where(probe.views == probe_view)
+        for column, gallery_view in enumerate(views):
+            known = gallery.where(gallery.views == gallery_view)
+            if len(seen) and len(known):
+                matrix[row, column] = rank_percent(compare(seen, known, metric), 1)
+    return matrix
+
+
+def _line(values: dict[str, float]) -> str:
+    return ",\t".join(f"{name}: {value:.3f}" for name, value in values.items())
+
+
+def _mean(matrix: np.ndarray) -> float:
+    """The mean of what could be measured."""
+    known = matrix[~np.isnan(matrix)]
+    return float(known.mean()) if known.size else 0.0

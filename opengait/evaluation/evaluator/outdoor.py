@@ -1,0 +1,64 @@
+"""Gait3D, FreeGait and CCGR-MINI: a list of probes (or of gallery tracklets) against all others."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opengait.data.dataset import read_partition
+from opengait.errors import DataError
+from opengait.evaluation.gallery import Tracklets, compare, need_both
+
+log = logging.getLogger("opengait")
+
+
+def evaluate_Gait3D(  # noqa: N802
+    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+) -> dict[str, float]:
+    """Rank-1, 5, 10, mAP and mINP, in %; PROBE_SET lists the probes, everything else is the gallery.
+
+    Args:
+        data: see `opengait.evaluation.evaluator`.
+        dataset: not used.
+        metric: "euc" or "cos".
+        dataset_partition: the JSON file; without it `./datasets/Gait3D/Gait3D.json`.
+
+    Raises:
+        DataError: the file cannot be read, or leaves no probe or no gallery.
+    """
+    return _evaluate(data, metric, dataset_partition or "./datasets/Gait3D/Gait3D.json", "PROBE_SET")
+
+
+def evaluate_FreeGait(  # noqa: N802
+    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+) -> dict[str, float]:
+    """`evaluate_Gait3D` with `./datasets/FreeGait/FreeGait.json`."""
+    return _evaluate(data, metric, dataset_partition or "./datasets/FreeGait/FreeGait.json", "PROBE_SET")
+
+
+def evaluate_CCGR_MINI(  # noqa: N802
+    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+) -> dict[str, float]:
+    """`evaluate_Gait3D` with `./datasets/CCGR-MINI/CCGR-MINI.json`, whose GALLERY_SET lists the gallery instead."""
+    return _evaluate(data, metric, dataset_partition or "./datasets/CCGR-MINI/CCGR-MINI.json", "GALLERY_SET")
+
+
+def _evaluate(data: dict[str, Any], metric: str, partition_file: str, part: str) -> dict[str, float]:
+    listed = read_partition(Path(partition_file)).get(part)
+    if not isinstance(listed, list):
+        raise DataError(f"The partition file {partition_file} has no list {part}.")
+    tracklets = Tracklets.from_data(data)
+    names = ["-".join(parts) for parts in zip(tracklets.labels, tracklets.types, tracklets.views, strict=True)]
+    in_list = np.isin(names, listed)
+    one, other = tracklets.where(in_list), tracklets.where(~in_list)
+    probe, gallery = (one, other) if part == "PROBE_SET" else (other, one)
+    need_both(probe, gallery, f"{part} of {partition_file} against the test set")
+
+    log.info("The test metric you choose is %s.", metric)
+    metrics = compare(probe, gallery, metric)
+    result = {f"scalar/test_accuracy/Rank-{rank}": np.float32(metrics.cmc[rank - 1] * 100) for rank in (1, 5, 10)}
+    result["scalar/test_accuracy/mAP"] = np.float64(metrics.mean_ap * 100)
+    result["scalar/test_accuracy/mINP"] = np.float64(metrics.mean_inp * 100)
+    log.info("%s", result)
+    return result

@@ -1,0 +1,45 @@
+"""GREW, HID and TTG-200 where labels are at hand: rank-k of one set of types against another."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from opengait.evaluation.gallery import Tracklets, compare, need_both, protocol_of, rank_percent
+
+log = logging.getLogger("opengait")
+
+# Data set -> (types of the gallery, types of the probes).
+PROTOCOLS = {
+    "0001-1000": (("1", "2"), ("3", "4", "5", "6")),
+    "HID2021": (("0",), ("1",)),
+    "0001-1000-test": (("0",), ("1",)),
+    "GREW": (("01",), ("02",)),
+    "TTG-200": (("1",), ("2", "3", "4", "5", "6")),
+}
+RANKS = (1, 5, 10, 20)
+
+
+def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
+    """Rank-1 and rank-5 in % of all probes, rounded to 2 digits; logs ranks 10 and 20 too.
+
+    Args:
+        data: see `opengait.evaluation.evaluator`.
+        dataset: one of `PROTOCOLS`.
+        metric: "euc" or "cos".
+
+    Raises:
+        ConfigError: an unknown data set or metric.
+        DataError: no probe or no gallery tracklet.
+    """
+    gallery_types, probe_types = protocol_of(PROTOCOLS, dataset, "evaluate_real_scene")
+    tracklets = Tracklets.from_data(data)
+    probe = tracklets.where(np.isin(tracklets.types, probe_types))
+    gallery = tracklets.where(np.isin(tracklets.types, gallery_types))
+    need_both(probe, gallery, f"the types of the test set; {dataset} has {probe_types} and {gallery_types}")
+    metrics = compare(probe, gallery, metric)
+    shares = {rank: rank_percent(metrics, rank) for rank in RANKS}
+    for rank, share in shares.items():
+        log.info("==Rank-%d==", rank)
+        log.info("%.3f", share)
+    return {f"scalar/test_accuracy/Rank-{rank}": shares[rank] for rank in (1, 5)}

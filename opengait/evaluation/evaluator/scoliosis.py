@@ -1,0 +1,50 @@
+"""Scoliosis1K: screening as classification into negative, neutral and positive."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from opengait.errors import DataError
+
+log = logging.getLogger("opengait")
+CLASSES = ("negative", "neutral", "positive")
+
+
+def evaluate_scoliosis(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
+    """Accuracy and macro-averaged precision, recall and F1, as fractions.
+
+    Args:
+        data: `embeddings` are logits `[n, 3, p]`, averaged over parts; `types` are the true classes.
+        dataset, metric: not used.
+
+    Raises:
+        DataError: a type is not one of the three classes.
+    """
+    types = np.asarray(data["types"], dtype=np.str_)
+    unknown = sorted(set(types.tolist()) - set(CLASSES))
+    if unknown:
+        raise DataError(f"Scoliosis types must be {', '.join(CLASSES)}; found {', '.join(unknown)}.")
+    truth = np.array([CLASSES.index(kind) for kind in types])
+    guess = np.asarray(data["embeddings"]).mean(axis=-1).argmax(axis=-1)
+    confusion = np.zeros((len(CLASSES), len(CLASSES)))
+    np.add.at(confusion, (truth, guess), 1)
+    hits, true, guessed = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    # Classes that neither occur nor are guessed take no part in the averages.
+    present = (true + guessed) > 0
+    precision, recall = _ratio(hits, guessed), _ratio(hits, true)
+    values = {
+        "accuracy": float(hits.sum() / max(len(truth), 1)),
+        "precision": float(precision[present].mean()),
+        "recall": float(recall[present].mean()),
+        "f1": float(_ratio(2 * hits, true + guessed)[present].mean()),
+    }
+    names = ("Total Accuracy", "Macro-avg Precision", "Macro-avg Recall", "Macro-avg F1 Score")
+    for name, value in zip(names, values.values(), strict=True):
+        log.info("%s: %.2f%%", name, value * 100)
+    return {f"scalar/test_{name}/": value for name, value in values.items()}
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)

@@ -1,0 +1,72 @@
+"""Files for the GREW and HID competitions, whose probe labels are secret."""
+
+import csv
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opengait.errors import ConfigError
+from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.gallery import Tracklets, need_both
+from opengait.evaluation.reranking import re_ranking
+
+log = logging.getLogger("opengait")
+_GREW_RANKS = 20
+
+
+def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> None:  # noqa: N802
+    """Write `GREW_result/<time>.csv`: for each probe (type 03) the ids of its 20 nearest gallery tracklets (01, 02).
+
+    Raises:
+        ConfigError: another data set.
+        DataError: no probe or no gallery tracklet.
+    """
+    if dataset != "GREW":
+        raise ConfigError(f"GREW_submission is for data_cfg.test_dataset_name GREW, not {dataset!r}.")
+    log.info("Evaluating GREW")
+    tracklets = Tracklets.from_data(data)
+    probe = tracklets.where(tracklets.types == "03")
+    gallery = tracklets.where(np.isin(tracklets.types, ("01", "02")))
+    need_both(probe, gallery, "the types of the test set: 03 and 01, 02")
+    order = cuda_dist(probe.embeddings, gallery.embeddings, metric).sort(dim=1, stable=True).indices
+    nearest = gallery.labels[order[:, :_GREW_RANKS].cpu().numpy()]
+    header = ["videoId", *(f"rank{rank + 1}" for rank in range(_GREW_RANKS))]
+    _write("GREW_result", header, [[view, *map(int, ids)] for view, ids in zip(probe.views, nearest, strict=True)])
+
+
+def HID_submission(  # noqa: N802
+    data: dict[str, Any], dataset: str, metric: str = "euc", rerank: bool = True
+) -> None:
+    """Write `HID_result/<time>.csv`: for each tracklet labelled `probe` the id of its nearest other tracklet.
+
+    `rerank` compares k-reciprocal neighbourhoods (k1 = k2 = 6, lambda 0.3) instead of plain distances.
+
+    Raises:
+        DataError: no probe or no gallery tracklet.
+    """
+    log.info("Evaluating HID")
+    tracklets = Tracklets.from_data(data)
+    probe = tracklets.where(tracklets.labels == "probe")
+    gallery = tracklets.where(tracklets.labels != "probe")
+    need_both(probe, gallery, "the labels of the test set: `probe` and ids")
+    if rerank:
+        log.info("Starting Re-ranking")
+        everything = np.concatenate([np.asarray(probe.embeddings), np.asarray(gallery.embeddings)])
+        distances = re_ranking(cuda_dist(everything, everything, metric), len(probe), k1=6, k2=6, lambda_value=0.3)
+    else:
+        distances = cuda_dist(probe.embeddings, gallery.embeddings, metric)
+    nearest = gallery.labels[distances.sort(dim=1, stable=True).indices[:, 0].cpu().numpy()]
+    _write("HID_result", ["videoID", "label"], list(zip(probe.views, nearest, strict=True)))
+
+
+def _write(folder: str, header: list[str], rows: list) -> None:
+    path = Path(folder) / f"{datetime.now():%Y-%m%d-%H%M%S}.csv"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    log.info("Wrote %s", path)

@@ -1,0 +1,119 @@
+"""Train or test what a configuration describes.
+
+    python opengait/main.py --cfgs FILE --phase train            one process, CPU or one GPU
+    torchrun --nproc_per_node=4 opengait/main.py --cfgs FILE --phase test
+
+The same from any working directory, and as `python -m opengait.main`. Bad input ends with one message and status 2.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from torch.distributed import DistError, TCPStore
+
+if not __package__:
+    # As a script, this file's own folder leads sys.path; from there every module would exist a second time as
+    # `modeling.x` besides `opengait.modeling.x`.
+    _here = Path(__file__).resolve().parent
+    sys.path[:] = [str(_here.parent), *(entry for entry in sys.path if entry and Path(entry).resolve() != _here)]
+
+from opengait import distributed, registry  # noqa: E402
+from opengait.config import config_text, load_config, save_config  # noqa: E402
+from opengait.errors import UserError  # noqa: E402
+from opengait.modeling.base_model import output_path  # noqa: E402
+from opengait.modeling.results import write_results  # noqa: E402
+from opengait.modeling.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
+from opengait.utils import get_ddp_module, get_msg_mgr, init_seeds, params_count  # noqa: E402
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; `argv` defaults to that of the process."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cfgs", required=True, metavar="FILE", help="the configuration, a YAML file")
+    parser.add_argument("--phase", default="train", choices=("train", "test"))
+    parser.add_argument("--iter", type=int, default=0, metavar="N", help="continue from, or test, iteration N")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true")
+    parser.add_argument("--log_to_file", action="store_true", help="write the log under <run folder>/logs too")
+    parser.add_argument(
+        "--local_rank", "--local-rank", type=int, default=0, help="ignored; old launchers pass it, torchrun does not"
+    )
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """One phase, from the configuration to the checkpoint or the numbers."""
+    messages = get_msg_mgr()
+    messages.hold()
+    training = args.phase == "train"
+    cfgs = load_config(args.cfgs, args.set)
+    if args.iter:
+        cfgs["trainer_cfg"]["restore_hint"] = cfgs["evaluator_cfg"]["restore_hint"] = args.iter
+    # Before the log goes to a folder of the model's name, the name must stand for a model.
+    build = registry.models.get(cfgs["model_cfg"].get("model"))
+    folder = output_path(cfgs, training)
+    _open_log(cfgs, folder, training, args.log_to_file)
+
+    init_seeds(cfgs["trainer_cfg"]["seed"])
+    model = build(cfgs, training)
+    if training and cfgs["trainer_cfg"]["sync_BN"]:
+        model = convert_sync_batchnorm(model)
+    if cfgs["trainer_cfg"]["fix_BN"]:
+        model.fix_BN()
+    messages.log_info(params_count(model))
+    messages.log_info("Model Initialization Finished!")
+    if training:
+        build.run_train(get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"]))
+        return
+    messages.log_info("Running test...")
+    result = build.run_test(get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"]))
+    if distributed.is_main() and result is not None:
+        file = write_results(model, result)
+        messages.log_info(f"Results written to {file}")
+
+
+def _open_log(cfgs: dict[str, Any], folder: Path, training: bool, to_file: bool) -> None:
+    messages = get_msg_mgr()
+    if training:
+        trainer_cfg = cfgs["trainer_cfg"]
+        hint = trainer_cfg["restore_hint"]
+        messages.init_manager(folder, to_file, trainer_cfg["log_iter"], hint if isinstance(hint, int) else 0)
+        if distributed.is_main():
+            save_config(cfgs, folder / "config.yaml")
+    else:
+        messages.init_logger(folder, to_file)
+    messages.log_info(f"Configuration:\n{config_text(cfgs)}")
+
+
+def _speaks() -> bool:
+    """Whether this rank is the one to tell of an error: the first that asks. Usually all ranks met the same one."""
+    if distributed.world_size() == 1:
+        return True
+    try:
+        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=10))
+        return store.add(f"error-told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", 1) == 1
+    except DistError:
+        # The meeting point went away with rank 0, which spoke before it went.
+        return distributed.is_main()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the process's exit status."""
+    args = parse_arguments(argv)
+    try:
+        distributed.start()
+        run(args)
+    except UserError as error:
+        if _speaks():
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        return 2
+    distributed.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Horizontal parts: cutting a map into stripes, and layers with weights of their own for every part."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class HorizontalPoolingPyramid:
+    """Stripe descriptors at several granularities (upstream `HorizontalPoolingPyramid`).
+
+    Args:
+        bin_num: how many equal stripes to cut the height into, once for each entry; None is `[16, 8, 4, 2, 1]`.
+    """
+
+    def __init__(self, bin_num: Sequence[int] | None = None) -> None:
+        self.bin_num = list(bin_num) if bin_num is not None else [16, 8, 4, 2, 1]
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `[n, c, h, w]` to `[n, c, sum(bin_num)]`: each stripe's mean plus its maximum, in the order of `bin_num`.
+
+        Raises:
+            ValueError: a map cannot be cut into that many equal stripes.
+        """
+        n, c, h, w = x.shape
+        stripes = []
+        for bins in self.bin_num:
+            if h * w % bins:
+                raise ValueError(
+                    f"A map of {h} rows and {w} columns cannot be cut into {bins} equal stripes (bin_num)."
+                )
+            pixels = x.reshape(n, c, bins, -1)
+            stripes.append(pixels.mean(-1) + pixels.amax(-1))
+        return torch.cat(stripes, dim=-1)
+
+
+class SeparateFCs(nn.Module):
+    """A linear layer without bias for every part (upstream `SeparateFCs`).
+
+    Args:
+        parts_num: number of parts p.
+        in_channels: channels of a part's input.
+        out_channels: channels of a part's output.
+        norm: whether each output unit's weight vector is L2-normalised.
+    """
+
+    def __init__(self, parts_num: int, in_channels: int, out_channels: int, norm: bool = False) -> None:
+        super().__init__()
+        self.p = parts_num
+        self.norm = norm
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(parts_num, in_channels, out_channels)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `[n, in_channels, p]` to `[n, out_channels, p]`."""
+        weight = F.normalize(self.fc_bin, dim=1) if self.norm else self.fc_bin
+        return _per_part_product(x, weight)
+
+
+class ParallelBN1d(nn.Module):
+    """One `BatchNorm1d` over all channels of all parts (upstream `ParallelBN1d`)."""
+
+    def __init__(self, parts_num: int, in_channels: int, **kwargs) -> None:
+        super().__init__()
+        self.parts_num = parts_num
+        self.bn1d = nn.BatchNorm1d(in_channels * parts_num, **kwargs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise `[n, c, p]`, each of the c*p numbers over the sequences."""
+        return self.bn1d(x.flatten(1)).view_as(x)
+
+
+class SeparateBNNecks(nn.Module):
+    """A BNNeck and a classifier for every part (upstream `SeparateBNNecks`).
+
+    Args:
+        parts_num: number of parts p.
+        in_channels: channels c of a part.
+        class_num: number of identities.
+        norm: whether feature and class weights are L2-normalised, so that logits are cosines.
+        parallel_BN1d: one `BatchNorm1d` over c*p numbers named `bn1d`; otherwise p of them, `bn1d.<part>`.
+    """
+
+    def __init__(
+        self, parts_num: int, in_channels: int, class_num: int, norm: bool = True, parallel_BN1d: bool = True
+    ) -> None:
+        super().__init__()
+        self.p = parts_num
+        self.class_num = class_num
+        self.norm = norm
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(parts_num, in_channels, class_num)))
+        self.parallel_BN1d = parallel_BN1d
+        if parallel_BN1d:
+            self.bn1d = nn.BatchNorm1d(in_channels * parts_num)
+        else:
+            self.bn1d = nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map `[n, c, p]` to the feature `[n, c, p]` (after the norms) and the logits `[n, class_num, p]`."""
+        if self.parallel_BN1d:
+            feature = self.bn1d(x.flatten(1)).view_as(x)
+        else:
+            feature = torch.stack([bn(part) for bn, part in zip(self.bn1d, x.unbind(2), strict=True)], dim=2)
+        weight = self.fc_bin
+        if self.norm:
+            feature = F.normalize(feature, dim=1)
+            weight = F.normalize(weight, dim=1)
+        return feature, _per_part_product(feature, weight)
+
+
+def _per_part_product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`[n, c_in, p]` times `[p, c_in, c_out]`, part by part: `[n, c_out, p]`."""
+    return (x.permute(2, 0, 1) @ weight).permute(1, 2, 0).contiguous()

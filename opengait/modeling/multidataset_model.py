@@ -1,0 +1,87 @@
+"""Training one model on several data sets at once (upstream `MultiDatasets`)."""
+
+import math
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from opengait import distributed
+from opengait.errors import ConfigError
+from opengait.modeling.base_model import BaseModel
+
+
+class MultiDatasets(BaseModel):
+    """A model whose `data_cfg` is a list of data sets.
+
+    Each batch is of one data set, drawn with a probability that grows with the cube root of its size. Classes are the
+    ids of all data sets together. The first data set is the one that is tested.
+    """
+
+    def get_loader(self, data_cfg: list[dict[str, Any]], train: bool = True) -> Any:
+        """A mixture of the data sets' loaders for training; the first one's loader for testing.
+
+        Raises:
+            ConfigError: `data_cfg` is not a list.
+        """
+        if not isinstance(data_cfg, list):
+            raise ConfigError(f"{type(self).__name__} trains on several data sets; make data_cfg a list of them.")
+        if not train:
+            return super().get_loader(data_cfg[0], train=False)
+        loaders = [super(MultiDatasets, self).get_loader(entry, train=True) for entry in data_cfg]
+        names = [entry["dataset_name"] for entry in data_cfg]
+        return MixedLoader(loaders, names, self.cfgs["trainer_cfg"].get("seed", 0))
+
+
+class MixedLoader:
+    """Batches of several loaders, one loader a batch; batch k comes from the same one on every rank and in every run.
+
+    Args:
+        loaders: endless loaders over data sets with a `label_set`, each with a `sampler.start`.
+        names: the data sets' names.
+
+    Attributes:
+        dataset: `label_set`, the sorted ids of all data sets, which the batches' labels index.
+        sampler: `start`, the number of the first batch.
+    """
+
+    def __init__(self, loaders: list[Any], names: list[str], seed: int) -> None:
+        self.loaders = loaders
+        self.seed = seed
+        sets = [loader.dataset for loader in loaders]
+        labels = sorted({label for dataset in sets for label in dataset.label_set})
+        self.dataset = SimpleNamespace(label_set=labels)
+        self.sampler = SimpleNamespace(start=0)
+        self.shares = shares([len(dataset) for dataset in sets], names)
+        class_of = {label: index for index, label in enumerate(labels)}
+        self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
+
+    def choose(self, number: int) -> int:
+        """Which loader gives batch `number`."""
+        generator = torch.Generator().manual_seed(distributed.mix_seed(self.seed, "mixture", number))
+        return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
+
+    def __iter__(self) -> Iterator[list]:
+        before = [self.choose(number) for number in range(self.sampler.start)]
+        streams: list[Iterator | None] = [None] * len(self.loaders)
+        number = self.sampler.start
+        while True:
+            which = self.choose(number)
+            if streams[which] is None:
+                self.loaders[which].sampler.start = before.count(which)
+                streams[which] = iter(self.loaders[which])
+            seqs, labels, *rest = next(streams[which])
+            yield [seqs, [self._classes[which][label] for label in labels], *rest]
+            number += 1
+
+
+def shares(sizes: list[int], names: list[str]) -> list[float]:
+    """How often each data set is drawn: in proportion to the cube root of its size.
+
+    GaitLU's million unlabelled tracklets count as a tenth of what they are, as in OpenGait.
+    """
+    roots = [
+        math.cbrt(size / 10 if "gaitlu" in name.lower() else size) for size, name in zip(sizes, names, strict=True)
+    ]
+    return [root / sum(roots) for root in roots]

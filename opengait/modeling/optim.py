@@ -1,0 +1,97 @@
+"""Optimisers and learning-rate schedules, by the names that torch gives them."""
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer, lr_scheduler
+
+from opengait.errors import ConfigError
+from opengait.utils.arguments import get_valid_args
+
+COMPOSITES = ("SequentialLR", "ChainedScheduler")
+
+
+def optimizer_class(name: str) -> type[Optimizer]:
+    """The class of `torch.optim` called `name`.
+
+    Raises:
+        ConfigError: there is none; the message lists the nearest.
+    """
+    return _named(torch.optim, Optimizer, name, "optimizer_cfg.solver")
+
+
+def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
+    """The class of `torch.optim.lr_scheduler` called `name`.
+
+    Raises:
+        ConfigError: there is none, or it needs a measured value at each step.
+    """
+    found = _named(lr_scheduler, lr_scheduler.LRScheduler, name, "scheduler_cfg.scheduler")
+    if "metrics" in inspect.signature(found.step).parameters:
+        raise ConfigError(f"scheduler_cfg.scheduler: {name} waits for a metric; schedules here step once an iteration.")
+    return found
+
+
+def build_optimizer(parameters: Iterable[torch.nn.Parameter], cfg: dict[str, Any]) -> Optimizer:
+    """The optimiser of `optimizer_cfg`: `solver` and its arguments, over the parameters that require a gradient.
+
+    Raises:
+        ConfigError: no or an unknown solver, nothing to train, or arguments that it refuses.
+    """
+    if "solver" not in cfg:
+        raise ConfigError("optimizer_cfg.solver is missing; name a class of torch.optim, such as SGD.")
+    solver = optimizer_class(cfg["solver"])
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("The model has no parameter that requires a gradient, so there is nothing to train.")
+    return _made(solver, (trained,), get_valid_args(solver, cfg, ["solver"]), "optimizer_cfg")
+
+
+def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str = "scheduler_cfg") -> Any:
+    """The schedule of `scheduler_cfg`: `scheduler` and its arguments; it steps once an iteration.
+
+    The composite ones take `schedulers`, a list of such dicts; a warm-up before a decay is
+
+        scheduler: SequentialLR
+        milestones: [500]
+        schedulers:
+          - {scheduler: LinearLR, start_factor: 0.01, total_iters: 500}
+          - {scheduler: CosineAnnealingLR, T_max: 19500}
+
+    Raises:
+        ConfigError: no or an unknown scheduler, or arguments that it refuses.
+    """
+    if "scheduler" not in cfg:
+        raise ConfigError(f"{where}.scheduler is missing; name one of torch.optim.lr_scheduler, such as MultiStepLR.")
+    kind = scheduler_class(cfg["scheduler"])
+    arguments = get_valid_args(kind, cfg, ["scheduler"])
+    if cfg["scheduler"] not in COMPOSITES:
+        return _made(kind, (optimizer,), arguments, where)
+    parts = cfg.get("schedulers")
+    if not isinstance(parts, list) or not parts:
+        raise ConfigError(f"{where}.schedulers is missing: {cfg['scheduler']} combines a list of schedulers.")
+    arguments["schedulers"] = [
+        build_scheduler(optimizer, part, f"{where}.schedulers.{place}") for place, part in enumerate(parts)
+    ]
+    if "optimizer" in inspect.signature(kind.__init__).parameters:
+        arguments["optimizer"] = optimizer
+    return _made(kind, (), arguments, where)
+
+
+def _made(kind: type, first: tuple, arguments: dict[str, Any], where: str) -> Any:
+    try:
+        return kind(*first, **arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {kind.__name__} refuses {arguments}: {error}") from error
+
+
+def _named(module: Any, base: type, name: str, key: str) -> type:
+    found = getattr(module, str(name), None)
+    if inspect.isclass(found) and issubclass(found, base) and found is not base:
+        return found
+    known = [n for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, base) and v is not base]
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or sorted(known)
+    raise ConfigError(f"{key}: {module.__name__} has no {name!r}; did you mean {' or '.join(near)}?")

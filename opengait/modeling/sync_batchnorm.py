@@ -1,0 +1,114 @@
+"""Batch norm whose statistics are those of the batch of all ranks together, on any device."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from opengait import distributed
+
+
+def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
+    """Replace every batch norm in `module` by one that is synchronised over ranks; parameters and names stay.
+
+    On CUDA that is `torch.nn.SyncBatchNorm`. On the CPU, where torch has none, it is `CrossRankBatchNorm`. Move the
+    module to its device first.
+
+    Returns:
+        `module`, or its replacement when it is a batch norm itself.
+    """
+    if any(tensor.is_cuda for tensor in module.parameters()) or any(tensor.is_cuda for tensor in module.buffers()):
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    return _convert(module, {})
+
+
+def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    """`module` or its replacement; `done` keeps modules shared that are registered in several places."""
+    if module not in done:
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            done[module] = CrossRankBatchNorm.from_batch_norm(module)
+        else:
+            done[module] = module
+            for name, child in module._modules.items():
+                if child is not None:
+                    module._modules[name] = _convert(child, done)
+    return done[module]
+
+
+class CrossRankBatchNorm(_BatchNorm):
+    """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks.
+
+    Output, running statistics and, summed over ranks, gradients equal those of an ordinary batch norm on the
+    concatenated batch. Ranks may hold different numbers of rows, also none. In a world of one, and in evaluation, this
+    is the ordinary batch norm.
+    """
+
+    @classmethod
+    def from_batch_norm(cls, norm: _BatchNorm) -> "CrossRankBatchNorm":
+        """A synchronised batch norm that shares the parameters and buffers of `norm`."""
+        synced = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+        synced._parameters.update(norm._parameters)
+        synced._buffers.update(norm._buffers)
+        return synced.train(norm.training)
+
+    def _check_input_dim(self, input: torch.Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"Batch norm takes [n, c, ...], not a tensor of {input.dim()} axes.")
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Normalise every channel of `[n, c, ...]`.
+
+        Raises:
+            ValueError: in training, all ranks together hold fewer than two values a channel.
+        """
+        if not self.training or distributed.world_size() == 1:
+            return super().forward(input)
+        self._check_input_dim(input)
+        values = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        axes = [axis for axis in range(input.dim()) if axis != 1]
+        shape = [1, -1] + [1] * (input.dim() - 2)
+
+        count = values.new_tensor([values.numel() // values.shape[1]])
+        total = _SumOverRanks.apply(torch.cat([values.sum(axes), count]))
+        number = total[-1].detach()
+        if number < 2:
+            raise ValueError(f"Batch norm needs at least two values a channel in training, not {int(number)}.")
+        mean = total[:-1] / number
+        centred = values - mean.view(shape)
+        variance = _SumOverRanks.apply(centred.square().sum(axes)) / number
+        self._track(mean.detach(), variance.detach(), number)
+
+        normalised = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
+        return normalised.to(input.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: torch.Tensor, variance: torch.Tensor, number: torch.Tensor) -> None:
+        """Move the running statistics towards those of a batch of `number` values a channel."""
+        if not self.track_running_stats:
+            return
+        self.num_batches_tracked += 1
+        momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        self.running_mean += momentum * (mean - self.running_mean)
+        self.running_var += momentum * (variance * number / (number - 1) - self.running_var)
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """Sum over ranks; what every rank makes of the sum flows back to every rank's term."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
+        del ctx
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        del ctx
+        total = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total

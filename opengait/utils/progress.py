@@ -1,0 +1,63 @@
+"""Where the time of a training run goes, and how much of it is left."""
+
+import sys
+import time
+from datetime import timedelta
+
+import torch
+from tqdm import tqdm
+
+
+class Progress:
+    """Measures loading and computing, and shows a bar where somebody looks at it.
+
+    Args:
+        total: iterations of the whole run.
+        done: iterations behind us when this process starts.
+        bar: draw a bar on stderr, if that is a terminal. Elsewhere the periodic log lines tell the same.
+    """
+
+    def __init__(self, total: int, done: int = 0, bar: bool = True) -> None:
+        self.total = total
+        self.done = self._first = done
+        self._began = self._marked = time.perf_counter()
+        self._data_seconds = self._step_seconds = 0.0
+        self._steps = 0
+        hidden = not (bar and sys.stderr.isatty())
+        self._bar = tqdm(total=total, initial=done, desc="Training", unit="it", leave=False, disable=hidden)
+
+    def loaded(self) -> None:
+        """A batch has arrived."""
+        self._data_seconds += self._lap()
+
+    def stepped(self, iteration: int) -> None:
+        """A batch has been learned from (or skipped); `iteration` are done."""
+        self._step_seconds += self._lap()
+        self._steps += 1
+        self._bar.update(iteration - self.done)
+        self.done = iteration
+
+    def seconds_left(self) -> float:
+        """Expected seconds to the end, from the mean pace since this process started; 0 before the first step."""
+        gained = self.done - self._first
+        return (time.perf_counter() - self._began) / gained * (self.total - self.done) if gained else 0.0
+
+    def fields(self) -> str:
+        """`data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call, peak memory on CUDA."""
+        steps = max(self._steps, 1)
+        texts = [f"data={self._data_seconds / steps:.3f}s", f"step={self._step_seconds / steps:.3f}s"]
+        if torch.cuda.is_available():
+            texts.append(f"memory={torch.cuda.max_memory_allocated() / 2**30:.2f}GB")
+        texts.append(f"left={timedelta(seconds=round(self.seconds_left()))}")
+        self._data_seconds = self._step_seconds = 0.0
+        self._steps = 0
+        return ", ".join(texts)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        seconds, self._marked = now - self._marked, now
+        return seconds

@@ -1,0 +1,67 @@
+"""Between numpy and torch, and around modules."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from opengait import distributed
+
+
+def np2var(array: np.ndarray, requires_grad: bool = False) -> torch.Tensor:
+    """A numpy array as a tensor of the same dtype on this process's device."""
+    return torch.from_numpy(array).to(distributed.device()).requires_grad_(requires_grad)
+
+
+def list2var(values: list, requires_grad: bool = False) -> torch.Tensor:
+    """A list of numbers or of equally shaped arrays as one tensor on this process's device."""
+    return np2var(np.array(values), requires_grad=requires_grad)
+
+
+def ts2np(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor as a numpy array; half precision becomes float32, which numpy can compare."""
+    tensor = tensor.detach()
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor = tensor.float()
+    return tensor.cpu().numpy()
+
+
+def clones(module: nn.Module, count: int) -> nn.ModuleList:
+    """`count` independent copies of a module."""
+    return nn.ModuleList([copy.deepcopy(module) for _ in range(count)])
+
+
+def ddp_all_gather(features: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
+    """Upstream's name of `opengait.distributed.gather_rows`."""
+    return distributed.gather_rows(features, dim=dim, requires_grad=requires_grad)
+
+
+class TransparentDDP(nn.parallel.DistributedDataParallel):
+    """DDP whose unknown attributes are looked up in the wrapped module, so that a loop need not know of the wrapper."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
+
+
+def get_ddp_module(module: nn.Module, find_unused_parameters: bool = False, **kwargs: Any) -> nn.Module:
+    """Wrap a module that trains in DDP; without a process group or without anything to train it stays as it is."""
+    if not distributed.is_initialized() or not any(p.requires_grad for p in module.parameters()):
+        return module
+    here = distributed.device()
+    devices = [here] if here.type == "cuda" else None
+    return TransparentDDP(module, device_ids=devices, find_unused_parameters=find_unused_parameters, **kwargs)
+
+
+def bare(module: nn.Module) -> nn.Module:
+    """The module inside a DDP wrapper, or the module itself."""
+    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
+
+
+def params_count(module: nn.Module) -> str:
+    """The line that tells how many parameters a network has, in millions."""
+    return f"Parameters Count: {sum(p.numel() for p in module.parameters()) / 1e6:.5f}M"

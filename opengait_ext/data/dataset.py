@@ -1,0 +1,105 @@
+"""The engine's view of visible-infrared data sets: labels, types, views and frame sources."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from opengait import distributed
+from opengait.data.frames import ImageFrames
+from opengait.errors import ConfigError
+from opengait_ext.data.hitsz_vcm import HITSZVCM, MINIMUM_FRAMES
+from opengait_ext.data.tracklet import Tracklet
+
+log = logging.getLogger("opengait")
+
+FRAME_SIZE = (256, 128)
+
+
+class CrossModalDataSet(torch.utils.data.Dataset):
+    """Tracklets in the engine's terms: the type is the modality, the view camera and row.
+
+    Args:
+        tracklets: the tracklets of this phase.
+        labels: the label string of each; their sorted order is the order of the classes.
+        frame_size: (height, width) that frames are resized to.
+
+    Attributes:
+        tracklets: as given.
+        seqs_info: list of [label, type, view, paths].
+        label_list, types_list, views_list: one string a tracklet.
+        label_set, types_set, views_set: the same, sorted and without repetition.
+        indices_dict: {label: indices of its tracklets}.
+    """
+
+    def __init__(self, tracklets: Sequence[Tracklet], labels: Sequence[str], frame_size: tuple[int, int]) -> None:
+        self.tracklets = list(tracklets)
+        self.frame_size = frame_size
+        self.seqs_info = [
+            [label, str(t.modality), t.view, t.frames] for label, t in zip(labels, self.tracklets, strict=True)
+        ]
+        self.label_list = list(labels)
+        self.types_list = [info[1] for info in self.seqs_info]
+        self.views_list = [info[2] for info in self.seqs_info]
+        self.label_set = sorted(set(self.label_list))
+        self.types_set = sorted(set(self.types_list))
+        self.views_set = sorted(set(self.views_list))
+        self.indices_dict: dict[str, list[int]] = defaultdict(list)
+        for index, label in enumerate(self.label_list):
+            self.indices_dict[label].append(index)
+        self.indices_dict.default_factory = None
+
+    def __len__(self) -> int:
+        return len(self.tracklets)
+
+    def __getitem__(self, index: int) -> tuple[list[ImageFrames], list]:
+        """One feature, the RGB frames (uint8 `[k, 3, h, w]` when indexed), and [label, type, view, paths]."""
+        return [ImageFrames(self.tracklets[index].frames, self.frame_size)], self.seqs_info[index]
+
+
+class HITSZVCMDataSet(CrossModalDataSet):
+    """HITSZ-VCM read in place: `reader: HITSZVCMDataSet` under `data_cfg`, with `dataset_root` its folder.
+
+    Further keys: `frame_size` [height, width], `minimum_frames`, `discard_lists` (see `HITSZVCM`). Labels are the
+    person numbers with four digits. The test phase holds queries and gallery together, told apart by their type.
+
+    Args:
+        data_cfg: the `data_cfg` section.
+        training: the training split, or the test split.
+
+    Raises:
+        ConfigError: a key of the section cannot be used.
+        DataError: the data is missing or damaged.
+    """
+
+    config_keys: tuple[str, ...] = ("frame_size", "minimum_frames", "discard_lists")
+
+    def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
+        frame_size = frame_size_of(data_cfg)
+        minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
+        if not isinstance(minimum_frames, int) or minimum_frames < 1:
+            raise ConfigError(f"data_cfg.minimum_frames is {minimum_frames!r}; wanted is a whole number of 1 or more.")
+        discard_lists = data_cfg.get("discard_lists") or ()
+        if isinstance(discard_lists, str):
+            raise ConfigError(f"data_cfg.discard_lists is {discard_lists!r}; wanted is a list of text files.")
+        if not data_cfg.get("dataset_root"):
+            raise ConfigError("data_cfg.dataset_root is not set; give HITSZ-VCM's folder.")
+        self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
+        if distributed.is_main():
+            log.info(self.source.summary())
+        tracklets = self.source.train if training else self.source.test
+        super().__init__(tracklets, [f"{tracklet.person:04d}" for tracklet in tracklets], frame_size)
+
+
+def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
+    """`frame_size` of a `data_cfg` section as (height, width).
+
+    Raises:
+        ConfigError: it is not two positive whole numbers.
+    """
+    size = data_cfg.get("frame_size", FRAME_SIZE)
+    if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
+        return size[0], size[1]
+    raise ConfigError(f"data_cfg.frame_size is {size!r}; wanted is [height, width] in pixels, such as [256, 128].")

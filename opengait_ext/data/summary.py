@@ -1,0 +1,76 @@
+"""What was read beside what was published, as a table for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from opengait_ext.data.tracklet import Modality, Tracklet
+
+
+@dataclass(frozen=True)
+class Count:
+    """Identities, tracklets listed, tracklets kept and frames kept; None where nothing is known."""
+
+    identities: int | None
+    listed: int | None
+    kept: int | None
+    frames: int | None
+
+    def only_listed(self) -> "Count":
+        """The same without the counts that depend on which tracklets are dropped."""
+        return replace(self, identities=None, kept=None, frames=None)
+
+
+class Notes:
+    """Counted remarks under a table; a remark that concerns nothing is not made."""
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[int, str]] = []
+
+    def add(self, count: int, text: str) -> None:
+        """Remember that `text` concerns `count` things."""
+        if count:
+            self._notes.append((count, text))
+
+    def lines(self) -> list[str]:
+        """One line a remark."""
+        return [f"  {count:,} {text}" for count, text in self._notes]
+
+
+def counts_of(kept: Sequence[Tracklet], modality: Modality, listed: int) -> Count:
+    """Count the tracklets of one modality among `kept`, of which there were `listed` before any was dropped."""
+    mine = [tracklet for tracklet in kept if tracklet.modality is modality]
+    return Count(
+        identities=len({tracklet.person for tracklet in mine}),
+        listed=listed,
+        kept=len(mine),
+        frames=sum(len(tracklet.frames) for tracklet in mine),
+    )
+
+
+def table_of_counts(read: Mapping[tuple[str, Modality], Count], published: Mapping[tuple[str, Modality], Count]) -> str:
+    """One line for each split and modality; every column of counts is followed by the published one in brackets."""
+    heads = ["split", "modality", "identities", "tracklets listed", "kept", "frames kept"]
+    lines = [heads]
+    for key, count in read.items():
+        told = published.get(key, Count(None, None, None, None))
+        pairs = (
+            (count.identities, told.identities),
+            (count.listed, told.listed),
+            (count.kept, told.kept),
+            (count.frames, told.frames),
+        )
+        lines.append([key[0], str(key[1]), *(f"{_number(mine)} [{_number(theirs)}]" for mine, theirs in pairs)])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    rule = "  " + "-" * (sum(widths) + 2 * (len(widths) - 1))
+    text = [
+        "  "
+        + "  ".join(
+            cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+    return "\n".join([text[0], rule, *text[1:], "  in brackets: as published"])
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# From nothing to Rank-1 on a laptop: synthetic data, training, test, silhouettes.
+#
+#   bash scripts/demo.sh [--seed N] [--processes N]
+#
+# --seed       other people and another training run (default 0)
+# --processes  how many processes torchrun starts (default 1)
+set -euo pipefail
+seed=0
+processes=1
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --seed) seed="${2:?--seed needs a number}"; shift 2 ;;
+        --processes) processes="${2:?--processes needs a number}"; shift 2 ;;
+        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "demo.sh does not know $1; it takes --seed N and --processes N." >&2; exit 2 ;;
+    esac
+done
+case "$seed$processes" in *[!0-9]*) echo "--seed and --processes take whole numbers." >&2; exit 2 ;; esac
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+out="output/demo"
+data="$out/data/seed-$seed"
+run="$out/seed-$seed"
+config="configs/dinogrl/demo.yaml"
+settings=(--set "data_cfg.dataset_root=$data" --set "trainer_cfg.seed=$seed" --set "trainer_cfg.output_root=$run")
+start=$SECONDS
+
+step() { printf '\n== %s (%d s since the start) ==\n' "$1" $((SECONDS - start)); }
+launch() { torchrun --standalone --nproc_per_node="$processes" opengait/main.py --cfgs "$config" "$@" "${settings[@]}"; }
+
+step "1/5 Drawing people: $data"
+python datasets/synthetic_vvi/generate.py --out "$data" --seed "$seed" --train-identities 64 --test-identities 24 \
+    --frames 18 --size 128 64 --workers 2
+
+step "2/5 Training"
+launch --phase train
+
+step "3/5 Test on people never seen in training"
+launch --phase test
+
+step "4/5 Silhouettes"
+checkpoint="$(ls "$run"/Synthetic-VVI/DinoGRL/DinoGRL/checkpoints/*.pt | tail -n 1)"
+python scripts/export_silhouettes.py --cfgs "$config" --checkpoint "$checkpoint" --out "$run/silhouettes" \
+    --split test --tracklets 48 --truth "$data/silhouettes" "${settings[@]}"
+
+step "5/5 Results"
+python scripts/demo_results.py --run "$run" --out "$out/results.json"
+printf '\nThe whole demo took %d s.\n' $((SECONDS - start))

@@ -1,0 +1,29 @@
+"""Running a function on several gloo processes of this machine, for tests of what depends on the world size."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+
+def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
+    """What `function(*args)` returns on each rank, in rank order.
+
+    Args:
+        function: importable by name, since processes are spawned; what it returns must be picklable.
+        folder: an empty folder for the processes' meeting point and results.
+        *args: picklable arguments.
+        world_size: number of processes.
+    """
+    mp.spawn(_work, (world_size, str(folder), function, args), nprocs=world_size)
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in range(world_size)]
+
+
+def _work(rank: int, world_size: int, folder: str, function: Callable[..., Any], args: tuple) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)
+    torch.save(function(*args), f"{folder}/rank{rank}.pt")
+    dist.destroy_process_group()

@@ -1,0 +1,205 @@
+"""Frame sources: the restricted pickle reader and images."""
+
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from opengait.data.frames import ImageFrames, PickledFrames
+from opengait.data.safe_pickle import load_pickle
+from opengait.errors import DataError
+
+
+def write(path: Path, value, protocol: int = pickle.HIGHEST_PROTOCOL) -> Path:
+    path.write_bytes(pickle.dumps(value, protocol=protocol))
+    return path
+
+
+def assert_same(found, expected) -> None:
+    assert type(found) is type(expected)
+    if isinstance(expected, np.ndarray):
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        if expected.dtype.hasobject:
+            for one, other in zip(found.flat, expected.flat, strict=True):
+                assert_same(one, other)
+        else:
+            assert np.array_equal(found, expected)
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for key in expected:
+            assert_same(found[key], expected[key])
+    else:
+        assert found == expected
+
+
+def ragged() -> np.ndarray:
+    array = np.empty(2, dtype=object)
+    array[0], array[1] = np.arange(3.0), np.arange(8).reshape(2, 4)
+    return array
+
+
+VALUES = [
+    np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
+    np.asfortranarray(np.arange(24.0).reshape(4, 6)),
+    np.arange(24, dtype=">i4").reshape(2, 3, 4).transpose(2, 0, 1),
+    np.array([True, False]),
+    np.array(["one", "three"]),
+    np.array([b"ab", b""]),
+    np.zeros((0, 64, 64), dtype=np.float32),
+    np.float32(0.25),
+    np.int64(7),
+    [np.ones((2, 2), dtype=np.float16), np.zeros(3)],
+    {"frames": np.arange(3), "ratio": (1, 2.5, None, True, "x", b"\x00\xff", b"")},
+    ragged(),
+]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_plain_values_come_back_in_every_protocol(tmp_path, value, protocol):
+    # numpy itself swaps foreign byte orders when it reads a pickle.
+    expected = pickle.loads(pickle.dumps(value, protocol=protocol))
+    assert_same(load_pickle(write(tmp_path / "a.pkl", value, protocol)), expected)
+
+
+@pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"])
+def test_arrays_of_numpy_1_and_2_are_read(tmp_path, core):
+    text = pickle.dumps(np.arange(6).reshape(2, 3), protocol=0)
+    text = text.replace(b"numpy._core", b"numpy.core").replace(b"numpy.core", core)
+    (tmp_path / "a.pkl").write_bytes(text)
+    assert_same(load_pickle(tmp_path / "a.pkl"), np.arange(6).reshape(2, 3))
+
+
+class Shell:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (Shell(), r"builtins\.print"),
+        ([np.zeros(2), {"deep": Shell()}], r"builtins\.print"),
+        (OrderedDict(a=1), r"collections\.OrderedDict"),
+        (np.zeros(2, dtype=[("x", "f4")]), "structured|'V4'"),
+        (np.ndarray, "a type or function"),
+    ],
+)
+def test_anything_else_is_refused_by_name(tmp_path, capsys, value, named):
+    path = write(tmp_path / "bad.pkl", value)
+    with pytest.raises(DataError, match=named) as caught:
+        load_pickle(path)
+    assert str(path) in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_hand_made_attacks_are_refused(tmp_path):
+    attacks = {
+        "codec": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+        "pointer": b"\x80\x02cnumpy\ndtype\nX\x01\x00\x00\x00V\x85R.",
+        "large": b"\x80\x02cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(J\xff\xff\xff\x7ftU\x01btR.",
+        "extension": b"\x80\x02\x82\x01.",
+        "outside": b"\x80\x02K\x01Q.",
+    }
+    for name, content in attacks.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=name):
+            load_pickle(tmp_path / name)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20, 60])
+def test_a_cut_file_is_named(tmp_path, kept):
+    path = write(tmp_path / "cut.pkl", np.arange(100))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"cut\.pkl.*cut short"):
+        load_pickle(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.pkl: No such file"):
+        load_pickle(tmp_path / "absent.pkl")
+
+
+def test_pickled_frames_load_on_first_use_and_once(tmp_path):
+    path = tmp_path / "frames.pkl"
+    source = PickledFrames(path)
+    frames = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2)
+    write(path, frames)
+    assert len(source) == 5
+    path.unlink()
+    picked = source[[3, 0, 3]]
+    assert np.array_equal(picked, frames[[3, 0, 3]])
+    picked[:] = 0
+    assert np.array_equal(source[[3]], frames[[3]])
+
+
+def test_pickled_lists_are_stacked_where_they_can_be(tmp_path):
+    assert PickledFrames(write(tmp_path / "a", [np.zeros((2, 2)), np.ones((2, 2))]))[[1, 0]].shape == (2, 2, 2)
+    ragged_frames = PickledFrames(write(tmp_path / "b", [np.zeros((3, 3)), np.ones((2, 3))]))[[1, 0]]
+    assert [frame.shape for frame in ragged_frames] == [(2, 3), (3, 3)]
+    assert PickledFrames(write(tmp_path / "c", [0.5, 0.25, 1.0]))[[2, 0]].tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("value", [7, {"a": 1}, np.float32(1), np.array(3), "frames"])
+def test_a_pickle_without_frames_is_refused(tmp_path, value):
+    with pytest.raises(DataError, match=r"a\.pkl holds a"):
+        len(PickledFrames(write(tmp_path / "a.pkl", value)))
+
+
+def image_file(path: Path, value, mode: str = "RGB", size=(6, 4)) -> Path:
+    Image.new(mode, size, value).save(path)
+    return path
+
+
+def test_images_come_as_rgb_planes_in_the_asked_order(tmp_path):
+    red = image_file(tmp_path / "red.png", (255, 0, 0))
+    blue = image_file(tmp_path / "blue.png", (0, 0, 255))
+    grey = image_file(tmp_path / "grey.png", 77, mode="L")
+    frames = ImageFrames([red, blue, grey], size=(8, 5))[[2, 0, 0, 1]]
+    assert frames.dtype == np.uint8 and frames.shape == (4, 3, 8, 5)
+    assert frames[:, :, 3, 2].tolist() == [[77] * 3, [255, 0, 0], [255, 0, 0], [0, 0, 255]]
+
+
+def test_resizing_is_pillows_bilinear_of_the_rgb_picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = ImageFrames([tmp_path / "a.png"], size=(7, 9))[[0]][0]
+    expected = np.asarray(Image.fromarray(pixels).resize((9, 7), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal(found, expected)
+    untouched = ImageFrames([tmp_path / "a.png"], size=(12, 10))[[0]][0]
+    assert np.array_equal(untouched, pixels.transpose(2, 0, 1))
+
+
+def test_only_asked_frames_are_decoded_and_each_once(tmp_path, monkeypatch):
+    paths = [image_file(tmp_path / f"{i}.png", (i, i, i)) for i in range(4)]
+    (tmp_path / "2.png").unlink()
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(Path(path).name) or real(path))
+    frames = ImageFrames(paths, size=(4, 6))
+    assert len(frames) == 4
+    assert frames[[3, 1, 3]][:, 0, 0, 0].tolist() == [3, 1, 3]
+    assert opened == ["3.png", "1.png"]
+
+
+def test_broken_frames_are_named(tmp_path):
+    whole = image_file(tmp_path / "whole.jpg", (9, 9, 9), size=(64, 64)).read_bytes()
+    broken = {
+        "missing.jpg": None,
+        "empty.jpg": b"",
+        "text.jpg": b"not an image",
+        "cut.jpg": whole[: len(whole) // 2],
+        "cut.png": image_file(tmp_path / "whole.png", (9, 9, 9), size=(64, 64)).read_bytes()[:60],
+    }
+    for name, content in broken.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"Cannot read the frame .*{name}"):
+            ImageFrames([tmp_path / "whole.jpg", tmp_path / name], size=(4, 4))[[0, 1]]

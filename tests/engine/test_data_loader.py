@@ -1,0 +1,185 @@
+"""The loader: batches depend on the seed and their number, not on processes, workers or where a run began."""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from opengait import distributed, registry
+from opengait.data.loader import build_loader
+from opengait.data.sampler import TrainingSampler
+from opengait.errors import ConfigError, DataError
+
+FIXED = {"type": "TripletSampler", "batch_size": [2, 4], "sample_type": "fixed_unordered", "frames_num_fixed": 3}
+
+
+class Toy:
+    """Twelve tracklets of three ids; frame f of tracklet i is filled with 100 i + f."""
+
+    def __init__(self) -> None:
+        self.label_set = ["a", "b", "c"]
+        self.indices_dict = {label: list(range(4 * i, 4 * i + 4)) for i, label in enumerate(self.label_set)}
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        frames = 100.0 * index + np.arange(5 + index)
+        return [np.broadcast_to(frames[:, None, None], (len(frames), 2, 2))], ["abc"[index // 4], "t", f"v{index}", []]
+
+
+def noisy(frames):
+    return frames + random.random() + np.random.default_rng(np.random.randint(99)).random() + torch.rand(1).item()  # noqa: NPY002
+
+
+def loader(**changes):
+    settings = {"training": True, "seed": 5} | changes
+    cfg = settings.pop("cfg", FIXED)
+    return build_loader(settings.pop("dataset", Toy()), cfg, [noisy], **settings)
+
+
+def first(count, **changes):
+    return list(itertools.islice(loader(**changes), count))
+
+
+def assert_equal_batches(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one[1:4] == other[1:4]
+        assert all(torch.equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+        assert (one[4] is None) == (other[4] is None)
+        assert one[4] is None or np.array_equal(one[4], other[4])
+
+
+def as_rank(monkeypatch, rank, world):
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+    monkeypatch.setattr(distributed, "world_size", lambda: world)
+    monkeypatch.setattr(distributed, "broadcast_object", lambda value: value)
+
+
+@pytest.mark.parametrize("kind", ["TripletSampler", "BilateralSampler"])
+def test_workers_and_resuming_change_nothing(kind):
+    cfg = FIXED | {"type": kind}
+    whole = first(4, cfg=cfg)
+    assert whole[0][0][0].shape[1:] == (3, 2, 2)
+    assert_equal_batches(first(4, cfg=cfg), whole)
+    assert_equal_batches(first(4, cfg=cfg, num_workers=2), whole)
+    assert_equal_batches(first(2, cfg=cfg, start_iteration=2), whole[2:])
+    assert not torch.equal(first(1, cfg=cfg, seed=6)[0][0][0], whole[0][0][0])
+    assert whole[0][3] != whole[1][3]
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_ranks_shares_make_up_the_whole_batch(monkeypatch, world):
+    whole = first(3)
+    shares = []
+    for rank in range(world):
+        as_rank(monkeypatch, rank, world)
+        shares.append(first(3))
+    for number, batch in enumerate(whole):
+        for rank in range(world):
+            assert shares[rank][number][3] == batch[3][rank::world]
+            assert torch.equal(shares[rank][number][0][0], batch[0][0][rank::world])
+
+
+def test_the_trainings_own_random_streams_are_left_alone():
+    distributed.seed_everything(3)
+    expected = random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002
+    distributed.seed_everything(3)
+    first(2)
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == expected  # noqa: NPY002
+
+
+@pytest.mark.parametrize("sample_type", ["all_ordered", "fixed_unordered", "fixed_segment_first"])
+@pytest.mark.parametrize("world", [2, 5])
+def test_testing_gives_every_tracklet_once_whatever_the_world(monkeypatch, sample_type, world):
+    cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": sample_type, "frames_num_fixed": 3}
+    alone = loader(cfg=cfg, training=False)
+    batches = list(alone)
+    assert len(alone) == len(batches) == (12 if sample_type == "all_ordered" else 3)
+    views = [view for batch in batches for view in batch[3]]
+    assert views == [f"v{i}" for i in range(12)]
+    frames = [frames for batch in batches for frames in batch[0][0]]
+
+    steps = []
+    for rank in range(world):
+        as_rank(monkeypatch, rank, world)
+        steps.append(list(loader(cfg=cfg, training=False)))
+    gathered = [share for step in zip(*steps, strict=True) for share in step]
+    assert [view for batch in gathered for view in batch[3]][:12] == views
+    many = [frames for batch in gathered for frames in batch[0][0]][:12]
+    assert all(torch.equal(one, other) for one, other in zip(many, frames, strict=True))
+
+
+def test_raw_batches_are_upstreams():
+    (batch,) = first(1, wants_raw=True)
+    assert len(batch[0][0]) == 8 and all(isinstance(frames, np.ndarray) for frames in batch[0][0])
+
+
+def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch):
+    class Shares:
+        def __init__(self, dataset, batch_size):
+            self.batch_size = batch_size
+
+        def __iter__(self):
+            start = 0
+            while True:
+                yield [(start + int(torch.randint(3, (1,)))) % 12 for _ in range(self.batch_size)]
+                start += 1
+
+    monkeypatch.setattr(registry.samplers, "_added", {"Shares": Shares})
+    cfg = FIXED | {"type": "Shares", "batch_size": 3}
+    whole = first(4, cfg=cfg)
+    assert_equal_batches(first(1, cfg=cfg, start_iteration=3), whole[3:])
+    as_rank(monkeypatch, 1, 2)
+    assert [batch[3] for batch in first(4, cfg=cfg)] == [batch[3] for batch in whole]
+
+
+def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(monkeypatch):
+    class Memory(TrainingSampler):
+        def __init__(self, dataset, batch_size):
+            super().__init__(dataset)
+
+        def batches(self):
+            seen = 0
+            while True:
+                seen += int(torch.randint(12, (1,)))
+                yield [seen % 12, (seen + 1) % 12]
+
+    monkeypatch.setattr(registry.samplers, "_added", {"Memory": Memory})
+    cfg = FIXED | {"type": "Memory"}
+    assert_equal_batches(first(2, cfg=cfg, start_iteration=3), first(5, cfg=cfg)[3:])
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_bad_tracklet_is_reported_in_one_sentence(num_workers):
+    class Bad(Toy):
+        def __getitem__(self, index):
+            if index == 7:
+                raise DataError("Tracklet b-t-v7: Cannot read the frame x.jpg: No such file or directory.")
+            return super().__getitem__(index)
+
+    cfg = {"sample_type": "all_ordered", "batch_size": 1}
+    with pytest.raises(DataError) as caught:
+        list(loader(dataset=Bad(), cfg=cfg, training=False, num_workers=num_workers))
+    assert str(caught.value) == "Tracklet b-t-v7: Cannot read the frame x.jpg: No such file or directory."
+
+
+def test_sampler_sections_that_cannot_work_are_refused():
+    with pytest.raises(ConfigError, match="InferenceSampler"):
+        loader(cfg=FIXED, training=False)
+    with pytest.raises(ConfigError, match="batch_size is missing"):
+        loader(cfg={"type": "CommonSampler", "sample_type": "all_ordered"})
+    with pytest.raises(ConfigError, match=r"batch_size is \[8, 16\]"):
+        loader(cfg={"sample_type": "all_ordered", "batch_size": [8, 16]}, training=False)
+    with pytest.raises(ConfigError, match="no sampler called 'TripleSampler'; did you mean TripletSampler"):
+        loader(cfg=FIXED | {"type": "TripleSampler"})
+
+
+def test_a_tracklet_given_twice_in_a_batch_is_drawn_twice():
+    (batch,) = first(1, cfg=FIXED | {"type": "BilateralSampler"})
+    views, frames = batch[3], batch[0][0]
+    assert views[:8] == views[8:]
+    assert not any(torch.equal(one, other) for one, other in zip(frames[:8], frames[8:], strict=True))

@@ -1,0 +1,270 @@
+"""Augmentation: what every draw must satisfy, and how often each thing happens (within 4 standard errors)."""
+
+import numpy as np
+import pytest
+import torch
+
+from opengait_ext.data.augment import (
+    ERASED,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ChannelAdaptiveGrey,
+    ChannelErasing,
+    ChannelExchange,
+    CrossModalAugmentation,
+    Flip,
+    Normalise,
+    PadCrop,
+)
+
+LUMA = (0.2989, 0.5870, 0.1140)
+VISIBLE, INFRARED = ["0001", "visible", "c1-t00001"], ["0001", "infrared", "c1-t00001"]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(1234)
+
+
+def within(rate, hits, draws):
+    return abs(hits / draws - rate) < 4 * (rate * (1 - rate) / draws) ** 0.5
+
+
+def frames(s=1, h=16, w=8, same_channels=False):
+    x = torch.randint(1, 256, (s, 1 if same_channels else 3, h, w), dtype=torch.uint8)
+    return x.expand(-1, 3, -1, -1).contiguous()
+
+
+def normalised(x):
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (x.float() / 255 - mean) / std
+
+
+def test_normalise_by_hand():
+    x = np.zeros((2, 3, 4, 5), dtype=np.uint8)
+    x[1] = 255
+    y = Normalise()(x)
+    assert y.dtype == torch.float32 and y.shape == (2, 3, 4, 5)
+    for channel in range(3):
+        assert torch.allclose(y[0, channel], torch.tensor(-IMAGENET_MEAN[channel] / IMAGENET_STD[channel]))
+        assert torch.allclose(y[1, channel], torch.tensor((1 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]))
+    assert x[1].min() == 255, "the input is left alone"
+
+
+def shift_of(x, y, pad):
+    """The (down, right) by which y is x moved, zeros brought in; None if it is no such thing."""
+    h, w = x.shape[-2:]
+    padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
+    for down in range(-pad, pad + 1):
+        for right in range(-pad, pad + 1):
+            if torch.equal(padded[..., pad - down : pad - down + h, pad - right : pad - right + w], y):
+                return down, right
+    return None
+
+
+def test_crop_is_a_uniform_shift():
+    x = frames(s=2)
+    crop = PadCrop(2)
+    shifts = [shift_of(x, crop(x), 2) for _ in range(2500)]
+    assert None not in shifts
+    for axis in (0, 1):
+        for step in range(-2, 3):
+            assert within(0.2, sum(shift[axis] == step for shift in shifts), 2500)
+    assert torch.equal(PadCrop(0)(x), x)
+
+
+def test_crop_reaches_ten_pixels_and_survives_small_frames():
+    x = frames(h=4, w=3)
+    shifts = {shift_of(x, PadCrop(10)(x), 10) for _ in range(200)}
+    assert None not in shifts
+    wide = frames(h=24, w=24)
+    downs = [shift_of(wide, PadCrop(10)(wide), 10)[0] for _ in range(300)]
+    assert min(downs) == -10 and max(downs) == 10
+
+
+def test_flip_mirrors_half_of_the_time():
+    x = frames(s=3)
+    hits = 0
+    for _ in range(2000):
+        y = Flip(0.5)(x)
+        assert torch.equal(y, x) or torch.equal(y, x.flip(-1))
+        hits += torch.equal(y, x.flip(-1))
+    assert within(0.5, hits, 2000)
+
+
+def rectangle_of(x, y):
+    """(top, left, height, width) of what changed, after checking that it is one filled rectangle in all channels."""
+    changed = (x != y).any(dim=(0, 1))
+    rows, columns = changed.any(1).nonzero().flatten(), changed.any(0).nonzero().flatten()
+    if not len(rows):
+        return None
+    top, left, h, w = int(rows[0]), int(columns[0]), len(rows), len(columns)
+    assert rows[-1] - rows[0] + 1 == h and columns[-1] - columns[0] + 1 == w
+    inside = y[:, :, top : top + h, left : left + w]
+    assert torch.equal(inside, torch.tensor(ERASED).view(1, 3, 1, 1).expand_as(inside))
+    assert int(changed.sum()) == h * w
+    return top, left, h, w
+
+
+@pytest.mark.parametrize(("size", "mean_area"), [((256, 128), 0.203), ((288, 144), 0.202)])
+def test_erasing_statistics(size, mean_area):
+    x = torch.zeros(1, 3, *size)
+    draws = 1500
+    rectangles = [rectangle_of(x, ChannelErasing(0.5)(x)) for _ in range(draws)]
+    found = [rectangle for rectangle in rectangles if rectangle]
+    assert within(0.5, len(found), draws)
+    area = np.array([h * w / (size[0] * size[1]) for _, _, h, w in found])
+    aspect = np.array([h / w for _, _, h, w in found])
+    # The drawn ranges, .02 to .4 and .3 to 3.33, with both sides rounded to whole pixels.
+    assert area.min() > 0.019 and area.max() < 0.405
+    assert aspect.min() > 0.29 and aspect.max() < 3.5
+    # Measured on the public code; the deviation of a single area is about 0.107.
+    assert abs(area.mean() - mean_area) < 4 * area.std() / len(area) ** 0.5
+    assert max(h for _, _, h, _ in found) < size[0] and max(w for _, _, _, w in found) < size[1]
+    # Over its free range the corner is uniform: the mean relative place is a half.
+    for place in ([top / (size[0] - h) for top, _, h, _ in found], [left / (size[1] - w) for _, left, _, w in found]):
+        assert abs(np.mean(place) - 0.5) < 4 * np.std(place) / len(place) ** 0.5
+
+
+def test_aspect_is_uniform_not_its_logarithm():
+    # Small areas always fit, so that no draw is thrown away; the mean of U(0.3, 1/0.3) is 1.817, of its log 1.26.
+    erase = ChannelErasing(1.0, area=(0.02, 0.03))
+    x = torch.zeros(1, 3, 256, 256)
+    aspect = np.array([h / w for _, _, h, w in (rectangle_of(x, erase(x)) for _ in range(500))])
+    assert abs(aspect.mean() - 1.8167) < 4 * aspect.std() / len(aspect) ** 0.5
+
+
+def test_erasing_leaves_alone_what_nothing_fits():
+    x = torch.zeros(1, 3, 1, 1)
+    assert torch.equal(ChannelErasing(1.0)(x), x)
+
+
+def sources_of(x, y):
+    """Which of channel 0, 1, 2, grey ("grey") or nothing ("same") the output is."""
+    if torch.equal(x, y):
+        return "same"
+    for channel in range(3):
+        if torch.equal(y, x[:, channel : channel + 1].expand_as(y)):
+            return channel
+    grey = LUMA[0] * x[:, 0] + LUMA[1] * x[:, 1] + LUMA[2] * x[:, 2]
+    assert torch.allclose(y, grey[:, None].expand_as(y), atol=1e-6)
+    return "grey"
+
+
+def test_adaptive_grey_rates():
+    x = normalised(frames(h=3, w=2))
+    found = [sources_of(x, ChannelAdaptiveGrey(0.5)(x)) for _ in range(4000)]
+    for source, rate in ((0, 1 / 4), (1, 1 / 4), (2, 1 / 4), ("grey", 1 / 8), ("same", 1 / 8)):
+        assert within(rate, found.count(source), 4000), source
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_exchange_rates(grey):
+    x = normalised(frames(h=3, w=2))
+    found = [sources_of(x, ChannelExchange(grey)(x)) for _ in range(3000)]
+    for source in (0, 1, 2, "grey"):
+        rate = (1 / 4 if grey else 1 / 3) if source != "grey" or grey else 0
+        assert within(rate, found.count(source), 3000) or found.count(source) == rate == 0, source
+    assert "same" not in found
+
+
+def test_grey_of_infrared_is_an_affine_change():
+    x = normalised(frames(s=1, h=6, w=5, same_channels=True))
+    for _ in range(20):
+        y = ChannelAdaptiveGrey(0.5)(x)
+        for channel in range(3):
+            design = torch.stack([x[0, channel].flatten(), torch.ones(30)], dim=1).double()
+            target = y[0, channel].flatten().double()
+            fit = torch.linalg.lstsq(design, target[:, None]).solution
+            assert torch.allclose(design @ fit, target[:, None], atol=1e-5)
+
+
+OPERATIONS = [
+    lambda per_frame: PadCrop(4, per_frame),
+    lambda per_frame: Flip(0.5, per_frame),
+    lambda per_frame: ChannelErasing(0.5, per_frame=per_frame),
+    lambda per_frame: ChannelAdaptiveGrey(0.5, per_frame),
+    lambda per_frame: ChannelExchange(True, per_frame),
+]
+
+
+@pytest.mark.parametrize("make", OPERATIONS, ids=["crop", "flip", "erasing", "grey", "exchange"])
+def test_one_draw_for_all_frames_or_one_each(make):
+    x = normalised(frames(s=1)).expand(6, -1, -1, -1).contiguous()
+    before = x.clone()
+    for _ in range(30):
+        y = make(per_frame=False)(x)
+        assert all(torch.equal(y[0], frame) for frame in y)
+    assert any(len({frame.numpy().tobytes() for frame in make(per_frame=True)(x)}) > 1 for _ in range(10))
+    assert torch.equal(x, before), "the input is left alone"
+
+
+def test_frames_draw_independently_when_asked():
+    x = frames(s=1, h=1, w=3).expand(6, -1, -1, -1).contiguous()
+    x[..., 0], x[..., 2] = 1, 2
+    agreeing = sum(all(torch.equal(y[0], f) for f in y) for y in (Flip(0.5, True)(x) for _ in range(3000)))
+    assert within(1 / 32, agreeing, 3000)
+
+
+class TestWholeChain:
+    def test_without_chance_it_is_the_test_transform(self):
+        x = frames(s=3).numpy()
+        chain = CrossModalAugmentation(pad=0, flip=0, erasing=0, adaptive_grey=None)
+        for info in (VISIBLE, INFRARED):
+            assert torch.equal(chain(x, info), Normalise()(x))
+
+    def test_crop_brings_in_zeros_before_normalisation(self):
+        x = np.full((1, 3, 12, 12), 200, dtype=np.uint8)
+        chain = CrossModalAugmentation(pad=10, flip=0, erasing=0, adaptive_grey=None)
+        values = torch.cat([chain(x, VISIBLE)[:, 0].flatten() for _ in range(10)]).unique()
+        wanted = torch.tensor([-IMAGENET_MEAN[0] / IMAGENET_STD[0], (200 / 255 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]])
+        assert torch.allclose(values, wanted, atol=1e-6)
+
+    def test_channels_change_on_infrared_only(self):
+        x = frames(s=2).numpy()
+        chain = CrossModalAugmentation(pad=0, flip=0, erasing=0)
+        plain = Normalise()(x)
+        assert all(torch.equal(chain(x, VISIBLE), plain) for _ in range(20))
+        changed = sum(not torch.equal(chain(x, INFRARED), plain) for _ in range(1000))
+        assert within(7 / 8, changed, 1000)
+
+    def test_exchange_takes_half_of_the_visible_tracklets(self):
+        x = frames(s=4, h=4, w=4).numpy()
+        chain = CrossModalAugmentation(0, 0, 0, channel_exchange=0.5, per_frame=True)
+        outputs = [chain(x, VISIBLE) for _ in range(1500)]
+        equal = [(y[:, 0] == y[:, 1]).flatten(1).all(1) & (y[:, 1] == y[:, 2]).flatten(1).all(1) for y in outputs]
+        assert all(e.all() or not e.any() for e in equal), "one choice of pipeline a tracklet"
+        assert within(0.5, sum(bool(e.all()) for e in equal), 1500)
+
+    def test_erased_pixels_are_replaced_by_the_channel_operation_too(self):
+        # Erasing comes first, so the three fill values may be made equal afterwards.
+        x = frames(s=1, h=32, w=32).numpy()
+        chain = CrossModalAugmentation(pad=0, flip=0, erasing=1.0)
+        fills = set()
+        for _ in range(60):
+            values = chain(x, INFRARED).flatten().tolist()
+            common = max(set(values), key=values.count)
+            fills.add(round(common, 4))
+        grey = round(sum(weight * fill for weight, fill in zip(LUMA, ERASED, strict=True)), 4)
+        assert fills == {*ERASED, grey}
+
+    def test_same_seed_same_frames(self):
+        x = frames(s=6, h=32, w=16).numpy()
+        chain = CrossModalAugmentation(channel_exchange=0.5, per_frame=True)
+        outputs = []
+        for seed in (3, 3, 4):
+            torch.manual_seed(seed)
+            outputs.append(torch.cat([chain(x, VISIBLE), chain(x, INFRARED)]))
+        assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
+        assert outputs[0].dtype == torch.float32 and outputs[0].shape == (12, 3, 32, 16)
+
+    def test_channels_can_be_drawn_apart_from_the_geometry(self):
+        x = np.repeat(frames(s=1).numpy(), 6, axis=0)
+        chain = CrossModalAugmentation(per_frame=False, channels_per_frame=True, erasing=0, pad=0, flip=0)
+        assert any(len({frame.numpy().tobytes() for frame in chain(x, INFRARED)}) > 1 for _ in range(5))
+        chain = CrossModalAugmentation(per_frame=True, channels_per_frame=False, erasing=0, pad=0, flip=0)
+        assert all(len({frame.numpy().tobytes() for frame in chain(x, INFRARED)}) == 1 for _ in range(5))
+
+    def test_unknown_modality_is_an_error(self):
+        with pytest.raises(ValueError, match="thermal"):
+            CrossModalAugmentation()(frames().numpy(), ["0001", "thermal", "c1-t1"])

@@ -1,0 +1,131 @@
+"""P people with K visible and K infrared tracklets each, the same for every world size."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from opengait import distributed
+from opengait.errors import ConfigError, DataError
+from opengait_ext.data.sampler import CrossModalSampler, draw
+
+
+def people(counts):
+    """A data set of people with (visible, infrared) tracklets each."""
+    labels, types = [], []
+    for label, (visible, infrared) in enumerate(counts):
+        labels += [f"{label:04d}"] * (visible + infrared)
+        types += ["visible"] * visible + ["infrared"] * infrared
+    indices = {label: [i for i, mine in enumerate(labels) if mine == label] for label in sorted(set(labels))}
+
+    class Set(SimpleNamespace):
+        def __len__(self):
+            return len(labels)
+
+    return Set(label_list=labels, types_list=types, indices_dict=indices, label_set=sorted(indices))
+
+
+def take(sampler, count, seed=0):
+    stream, batches = sampler.batches(), []
+    for number in range(count):
+        with distributed.isolated_random(distributed.mix_seed(seed, number)):
+            batches.append(next(stream))
+    return batches
+
+
+def test_a_batch_is_p_people_with_k_of_each_modality():
+    data = people([(5, 6)] * 10)
+    for batch in take(CrossModalSampler(data, [4, 3]), 20):
+        assert len(batch) == 24 == len(set(batch))
+        counts = Counter((data.label_list[i], data.types_list[i]) for i in batch)
+        assert len(counts) == 8 and set(counts.values()) == {3}
+
+
+@pytest.mark.parametrize(("number", "per_batch"), [(10, 4), (9, 8), (8, 8), (7, 2)])
+def test_nobody_comes_again_before_everybody_came(number, per_batch):
+    data = people([(2, 2)] * number)
+    seen = []
+    for batch in take(CrossModalSampler(data, [per_batch, 2]), 3 * number):
+        in_batch = list(dict.fromkeys(data.label_list[i] for i in batch))
+        assert len(in_batch) == per_batch
+        seen += in_batch
+    for start in range(0, len(seen) - number + 1, number):
+        assert sorted(seen[start : start + number]) == data.label_set
+    assert seen[:number] != seen[number : 2 * number]
+
+
+def test_few_tracklets_are_each_drawn_before_one_is_repeated():
+    data = people([(3, 1), (9, 4)])
+    for batch in take(CrossModalSampler(data, [2, 4]), 10):
+        counts = Counter(batch)
+        of_first = sorted(counts[i] for i in data.indices_dict["0000"])
+        assert of_first == [1, 1, 2, 4]
+        assert all(counts[i] == 1 for i in data.indices_dict["0001"] if counts[i])
+
+
+def test_draws_are_uniform():
+    torch.manual_seed(0)
+    counts = Counter(index for _ in range(6000) for index in draw(range(5), 2))
+    assert all(abs(counts[i] / 6000 - 0.4) < 4 * (0.24 / 6000) ** 0.5 for i in range(5))
+
+
+@pytest.mark.parametrize("world", [2, 4, 8])
+def test_every_rank_sees_both_modalities(world):
+    data = people([(4, 4)] * 8)
+    (batch,) = take(CrossModalSampler(data, [8, 4]), 1)
+    for rank in range(world):
+        counts = Counter(data.types_list[i] for i in batch[rank::world])
+        assert counts["visible"] == counts["infrared"] == 32 // world
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_ranks_shares_make_up_the_batch_of_one_process(world, monkeypatch):
+    data = people([(3, 5)] * 6)
+    whole = take(CrossModalSampler(data, [4, 2]), 5)
+    for rank in range(world):
+        monkeypatch.setattr(distributed, "world_size", lambda: world)
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(distributed, "broadcast_object", lambda value: value)
+        share = iter(CrossModalSampler(data, [4, 2]))
+        for number, batch in enumerate(whole):
+            with distributed.isolated_random(distributed.mix_seed(0, number)):
+                assert next(share) == batch[rank::world]
+
+
+def test_batch_k_depends_on_the_seed_and_k_alone():
+    data = people([(3, 5)] * 7)
+    sampler = CrossModalSampler(data, [3, 2])
+    batches = take(sampler, 12)
+    assert batches == take(sampler, 12)
+    assert batches[0] != take(sampler, 1, seed=1)[0]
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    take(sampler, 2)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_people_of_one_modality_are_left_out_and_named(caplog):
+    data = people([(3, 3), (4, 0), (2, 2)])
+    with caplog.at_level("INFO", logger="opengait"):
+        sampler = CrossModalSampler(data, [2, 2])
+    assert "leaves out 1 people seen in one modality only: 0001" in caplog.text
+    assert all(data.label_list[i] != "0001" for batch in take(sampler, 5) for i in batch)
+    assert len(sampler) == len(data)
+
+
+def test_what_cannot_be_drawn_is_said():
+    data = people([(3, 3)] * 3)
+    with pytest.raises(ConfigError, match="asks for 4 people a batch, but only 3"):
+        CrossModalSampler(data, [4, 2])
+    for wrong in (8, [8], [8, 0], [8, 4, 2], "84", [2.0, 1]):
+        with pytest.raises(ConfigError, match=r"wants \[people, tracklets"):
+            CrossModalSampler(data, wrong)
+    with pytest.raises(DataError, match="Nobody"):
+        CrossModalSampler(people([(3, 0), (0, 3)]), [1, 1])
+
+
+def test_a_batch_that_does_not_divide_into_the_ranks_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 5)
+    with pytest.raises(ConfigError, match="batches of 8 tracklets, which cannot be dealt evenly to 5"):
+        CrossModalSampler(people([(2, 2)] * 2), [2, 2])

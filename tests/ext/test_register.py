@@ -1,0 +1,30 @@
+"""What `extensions: [opengait_ext]` hands to the engine."""
+
+import subprocess
+import sys
+
+from opengait import registry
+from opengait_ext import register
+
+PARTS = {
+    registry.datasets: ["HITSZVCMDataSet"],
+    registry.samplers: ["CrossModalSampler"],
+    registry.transforms: ["CrossModalAugmentation", "Normalise"],
+    registry.evaluators: ["evaluate_cross_modal"],
+    registry.models: ["DinoGRL"],
+    registry.losses: ["MaskLoss", "SmoothnessLoss", "DiversityLoss"],
+}
+
+
+def test_every_part_is_found_and_registering_twice_is_fine():
+    register()
+    register()
+    for parts, names in PARTS.items():
+        for name in names:
+            assert callable(parts.get(name))
+
+
+def test_importing_the_package_loads_no_part():
+    code = "import sys, opengait_ext; print([name for name in sys.modules if name.startswith('opengait_ext.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
