@@ -1,6 +1,6 @@
 """Collects what the demo measured into one JSON file and prints it as a table.
 
-    python scripts/demo_results.py --run output/demo/seed-0 --out output/demo/results.json
+python scripts/demo_results.py --run output/demo/seed-0 --out output/demo/results.json
 """
 
 import argparse

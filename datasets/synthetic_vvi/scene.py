@@ -72,11 +72,11 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
     height, width = round(PANORAMA_HEIGHT * size[0]), PANORAMA_WIDTH * size[1]
     unit = size[0] / 128
     layers = np.zeros((height, width), dtype=np.uint8)  # 0 wall, 1 mortar, 2 ground, from 3 on things
-    texture = 0.07 * grain(rng, (height, width), 2 * unit) + 0.11 * grain(rng, (height, width), 22 * unit)
+    texture = 0.05 * grain(rng, (height, width), 2 * unit) + 0.07 * grain(rng, (height, width), 22 * unit)
     kind = WALLS[rng.integers(len(WALLS))]
     cell_height, cell_width = unit * rng.uniform(7, 16), unit * rng.uniform(9, 30)
     if kind == "foliage":
-        texture += 0.38 * grain(rng, (height, width), 3.5 * unit)
+        texture += 0.24 * grain(rng, (height, width), 3.5 * unit)
         layers[grain(rng, (height, width), 9 * unit) > 0.5] = 1
     elif kind in ("tiles", "bricks", "panels"):
         if kind == "panels":
@@ -84,7 +84,7 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
         row, column = np.mgrid[:height, :width]
         shift = (row // cell_height % 2) * cell_width / 2 if kind == "bricks" else 0
         tile = (row // cell_height) * 977 + (column + shift) // cell_width
-        texture += 0.14 * np.sin(tile * 12.9898 + rng.uniform(0, 6))
+        texture += 0.09 * np.sin(tile * 12.9898 + rng.uniform(0, 6))
         layers[((column + shift) % cell_width < 1.6 * unit) | (row % cell_height < 1.6 * unit)] = 1
     layers, things = add_things(rng, layers, unit)
     horizon = round(height * rng.uniform(0.66, 0.80))
@@ -93,13 +93,13 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
     texture[horizon:] = 0.10 * grain(rng, (height, width), 1.5 * unit)[horizon:] - 0.15 * slope
     texture[horizon : horizon + max(1, round(2 * unit))] -= 0.3
 
-    hue = rng.uniform(-1, 1, (3 + things, 3)) * np.where(np.arange(3 + things) < 3, 18, 60)[:, None]
+    hue = rng.uniform(-1, 1, (3 + things, 3)) * np.where(np.arange(3 + things) < 3, 14, 36)[:, None]
     colours = np.clip(rng.uniform(45, 200, (3 + things, 1)) + hue, 15, 235)
     colours[1] = colours[0] * rng.uniform(0.6, 1.3)
-    base = rng.choice((rng.uniform(35, 65), rng.uniform(160, 195)))  # a dark or a light camera
-    greys = np.clip(base + rng.uniform(-45, 45, (3 + things, 1)), 14, 220)
+    base = rng.choice((rng.uniform(22, 48), rng.uniform(175, 205)))  # a dark or a light camera
+    greys = np.clip(base + rng.uniform(-18, 18, (3 + things, 1)), 14, 220)
     greys[1] = greys[0] * rng.uniform(0.7, 1.4)
-    light = 1 + 0.16 * grain(rng, (height, width), 60 * unit)
+    light = 1 + 0.10 * grain(rng, (height, width), 60 * unit)
     pictures = []
     for values, contrast in ((colours, 1.0), (greys, 0.8)):
         picture = values[layers] * ((1 + contrast * texture) * light)[..., None]
@@ -110,7 +110,7 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
 def add_things(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
     """Poles, doors, posters and bushes on the wall; returns the layers and how many values they add."""
     height, width = layers.shape
-    things = int(rng.integers(10, 18))
+    things = int(rng.integers(3, 8))
     for number in range(3, 3 + things):
         x, bottom = rng.uniform(0, width), height * rng.uniform(0.55, 0.95)
         kind = rng.integers(4)

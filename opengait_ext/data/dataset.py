@@ -10,7 +10,7 @@ import torch
 from opengait import distributed
 from opengait.data.frames import ImageFrames
 from opengait.errors import ConfigError
-from opengait_ext.data.hitsz_vcm import HITSZVCM, MINIMUM_FRAMES
+from opengait_ext.data.hitsz_vcm import HITSZVCM, MINIMUM_FRAMES, NAME
 from opengait_ext.data.tracklet import Tracklet
 
 log = logging.getLogger("opengait")
@@ -88,7 +88,7 @@ class HITSZVCMDataSet(CrossModalDataSet):
             raise ConfigError("data_cfg.dataset_root is not set; give HITSZ-VCM's folder.")
         self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
         if distributed.is_main():
-            log.info(self.source.summary())
+            log.info(self.source.summary(beside_published=str(data_cfg.get("dataset_name", NAME)).startswith(NAME)))
         tracklets = self.source.train if training else self.source.test
         super().__init__(tracklets, [f"{tracklet.person:04d}" for tracklet in tracklets], frame_size)
 

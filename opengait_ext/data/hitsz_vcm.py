@@ -96,18 +96,25 @@ class HITSZVCM:
         """Query and gallery together, in info-file order."""
         return self._splits["test"].kept
 
-    def summary(self) -> str:
-        """Identities, tracklets and frames of each modality and split beside the published counts, and what was dropped
-        and why, as a table for people."""
+    def summary(self, beside_published: bool = True) -> str:
+        """Identities, tracklets and frames of each modality and split, and what was dropped and why, as a table.
+
+        Args:
+            beside_published: put HITSZ-VCM's published counts beside what was read; off for another data set in its
+                layout.
+        """
         read = {}
         for split, parts in self._splits.items():
             for modality in Modality:
                 listed = sum(modality_of(row) is modality for row in parts.rows)
                 read[split, modality] = counts_of(parts.kept, modality, listed)
-        # The published counts of what stays hold for the published rule alone.
-        same_rule = self.minimum_frames == MINIMUM_FRAMES
-        published = {key: count if same_rule else count.only_listed() for key, count in PUBLISHED.items()}
-        return "\n".join([f"{NAME} at {self.root}", table_of_counts(read, published), *self._notes().lines()])
+        published = None
+        if beside_published:
+            # The published counts of what stays hold for the published rule alone.
+            same_rule = self.minimum_frames == MINIMUM_FRAMES
+            published = {key: count if same_rule else count.only_listed() for key, count in PUBLISHED.items()}
+        title = f"{NAME} at {self.root}" if beside_published else f"Tracklets at {self.root}"
+        return "\n".join([title, table_of_counts(read, published), *self._notes().lines()])
 
     def _notes(self) -> Notes:
         """What was dropped or looks odd, and why."""

@@ -47,19 +47,24 @@ def counts_of(kept: Sequence[Tracklet], modality: Modality, listed: int) -> Coun
     )
 
 
-def table_of_counts(read: Mapping[tuple[str, Modality], Count], published: Mapping[tuple[str, Modality], Count]) -> str:
-    """One line for each split and modality; every column of counts is followed by the published one in brackets."""
+def table_of_counts(
+    read: Mapping[tuple[str, Modality], Count], published: Mapping[tuple[str, Modality], Count] | None
+) -> str:
+    """One line for each split and modality; the published counts, where given, follow in brackets."""
     heads = ["split", "modality", "identities", "tracklets listed", "kept", "frames kept"]
     lines = [heads]
     for key, count in read.items():
-        told = published.get(key, Count(None, None, None, None))
+        told = (published or {}).get(key, Count(None, None, None, None))
         pairs = (
             (count.identities, told.identities),
             (count.listed, told.listed),
             (count.kept, told.kept),
             (count.frames, told.frames),
         )
-        lines.append([key[0], str(key[1]), *(f"{_number(mine)} [{_number(theirs)}]" for mine, theirs in pairs)])
+        cells = [
+            _number(mine) if published is None else f"{_number(mine)} [{_number(theirs)}]" for mine, theirs in pairs
+        ]
+        lines.append([key[0], str(key[1]), *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     rule = "  " + "-" * (sum(widths) + 2 * (len(widths) - 1))
     text = [
@@ -69,7 +74,8 @@ def table_of_counts(read: Mapping[tuple[str, Modality], Count], published: Mappi
         )
         for line in lines
     ]
-    return "\n".join([text[0], rule, *text[1:], "  in brackets: as published"])
+    legend = [] if published is None else ["  in brackets: as published"]
+    return "\n".join([text[0], rule, *text[1:], *legend])
 
 
 def _number(value: int | None) -> str:

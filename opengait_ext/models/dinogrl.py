@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
-from opengait.modeling.base_model import BaseModel
 
 from opengait.errors import ConfigError, DataError
+from opengait.modeling.base_model import BaseModel
 from opengait_ext.data import Modality
-from opengait_ext.models.dinogrl_net import DinoGRLNet, DinoGRLOutput
+from opengait_ext.models.dinogrl_net import DinoGRLNet, DinoGRLOutput, StreamOutput
 
 
 class DinoGRL(BaseModel):
@@ -27,6 +27,21 @@ class DinoGRL(BaseModel):
     def init_parameters(self) -> None:
         """The parts initialise themselves; the engine's general rule would overwrite pretrained weights."""
 
+    def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
+        """The engine's loader, after a look at whether the classifiers have a class for every training identity.
+
+        Raises:
+            ConfigError: they do not.
+        """
+        loader = super().get_loader(data_cfg, train)
+        identities, classes = len(loader.dataset.label_set), self.cfgs["model_cfg"].get("num_classes")
+        if train and identities != classes:
+            raise ConfigError(
+                f"The training split has {identities} identities, but model_cfg.num_classes is {classes}; "
+                f"add --set model_cfg.num_classes={identities}."
+            )
+        return loader
+
     def forward(self, inputs: tuple) -> dict[str, Any]:
         ipts, labels, types, _, seq_lengths = inputs
         if seq_lengths is not None:
@@ -35,25 +50,30 @@ class DinoGRL(BaseModel):
         output = self.network(frames, modality_indices(types).to(frames.device))
         visual = {} if output.silhouettes is None else {"image/silhouette": output.silhouettes.mask}
         return {
-            "training_feat": self.loss_inputs(output, labels) if self.training else None,
+            "training_feat": self.asked_terms(output, labels) if self.training else None,
             "visual_summary": visual,
             "inference_feat": {"embeddings": output.descriptor},
         }
 
-    def loss_inputs(self, output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
-        """Arguments of every loss that `loss_cfg` asks for, by `log_prefix`."""
-        terms = stream_terms("appearance", output.appearance, labels)
-        if output.silhouettes is not None:
-            terms |= stream_terms("gait", output.gait, labels)
-            terms["mask"] = {"decoded": output.silhouettes.decoded, "target": output.silhouettes.target}
-            if output.silhouettes.gait_prior is not None:
-                prior = {"gait_prior": output.silhouettes.gait_prior}
-                terms |= {"smoothness": prior, "diversity": prior}
+    def asked_terms(self, output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
+        """The arguments of the losses that `loss_cfg` lists; the others are left out (Table 4)."""
         asked = self.loss_aggregator.losses
-        return {name: arguments for name, arguments in terms.items() if name in asked}
+        return {name: arguments for name, arguments in loss_terms(output, labels).items() if name in asked}
 
 
-def stream_terms(stream: str, output: Any, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
+def loss_terms(output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
+    """The arguments of every loss that the network can feed, by `log_prefix` (Eq. 18)."""
+    terms = stream_terms("appearance", output.appearance, labels)
+    if output.gait is not None and output.silhouettes is not None:
+        maps = output.silhouettes
+        terms |= stream_terms("gait", output.gait, labels)
+        terms["mask"] = {"decoded": maps.decoded, "target": maps.target}
+        if maps.gait_prior is not None:
+            terms["smoothness"] = terms["diversity"] = {"gait_prior": maps.gait_prior}
+    return terms
+
+
+def stream_terms(stream: str, output: StreamOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
     """Arguments of a stream's identity (Eq. 2) and triplet (Eq. 3) losses."""
     return {
         f"{stream}_identity": {"logits": output.logits, "labels": labels},

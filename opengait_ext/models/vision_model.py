@@ -19,6 +19,7 @@ from opengait_ext.models.weights import load_exactly, read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -82,14 +83,9 @@ class FrozenVisionModel(nn.Module):
         self.grid = tuple(self.transformer.patch_embed.grid_size)
         self.channels = self.transformer.embed_dim
         self.dtype = PRECISIONS[precision]
-        # Models that were not trained with ImageNet's statistics (CLIP, SigLIP) get frames in their own.
-        own = self.transformer.pretrained_cfg
-        mean, std = own.get("mean", IMAGENET_MEAN), own.get("std", IMAGENET_STD)
-        scale = torch.tensor(IMAGENET_STD) / torch.tensor(std)
-        shift = (torch.tensor(IMAGENET_MEAN) - torch.tensor(mean)) / torch.tensor(std)
-        self.register_buffer("input_scale", scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("input_shift", shift.view(1, 3, 1, 1), persistent=False)
-        self.restates_input = tuple(mean) != IMAGENET_MEAN or tuple(std) != IMAGENET_STD
+        scale, shift = input_change(self.transformer)
+        self.register_buffer("input_scale", scale, persistent=False)
+        self.register_buffer("input_shift", shift, persistent=False)
         self.requires_grad_(False)
         self.eval()
 
@@ -102,8 +98,7 @@ class FrozenVisionModel(nn.Module):
         """Features of `frames`, float (f, 3, height, width), ImageNet-normalised, any size."""
         if tuple(frames.shape[-2:]) != self.image_size:
             frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
-        if self.restates_input:
-            frames = frames * self.input_scale + self.input_shift
+        frames = frames * self.input_scale + self.input_shift
         half = frames.is_cuda and self.dtype is not torch.float32
         with torch.autocast(frames.device.type, dtype=self.dtype if half else None, enabled=half):
             last, blocks = self.transformer.forward_intermediates(
@@ -129,13 +124,22 @@ def build_transformer(name: str, image_size: tuple[int, int], arguments: dict[st
     except TypeError as error:
         raise ConfigError(f"vision_model {name} does not take these arguments: {error}.") from error
     if not isinstance(model, VisionTransformer):
-        raise ConfigError(
-            f"{name} is no plain vision transformer of timm; choose a vit_* model."
-        )
+        raise ConfigError(f"{name} is no plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
         raise ConfigError(f"vision_model.image_size {list(image_size)} is not a multiple of {name}'s patch, {patch}.")
     return model
+
+
+def input_change(model: VisionTransformer) -> tuple[Tensor, Tensor]:
+    """Scale and shift, each (1, 3, 1, 1), from ImageNet's statistics to those that timm notes for the model.
+
+    CLIP, SigLIP and timm's own vision transformers were trained with other means and deviations than DINOv2.
+    """
+    mean, std = (torch.tensor(model.pretrained_cfg.get(key) or default) for key, default in STATISTICS.items())
+    scale = torch.tensor(IMAGENET_STD) / std
+    shift = (torch.tensor(IMAGENET_MEAN) - mean) / std
+    return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1)
 
 
 def load_transformer_weights(model: VisionTransformer, path: str, name: str) -> None:

@@ -1,0 +1,35 @@
+"""Frames and true silhouettes of a synthetic data set, in memory."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from opengait.data.frames import ImageFrames
+from opengait_ext.data import HITSZVCM
+
+
+def load_frames(root: Path, size: tuple[int, int], every: int, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Every `every`-th frame of every training tracklet, with its silhouette.
+
+    Args:
+        root: a data set written by `datasets/synthetic_vvi/generate.py`.
+        size: (height, width) that both are resized to.
+
+    Returns:
+        Frames, uint8 (n, 3, height, width), RGB; silhouettes, bool (n, height, width).
+    """
+    frames, silhouettes = [], []
+    for tracklet in tqdm(HITSZVCM(root).train, "reading", unit="tracklet", disable=not progress):
+        chosen = range(0, len(tracklet.frames), every)
+        frames.append(ImageFrames(tracklet.frames, size)[list(chosen)])
+        silhouettes += [read_silhouette(root, tracklet.frames[index], size) for index in chosen]
+    return np.concatenate(frames), np.stack(silhouettes)
+
+
+def read_silhouette(root: Path, frame: Path, size: tuple[int, int]) -> np.ndarray:
+    """The true silhouette of a frame, bool (height, width)."""
+    path = root / "silhouettes" / frame.relative_to(root.absolute()).with_suffix(".png")
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L").resize(size[::-1], Image.Resampling.BILINEAR)) > 127
