@@ -167,7 +167,8 @@ class _Check:
     def _torch(self, name: str, named_by: str, find: Callable[[str], type]) -> None:
         section = self._section(name)
         if named_by in section:
-            self._keys(section, (name,), [named_by], named_by, argument_names(find(section[named_by]))[1:])
+            reads = [*argument_names(find(section[named_by]))[1:], "groups"]
+            self._keys(section, (name,), [named_by], named_by, reads)
 
     def _scheduler(self, section: Any, at: Path_) -> None:
         if section is None:

@@ -77,46 +77,46 @@ class Person:
 
 
 BODY_RANGES = {
-    "leg": (0.44, 0.53),
-    "thigh_share": (0.47, 0.55),
-    "torso": (0.275, 0.34),
-    "upper_arm": (0.150, 0.190),
-    "forearm": (0.130, 0.170),
-    "neck": (0.025, 0.065),
-    "head": (0.056, 0.076),
-    "head_depth": (0.044, 0.060),
-    "shoulder_width": (0.095, 0.140),
-    "hip_width": (0.070, 0.105),
-    "chest_depth": (0.055, 0.078),
-    "belly": (-0.006, 0.030),
-    "seat": (0.000, 0.026),
-    "thigh": (0.043, 0.058),
-    "calf": (0.027, 0.037),
-    "arm": (0.020, 0.028),
-    "foot": (0.115, 0.160),
+    "leg": (0.422, 0.548),
+    "thigh_share": (0.454, 0.566),
+    "torso": (0.262, 0.353),
+    "upper_arm": (0.142, 0.198),
+    "forearm": (0.122, 0.178),
+    "neck": (0.017, 0.073),
+    "head": (0.052, 0.080),
+    "head_depth": (0.041, 0.063),
+    "shoulder_width": (0.086, 0.149),
+    "hip_width": (0.063, 0.112),
+    "chest_depth": (0.050, 0.083),
+    "belly": (-0.013, 0.037),
+    "seat": (0.000, 0.031),
+    "thigh": (0.040, 0.061),
+    "calf": (0.025, 0.039),
+    "arm": (0.018, 0.030),
+    "foot": (0.106, 0.169),
 }
 GAIT_RANGES = {
-    "cadence": (0.74, 1.06),
-    "stride": (0.27, 0.52),
-    "thigh_offset": (-0.02, 0.10),
-    "stance_flexion": (0.05, 0.30),
-    "knee_lift": (0.75, 1.25),
-    "toe_up": (0.05, 0.40),
-    "push_off": (0.40, 0.95),
-    "arm_swing": (0.08, 0.70),
-    "arm_offset": (-0.10, 0.15),
-    "elbow": (0.08, 0.75),
-    "elbow_swing": (0.0, 0.40),
-    "lean": (-0.06, 0.16),
-    "hunch": (0.0, 0.34),
-    "head_forward": (-0.10, 0.30),
-    "bounce": (0.6, 1.6),
-    "sway": (0.0, 0.012),
-    "step_width": (0.4, 1.0),
+    "cadence": (0.700, 1.100),
+    "stride": (0.239, 0.551),
+    "thigh_offset": (-0.035, 0.115),
+    "stance_flexion": (0.030, 0.331),
+    "knee_lift": (0.688, 1.312),
+    "toe_up": (0.030, 0.444),
+    "push_off": (0.331, 1.019),
+    "arm_swing": (0.048, 0.777),
+    "arm_offset": (-0.131, 0.181),
+    "elbow": (0.048, 0.834),
+    "elbow_swing": (0.000, 0.450),
+    "lean": (-0.088, 0.188),
+    "hunch": (0.000, 0.383),
+    "head_forward": (-0.150, 0.350),
+    "bounce": (0.475, 1.725),
+    "sway": (0.000, 0.013),
+    "step_width": (0.325, 1.075),
 }
 # Slim and stout people differ in every thickness at once; the traits' own ranges come on top.
-BUILD = (0.82, 1.28)
-WALK_TO_WALK = 0.06  # of a gait trait's range: nobody walks twice alike
+BUILD = (0.74, 1.45)
+WALK_TO_WALK = 0.03  # of a gait trait's range: nobody walks twice alike
 THICKNESSES = ("chest_depth", "thigh", "calf", "arm", "hip_width")
 
 
@@ -135,13 +135,13 @@ def draw_person(rng: np.random.Generator) -> Person:
         body=Body(**body),
         gait=Gait(**gait),
         hair=HAIR[rng.choice(len(HAIR), p=(0.22, 0.06, 0.10, 0.13, 0.11, 0.08, 0.06, 0.10, 0.08, 0.06))],
-        hair_size=rng.uniform(0.75, 1.25),
+        hair_size=rng.uniform(0.65, 1.45),
         upper=upper,
         hem=rng.uniform(*hem),
         flare=rng.uniform(0.0, 0.035),
         lower="trousers" if upper == "coat" and "skirt" in lower else lower,
         baggage=BAGGAGE[rng.choice(len(BAGGAGE), p=(0.52, 0.24, 0.14, 0.10))],
-        baggage_size=rng.uniform(0.7, 1.3),
+        baggage_size=rng.uniform(0.65, 1.5),
     )
 
 

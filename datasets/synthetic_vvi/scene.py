@@ -6,7 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-YAWS = (-28.0, 10.0, 24.0, -8.0, 32.0, -18.0)  # degrees; cameras beyond these draw their own
+YAWS = (-18.0, 6.0, 15.0, -6.0, 20.0, -12.0)  # degrees; cameras beyond these draw their own
 PANORAMA_WIDTH = 8  # frame widths
 PANORAMA_HEIGHT = 1.3  # frame heights
 WALLS = ("plaster", "tiles", "bricks", "foliage", "panels")
@@ -41,7 +41,7 @@ class Camera:
 def camera(seed: int, number: int, size: tuple[int, int]) -> Camera:
     """Camera `number` (from 1) of the world `seed`, for frames of `size` (height, width)."""
     rng = np.random.default_rng([seed, 3, number])
-    yaw = YAWS[number - 1] + rng.uniform(-2, 2) if number <= len(YAWS) else rng.uniform(-32, 32)
+    yaw = YAWS[number - 1] + rng.uniform(-2, 2) if number <= len(YAWS) else rng.uniform(-20, 20)
     visible, infrared = panoramas(rng, size)
     return Camera(
         yaw=np.deg2rad(yaw),

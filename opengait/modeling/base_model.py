@@ -174,7 +174,7 @@ class BaseModel(MetaModel, nn.Module):
 
     def get_optimizer(self, optimizer_cfg: dict[str, Any]) -> torch.optim.Optimizer:
         """The optimiser over the parameters that require a gradient."""
-        return build_optimizer(self.parameters(), optimizer_cfg)
+        return build_optimizer(self.named_parameters(), optimizer_cfg)
 
     def get_scheduler(self, scheduler_cfg: dict[str, Any]) -> Any:
         """The learning-rate schedule."""

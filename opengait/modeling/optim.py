@@ -35,19 +35,49 @@ def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
     return found
 
 
-def build_optimizer(parameters: Iterable[torch.nn.Parameter], cfg: dict[str, Any]) -> Optimizer:
+def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: dict[str, Any]) -> Optimizer:
     """The optimiser of `optimizer_cfg`: `solver` and its arguments, over the parameters that require a gradient.
 
+    `groups` gives some parameters settings of their own, the first entry that matches a name:
+
+        solver: AdamW
+        lr: 0.001
+        groups:
+          - {match: Backbone., lr: 0.0001}
+
+    Args:
+        parameters: as `module.named_parameters()` gives them.
+
     Raises:
-        ConfigError: no or an unknown solver, nothing to train, or arguments that it refuses.
+        ConfigError: no or an unknown solver, nothing to train, arguments that it refuses, or an empty group.
     """
     if "solver" not in cfg:
         raise ConfigError("optimizer_cfg.solver is missing; name a class of torch.optim, such as SGD.")
     solver = optimizer_class(cfg["solver"])
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
     if not trained:
         raise ConfigError("The model has no parameter that requires a gradient, so there is nothing to train.")
-    return _made(solver, (trained,), get_valid_args(solver, cfg, ["solver"]), "optimizer_cfg")
+    groups = _parameter_groups(trained, cfg.get("groups") or [])
+    return _made(solver, (groups,), get_valid_args(solver, cfg, ["solver", "groups"]), "optimizer_cfg")
+
+
+def _parameter_groups(
+    trained: list[tuple[str, torch.nn.Parameter]], groups: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """torch's parameter groups: those of `groups` by name, and the rest."""
+    left, found = list(trained), []
+    for place, group in enumerate(groups):
+        if not isinstance(group, dict) or not isinstance(group.get("match"), str):
+            raise ConfigError(f"optimizer_cfg.groups.{place} is {group!r}; wanted is a dict with `match`.")
+        members = [entry for entry in left if group["match"] in entry[0]]
+        if not members:
+            raise ConfigError(f"optimizer_cfg.groups.{place}: no parameter's name contains {group['match']!r}.")
+        left = [entry for entry in left if group["match"] not in entry[0]]
+        settings = {key: value for key, value in group.items() if key != "match"}
+        found.append({"params": [parameter for _, parameter in members], **settings})
+    rest = [{"params": [parameter for _, parameter in left]}] if left else []
+    # The rest comes first: the learning rate that is logged is the first group's.
+    return rest + found
 
 
 def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str = "scheduler_cfg") -> Any:

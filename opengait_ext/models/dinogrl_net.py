@@ -67,6 +67,7 @@ class DinoGRLNet(nn.Module):
         joint_learning: whether the gait stream's losses reach SASG (Eq. 10); off is Table 6's first row.
         descriptor: "supervised" compares the features of Eq. 17, "parts" all stripes and enhanced features.
         normalise: whether the descriptor's features have length one, as the triplet loss compares them.
+        cosine: whether identity scores are cosines, as in the authors' release and in gait models, instead of linear.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class DinoGRLNet(nn.Module):
         joint_learning: bool = True,
         descriptor: Literal["supervised", "parts"] = "supervised",
         normalise: bool = True,
+        cosine: bool = False,
     ) -> None:
         super().__init__()
         if descriptor not in ("supervised", "parts"):
@@ -102,9 +104,9 @@ class DinoGRLNet(nn.Module):
         supervised = 1 + (len(granularities) if enhancement else 0)
         self.appearance_heads = self.gait_heads = None
         if num_classes is not None:
-            self.appearance_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=False)
+            self.appearance_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=cosine)
             if gait is not None:
-                self.gait_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=False)
+                self.gait_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=cosine)
 
     @classmethod
     def from_config(cls, model_cfg: Mapping[str, Any]) -> "DinoGRLNet":

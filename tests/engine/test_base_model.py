@@ -132,7 +132,7 @@ def test_losses_add_up(monkeypatch):
 def test_warm_up_then_decay():
     weight = nn.Parameter(torch.zeros(1))
     frozen = nn.Parameter(torch.zeros(1), requires_grad=False)
-    optimizer = build_optimizer([weight, frozen], {"solver": "SGD", "lr": 1.0, "scheduler": 3})
+    optimizer = build_optimizer([("weight", weight), ("frozen", frozen)], {"solver": "SGD", "lr": 1.0, "scheduler": 3})
     assert optimizer.param_groups[0]["params"] == [weight]
     parts = [
         {"scheduler": "LinearLR", "start_factor": 0.5, "total_iters": 2},
@@ -159,12 +159,12 @@ def test_warm_up_then_decay():
 )
 def test_bad_optimisers(section, message):
     with pytest.raises(ConfigError, match=message):
-        build_optimizer([nn.Parameter(torch.zeros(1))], section)
+        build_optimizer([("weight", nn.Parameter(torch.zeros(1)))], section)
 
 
 def test_nothing_to_train():
     with pytest.raises(ConfigError, match="nothing to train"):
-        build_optimizer([nn.Parameter(torch.zeros(1), requires_grad=False)], {"solver": "SGD", "lr": 1.0})
+        build_optimizer([("w", nn.Parameter(torch.zeros(1), requires_grad=False))], {"solver": "SGD", "lr": 1.0})
 
 
 def test_training_lowers_the_loss_and_counts(folder):

@@ -24,7 +24,10 @@ from opengait_ext.pretraining.trainer import change
 
 ROOT = Path(__file__).parents[2]
 SMALL = PretrainSettings(
-    arguments={"patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 2}, image_size=(64, 32), iterations=30, batch=8
+    arguments={"patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 2},
+    image_size=(64, 32),
+    iterations=30,
+    batch=8,
 )
 
 

@@ -1,0 +1,88 @@
+"""Every shipped configuration parses, and its model builds with weights in the real formats."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from opengait import registry
+from opengait.config import load_config
+from opengait.errors import CheckpointError, DataError
+from opengait.extensions import load_extensions
+from opengait.modeling.loss_aggregator import LossAggregator
+from opengait.modeling.optim import build_optimizer, build_scheduler
+from opengait_ext.models import DinoGRLNet
+from tests.golden import seeded
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.name != "default.yaml")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> dict[str, str]:
+    """Seeded weights under the names and in the formats of the files that are to be downloaded."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    shapes = json.loads((ROOT / "tests/golden/opengait/dinov2_vits14.json").read_text())["state"]
+    values = {name: seeded.state_value(name, tuple(shape)).astype(np.float32) for name, shape in shapes.items()}
+    dino, resnet = folder / "dinov2_vits14_pretrain.pth", folder / "resnet50-0676ba61.pth"
+    torch.save({name: torch.from_numpy(value) for name, value in values.items()}, dino)
+    torch.save(torchvision.models.resnet50().state_dict(), resnet)
+    return {"dinov2_vits14_pretrain.pth": str(dino), "resnet50-0676ba61.pth": str(resnet)}
+
+
+def with_weights(section: dict, weights: dict[str, str]) -> dict:
+    """The section with every `weights` that is to be downloaded replaced by the seeded file."""
+    replaced = {}
+    for key, value in section.items():
+        if isinstance(value, dict):
+            replaced[key] = with_weights(value, weights)
+        elif key == "weights" and value is not None:
+            replaced[key] = weights.get(Path(value).name, value)
+        else:
+            replaced[key] = value
+    return replaced
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_configuration_builds(path, weights):
+    cfgs = load_config(path)
+    load_extensions(cfgs["extensions"], path.parent)
+    LossAggregator(cfgs["loss_cfg"])
+    registry.evaluators.get(cfgs["evaluator_cfg"]["eval_func"])
+    registry.models.get(cfgs["model_cfg"]["model"])
+    network = DinoGRLNet.from_config(with_weights(cfgs["model_cfg"], weights)).eval()
+    height, width = cfgs["data_cfg"]["frame_size"]
+    with torch.no_grad():
+        out = network(torch.randn(2, 1, 3, height, width), torch.tensor([0, 1]))
+    assert out.descriptor.shape == (2, cfgs["model_cfg"]["dimension"], 10)
+    optimiser = build_optimizer(network.named_parameters(), cfgs["optimizer_cfg"])
+    build_scheduler(optimiser, cfgs["scheduler_cfg"])
+
+
+def test_the_papers_schedule():
+    """0.1 after warm-up, 0.01 from epoch 35, 0.001 from epoch 80, of 152 iterations each."""
+    cfgs = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
+    optimiser = build_optimizer([("weight", torch.nn.Parameter(torch.zeros(1)))], cfgs["optimizer_cfg"])
+    scheduler = build_scheduler(optimiser, cfgs["scheduler_cfg"])
+    rates = []
+    for _ in range(81 * 152):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    at = {epoch: rates[epoch * 152] for epoch in (0, 5, 10, 34, 35, 79, 80)}
+    assert at == pytest.approx({0: 0.001, 5: 0.0505, 10: 0.1, 34: 0.1, 35: 0.01, 79: 0.01, 80: 0.001})
+    assert cfgs["trainer_cfg"]["total_iter"] == 200 * 152
+    assert cfgs["trainer_cfg"]["sampler"]["batch_size"] == [8, 4]
+
+
+def test_missing_data_and_missing_weights_are_one_sentence_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfgs = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
+    load_extensions(cfgs["extensions"], ROOT)
+    with pytest.raises(CheckpointError, match=r"resnet50-0676ba61.pth; download it from https://download.pytorch.org"):
+        DinoGRLNet.from_config(cfgs["model_cfg"])
+    with pytest.raises(DataError, match=r"HITSZ-VCM was not found at .*ask its authors.*--set data_cfg.dataset_root"):
+        registry.datasets.get(cfgs["data_cfg"]["reader"])(cfgs["data_cfg"], True)
