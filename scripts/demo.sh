@@ -31,7 +31,7 @@ launch() { torchrun --standalone --nproc_per_node="$processes" opengait/main.py 
 
 step "1/5 Drawing people: $data"
 python datasets/synthetic_vvi/generate.py --out "$data" --seed "$seed" --train-identities 64 --test-identities 24 \
-    --frames 18 --size 128 64 --workers 2
+    --frames 18 --size 128 64 --opposite 0.1 --occlusion 0.05 --motion-blur 0.05 --workers 2
 
 step "2/5 Training"
 launch --phase train
@@ -40,9 +40,10 @@ step "3/5 Test on people never seen in training"
 launch --phase test
 
 step "4/5 Silhouettes"
+rm -rf "$run/silhouettes"  # those of an earlier training
 checkpoint="$(ls "$run"/Synthetic-VVI/DinoGRL/DinoGRL/checkpoints/*.pt | tail -n 1)"
 python scripts/export_silhouettes.py --cfgs "$config" --checkpoint "$checkpoint" --out "$run/silhouettes" \
-    --split test --tracklets 48 --truth "$data/silhouettes" "${settings[@]}"
+    --split test --frames 4 --truth "$data/silhouettes" "${settings[@]}"
 
 step "5/5 Results"
 python scripts/demo_results.py --run "$run" --out "$out/results.json"

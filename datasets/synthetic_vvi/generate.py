@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=defaults.seed, help="other people, cameras and walks")
     parser.add_argument("--occlusion", type=float, default=defaults.occlusion, help="share of occluded tracklets")
     parser.add_argument("--motion-blur", type=float, default=defaults.motion_blur, help="share of blurred tracklets")
+    parser.add_argument("--opposite", type=float, default=defaults.opposite, help="share that walks the other way")
     parser.add_argument("--workers", type=int, default=1, help="processes; they do not change the result")
     parser.add_argument("--force", action="store_true", help="replace a data set of other parameters")
     settings = vars(parser.parse_args(arguments))

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FORMAT = 1  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
+FORMAT = 2  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
 LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
@@ -25,6 +25,7 @@ class SyntheticConfig:
         size: height and width of a frame in pixels.
         seed: other people, cameras and walks.
         occlusion, motion_blur: share of tracklets in which something passes before the person, or a few frames blur.
+        opposite: share of tracklets in which the person walks the other way; half of them is the hardest.
     """
 
     train_identities: int = 48
@@ -36,6 +37,7 @@ class SyntheticConfig:
     seed: int = 0
     occlusion: float = 0.12
     motion_blur: float = 0.15
+    opposite: float = 0.5
 
     def __post_init__(self) -> None:
         """Raises SettingsError for a value that cannot be drawn."""
@@ -44,7 +46,7 @@ class SyntheticConfig:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give at least 1")
         if self.seed < 0:
             raise SettingsError(f"seed is {self.seed}; give 0 or more")
-        for name in ("occlusion", "motion_blur"):
+        for name in ("occlusion", "motion_blur", "opposite"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
         object.__setattr__(self, "size", tuple(self.size))  # a list, as from JSON, would not compare equal

@@ -61,7 +61,7 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarr
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
     place = camera(config.seed, key.camera, config.size)
-    reverse = rng.random() < 0.5
+    reverse = rng.random() < config.opposite
     heading = place.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
     view = View(heading, place.pitch)
     rate = person.gait.cadence / FRAMES_A_SECOND

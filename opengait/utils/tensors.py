@@ -49,8 +49,8 @@ class TransparentDDP(nn.parallel.DistributedDataParallel):
 
 
 def get_ddp_module(module: nn.Module, find_unused_parameters: bool = False, **kwargs: Any) -> nn.Module:
-    """Wrap a module that trains in DDP; without a process group or without anything to train it stays as it is."""
-    if not distributed.is_initialized() or not any(p.requires_grad for p in module.parameters()):
+    """Wrap a module that trains in DDP; for a single process or without anything to train it stays as it is."""
+    if distributed.world_size() == 1 or not any(p.requires_grad for p in module.parameters()):
         return module
     here = distributed.device()
     devices = [here] if here.type == "cuda" else None

@@ -28,11 +28,13 @@ class StreamOutput:
         parts: f of the stream, (n, C, parts): the global feature, then the stripes of each granularity.
         supervised: the N_s features of Eq. 17, (n, C, N_s): the global feature and its enhanced versions.
         logits: their identity scores, (n, classes, N_s); None outside training or without classes.
+        descriptor: the stream's share of the descriptor, (n, C, p).
     """
 
     parts: Tensor
     supervised: Tensor
     logits: Tensor | None
+    descriptor: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class DinoGRLNet(nn.Module):
         enhancement: whether PBMGE takes part; it needs both streams.
         num_classes: identities of the classifiers; None for a network that only describes.
         joint_learning: whether the gait stream's losses reach SASG (Eq. 10); off is Table 6's first row.
-        descriptor: "supervised" compares the features of Eq. 17, "parts" all stripes and enhanced features.
+        supervised: "globals" supervises the N_s features of Eq. 17, "parts" all stripes beside them, as the authors'
+            release does.
+        descriptor: "supervised" compares the supervised features, "parts" all stripes and enhanced features.
         normalise: whether the descriptor's features have length one, as the triplet loss compares them.
         cosine: whether identity scores are cosines, as in the authors' release and in gait models, instead of linear.
     """
@@ -81,16 +85,22 @@ class DinoGRLNet(nn.Module):
         enhancement: bool = True,
         num_classes: int | None = None,
         joint_learning: bool = True,
+        supervised: Literal["globals", "parts"] = "globals",
         descriptor: Literal["supervised", "parts"] = "supervised",
         normalise: bool = True,
         cosine: bool = False,
     ) -> None:
         super().__init__()
-        if descriptor not in ("supervised", "parts"):
-            raise ConfigError(f"model_cfg.descriptor is {descriptor!r}; it must be 'supervised' or 'parts'.")
+        for key, value, known in (
+            ("supervised", supervised, ("globals", "parts")),
+            ("descriptor", descriptor, ("supervised", "parts")),
+        ):
+            if value not in known:
+                raise ConfigError(f"model_cfg.{key} is {value!r}; it must be {known[0]!r} or {known[1]!r}.")
         if enhancement and gait is None:
             raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
         self.joint_learning = joint_learning
+        self.supervised = supervised
         self.descriptor = descriptor
         self.normalise = normalise
         self.appearance = appearance
@@ -101,12 +111,13 @@ class DinoGRLNet(nn.Module):
         if gait is not None:
             self.gait_parts = StripeProjection(gait.out_channels, dimension, granularities)
         self.enhancement = BidirectionalEnhancement(dimension, granularities) if enhancement else None
-        supervised = 1 + (len(granularities) if enhancement else 0)
+        count = 1 if supervised == "globals" else sum((1, *granularities))
+        count += len(granularities) if enhancement else 0
         self.appearance_heads = self.gait_heads = None
         if num_classes is not None:
-            self.appearance_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=cosine)
+            self.appearance_heads = SeparateBNNecks(count, dimension, num_classes, norm=cosine)
             if gait is not None:
-                self.gait_heads = SeparateBNNecks(supervised, dimension, num_classes, norm=cosine)
+                self.gait_heads = SeparateBNNecks(count, dimension, num_classes, norm=cosine)
 
     @classmethod
     def from_config(cls, model_cfg: Mapping[str, Any]) -> "DinoGRLNet":
@@ -143,14 +154,14 @@ class DinoGRLNet(nn.Module):
         appearance = self.appearance_parts(self.appearance(frames, modality))
         if self.gait is None:
             stream = self.supervise(appearance, None, self.appearance_heads)
-            return DinoGRLOutput(self.describe(stream), stream, None, None)
+            return DinoGRLOutput(stream.descriptor, stream, None, None)
         silhouettes = self.silhouettes(frames)
         enriched = silhouettes.enriched if self.joint_learning else silhouettes.enriched.detach()
         gait = self.gait_parts(self.gait(enriched.unflatten(0, frames.shape[:2])))
         enhanced = self.enhancement(appearance, gait) if self.enhancement is not None else (None, None)
         appearance_stream = self.supervise(appearance, enhanced[0], self.appearance_heads)
         gait_stream = self.supervise(gait, enhanced[1], self.gait_heads)
-        descriptor = torch.cat([self.describe(gait_stream), self.describe(appearance_stream)], dim=-1)
+        descriptor = torch.cat([gait_stream.descriptor, appearance_stream.descriptor], dim=-1)
         return DinoGRLOutput(descriptor, appearance_stream, gait_stream, silhouettes)
 
     def silhouettes(self, frames: Tensor) -> Silhouettes:
@@ -158,17 +169,14 @@ class DinoGRLNet(nn.Module):
         return self.silhouette_generator(self.vision_model(frames.flatten(0, 1)))
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
-        """The N_s supervised features of a stream and, in training, their identity scores (Eq. 17)."""
-        supervised = parts[..., :1] if enhanced is None else torch.cat([parts[..., :1], enhanced], dim=-1)
-        logits = heads(supervised)[1] if heads is not None and self.training else None
-        return StreamOutput(parts, supervised, logits)
-
-    def describe(self, stream: StreamOutput) -> Tensor:
-        """A stream's share of the descriptor."""
-        features = stream.supervised
-        if self.descriptor == "parts":
-            features = torch.cat([stream.parts, features[..., 1:]], dim=-1)
-        return F.normalize(features, dim=1) if self.normalise else features
+        """The supervised features of a stream and, in training, their identity scores (Eq. 17)."""
+        own = parts[..., :1] if self.supervised == "globals" else parts
+        features = own if enhanced is None else torch.cat([own, enhanced], dim=-1)
+        logits = heads(features)[1] if heads is not None and self.training else None
+        described = features
+        if self.descriptor == "parts" and self.supervised == "globals":
+            described = torch.cat([parts, features[..., 1:]], dim=-1)
+        return StreamOutput(parts, features, logits, F.normalize(described, dim=1) if self.normalise else described)
 
 
 def build_part(part: Callable, section: str, settings: Mapping[str, Any] | None, **given: Any) -> Any:

@@ -74,6 +74,8 @@ class SilhouetteGenerator(nn.Module):
         self.size = tuple(size)
         self.channels = channels
         self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
+        # The tokens are centred, so without a bias neither channel starts with more of them than the other.
+        nn.init.zeros_(self.mask_encoder.down_sampling.bias)
         self.gait_encoder = TokenEncoder(stacked, priors, hidden=hidden or stacked // 2) if gait_prior else None
         self.appearance_encoder = TokenEncoder(stacked, priors, out_norm=True) if appearance_prior else None
         self.fusion = PriorFusion(priors, channels, gait_prior, appearance_prior)

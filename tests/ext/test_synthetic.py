@@ -257,3 +257,18 @@ def test_bad_settings_are_named(setting: dict, message: str) -> None:
 def test_test_people_follow_more_than_500_train_people() -> None:
     assert SyntheticConfig(train_identities=500).test_pids[0] == 501
     assert SyntheticConfig(train_identities=600, test_identities=3).test_pids == range(601, 604)
+
+
+def test_opposite_is_the_share_that_walks_the_other_way(tmp_path):
+    """Everybody walks one way with 0 and the other with 1: the second set's first silhouettes are not the first's."""
+    shapes = {}
+    for opposite in (0.0, 1.0):
+        root = tmp_path / str(opposite)
+        config = SyntheticConfig(train_identities=2, test_identities=1, cameras=1, frames=12, opposite=opposite)
+        generate(root, config)
+        folder = root / "silhouettes" / "Train" / "0001" / "ir" / "D1"
+        pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127 for path in sorted(folder.iterdir())]
+        shapes[opposite] = np.mean(pictures, axis=0)
+    same = np.abs(shapes[0.0] - shapes[1.0]).mean()
+    mirrored = np.abs(shapes[0.0] - shapes[1.0][:, ::-1]).mean()
+    assert mirrored < same
