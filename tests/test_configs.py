@@ -57,7 +57,8 @@ def test_the_configuration_builds(path, weights):
     height, width = cfgs["data_cfg"]["frame_size"]
     with torch.no_grad():
         out = network(torch.randn(2, 1, 3, height, width), torch.tensor([0, 1]))
-    assert out.descriptor.shape == (2, cfgs["model_cfg"]["dimension"], 10)
+    features = 10 if cfgs["model_cfg"]["descriptor"] == "supervised" else 70
+    assert out.descriptor.shape == (2, cfgs["model_cfg"]["dimension"], features)
     optimiser = build_optimizer(network.named_parameters(), cfgs["optimizer_cfg"])
     build_scheduler(optimiser, cfgs["scheduler_cfg"])
 

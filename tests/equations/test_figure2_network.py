@@ -55,6 +55,16 @@ def test_descriptor_of_all_parts_and_without_enhancement():
     assert fewer.descriptor.shape == (2, 12, 6)
 
 
+def test_supervising_all_parts_as_the_release_does():
+    frames, modality = tiny_batch()
+    network = tiny_network(supervised="parts", cosine=True).train()
+    out = network(frames, modality)
+    assert out.gait.supervised.shape == (4, 12, 35) and out.gait.logits.shape == (4, 5, 35)
+    assert torch.equal(out.gait.supervised[..., :31], out.gait.parts)
+    assert out.gait.logits.abs().max() <= 1 + 1e-5, "cosines"
+    assert network.eval()(frames, modality).descriptor.shape == (4, 12, 70)
+
+
 def test_appearance_baseline():
     network = tiny_network(gait=None, silhouette=None, vision_model=None, enhancement=False).train()
     out = network(*tiny_batch())
@@ -78,6 +88,7 @@ def test_every_trainable_parameter_learns():
         ({"appearance": {"backbne": "resnet18"}}, r"model_cfg.appearance .* did you mean backbone"),
         ({"gait": None}, "enhancement needs both streams"),
         ({"descriptor": "all"}, "'supervised' or 'parts'"),
+        ({"supervised": "all"}, "'globals' or 'parts'"),
         ({"silhouette": [64, 32]}, "model_cfg.silhouette must be a table"),
         ({"vision_model": TINY_VIT | {"layers": [1, 2]}}, "blocks 0 to 1"),
         ({"vision_model": TINY_VIT | {"name": "vit_tinny"}}, "no model 'vit_tinny'"),

@@ -58,6 +58,9 @@ def write_config(world: Path, folder: Path, **changes) -> Path:
             **changes,
         },
         "evaluator_cfg": {"restore_hint": 4},
+        # Plain steps, so that parameters differ no more than gradients do.
+        "optimizer_cfg": {"solver": "SGD", "lr": 0.01, "momentum": 0.9, "groups": []},
+        "scheduler_cfg": {"scheduler": "MultiStepLR", "milestones": [3]},
     }
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content))
