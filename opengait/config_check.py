@@ -11,6 +11,7 @@ from typing import Any
 
 from opengait import registry
 from opengait.config_source import Origin, Origins, Path_
+from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError
 from opengait.modeling.optim import COMPOSITES, optimizer_class, scheduler_class
 from opengait.utils import argument_names, get_msg_mgr
@@ -75,18 +76,7 @@ EVALUATOR_KEYS = (
     "sampler",
     "transform",
 )
-SAMPLER_KEYS = (
-    "type",
-    "batch_size",
-    "batch_shuffle",
-    "sample_type",
-    "frames_num_fixed",
-    "frames_num_min",
-    "frames_num_max",
-    "frames_skip_num",
-    "frames_all_limit",
-    "points_in_use",
-)
+SAMPLER_KEYS = ("batch_size", "batch_shuffle", *FRAME_KEYS)
 LOSS_KEYS = ("type", "log_prefix", "loss_term_weight", "gather_and_scale")
 # Keys of transforms that OpenGait's files carry for classes that do not take them.
 TRANSFORM_KEYS = ("type", "img_w", "img_h", "probability", "prob")

@@ -16,20 +16,10 @@ from torch.utils.data import DataLoader
 from opengait import distributed, registry
 from opengait.data.collate_fn import CollateFn
 from opengait.data.sampler import InferenceSampler
+from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import get_valid_args
 
-# Keys of the sampler section that are not the sampler's own arguments.
-_OTHER_READERS_KEYS = (
-    "type",
-    "sample_type",
-    "frames_num_fixed",
-    "frames_num_min",
-    "frames_num_max",
-    "frames_skip_num",
-    "frames_all_limit",
-    "points_in_use",
-)
 Request = tuple[str, list[int], list[int]]
 
 
@@ -168,7 +158,7 @@ def _training_sampler(dataset: Any, sampler_cfg: dict[str, Any]) -> Any:
     sampler = registry.samplers.get(sampler_cfg.get("type", "TripletSampler"))
     if "batch_size" not in sampler_cfg:
         raise ConfigError("sampler.batch_size is missing.")
-    return sampler(dataset, **get_valid_args(sampler, sampler_cfg, _OTHER_READERS_KEYS))
+    return sampler(dataset, **get_valid_args(sampler, sampler_cfg, FRAME_KEYS))
 
 
 def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> InferenceSampler:

@@ -14,6 +14,18 @@ import numpy as np
 
 from opengait.errors import ConfigError
 
+# What a sampler section says about frames, beside the sampler's own arguments.
+FRAME_KEYS = (
+    "type",
+    "sample_type",
+    "frames_num_fixed",
+    "frames_num_min",
+    "frames_num_max",
+    "frames_skip_num",
+    "frames_all_limit",
+    "points_in_use",
+)
+
 # OpenGait draws from numpy's global stream; a Generator of our own would give other frames for the same seed.
 _choice = np.random.choice  # noqa: NPY002
 
