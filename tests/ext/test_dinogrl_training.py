@@ -92,7 +92,7 @@ def test_two_processes_learn_and_measure_the_same(world, alone, tmp_path):
     trained(tmp_path, "--cfgs", config, "--phase", "train", world=2)
     one, two = checkpoint(alone, 1), checkpoint(tmp_path, 1)
     # After one step, momentum is the gradient. Where rounding moves a hinge or a maximum over its kink, a few entries
-    # jump, so most parameters must agree closely and every one roughly. Without synchronised norms the median is over 1.
+    # jump, so most parameters must agree closely and every one roughly. Unsynchronised, the median is over 1.
     apart = [
         float((a["momentum_buffer"] - b["momentum_buffer"]).norm() / a["momentum_buffer"].norm().clamp(min=1e-6))
         for a, b in zip(*states(one, two), strict=True)
