@@ -91,4 +91,4 @@ def modality_indices(types: list[str]) -> torch.Tensor:
     unknown = sorted(set(types) - set(values))
     if unknown:
         raise DataError(f"A tracklet's type is {unknown[0]!r}; DinoGRL needs {' or '.join(values)}.")
-    return torch.tensor([values.index(name) for name in types])
+    return torch.tensor([Modality(name).number for name in types])

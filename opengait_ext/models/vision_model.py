@@ -15,10 +15,9 @@ from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from opengait_ext.models.weights import load_exactly, read_weights
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
