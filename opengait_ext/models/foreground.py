@@ -27,6 +27,36 @@ def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
     return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
 
 
+def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
+    """BigGait's and the release's choice: channel 0, unless it fills most of the top and bottom rows of a frame.
+
+    Args:
+        probabilities: (f, 2, h, w), softmax over the channels.
+        rows: how many at the top and at the bottom count as border.
+
+    Returns:
+        (f, 1, h, w), with the gradient of the chosen channel; exactly half of the border keeps channel 0.
+    """
+    first = probabilities[:, 0].detach().round()
+    border = first[:, :rows].sum(dim=(1, 2)) + first[:, -rows:].sum(dim=(1, 2))
+    channel = (border > rows * probabilities.shape[-1]).long()
+    return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
+
+
+def silhouette_band(mask: Tensor) -> Tensor:
+    """BigGait's silhouette: one inside, the probability in a band along the contour, zero outside.
+
+    The rounded mask is grown (3x3) and then shrunk (5x5); what lies between the two is the band. Pixels outside the
+    frame neither grow nor shrink it.
+
+    Shape: (f, 1, h, w) -> (f, 1, h, w), without gradient.
+    """
+    mask = mask.detach()
+    grown = F.max_pool2d(mask.round(), 3, stride=1, padding=1)
+    core = -F.max_pool2d(-grown, 5, stride=1, padding=2)
+    return torch.where(core > 0, core, grown * mask)
+
+
 def covered_tokens(mask: Tensor) -> Tensor:
     """Tokens that the encoders read: the rounded mask grown by one token (3x3), as in BigGait.
 
