@@ -1,0 +1,48 @@
+"""How figures look and how they are kept: readable in print, and told apart by the colour-blind."""
+
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from opengait_ext.inspection.files import write_whole
+
+# Okabe and Ito's palette, told apart by most kinds of colour vision, in an order of falling contrast.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+# The paper's green and red, taken so that they differ in lightness too.
+RIGHT, WRONG = "#009E73", "#C1272D"
+MATCHING, OTHER = PALETTE[0], PALETTE[1]
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # text stays text
+    "savefig.bbox": "tight",
+}
+DPI = 160
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that many inches. It belongs to no window and needs no display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> list[Path]:
+    """Write `path` with the suffixes .png and .pdf; the two files.
+
+    A PDF holds no date, so the same figure gives the same bytes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_suffix(".png"), path.with_suffix(".pdf")]
+    with rc_context(SETTINGS):
+        write_whole(files[0], lambda partial: figure.savefig(partial, format="png", dpi=DPI))
+        write_whole(files[1], lambda partial: figure.savefig(partial, format="pdf", metadata={"CreationDate": None}))
+    return files
