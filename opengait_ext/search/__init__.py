@@ -1,0 +1,20 @@
+"""Descriptors of anybody's tracklets, and who in a gallery is like a query."""
+
+from opengait_ext.search.descriptors import Descriptors, embed, load_descriptors, save_descriptors
+from opengait_ext.search.inputs import Clip, find_clips
+from opengait_ext.search.matching import Candidate, QueryResult, search
+from opengait_ext.search.network import Describer, load_describer
+
+__all__ = [
+    "Candidate",
+    "Clip",
+    "Describer",
+    "Descriptors",
+    "QueryResult",
+    "embed",
+    "find_clips",
+    "load_describer",
+    "load_descriptors",
+    "save_descriptors",
+    "search",
+]

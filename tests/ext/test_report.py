@@ -1,0 +1,139 @@
+"""The page about a tested run: complete, self-contained, right in its numbers, and fit for a browser."""
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from opengait.errors import DataError
+from opengait_ext.figures.retrieval import Ranking, open_run
+from opengait_ext.report import breakdown, build_report
+from tests.ext.runs import engine, script
+from tests.ext.test_dinogrl_training import world, write_config  # noqa: F401 - a fixture
+from tests.ext.tested_run import planted, write_run
+
+BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def tested(world, tmp_path_factory):  # noqa: F811
+    """A run folder after four iterations and a test, and the page about it."""
+    folder = tmp_path_factory.mktemp("report")
+    file = write_config(world, folder)
+    with engine(folder) as run:
+        assert run(file, "train") == 0
+        assert run(file, "test", "--set", "evaluator_cfg.save_features=true") == 0
+    root = folder / "output/Synthetic-VVI/DinoGRL/DinoGRL"
+    assert script("report")([str(root), "--out", str(folder / "page"), "--people", "2", "--worst", "3"]) == 0
+    return root, folder / "page/index.html"
+
+
+def pictures(text):
+    found = re.findall(r'<img[^>]*src="data:image/(png|gif);base64,([^"]+)"', text)
+    return [(kind, Image.open(io.BytesIO(base64.b64decode(content)))) for kind, content in found]
+
+
+def test_the_page_holds_everything_itself(tested):
+    text = tested[1].read_text()
+    for name in ("results", "training", "distances", "lists", "worst", "breakdown", "map", "silhouettes", "card"):
+        assert f'<section id="{name}">' in text and f'href="#{name}"' in text
+    outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
+    assert outside == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
+    shown = pictures(text)
+    assert len(shown) == text.count("<img ")
+    moving = [image for kind, image in shown if kind == "gif"]
+    assert len(moving) == 4 and all(image.n_frames > 1 for image in moving)
+    assert "fingerprint" in text and "AP, %" in text
+
+
+def test_its_numbers_are_those_of_the_test(tested):
+    run = open_run(tested[0])
+    text = tested[1].read_text()
+    for direction in ("infrared_to_visible", "visible_to_infrared"):
+        for key in ("rank1", "map"):
+            assert f'data-value="{100 * run.content["results"][direction][key]}"' in text
+
+
+def test_against_another_run_and_without_frames(tmp_path):
+    write_run(tmp_path / "a", planted())
+    write_run(tmp_path / "b", planted(noise=1.0))
+    text = build_report(tmp_path / "a", tmp_path / "page", tmp_path / "b").read_text()
+    assert "Beside it: b." in text and "Frames cannot be shown" in text and '<section id="training">' not in text
+    with pytest.raises(DataError, match="different tracklets"):
+        write_run(tmp_path / "c", planted(people=5))
+        build_report(tmp_path / "a", tmp_path / "page", tmp_path / "c")
+    assert script("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+
+
+def test_camera_pairs_by_hand(tmp_path):
+    run = open_run(write_run(tmp_path / "run", planted(people=5, cameras=3, noise=1.3, seed=5)))
+    ranking = Ranking(run, run.direction("infrared_to_visible"))
+    rows = {row[0]: row[1:] for row in breakdown.by_camera_pair(ranking)}
+    assert len(rows) == 9 and rows["1 to 1"][0] == 0 and np.isnan(rows["1 to 1"][1])
+    first = []
+    for row in np.flatnonzero(ranking.cameras[ranking.query] == 1):
+        columns = np.flatnonzero(ranking.cameras[ranking.gallery] == 2)
+        nearest = columns[np.argmin(ranking.distance[row, columns])]
+        first.append(ranking.matches[row, nearest])
+    assert rows["1 to 2"][:2] == (5, pytest.approx(100 * np.mean(first)))
+
+
+def test_groups_by_a_value_cover_every_query(tmp_path):
+    run = open_run(write_run(tmp_path / "run", planted(noise=1.3)))
+    ranking = Ranking(run, run.direction("infrared_to_visible"))
+    values = np.arange(len(run.features), dtype=float)
+    rows = breakdown.by_value(ranking, values, bins=3)
+    assert sum(row[1] for row in rows) == ranking.valid.sum() and len(rows) == 3
+    whole = sum(row[1] * row[3] for row in rows) / ranking.valid.sum()
+    assert whole == pytest.approx(100 * np.nanmean(ranking.average_precision()))
+    assert len(breakdown.by_value(ranking, np.ones(len(values)))) == 1
+    assert breakdown.by_value(ranking, np.full(len(values), np.nan)) == []
+
+
+PROBE = """
+<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message ?? "resource"), true);
+console.error = text => errors.push(text);
+addEventListener("load", () => {
+  const images = [...document.images];
+  const table = document.querySelector("#worst table");
+  const column = () => [...table.tBodies[0].rows].map(row => Number(row.cells[2].dataset.value));
+  table.tHead.rows[0].cells[2].querySelector("button").click();
+  const up = column();
+  table.tHead.rows[0].cells[2].querySelector("button").click();
+  const down = column();
+  document.title = JSON.stringify({
+    errors, images: images.length, broken: images.filter(i => !i.complete || !i.naturalWidth).length, up, down,
+    wide: document.documentElement.scrollWidth > innerWidth,
+  });
+});
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+@pytest.mark.parametrize("size", ["1200,900", "380,700"])
+def test_in_a_browser(tested, tmp_path, size):
+    import json
+
+    page = tmp_path / "probed.html"
+    page.write_text(tested[1].read_text().replace("<title>", PROBE + "<title>", 1))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={size}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, "--virtual-time-budget=8000", f"file://{Path(page).resolve()}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told = json.loads(re.search(r"<title>(\{.*?\})</title>", done.stdout).group(1))
+    assert told["errors"] == [] and told["broken"] == 0 and told["images"] > 10
+    assert told["up"] == sorted(told["up"]) and told["down"] == sorted(told["up"], reverse=True)
+    assert not told["wide"]
