@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from opengait.errors import DataError
+from opengait_ext.figures.inside import _steps
 from opengait_ext.figures.retrieval import Ranking, open_run
+from opengait_ext.models.enhancement import LocalToGlobalEnhancement
 from opengait_ext.report import breakdown, build_report
 from tests.ext.runs import engine, script
 from tests.ext.test_dinogrl_training import world, write_config  # noqa: F401 - a fixture
@@ -94,6 +97,30 @@ def test_groups_by_a_value_cover_every_query(tmp_path):
     assert whole == pytest.approx(100 * np.nanmean(ranking.average_precision()))
     assert len(breakdown.by_value(ranking, np.ones(len(values)))) == 1
     assert breakdown.by_value(ranking, np.full(len(values), np.nan)) == []
+
+
+@pytest.mark.parametrize("kind", ["lists", "distances", "cmc", "map", "attention", "channels", "steps"])
+def test_every_figure_has_a_command(tested, tmp_path, kind):
+    assert script("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
+    picture = np.asarray(Image.open(tmp_path / f"{kind}.png").convert("RGB"))
+    assert picture.std() > 5 and (tmp_path / f"{kind}.pdf").stat().st_size > 3000
+
+
+def test_lge_steps_are_those_of_the_recurrence():
+    torch.manual_seed(0)
+    lge = LocalToGlobalEnhancement(6)
+    feature, stripes = torch.randn(2, 6), torch.randn(2, 6, 3)
+    with torch.no_grad():
+        lengths, angles = _steps(lge, feature, stripes)
+        query = lge.query(feature[..., None])[..., 0]
+        for j in range(3):
+            unit = stripes[..., j] / stripes[..., j].pow(2).mean(1, keepdim=True).sqrt()
+            key, value = lge.key(unit[..., None])[..., 0], lge.value(unit[..., None])[..., 0]
+            after = query + (value * query).mean(1, keepdim=True) * key
+            assert lengths[:, j] == pytest.approx((after.norm(dim=1) / query.norm(dim=1)).numpy(), rel=1e-4)
+            cosine = (after * query).sum(1) / after.norm(dim=1) / query.norm(dim=1)
+            assert angles[:, j] == pytest.approx(np.degrees(np.arccos(cosine.numpy())), abs=0.05)
+            query = after
 
 
 PROBE = """
