@@ -73,6 +73,7 @@ EVALUATOR_KEYS = (
     "metric",
     "cross_view_gallery",
     "rerank",
+    "save_features",
     "sampler",
     "transform",
 )
@@ -169,7 +170,9 @@ class _Check:
         if name is None:
             return
         reads = [argument for argument in argument_names(scheduler_class(name)) if argument != "optimizer"]
-        self._keys(section, at, ["scheduler"], "scheduler", reads)
+        # Only the whole schedule counts epochs, not one of several.
+        engine_keys = ["scheduler", "steps_per_epoch"] if len(at) == 1 else ["scheduler"]
+        self._keys(section, at, engine_keys, "scheduler", reads)
         if name in COMPOSITES and isinstance(section.get("schedulers"), list):
             for place, part in enumerate(section["schedulers"]):
                 self._scheduler(part, (*at, "schedulers", place))

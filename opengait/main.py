@@ -23,6 +23,7 @@ if not __package__:
     sys.path[:] = [str(_here.parent), *(entry for entry in sys.path if entry and Path(entry).resolve() != _here)]
 
 from opengait import distributed, registry  # noqa: E402
+from opengait.capsule import write_capsule  # noqa: E402
 from opengait.config import config_text, load_config, save_config  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
 from opengait.modeling.base_model import output_path  # noqa: E402
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     if cfgs["trainer_cfg"]["fix_BN"]:
         model.fix_BN()
     messages.log_info(params_count(model))
+    model.capsule = write_capsule(model, args.phase)
     messages.log_info("Model Initialization Finished!")
     if training:
         build.run_train(get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"]))

@@ -7,16 +7,28 @@ def register() -> None:
     from opengait import registry
     from opengait_ext import losses
     from opengait_ext.data.augment import CrossModalAugmentation, Normalise
-    from opengait_ext.data.dataset import HITSZVCMDataSet
+    from opengait_ext.data.dataset import BUPTCampusDataSet, HITSZVCMDataSet
+    from opengait_ext.data.masks import MaskTransform
     from opengait_ext.data.sampler import CrossModalSampler
     from opengait_ext.evaluation.evaluator import evaluate_cross_modal
+    from opengait_ext.models.biggait import BigGait__Dinov2_Gaitbase
+    from opengait_ext.models.biggergait import BiggerGait__DINOv2
     from opengait_ext.models.dinogrl import DinoGRL
 
-    registry.datasets.add(HITSZVCMDataSet)
+    for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
+        registry.datasets.add(reader)
     registry.samplers.add(CrossModalSampler)
-    for transform in (CrossModalAugmentation, Normalise):
+    for transform in (CrossModalAugmentation, Normalise, MaskTransform):
         registry.transforms.add(transform)
     registry.evaluators.add(evaluate_cross_modal)
     registry.models.add(DinoGRL)
-    for loss in (losses.MaskLoss, losses.SmoothnessLoss, losses.DiversityLoss):
+    registry.models.add(BiggerGait__DINOv2)
+    registry.models.add(BigGait__Dinov2_Gaitbase)
+    for loss in (
+        losses.MaskLoss,
+        losses.SmoothnessLoss,
+        losses.DiversityLoss,
+        losses.MaskConnectivityLoss,
+        losses.PriorConnectivityLoss,
+    ):
         registry.losses.add(loss)

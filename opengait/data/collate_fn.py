@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from opengait.data.deferred import Deferred
 from opengait.data.frames import FrameSource, check_same_length
 from opengait.data.sampling import FramePicker
 from opengait.errors import ConfigError, DataError
@@ -17,7 +18,7 @@ Item = tuple[list[FrameSource], list]
 class Prepared(NamedTuple):
     """One tracklet, ready to join a batch; `frames` is how many frames were picked, `info` the data set's."""
 
-    features: list[np.ndarray | torch.Tensor]
+    features: list[np.ndarray | torch.Tensor | Deferred]
     info: list
     frames: int
 
@@ -133,7 +134,9 @@ def _some_points(cloud: np.ndarray, count: int) -> np.ndarray:
     return cloud[random.choices(range(len(cloud)), k=count)]
 
 
-def _to_tensor(frames: Any) -> torch.Tensor:
+def _to_tensor(frames: Any) -> torch.Tensor | Deferred:
+    if isinstance(frames, Deferred):
+        return frames
     if isinstance(frames, torch.Tensor):
         return frames.to(torch.float32)
     return torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32))
@@ -148,6 +151,8 @@ def _joined(column: list, infos: list, pack: bool) -> Any:
                 f"Tracklet {'-'.join(map(str, info[:3]))} gives {shape} where another of its batch gives {shapes[0]}; "
                 f"frames of a feature must have one size."
             )
+    if isinstance(column[0], Deferred):
+        return Deferred.joined(column, pack)
     if isinstance(column[0], torch.Tensor):
         return torch.cat(column) if pack else torch.stack(column)
     return np.concatenate(column)

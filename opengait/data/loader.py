@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from opengait import distributed, registry
 from opengait.data.collate_fn import CollateFn
+from opengait.data.deferred import Deferred, first_half
 from opengait.data.sampler import InferenceSampler
 from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError, UserError
@@ -41,6 +42,8 @@ def build_loader(
     sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks make equally many
     steps: gather the steps in rank order and cut to `len(dataset)`.
 
+    Transforms in two halves (`opengait.data.deferred`) are finished on this process's device.
+
     Args:
         dataset: the tracklets of this phase.
         sampler_cfg: `type`, `batch_size`, `sample_type` and what they need.
@@ -53,13 +56,15 @@ def build_loader(
     Raises:
         ConfigError: the sampler section cannot be used.
     """
-    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else transforms)
+    transforms = [] if wants_raw else list(transforms)
+    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else [first_half(t) for t in transforms])
     plan: TrainingPlan | TestPlan
     if training:
         plan = TrainingPlan(_training_sampler(dataset, sampler_cfg), seed, start_iteration)
     else:
         plan = TestPlan(_test_sampler(dataset, sampler_cfg, collate.picker.packed))
     return TrackletLoader(
+        transforms,
         _Batches(dataset, collate, seed),
         sampler=plan,
         batch_size=None,
@@ -116,13 +121,31 @@ class TestPlan:
 
 
 class TrackletLoader(DataLoader):
-    """A DataLoader that raises a worker's `UserError` as it is, without the worker's traceback around its message."""
+    """A DataLoader that finishes in this process what its workers began.
+
+    Deferred transforms are completed on this process's device, and a worker's `UserError` is raised as it is, without
+    the worker's traceback around its message.
+
+    Args:
+        transforms: one a feature; empty where batches are not transformed here.
+    """
+
+    def __init__(self, transforms: Sequence[Callable], *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.transforms = list(transforms)
 
     def __iter__(self) -> Iterator[list]:
         for batch in super().__iter__():
             if isinstance(batch, UserError):
                 raise batch
-            yield batch
+            yield [self._finished(batch[0]), *batch[1:]]
+
+    def _finished(self, seqs: list) -> list:
+        device = distributed.device()
+        return [
+            feature.finished(self.transforms[place], device) if isinstance(feature, Deferred) else feature
+            for place, feature in enumerate(seqs)
+        ]
 
 
 class _Batches(torch.utils.data.Dataset):

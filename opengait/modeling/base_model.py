@@ -84,7 +84,8 @@ class BaseModel(MetaModel, nn.Module):
         test_loader: in testing, and in training with `with_test`.
         ignored_state_prefixes: a model may name prefixes of state entries that are neither saved nor required on
             loading, such as a frozen backbone that has a weight file of its own.
-        restored_from: the checkpoint that was read, or None.
+        restored_from: the checkpoint that was read, or None; restored_iteration: the iteration that it tells.
+        capsule: the file that tells what this run was made of (`opengait.capsule`), or None.
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
@@ -97,6 +98,8 @@ class BaseModel(MetaModel, nn.Module):
         self.batches_drawn = 0
         self.rank_states: list[dict[str, Any]] = []
         self.restored_from: Path | None = None
+        self.restored_iteration: int | None = None
+        self.capsule: Path | None = None
         self.engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
         self.device = distributed.device()
         self.save_path = str(output_path(cfgs, training))
@@ -223,7 +226,7 @@ class BaseModel(MetaModel, nn.Module):
         kept = load_weights(self, content.get("model", {}), path, strict=strict, free=free)
         if kept:
             self.msg_mgr.log_warning(f"{path} has no fitting value for {len(kept)} entries, such as {kept[0]}.")
-        self.restored_from = Path(path)
+        self.restored_from, self.restored_iteration = Path(path), content.get("iteration")
         if self.training:
             self._restore("Optimizer", "optimizer", content, path)
             self._restore("Scheduler", "scheduler", content, path)

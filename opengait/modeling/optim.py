@@ -80,8 +80,14 @@ def _parameter_groups(
     return rest + found
 
 
-def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str = "scheduler_cfg") -> Any:
+def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
     """The schedule of `scheduler_cfg`: `scheduler` and its arguments; it steps once an iteration.
+
+    With `steps_per_epoch` it steps once every so many iterations, so that its arguments count epochs:
+
+        scheduler: MultiStepLR
+        steps_per_epoch: 300
+        milestones: [40, 70]
 
     The composite ones take `schedulers`, a list of such dicts; a warm-up before a decay is
 
@@ -94,21 +100,68 @@ def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str = "sch
     Raises:
         ConfigError: no or an unknown scheduler, or arguments that it refuses.
     """
+    scheduler = _scheduler(optimizer, cfg, "scheduler_cfg")
+    return EpochSchedule(scheduler, cfg["steps_per_epoch"]) if "steps_per_epoch" in cfg else scheduler
+
+
+def _scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str) -> Any:
     if "scheduler" not in cfg:
         raise ConfigError(f"{where}.scheduler is missing; name one of torch.optim.lr_scheduler, such as MultiStepLR.")
     kind = scheduler_class(cfg["scheduler"])
-    arguments = get_valid_args(kind, cfg, ["scheduler"])
+    arguments = get_valid_args(kind, cfg, ["scheduler", "steps_per_epoch"])
     if cfg["scheduler"] not in COMPOSITES:
         return _made(kind, (optimizer,), arguments, where)
     parts = cfg.get("schedulers")
     if not isinstance(parts, list) or not parts:
         raise ConfigError(f"{where}.schedulers is missing: {cfg['scheduler']} combines a list of schedulers.")
     arguments["schedulers"] = [
-        build_scheduler(optimizer, part, f"{where}.schedulers.{place}") for place, part in enumerate(parts)
+        _scheduler(optimizer, part, f"{where}.schedulers.{place}") for place, part in enumerate(parts)
     ]
     if "optimizer" in inspect.signature(kind.__init__).parameters:
         arguments["optimizer"] = optimizer
     return _made(kind, (), arguments, where)
+
+
+class EpochSchedule:
+    """A schedule that takes a step of its own once every `steps` steps; the learning rate is constant in between.
+
+    Args:
+        scheduler: the schedule, in epochs.
+        steps: iterations of an epoch, `scheduler_cfg.steps_per_epoch`.
+
+    Raises:
+        ConfigError: `steps` is no whole number of 1 or more.
+    """
+
+    def __init__(self, scheduler: Any, steps: int) -> None:
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ConfigError(f"scheduler_cfg.steps_per_epoch is {steps!r}; wanted is a whole number of iterations.")
+        self.scheduler = scheduler
+        self.steps = steps
+        self.iteration = 0
+
+    def step(self) -> None:
+        """Count an iteration, and step the schedule if it was the last of its epoch."""
+        self.iteration += 1
+        if self.iteration % self.steps == 0:
+            self.scheduler.step()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of every parameter group, as the schedule last set it."""
+        return self.scheduler.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The iteration's number and the schedule's own state."""
+        return {"iteration": self.iteration, "scheduler": self.scheduler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()`.
+
+        Raises:
+            KeyError: the state is of a schedule without epochs.
+        """
+        self.iteration = state["iteration"]
+        self.scheduler.load_state_dict(state["scheduler"])
 
 
 def _made(kind: type, first: tuple, arguments: dict[str, Any], where: str) -> Any:

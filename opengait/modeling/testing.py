@@ -1,6 +1,7 @@
 """The test loop: features of every tracklet, then the evaluator."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import nn
 from tqdm import tqdm
 
 from opengait import distributed, registry
+from opengait.data.fingerprint import fingerprint
+from opengait.evaluation.features import save_features
 from opengait.modeling.precision import Precision
 from opengait.utils import Odict, bare, ddp_all_gather, get_valid_args, ts2np
 
@@ -55,14 +58,29 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         dataset = inner.test_loader.dataset
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
         evaluator_cfg = inner.cfgs["evaluator_cfg"]
+        if evaluator_cfg.get("save_features"):
+            known = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
+            save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), known, inner.iteration)
         evaluate = registry.evaluators.get(evaluator_cfg["eval_func"])
-        arguments = get_valid_args(evaluate, evaluator_cfg, ["metric"])
+        # Probes are listed in the file that lists the test set; evaluator_cfg may name another.
+        given = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
+        arguments = get_valid_args(evaluate, given, ["metric"])
         result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
     distributed.barrier()
     return result
 
 
+def results_file(model: nn.Module, suffix: str) -> Path:
+    """`<run folder>/logs/test-<iteration><suffix>`: where a test's numbers and features go."""
+    return Path(model.save_path) / "logs" / f"test-{model.iteration:0>5}{suffix}"
+
+
 def evaluated_name(cfgs: dict[str, Any]) -> str:
     """The name that the evaluator is told: `test_dataset_name`, or else `dataset_name`, of the (first) data set."""
-    data_cfg = cfgs["data_cfg"] if isinstance(cfgs["data_cfg"], dict) else cfgs["data_cfg"][0]
+    data_cfg = evaluated_set(cfgs)
     return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+
+
+def evaluated_set(cfgs: dict[str, Any]) -> dict[str, Any]:
+    """The `data_cfg` of the data set that is tested: the first, where there are several."""
+    return cfgs["data_cfg"] if isinstance(cfgs["data_cfg"], dict) else cfgs["data_cfg"][0]

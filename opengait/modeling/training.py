@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from opengait import distributed
-from opengait.errors import UserError
+from opengait.errors import ConfigError, UserError
 from opengait.modeling.precision import Precision
+from opengait.modeling.results import numbers_of, write_results
 from opengait.utils import bare
-from opengait.utils.checkpoint import random_state, set_random_state
+from opengait.utils.checkpoint import checkpoint_path, random_state, set_random_state
 from opengait.utils.progress import Progress
 
 
@@ -25,6 +26,7 @@ def run_train(model: nn.Module) -> None:
 
     Raises:
         UserError: a loss is not finite.
+        ConfigError: a classifier has fewer classes than the training set has identities.
     """
     inner = bare(model)
     engine_cfg, messages = inner.engine_cfg, inner.msg_mgr
@@ -41,6 +43,7 @@ def run_train(model: nn.Module) -> None:
             with precision.autocast():
                 results = model(inputs)
             training_feat, summary = results["training_feat"], dict(results.get("visual_summary") or {})
+            _check_classes(inner, training_feat, inputs)
             loss_sum, loss_info = inner.loss_aggregator(training_feat)
             _check_finite(inner, loss_sum, loss_info, inputs)
             learned = inner.train_step(loss_sum)
@@ -89,7 +92,8 @@ def _evaluate(model: nn.Module) -> None:
     if inner.engine_cfg["fix_BN"]:
         inner.fix_BN()
     if distributed.is_main() and result:
-        inner.msg_mgr.write_to_tensorboard(_scalars(result))
+        inner.msg_mgr.write_to_tensorboard(_scalars(numbers_of(result)))
+        write_results(inner, result, checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration))
     inner.msg_mgr.reset_time()
 
 
@@ -103,6 +107,22 @@ def _scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]
         elif getattr(value, "ndim", 0) == 0 and not isinstance(value, str | list | tuple):
             found[tag] = float(value)
     return found
+
+
+def _check_classes(inner: nn.Module, training_feat: dict[str, Any], inputs: tuple) -> None:
+    """Every identity has a class, also those that the batches so far did not show; shapes tell, nothing is computed."""
+    identities = len(inner.train_loader.dataset.label_set)
+    for name, value in training_feat.items():
+        # A model may classify something else than the identity (ScoNet does); then the labels are its own.
+        if not isinstance(value, dict) or "logits" not in value or value.get("labels") is not inputs[1]:
+            continue
+        classes = value["logits"].shape[1]
+        if classes < identities:
+            raise ConfigError(
+                f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
+                f"{classes} classes; set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to "
+                f"{identities}."
+            )
 
 
 def _check_finite(inner: nn.Module, loss_sum: torch.Tensor, loss_info: dict[str, Any], inputs: tuple) -> None:

@@ -11,15 +11,21 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from opengait_ext.data.channels import (
+    ERASED,
+    GREY,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    UNCHANGED,
+    erase,
+    finish,
+    mix_channels,
+    normalise,
+)
+from opengait_ext.data.masks import TrackletInfo
 from opengait_ext.data.tracklet import Modality
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-# CAJ's constant; it is filled in after normalisation, so it is neither black nor the mean colour.
-ERASED = (0.4914, 0.4822, 0.4465)
-LUMA = (0.2989, 0.5870, 0.1140)
-# What the three channels become, beside 0, 1, 2: a copy of that channel.
-GREY, UNCHANGED = 3, 4
+NOTHING = (0, 0, 0, 0)
 
 Frames = np.ndarray | torch.Tensor
 
@@ -28,13 +34,19 @@ class Normalise:
     """uint8 frames (0 to 255) to float32 with ImageNet's mean and deviation; all that happens to frames in test."""
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        self.mean = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
-        self.std = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+        self.mean = torch.tensor(mean, dtype=torch.float32).view(1, -1)
+        self.std = torch.tensor(std, dtype=torch.float32).view(1, -1)
 
     def __call__(self, x: Frames) -> torch.Tensor:
-        x = torch.as_tensor(x)
-        scaled = x.to(torch.float32, copy=True).div_(255)
-        return scaled.sub_(self.mean.to(x.device)).div_(self.std.to(x.device))
+        return normalise(torch.as_tensor(x), self.mean, self.std)
+
+    def begin(self, x: Frames) -> tuple[torch.Tensor, torch.Tensor]:
+        """The frames as they are, with nothing drawn (`opengait.data.deferred`)."""
+        return torch.as_tensor(x), torch.empty(len(x), 0)
+
+    def finish(self, x: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """What is left to do when the frames are on the device: everything."""
+        return normalise(x, self.mean, self.std, out)
 
 
 class PadCrop:
@@ -44,11 +56,15 @@ class PadCrop:
         self.pad = pad
         self.per_frame = per_frame
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def draw(self, frames: int) -> list[list[int]]:
+        """How far down and to the right each of `frames` frames moves, or all of them together."""
+        draws = frames if self.per_frame else 1
+        return torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist() if self.pad else []
+
+    def __call__(self, x: torch.Tensor, shifts: list[list[int]] | None = None) -> torch.Tensor:
         if not self.pad:
             return x
-        draws = len(x) if self.per_frame else 1
-        shifts = torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist()
+        shifts = self.draw(len(x)) if shifts is None else shifts
         cropped = torch.zeros_like(x)
         for place, (down, right) in enumerate(shifts):
             frames = slice(place, place + 1) if self.per_frame else slice(None)
@@ -65,10 +81,14 @@ class Flip:
         self.prob = prob
         self.per_frame = per_frame
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        drawn = torch.rand(len(x) if self.per_frame else 1) < self.prob
-        if drawn.all():
-            return x.flip(-1)
+    def draw(self, frames: int) -> torch.Tensor:
+        """Bool: which of `frames` frames are mirrored, or whether all are."""
+        return torch.rand(frames if self.per_frame else 1) < self.prob
+
+    def __call__(self, x: torch.Tensor, drawn: torch.Tensor | None = None) -> torch.Tensor:
+        drawn = self.draw(len(x)) if drawn is None else drawn
+        if drawn.all() or not drawn.any():
+            return x.flip(-1) if drawn.all() else x
         flipped = x.clone()
         for place in drawn.nonzero().flatten().tolist():
             flipped[place] = x[place].flip(-1)
@@ -96,22 +116,20 @@ class ChannelErasing:
         self.aspect = aspect
         self.per_frame = per_frame
 
+    def draw(self, frames: int, height: int, width: int) -> torch.Tensor:
+        """Top, left, height and width of each frame's rectangle, `[frames, 4]`; zeros where nothing is erased."""
+        draws = frames if self.per_frame else 1
+        hits = (torch.rand(draws) < self.prob).tolist()
+        rectangles = [self._rectangle(height, width) if hit else NOTHING for hit in hits]
+        return torch.tensor(rectangles).expand(frames, 4)
+
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        draws = len(x) if self.per_frame else 1
-        places = [place for place, hit in enumerate((torch.rand(draws) < self.prob).tolist()) if hit]
-        rectangles = {place: self._rectangle(x.shape[-2], x.shape[-1]) for place in places}
-        if not rectangles:
-            return x
         x = x.clone()
-        fill = torch.tensor(ERASED, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
-        for place, rectangle in rectangles.items():
-            if rectangle is not None:
-                frames = slice(place, place + 1) if self.per_frame else slice(None)
-                x[frames, :, rectangle[0], rectangle[1]] = fill
+        erase(x, self.draw(len(x), *x.shape[-2:]), torch.tensor(ERASED).expand(len(x), 3))
         return x
 
-    def _rectangle(self, height: int, width: int) -> tuple[slice, slice] | None:
-        """Rows and columns of the first drawn rectangle that fits; None if none does."""
+    def _rectangle(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """The first drawn rectangle that fits; `NOTHING` if none does."""
         # Double precision, so that u * n stays below n.
         area, aspect, row, column = torch.rand(4, self.TRIES, dtype=torch.float64).numpy()
         area = (self.area[0] + area * (self.area[1] - self.area[0])) * height * width
@@ -120,11 +138,11 @@ class ChannelErasing:
         widths = np.round(np.sqrt(area / aspect)).astype(int)
         fits = np.flatnonzero((heights < height) & (widths < width))
         if not len(fits):
-            return None
+            return NOTHING
         first = fits[0]
         top = int(row[first] * (height - heights[first] + 1))
         left = int(column[first] * (width - widths[first] + 1))
-        return slice(top, top + int(heights[first])), slice(left, left + int(widths[first]))
+        return top, left, int(heights[first]), int(widths[first])
 
 
 class ChannelAdaptiveGrey:
@@ -139,11 +157,15 @@ class ChannelAdaptiveGrey:
         self.prob = prob
         self.per_frame = per_frame
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        draws = len(x) if self.per_frame else 1
+    def draw(self, frames: int) -> torch.Tensor:
+        """What each frame's channels become, `[frames]`: 0, 1, 2, GREY or UNCHANGED."""
+        draws = frames if self.per_frame else 1
         sources = torch.randint(4, (draws,))
         left = (sources == GREY) & (torch.rand(draws) >= self.prob)
-        return _mix_channels(x, sources.masked_fill(left, UNCHANGED))
+        return sources.masked_fill(left, UNCHANGED).expand(frames)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return mix_channels(x, self.draw(len(x)))
 
 
 class ChannelExchange:
@@ -153,8 +175,12 @@ class ChannelExchange:
         self.grey = grey
         self.per_frame = per_frame
 
+    def draw(self, frames: int) -> torch.Tensor:
+        """What each frame's channels become, `[frames]`: 0, 1, 2 or GREY."""
+        return torch.randint(4 if self.grey else 3, (frames if self.per_frame else 1,)).expand(frames)
+
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return _mix_channels(x, torch.randint(4 if self.grey else 3, (len(x) if self.per_frame else 1,)))
+        return mix_channels(x, self.draw(len(x)))
 
 
 class CrossModalAugmentation:
@@ -186,7 +212,6 @@ class CrossModalAugmentation:
         channels_per_frame = per_frame if channels_per_frame is None else channels_per_frame
         self.crop = PadCrop(pad, per_frame)
         self.flip = Flip(flip, per_frame)
-        self.normalise = Normalise()
         self.erasing = ChannelErasing(erasing, per_frame=per_frame)
         self.grey = None if adaptive_grey is None else ChannelAdaptiveGrey(adaptive_grey, channels_per_frame)
         self.exchange_prob = channel_exchange
@@ -197,40 +222,44 @@ class CrossModalAugmentation:
 
         Args:
             x: uint8 `[s, 3, h, w]`, RGB.
-            seq_info: [label, type, view, ...] of the tracklet; the type is its modality.
+            seq_info: [label, type, view, ...] of the tracklet; the type is its modality. A `TrackletInfo` is told the
+                crop and the flip, for the tracklet's masks.
 
         Returns:
             float32 `[s, 3, h, w]`, normalised.
         """
-        x = self.erasing(self.normalise(self.flip(self.crop(torch.as_tensor(x)))))
+        return self.finish(*self.begin(x, seq_info))
+
+    def begin(self, x: Frames, seq_info: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw everything, and move the frames while they are bytes; the arguments are those of a call.
+
+        Returns:
+            The cropped and mirrored frames, uint8 `[s, 3, h, w]`, and what `finish` has still to do with each of them,
+            `[s, 5]`: the rectangle to erase and the source of the channels (`opengait_ext.data.channels`).
+        """
+        shifts, mirrored = self.crop.draw(len(x)), self.flip.draw(len(x))
+
+        def moved(y: torch.Tensor) -> torch.Tensor:
+            return self.flip(self.crop(y, shifts), mirrored)
+
+        if isinstance(seq_info, TrackletInfo):
+            seq_info.geometry = moved
+        x = moved(torch.as_tensor(x))
+        rectangles = self.erasing.draw(len(x), *x.shape[-2:])
+        return x, torch.cat([rectangles, self._sources(seq_info, len(x))[:, None]], dim=1)
+
+    def finish(self, x: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise, erase and change the channels of `[n, 3, h, w]` on their device, as `drawn`, `[n, 5]`, says."""
+        return finish(x, drawn[:, :4], drawn[:, 4], out)
+
+    def _sources(self, seq_info: Sequence, frames: int) -> torch.Tensor:
+        unchanged = torch.full((frames,), UNCHANGED)
         if Modality(seq_info[1]) is Modality.INFRARED:
-            return x if self.grey is None else self.grey(x)
+            return unchanged if self.grey is None else self.grey.draw(frames)
         # One draw a tracklet even when frames differ: the release chooses the visible pipeline once for a tracklet.
-        return self.exchange(x) if torch.rand(()) < self.exchange_prob else x
+        return self.exchange.draw(frames) if torch.rand(()) < self.exchange_prob else unchanged
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
     """Where a line of `size` pixels moved by `shift` lands, and which of its pixels land there."""
     return slice(max(0, shift), max(0, size + min(0, shift))), slice(max(0, -shift), max(0, size - max(0, shift)))
-
-
-def _mix_channels(x: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """Fill all three channels from the source drawn: a channel, GREY or UNCHANGED; one a frame, or one for all."""
-    luma = torch.tensor(LUMA, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
-    mixed = torch.empty_like(x)
-    for frames, source in _runs(sources):
-        if source == UNCHANGED:
-            mixed[frames] = x[frames]
-        elif source == GREY:
-            mixed[frames] = (x[frames] * luma).sum(dim=1, keepdim=True)
-        else:
-            mixed[frames] = x[frames, source : source + 1]
-    return mixed
-
-
-def _runs(sources: torch.Tensor) -> list[tuple[slice, int]]:
-    """The frames that each source is for: all of them when there is a single source."""
-    values = sources.tolist()
-    if len(values) == 1:
-        return [(slice(None), values[0])]
-    return [(slice(place, place + 1), value) for place, value in enumerate(values)]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opengait.data.pack import open_pack
 from opengait.errors import DataError
 from opengait_ext.data.hitsz_info import (
     INFRARED_CODE,
@@ -51,7 +52,7 @@ class HITSZVCM:
     """The tracklets of HITSZ-VCM, in info-file order.
 
     Args:
-        root: the folder that holds `info/` and `Train/`, `Test/` (or the people's folders directly).
+        root: the folder that holds `info/` and `Train/`, `Test/` (or the people's folders directly), or a pack of it.
         minimum_frames: tracklets with fewer frames are dropped, in train and test, as every published number does.
         discard_lists: text files of frame names, one a line, that are removed before the short tracklets are; the
             authors of DinoGRL used two such lists that they did not publish.
@@ -60,6 +61,7 @@ class HITSZVCM:
         train: list of `Tracklet`; labels are ranks of the person numbers that stay.
         query: the infrared tracklets of `query_IDX.txt`.
         gallery: all other test tracklets.
+        pack: the pack that frames are read from, under the same paths; None where they are files.
 
     Raises:
         DataError: something is missing or contradicts itself; the message names the file, the line and what to do.
@@ -74,6 +76,7 @@ class HITSZVCM:
         self.root = Path(root).expanduser().absolute()
         self.minimum_frames = int(minimum_frames)
         self._check_root()
+        self.pack = open_pack(self.root)
         discarded = read_discarded(discard_lists or ())
         with _no_collection():
             splits = {split: self._read_split(split, discarded) for split in ("train", "test")}
@@ -181,7 +184,7 @@ class HITSZVCM:
         """The folder that the split's people lie in, found by the first tracklet's folder."""
         candidates = [self.root / split.capitalize(), self.root]
         for base in candidates:
-            if (base / first_folder).is_dir():
+            if self.pack.has_folder(base / first_folder) if self.pack else (base / first_folder).is_dir():
                 return base
         raise DataError(
             f"The first {split} tracklet of {self.root} has no folder: neither {candidates[0] / first_folder} nor "

@@ -1,20 +1,26 @@
 """Batches of P people, each seen K times by visible and K times by infrared cameras.
 
-A mini-batch of the paper (implementation details) holds 8 identities with 4 visible and 4 infrared tracklets each.
+A mini-batch of the paper (implementation details) holds 8 identities with 4 visible and 4 infrared tracklets each,
+[8, 4]. On BUPTCampus, where every training tracklet is half of an aligned pair, these are 4 pairs each (`paired`). The
+authors' release takes 8 identities at 2 cameras with a pair at each: [8, 2], `paired` and `cameras: 2`.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from opengait import distributed
 from opengait.data.sampler import TrainingSampler
 from opengait.errors import ConfigError, DataError
-from opengait_ext.data.tracklet import Modality
+from opengait_ext.data.pairs import pairs_of, share_draws
+from opengait_ext.data.tracklet import Modality, camera_of
 
 log = logging.getLogger("opengait")
+
+T = TypeVar("T")
 
 
 class CrossModalSampler(TrainingSampler):
@@ -28,46 +34,84 @@ class CrossModalSampler(TrainingSampler):
     Draws come from torch's global generator and do not depend on the world size.
 
     Args:
-        dataset: has `indices_dict` {label: [index]} and `types_list`, the modality of each index.
+        dataset: has `indices_dict` {label: [index]} and `types_list`, the modality of each index; for pairs and cameras
+            also `views_list` (c<camera>-t<row>).
         batch_size: [P, K].
+        paired: draw K aligned pairs instead, tracklets of one camera and row in both modalities; the visible one at
+            place i of a person belongs to the infrared one at place i. Both get the same frames, crop, flip and
+            erased rectangle (`opengait_ext.data.pairs`). A pair with a true and a made infrared tracklet draws one.
+        cameras: spread the K tracklets (or pairs) of a person and modality evenly over this many cameras. Cameras are
+            drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
 
     Raises:
-        ConfigError: `batch_size` is not [P, K], P is more than there are people with both modalities, or a batch does
-            not divide into the ranks.
-        DataError: nobody has tracklets in both modalities.
+        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, a batch does not divide into
+            the ranks or K into the cameras, or the data set cannot share draws.
+        DataError: nobody has tracklets in both modalities (or a pair), or a view tells no camera.
     """
 
-    def __init__(self, dataset: Any, batch_size: Sequence[int]) -> None:
+    def __init__(
+        self, dataset: Any, batch_size: Sequence[int], paired: bool = False, cameras: int | None = None
+    ) -> None:
         super().__init__(dataset)
         people, tracklets = _check_batch_size(batch_size)
+        _check_cameras(cameras, tracklets)
+        if paired and not getattr(dataset, "shares_draws", False):
+            raise ConfigError(
+                f"sampler.paired is on, but {type(dataset).__name__} cannot give two tracklets the same frames and "
+                f"crop; read the data in place, with BUPTCampusDataSet."
+            )
         self.people_per_batch = people
         self.tracklets_per_modality = tracklets
-        self.choices = self._choices(dataset)
+        self.paired = paired
+        self.cameras = cameras
+        self.choices = self._choices()
         if people > len(self.choices):
             raise ConfigError(
-                f"sampler.batch_size asks for {people} people a batch, but only {len(self.choices)} have tracklets in "
-                f"both modalities; lower its first number."
+                f"sampler.batch_size asks for {people} people a batch, but only {len(self.choices)} have "
+                f"{self._wanted}; lower its first number."
             )
 
-    @staticmethod
-    def _choices(dataset: Any) -> list[dict[Modality, list[int]]]:
-        """Each person's tracklet indices by modality, in label order, without people of one modality only."""
-        choices = []
-        alone = []
-        for label in sorted(dataset.indices_dict):
-            mine: dict[Modality, list[int]] = {modality: [] for modality in Modality}
-            for index in dataset.indices_dict[label]:
-                mine[Modality(dataset.types_list[index])].append(index)
-            if all(mine.values()):
-                choices.append(mine)
+    @property
+    def _wanted(self) -> str:
+        return "an aligned pair" if self.paired else "tracklets in both modalities"
+
+    def _choices(self) -> list[list[list[list]]]:
+        """What each person can be drawn from, in label order, without people who lack a modality or any pair.
+
+        A person is one pool (of pairs) or two (of visible and of infrared indices); a pool is a list of cameras, or
+        of one entry where cameras do not matter, each a list of what it holds.
+        """
+        choices, alone = [], []
+        for label in sorted(self.dataset.indices_dict):
+            pools = self._pools(self.dataset.indices_dict[label])
+            if all(pools):
+                choices.append([self._by_camera(pool) for pool in pools])
             else:
                 alone.append(label)
         if not choices:
-            raise DataError("Nobody in the training set has both visible and infrared tracklets; nothing can be drawn.")
+            raise DataError(f"Nobody in the training set has {self._wanted}; nothing can be drawn.")
         if alone and distributed.is_main():
             some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
-            log.info("The sampler leaves out %d people seen in one modality only: %s.", len(alone), some)
+            why = "without an aligned pair" if self.paired else "seen in one modality only"
+            log.info("The sampler leaves out %d people %s: %s.", len(alone), why, some)
         return choices
+
+    def _pools(self, indices: Sequence[int]) -> list[list]:
+        if self.paired:
+            return [list(pairs_of(self.dataset, indices))]
+        return [[index for index in indices if self.dataset.types_list[index] == modality] for modality in Modality]
+
+    def _by_camera(self, pool: list) -> list[list]:
+        if self.cameras is None:
+            return [pool]
+        groups: dict[int, list] = {}
+        for entry in pool:
+            view = self.dataset.views_list[entry[0] if self.paired else entry]
+            try:
+                groups.setdefault(camera_of(view), []).append(entry)
+            except ValueError as error:
+                raise DataError(f"{error} sampler.cameras reads a tracklet's camera there.") from error
+        return [groups[camera] for camera in sorted(groups)]
 
     def batches(self) -> Iterator[list[int]]:
         """Yield the 2 P K indices of one batch after another, all ranks' together."""
@@ -89,18 +133,42 @@ class CrossModalSampler(TrainingSampler):
         return people, waiting
 
     def _draw_tracklets(self, person: int, turn: int) -> list[int]:
-        order = list(Modality) if turn % 2 == 0 else list(Modality)[::-1]
-        return [
-            index for modality in order for index in draw(self.choices[person][modality], self.tracklets_per_modality)
-        ]
+        pools = self.choices[person]
+        # The order of the draws is that of the places, so the second person's infrared tracklets come first.
+        if not self.paired:
+            order = pools if turn % 2 == 0 else pools[::-1]
+            return [index for pool in order for index in self._draw_from(pool)]
+        pairs = self._draw_from(pools[0])
+        visible = [pair[0] for pair in pairs]
+        infrared = [draw(pair[1], 1)[0] if len(pair[1]) > 1 else pair[1][0] for pair in pairs]
+        sides = share_draws(visible, infrared)
+        return [index for side in (sides if turn % 2 == 0 else sides[::-1]) for index in side]
+
+    def _draw_from(self, pool: list[list[T]]) -> list[T]:
+        """K entries of a pool, of the cameras that are drawn."""
+        if self.cameras is None:
+            return draw(pool[0], self.tracklets_per_modality)
+        share = self.tracklets_per_modality // self.cameras
+        turns = Counter(draw(range(len(pool)), self.cameras))
+        return [entry for camera, times in turns.items() for entry in draw(pool[camera], times * share)]
 
 
-def draw(indices: Sequence[int], count: int) -> list[int]:
-    """`count` of `indices` in random order; each is drawn once before any is drawn again."""
-    drawn: list[int] = []
+def draw(entries: Sequence[T], count: int) -> list[T]:
+    """`count` of `entries` in random order; each is drawn once before any is drawn again."""
+    drawn: list[T] = []
     while len(drawn) < count:
-        drawn += [indices[place] for place in torch.randperm(len(indices)).tolist()]
+        drawn += [entries[place] for place in torch.randperm(len(entries)).tolist()]
     return drawn[:count]
+
+
+def _check_cameras(cameras: int | None, tracklets: int) -> None:
+    if cameras is None:
+        return
+    if isinstance(cameras, bool) or not isinstance(cameras, int) or cameras < 1 or tracklets % cameras:
+        raise ConfigError(
+            f"sampler.cameras is {cameras!r}; wanted is a whole number of cameras that divides the {tracklets} "
+            f"tracklets of each modality."
+        )
 
 
 def _check_batch_size(batch_size: Sequence[int]) -> tuple[int, int]:

@@ -36,9 +36,9 @@ class Notes:
         return [f"  {count:,} {text}" for count, text in self._notes]
 
 
-def counts_of(kept: Sequence[Tracklet], modality: Modality, listed: int) -> Count:
-    """Count the tracklets of one modality among `kept`, of which there were `listed` before any was dropped."""
-    mine = [tracklet for tracklet in kept if tracklet.modality is modality]
+def counts_of(kept: Sequence[Tracklet], modality: Modality | None, listed: int) -> Count:
+    """Count the tracklets of one modality (None: of both) among `kept`; `listed` were there before any was dropped."""
+    mine = [tracklet for tracklet in kept if modality in (None, tracklet.modality)]
     return Count(
         identities=len({tracklet.person for tracklet in mine}),
         listed=listed,
@@ -47,10 +47,8 @@ def counts_of(kept: Sequence[Tracklet], modality: Modality, listed: int) -> Coun
     )
 
 
-def table_of_counts(
-    read: Mapping[tuple[str, Modality], Count], published: Mapping[tuple[str, Modality], Count] | None
-) -> str:
-    """One line for each split and modality; the published counts, where given, follow in brackets."""
+def table_of_counts(read: Mapping[tuple[str, str], Count], published: Mapping[tuple[str, str], Count] | None) -> str:
+    """One line for each split and modality (or "both"); the published counts, where given, follow in brackets."""
     heads = ["split", "modality", "identities", "tracklets listed", "kept", "frames kept"]
     lines = [heads]
     for key, count in read.items():

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from opengait.evaluation.ranking import rank_metrics
+from opengait.evaluation.ranking import RankMetrics, rank_metrics
 
 RANKS = (1, 5, 10, 20)
 
 Ids = Sequence | np.ndarray | torch.Tensor
+Distance = torch.Tensor | np.ndarray | Callable[[int, int], torch.Tensor]
 
 
 def cross_modal_metrics(
-    distance: torch.Tensor | np.ndarray | Callable[[int, int], torch.Tensor],
+    distance: Distance,
     query_ids: Ids,
     gallery_ids: Ids,
     query_cameras: Ids | None,
@@ -36,7 +37,19 @@ def cross_modal_metrics(
     Raises:
         DataError: counts that do not fit each other, or distances that are not numbers.
     """
-    found = rank_metrics(
+    return numbers_of(rank(distance, query_ids, gallery_ids, query_cameras, gallery_cameras, camera_rule))
+
+
+def rank(
+    distance: Distance,
+    query_ids: Ids,
+    gallery_ids: Ids,
+    query_cameras: Ids | None,
+    gallery_cameras: Ids | None,
+    camera_rule: bool,
+) -> RankMetrics:
+    """What `cross_modal_metrics` sums up, with the numbers of every query."""
+    return rank_metrics(
         distance,
         query_ids,
         gallery_ids,
@@ -45,6 +58,10 @@ def cross_modal_metrics(
         drop_same_camera=camera_rule,
         max_rank=RANKS[-1],
     )
+
+
+def numbers_of(found: RankMetrics) -> dict[str, float | int]:
+    """The numbers that `cross_modal_metrics` returns."""
     return {
         **{f"rank{rank}": float(found.cmc[rank - 1]) for rank in RANKS},
         "map": found.mean_ap,
@@ -53,6 +70,13 @@ def cross_modal_metrics(
         "valid_queries": found.valid_queries,
         "gallery": found.gallery,
     }
+
+
+def same_camera_pairs(query_ids: Ids, gallery_ids: Ids, query_cameras: Ids, gallery_cameras: Ids) -> np.ndarray:
+    """Int `[queries]`: for each query, how many gallery tracklets have its identity and its camera number."""
+    of_camera = Counter(zip(_as_list(gallery_ids), _as_list(gallery_cameras), strict=True))
+    asked = zip(_as_list(query_ids), _as_list(query_cameras), strict=True)
+    return np.array([of_camera[key] for key in asked], dtype=np.int64)
 
 
 def chance_rank1(
@@ -67,8 +91,7 @@ def chance_rank1(
     of_person = Counter(gallery_people)
     removed = [0] * len(query_people)
     if camera_rule:
-        of_camera = Counter(zip(gallery_people, _as_list(gallery_cameras), strict=True))
-        removed = [of_camera[key] for key in zip(query_people, _as_list(query_cameras), strict=True)]
+        removed = same_camera_pairs(query_ids, gallery_ids, query_cameras, gallery_cameras).tolist()
     chances = [
         (of_person[person] - gone) / (len(gallery_people) - gone)
         for person, gone in zip(query_people, removed, strict=True)

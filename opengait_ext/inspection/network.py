@@ -15,11 +15,10 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait.utils.checkpoint import load_checkpoint
 from opengait_ext.data.augment import Normalise
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.dinogrl import without_starts
+from opengait_ext.models.dinogrl_net import PREFIX
+from opengait_ext.models.given_masks import silhouette_source
 from opengait_ext.models.weights import load_exactly
-
-# The engine's model holds the network under this name; its checkpoints leave out the frozen vision model.
-PREFIX = "network."
-FROZEN = "vision_model."
 
 
 class Maps(NamedTuple):
@@ -39,6 +38,7 @@ def load_network(
     checkpoint: str | Path,
     device: torch.device | str | None = None,
     overrides: Sequence[str] = (),
+    makes_silhouettes: bool = True,
 ) -> DinoGRLNet:
     """The trained network in evaluation mode.
 
@@ -47,6 +47,7 @@ def load_network(
         checkpoint: the engine's `.pt` file.
         device: where to put it; by default the GPU if there is one.
         overrides: `KEY=VALUE` texts, when `cfgs` is a file.
+        makes_silhouettes: whether a network without gait stream is refused.
 
     Raises:
         ConfigError: the configuration is of a model without gait stream, or cannot be used.
@@ -54,21 +55,23 @@ def load_network(
     """
     cfg = cfgs if isinstance(cfgs, Mapping) else load_config(cfgs, overrides)
     model_cfg = copy.deepcopy(dict(cfg.get("model_cfg") or {}))
-    if model_cfg.get("gait") is None:
+    if makes_silhouettes and model_cfg.get("gait") is None:
         raise ConfigError(
             f"The model {model_cfg.get('model')} of this configuration has no gait stream (model_cfg.gait), so it "
             f"makes no silhouettes; choose a configuration with one."
         )
-    # Pretrained weights of trained parts would only be overwritten, so their files need not be here.
-    for part in ("appearance", "gait"):
-        if isinstance(model_cfg.get(part), dict):
-            model_cfg[part].pop("weights", None)
+    if makes_silhouettes and silhouette_source(model_cfg)[0] == "masks":
+        raise ConfigError(
+            "The network of this configuration is given the masks of its silhouettes and has none of its own to show; "
+            "scripts/given_silhouettes.py writes given masks as OpenGait folders."
+        )
     state = network_state(checkpoint)
+    # Pretrained weights would only be overwritten, and classifiers are not asked, so neither need be here.
+    model_cfg = without_starts(model_cfg, lambda: state) | {"num_classes": None}
     # A vision model without a weight file is random; seeded as the engine seeds, it is the one of the training run.
     with distributed.isolated_random((cfg.get("trainer_cfg") or {}).get("seed", 0)):
         network = DinoGRLNet.from_config(model_cfg)
-    frozen = {name: value for name, value in network.state_dict().items() if name.startswith(FROZEN)}
-    load_exactly(network, frozen | state, checkpoint, "the network of this configuration")
+    load_exactly(network, network.fitting(state), checkpoint, "the network of this configuration")
     return network.to(usable_device(device)).eval()
 
 

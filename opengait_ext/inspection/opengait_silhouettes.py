@@ -1,4 +1,7 @@
-"""Exported masks as OpenGait's silhouette folders, which silhouette models (GaitSet, GaitBase, ...) train on.
+"""Masks as OpenGait's silhouette folders, which silhouette models (GaitSet, GaitBase, ...) train on.
+
+The masks are those of an export, or those that another network made (`data_cfg.mask_root`), so that the two can be
+compared by how well one gait model does on them. Training and test people go into one folder, by one call each.
 
 `silhouettes-64x64/<id>/<type>/<view>/<view>.pkl` holds uint8 [T, 64, 64], aligned as OpenGait's pretreatment does;
 `silhouettes-64x44` the same without ten columns on each side, what those models see after their usual cut;
@@ -6,7 +9,7 @@
 """
 
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait.data.dataset import read_partition
-from opengait_ext.inspection.export import MASKS
+from opengait.errors import DataError
+from opengait_ext.data.masks import MaskFolder
+from opengait_ext.inspection.export import MASKS, RECORD
 from opengait_ext.inspection.files import in_threads, write_json, write_whole
 from opengait_ext.inspection.pictures import read_grey
 from opengait_ext.inspection.selection import ChosenTracklet
@@ -24,6 +29,8 @@ SIZE = 64
 SIDES = 10  # columns that OpenGait's silhouette transform cuts off each side of 64
 LEAST_SUM = 10_000  # of the bytes of a silhouette that OpenGait's pretreatment keeps: 40 foreground pixels
 WIDE, NARROW, PARTITION = "silhouettes-64x64", "silhouettes-64x44", "silhouettes.json"
+
+ReadMasks = Callable[[ChosenTracklet], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -42,28 +49,37 @@ def write_opengait_silhouettes(
     training: bool = False,
     soft: bool = False,
     progress: bool = True,
+    masks: ReadMasks | None = None,
 ) -> SilhouetteFolders:
-    """Write both folders and the partition into `out`, from the masks that `export_silhouettes` has put there.
+    """Write both folders and the partition into `out`.
 
     Args:
-        out: the export.
+        out: the folder; an export, unless `masks` are given.
         tracklets: those to write.
         training: list their people in TRAIN_SET, not TEST_SET; people of an earlier call stay listed.
         soft: keep the mask's probability, 0 to 255; otherwise a pixel is 255 from a probability of 0.5 on and 0 below.
             Where the person stands is read from the latter either way.
         progress: show a bar with the time left.
+        masks: gives a tracklet's masks, uint8 (h, w), such as `given_masks`; by default those that
+            `export_silhouettes` has put into `out`.
 
     Raises:
-        DataError: an exported mask cannot be read.
+        DataError: a mask cannot be read, or masks are given for a folder that holds an export.
     """
     out = Path(out)
+    if masks is not None and (out / RECORD).exists():
+        raise DataError(f"{out} holds what a network sees; choose another folder for masks that are given.")
+    read = exported_masks(out) if masks is None else masks
 
     def write(tracklet: ChosenTracklet) -> int:
-        masks = (read_grey(out / tracklet.folder / MASKS / f"{name}.png") for name in tracklet.names)
-        stack = align_all(masks, soft)
-        if len(stack):
-            for folder, silhouettes in ((WIDE, stack), (NARROW, stack[:, :, SIDES : SIZE - SIDES])):
-                write_array(out / folder / tracklet.folder / f"{tracklet.view}.pkl", silhouettes)
+        stack = align_all(read(tracklet), soft)
+        for folder, silhouettes in ((WIDE, stack), (NARROW, stack[:, :, SIDES : SIZE - SIDES])):
+            path = out / folder / tracklet.folder / f"{tracklet.view}.pkl"
+            if len(stack):
+                write_array(path, silhouettes)
+            else:
+                # What an earlier call, with other masks, may have found.
+                path.unlink(missing_ok=True)
         return len(stack)
 
     work = in_threads(write, tracklets)
@@ -76,6 +92,27 @@ def write_opengait_silhouettes(
         empty_tracklets=sum(count == 0 for count in counts),
         empty_frames=sum(len(tracklet.indices) for tracklet in tracklets) - sum(counts),
     )
+
+
+def exported_masks(out: Path) -> ReadMasks:
+    """The masks that `export_silhouettes` has put into `out`, of a tracklet's chosen frames."""
+
+    def read(tracklet: ChosenTracklet) -> Iterator[np.ndarray]:
+        return (read_grey(out / tracklet.folder / MASKS / f"{name}.png") for name in tracklet.names)
+
+    return read
+
+
+def given_masks(folder: MaskFolder, size: tuple[int, int]) -> ReadMasks:
+    """The masks of a folder, of a tracklet's chosen frames, resized to `size` (height, width)."""
+
+    def read(tracklet: ChosenTracklet) -> Iterator[np.ndarray]:
+        if not tracklet.paths:
+            raise DataError(f"Tracklet {tracklet.folder} is no list of image files, so its masks have no names.")
+        # Of several groups of classes everything is foreground.
+        return (folder.read(folder.path_of(frame), size).max(axis=0) for frame in tracklet.paths)
+
+    return read
 
 
 def align_all(masks: Iterable[np.ndarray], soft: bool) -> np.ndarray:

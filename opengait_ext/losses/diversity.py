@@ -8,25 +8,39 @@ from torch import Tensor
 from opengait.modeling.losses.base import BaseLoss
 
 
-def diversity_loss(gait_prior: Tensor) -> Tensor:
+def diversity_loss(gait_prior: Tensor, eps: float = 0.0) -> Tensor:
     """Mean over frames of H_max - H(P), in bits.
 
     P_i is channel i's share of a frame's total activation, H(P) = -sum_i P_i log2 P_i and H_max = log2(channels). The
     paper leaves the base open; base 2, the release's, is what its weight of 5 was found with.
 
     Args:
-        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative, not all zero in a frame.
+        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative. A frame of zeros, in which the mask found nobody,
+            does not count.
+        eps: added to the total and inside the logarithm; the release has 1e-6.
     """
     usage = gait_prior.float().sum(dim=(2, 3))
-    share = usage / usage.sum(dim=1, keepdim=True)
-    entropy = torch.special.entr(share).sum(dim=1) / math.log(2)
-    return (math.log2(gait_prior.shape[1]) - entropy).mean()
+    seen = usage.sum(dim=1) > 0
+    usage = usage.where(seen[:, None], 1.0)
+    share = usage / (usage.sum(dim=1, keepdim=True) + eps)
+    terms = -share * (share + eps).log2() if eps else torch.special.entr(share) / math.log(2)
+    excess = math.log2(gait_prior.shape[1]) - terms.sum(dim=1)
+    return (excess * seen).sum() / seen.sum().clamp(min=1)
 
 
 class DiversityLoss(BaseLoss):
-    """Engine loss for `diversity_loss`; reads `gait_prior` from `training_feat`."""
+    """Engine loss for `diversity_loss`; reads `gait_prior` from `training_feat`.
+
+    Args:
+        loss_term_weight: factor of this loss in the sum.
+        eps: see `diversity_loss`.
+    """
+
+    def __init__(self, loss_term_weight: float = 1.0, eps: float = 0.0) -> None:
+        super().__init__(loss_term_weight)
+        self.eps = eps
 
     def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
-        loss = diversity_loss(gait_prior)
+        loss = diversity_loss(gait_prior, self.eps)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

@@ -1,5 +1,6 @@
 """L_mask, Eq. 5: the decoded mask stays close to the frozen features, so the mask keeps their semantics."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from opengait.modeling.losses.base import BaseLoss
@@ -15,9 +16,19 @@ def mask_loss(decoded: Tensor, target: Tensor) -> Tensor:
 
 
 class MaskLoss(BaseLoss):
-    """Engine loss for `mask_loss`; reads `decoded` and `target` from `training_feat`."""
+    """Engine loss for `mask_loss`; reads `decoded` and `target` from `training_feat`.
+
+    Args:
+        loss_term_weight: factor of this loss in the sum.
+        mean_square: the mean over all tokens and channels of (D_m(S) - f_{m,4})^2 instead, as in BigGait and the
+            authors' release.
+    """
+
+    def __init__(self, loss_term_weight: float = 1.0, mean_square: bool = False) -> None:
+        super().__init__(loss_term_weight)
+        self.mean_square = mean_square
 
     def forward(self, decoded: Tensor, target: Tensor) -> tuple[Tensor, dict]:
-        loss = mask_loss(decoded, target)
+        loss = F.mse_loss(decoded.float(), target.float()) if self.mean_square else mask_loss(decoded, target)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

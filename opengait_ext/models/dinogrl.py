@@ -1,13 +1,25 @@
 """DinoGRL as a model of the engine: names its losses and hands over features; the network is `DinoGRLNet`."""
 
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
-from opengait.errors import ConfigError, DataError
+from opengait.errors import CheckpointError, ConfigError, DataError
 from opengait.modeling.base_model import BaseModel
+from opengait.utils.checkpoint import checkpoint_path, load_checkpoint
 from opengait_ext.data import Modality
-from opengait_ext.models.dinogrl_net import DinoGRLNet, DinoGRLOutput, StreamOutput
+from opengait_ext.models.dinogrl_net import (
+    HEADS,
+    PREFIX,
+    VISION_MODEL,
+    DinoGRLNet,
+    DinoGRLOutput,
+    StreamOutput,
+    network_entries,
+)
+from opengait_ext.models.weights import find_weights
 
 
 class DinoGRL(BaseModel):
@@ -15,14 +27,29 @@ class DinoGRL(BaseModel):
 
     `training_feat` holds, for the `log_prefix`es of `loss_cfg`: `appearance_identity` and `gait_identity` (logits,
     labels), `appearance_triplet` and `gait_triplet` (embeddings, labels), `mask` (decoded, target), `smoothness` and
-    `diversity` (gait_prior). A term that `loss_cfg` does not list is left out.
+    `diversity` (gait_prior), `mask_smoothness` (probabilities). A term that `loss_cfg` does not list is left out.
     """
 
-    # The frozen vision model comes from its own file, so checkpoints neither carry nor ask for it.
-    ignored_state_prefixes = ("network.vision_model.",)
+    # The frozen vision model comes from its own file, so checkpoints need not have it. Those of the release do, and
+    # then theirs is used.
+    ignored_state_prefixes = (PREFIX + VISION_MODEL,)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
+        testing = self.engine_cfg is self.cfgs["evaluator_cfg"]
+        if testing:
+            # Descriptors need no classifiers, so it does not matter which a checkpoint has.
+            self.ignored_state_prefixes += tuple(PREFIX + head for head in HEADS)
+            model_cfg = dict(model_cfg) | {"num_classes": None}
+        if testing and self.engine_cfg["restore_hint"] and self.engine_cfg["restore_ckpt_strict"]:
+            model_cfg = without_starts(model_cfg, self.checkpoint_entries)
         self.network = DinoGRLNet.from_config(model_cfg)
+
+    def checkpoint_entries(self) -> dict[str, torch.Tensor]:
+        """The network's entries in the checkpoint that `restore_hint` names."""
+        hint = self.engine_cfg["restore_hint"]
+        named = isinstance(hint, str)
+        path = hint if named else checkpoint_path(self.save_path, self.engine_cfg["save_name"], hint)
+        return network_entries(load_checkpoint(path))
 
     def init_parameters(self) -> None:
         """The parts initialise themselves; the engine's general rule would overwrite pretrained weights."""
@@ -46,8 +73,8 @@ class DinoGRL(BaseModel):
         ipts, labels, types, _, seq_lengths = inputs
         if seq_lengths is not None:
             raise ConfigError("DinoGRL takes tracklets of equal length; choose a sample_type that starts with fixed_.")
-        frames = ipts[0]
-        output = self.network(frames, modality_indices(types).to(frames.device))
+        frames, *masks = ipts
+        output = self.network(frames, modality_indices(types).to(frames.device), *masks)
         visual = {} if output.silhouettes is None else {"image/silhouette": output.silhouettes.mask}
         return {
             "training_feat": self.asked_terms(output, labels) if self.training else None,
@@ -67,7 +94,10 @@ def loss_terms(output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[st
     if output.gait is not None and output.silhouettes is not None:
         maps = output.silhouettes
         terms |= stream_terms("gait", output.gait, labels)
-        terms["mask"] = {"decoded": maps.decoded, "target": maps.target}
+        if maps.decoded is not None:
+            terms["mask"] = {"decoded": maps.decoded, "target": maps.target}
+        if maps.probabilities is not None:
+            terms["mask_smoothness"] = {"probabilities": maps.probabilities}
         if maps.gait_prior is not None:
             terms["smoothness"] = terms["diversity"] = {"gait_prior": maps.gait_prior}
     return terms
@@ -92,3 +122,26 @@ def modality_indices(types: list[str]) -> torch.Tensor:
     if unknown:
         raise DataError(f"A tracklet's type is {unknown[0]!r}; DinoGRL needs {' or '.join(values)}.")
     return torch.tensor([Modality(name).number for name in types])
+
+
+def without_starts(model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, Any]:
+    """`model_cfg` for a network that a checkpoint is to fill: without the weight files that it makes superfluous.
+
+    Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the weights.
+
+    Args:
+        entries: gives the network's entries in the checkpoint; asked only if the vision model's file is missing.
+    """
+    model_cfg = copy.deepcopy(dict(model_cfg))
+    for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
+        if isinstance(model_cfg.get(section), dict):
+            model_cfg[section].pop(key, None)
+    frozen = model_cfg.get("vision_model")
+    if isinstance(frozen, dict) and frozen.get("weights") is not None:
+        try:
+            find_weights(frozen["weights"], "the vision model")
+        except CheckpointError:
+            # Without them in the checkpoint the network's own message says where to get the file.
+            if any(name.startswith(VISION_MODEL) for name in entries()):
+                del frozen["weights"]
+    return model_cfg

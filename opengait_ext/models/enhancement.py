@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from opengait.errors import ConfigError
+from opengait_ext.models.interactions import INTERACTIONS
 from opengait_ext.models.pooling import granularity_slices
 
 
@@ -26,9 +28,11 @@ class LocalToGlobalEnhancement(nn.Module):
 
     Args:
         channels: C.
+        stripes: n_s; one LGE takes any number.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, stripes: int | None = None) -> None:
+        del stripes
         super().__init__()
         self.query = nn.Conv1d(channels, channels, 1)
         self.key = nn.Conv1d(channels, channels, 1)
@@ -63,7 +67,7 @@ def explicit_enhancement(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class BidirectionalEnhancement(nn.Module):
-    """Both directions and all granularities, each with an LGE of its own.
+    """Both directions and all granularities, each with an LGE (or another `step`) of its own.
 
     Every chain starts from the stream's original global feature and reads the other stream's original stripes, so
     neither direction sees what the other has changed.
@@ -71,13 +75,20 @@ class BidirectionalEnhancement(nn.Module):
     Args:
         channels: C.
         granularities: n_s.
+        step: "lge", or what Table 9 compares with it (`opengait_ext.models.interactions`).
+
+    Raises:
+        ConfigError: an unknown step.
     """
 
-    def __init__(self, channels: int = 256, granularities: Sequence[int] = (2, 4, 8, 16)) -> None:
+    def __init__(self, channels: int = 256, granularities: Sequence[int] = (2, 4, 8, 16), step: str = "lge") -> None:
         super().__init__()
+        steps = {"lge": LocalToGlobalEnhancement, **INTERACTIONS}
+        if step not in steps:
+            raise ConfigError(f"model_cfg.enhancement.type is {step!r}; known are release, {', '.join(steps)}.")
         self.slices = granularity_slices(granularities)
-        self.appearance = nn.ModuleList([LocalToGlobalEnhancement(channels) for _ in granularities])
-        self.gait = nn.ModuleList([LocalToGlobalEnhancement(channels) for _ in granularities])
+        self.appearance = nn.ModuleList([steps[step](channels, stripes) for stripes in granularities])
+        self.gait = nn.ModuleList([steps[step](channels, stripes) for stripes in granularities])
 
     def forward(self, appearance: Tensor, gait: Tensor) -> tuple[Tensor, Tensor]:
         """f-bar of Eq. 16 for both streams.

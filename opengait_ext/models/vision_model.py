@@ -5,6 +5,7 @@ place by name.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from opengait_ext.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from opengait_ext.models.weights import load_exactly, read_weights
 
 STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "autocast": None}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class FrozenVisionModel(nn.Module):
         image_size: (height, width) in pixels that frames are resized to, bilinearly.
         arguments: further arguments of the timm model, such as `embed_dim` and `depth`.
         precision: "float32", "bfloat16" or "float16", the model's own, whatever autocast surrounds it. The half
-            precisions act on CUDA; a CPU computes in float32, which is faster there.
+            precisions act on CUDA; a CPU computes in float32, which is faster there. "autocast" follows what surrounds
+            it, as the authors' release: half in training, float32 in evaluation.
 
     Raises:
         ConfigError: the name, a layer, the size or the precision cannot be.
@@ -64,7 +66,7 @@ class FrozenVisionModel(nn.Module):
         layers: Sequence[int] = (2, 5, 8, 11),
         image_size: Sequence[int] = (448, 224),
         arguments: dict[str, Any] | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        precision: Literal["float32", "bfloat16", "float16", "autocast"] = "float32",
     ) -> None:
         super().__init__()
         if precision not in PRECISIONS:
@@ -98,8 +100,7 @@ class FrozenVisionModel(nn.Module):
         if tuple(frames.shape[-2:]) != self.image_size:
             frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
         frames = frames * self.input_scale + self.input_shift
-        half = frames.is_cuda and self.dtype is not torch.float32
-        with torch.autocast(frames.device.type, dtype=self.dtype if half else None, enabled=half):
+        with self.arithmetic(frames.device):
             last, blocks = self.transformer.forward_intermediates(
                 frames.float(), indices=list(self.layers), output_fmt="NLC"
             )
@@ -107,6 +108,13 @@ class FrozenVisionModel(nn.Module):
         layers = torch.cat(blocks, dim=-1).float()
         layers = F.layer_norm(layers, layers.shape[-1:], eps=1e-6)
         return VisionFeatures(last=last, layers=layers, grid=self.grid)
+
+    def arithmetic(self, device: torch.device) -> AbstractContextManager:
+        """The context that the transformer runs in on that device."""
+        if self.dtype is None:
+            return nullcontext()
+        half = device.type == "cuda" and self.dtype is not torch.float32
+        return torch.autocast(device.type, dtype=self.dtype if half else None, enabled=half)
 
 
 def build_transformer(name: str, image_size: tuple[int, int], arguments: dict[str, Any]) -> VisionTransformer:

@@ -203,3 +203,88 @@ def test_broken_frames_are_named(tmp_path):
             (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"Cannot read the frame .*{name}"):
             ImageFrames([tmp_path / "whole.jpg", tmp_path / name], size=(4, 4))[[0, 1]]
+
+
+def picture(height=53, width=37, seed=0) -> Image.Image:
+    """A picture with edges, noise and saturated colours, of odd size."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (7, 5, 3), dtype=np.uint8)).resize((width, height))
+    noise = rng.integers(-20, 21, (height, width, 3))
+    return Image.fromarray(np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8))
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+JPEGS = {
+    "4:2:0": (picture(), {}),
+    "4:2:2": (picture(), {"subsampling": 1}),
+    "4:4:4": (picture(), {"subsampling": 0, "quality": 95}),
+    "coarse": (picture(), {"quality": 5}),
+    "progressive": (picture(), {"progressive": True, "optimize": True}),
+    "restart markers": (picture(), {"restart_marker_rows": 1}),
+    "rgb": (picture(), {"keep_rgb": True}),
+    "grey": (picture().convert("L"), {}),
+    "cmyk": (picture().convert("CMYK"), {}),
+    "turned": (picture(), {"exif": exif(6)}),
+    "tiny": (picture(1, 1), {}),
+}
+
+
+@pytest.mark.parametrize("size", [(53, 37), (30, 20), (106, 74)], ids=["as it is", "smaller", "larger"])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_jpegs_are_pillows_to_the_last_bit(tmp_path, kind, size):
+    image, options = JPEGS[kind]
+    path = tmp_path / "a.jpg"
+    image.save(path, "JPEG", **options)
+    with Image.open(path) as opened:
+        expected = opened.convert("RGB")
+    if expected.size != (size[1], size[0]):
+        expected = expected.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    assert np.array_equal(ImageFrames([path], size)[[0]][0], np.asarray(expected).transpose(2, 0, 1))
+
+
+def test_ordinary_jpegs_never_reach_pillow_and_odd_ones_do(tmp_path, monkeypatch):
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(Path(path).stem) or real(path))
+    for kind, (image, options) in JPEGS.items():
+        path = tmp_path / f"{kind.replace(':', '')}.jpg"
+        image.save(path, "JPEG", **options)
+        ImageFrames([path], (53, 37))[[0]]
+    picture().save(tmp_path / "tail.jpg")
+    with (tmp_path / "tail.jpg").open("ab") as file:
+        file.write(b"\n")
+    ImageFrames([tmp_path / "tail.jpg"], (53, 37))[[0]]
+    assert opened == ["cmyk", "tail"]
+
+
+def test_a_jpeg_that_lost_bytes_anywhere_is_no_half_picture(tmp_path):
+    picture(128, 64).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    for kept in (2, 3, 20, 200, len(whole) // 2, len(whole) - 40):
+        (tmp_path / "cut.jpg").write_bytes(whole[:kept])
+        with pytest.raises(DataError, match=r"Cannot read the frame .*cut\.jpg: .+\.$"):
+            ImageFrames([tmp_path / "cut.jpg"], (128, 64))[[0]]
+
+
+def test_reduced_decoding_is_close_and_stays_off_where_it_would_enlarge(tmp_path):
+    large = picture(1, 1).resize((256, 512))
+    large = Image.blend(large, picture(512, 256, seed=3).resize((256, 512)), 0.5)
+    large.save(tmp_path / "a.jpg", quality=95)
+    path = [tmp_path / "a.jpg"]
+    full, reduced = (ImageFrames(path, (200, 100), reduced=flag)[[0]].astype(int) for flag in (False, True))
+    assert 0 < abs(full - reduced).mean() < 3
+    # Half of 512 x 256 is less than 300 x 150, so nothing is reduced.
+    full, reduced = (ImageFrames(path, (300, 150), reduced=flag)[[0]] for flag in (False, True))
+    assert np.array_equal(full, reduced)
+
+
+def test_repeated_and_no_frames(tmp_path):
+    paths = [image_file(tmp_path / f"{i}.jpg", (40 * i, 0, 0), size=(8, 16)) for i in range(3)]
+    frames = ImageFrames(paths, (16, 8))
+    assert np.array_equal(frames[[2, 0, 2, 2]][[0, 2, 3]], np.repeat(frames[[2]], 3, axis=0))
+    assert frames[[]].shape == (0, 3, 16, 8)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from opengait.data.deferred import Deferred
 from opengait_ext.data.augment import (
     ERASED,
     IMAGENET_MEAN,
@@ -16,6 +19,7 @@ from opengait_ext.data.augment import (
     Normalise,
     PadCrop,
 )
+from opengait_ext.data.channels import GREY, UNCHANGED, erase_everywhere, erase_one_by_one, finish, take_channels
 
 LUMA = (0.2989, 0.5870, 0.1140)
 VISIBLE, INFRARED = ["0001", "visible", "c1-t00001"], ["0001", "infrared", "c1-t00001"]
@@ -268,3 +272,120 @@ class TestWholeChain:
     def test_unknown_modality_is_an_error(self):
         with pytest.raises(ValueError, match="thermal"):
             CrossModalAugmentation()(frames().numpy(), ["0001", "thermal", "c1-t1"])
+
+
+def reference(x, rectangles, sources):
+    """Frame by frame in the order that the paper's code has: normalise, erase, then change the normalised channels."""
+    out = []
+    for frame, (top, left, height, width), source in zip(normalised(x), rectangles, sources, strict=True):
+        frame = frame.clone()
+        for channel, fill in enumerate(ERASED):
+            frame[channel, top : top + height, left : left + width] = fill
+        if source < 3:
+            frame = frame[source].expand(3, -1, -1)
+        elif source == GREY:
+            frame = sum(weight * plane for weight, plane in zip(LUMA, frame, strict=True)).expand(3, -1, -1)
+        out.append(frame)
+    return torch.stack(out)
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses operations on tensors of two devices, as CUDA does; only copies may cross."""
+
+    def __torch_dispatch__(self, operation, types, arguments=(), settings=None):
+        settings = settings or {}
+        devices = {x.device.type for x in (*arguments, *settings.values()) if isinstance(x, torch.Tensor)}
+        assert len(devices) < 2 or "copy" in operation.name(), f"{operation.name()} on {devices}"
+        return operation(*arguments, **settings)
+
+
+class TestHalves:
+    """What workers begin and the device finishes (`opengait.data.deferred`)."""
+
+    def test_finishing_is_the_sequence_of_operations(self):
+        x = frames(s=10, h=12, w=9)
+        rectangles = [(0, 0, 0, 0), (0, 0, 5, 4), (3, 2, 9, 7), (11, 8, 1, 1), (0, 0, 0, 0)] * 2
+        sources = [0, 1, 2, GREY, UNCHANGED, UNCHANGED, GREY, 0, 1, 2]
+        before = x.clone()
+        found = finish(x, torch.tensor(rectangles), torch.tensor(sources))
+        assert torch.equal(x, before), "the input is left alone"
+        assert torch.allclose(found, reference(x, rectangles, sources), atol=1e-6, rtol=0)
+        out = torch.empty(10, 3, 12, 9)
+        assert finish(x, torch.tensor(rectangles), torch.tensor(sources), out) is out and torch.equal(out, found)
+
+    @pytest.mark.parametrize("per_frame", [False, True])
+    def test_tracklets_finished_together_are_those_finished_alone(self, per_frame):
+        chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
+        begun = [chain.begin(frames(s=3, h=20, w=10), info) for info in (VISIBLE, INFRARED) * 12]
+        assert all(x.dtype == torch.uint8 and drawn.shape == (3, 5) for x, drawn in begun)
+        together = chain.finish(torch.cat([x for x, _ in begun]), torch.cat([drawn for _, drawn in begun]))
+        assert torch.equal(together, torch.cat([chain.finish(*each) for each in begun]))
+
+    def test_both_halves_are_the_whole(self):
+        chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=True)
+        x = frames(s=4, h=20, w=10).numpy()
+        for info in (VISIBLE, INFRARED):
+            torch.manual_seed(7)
+            whole = chain(x, info)
+            torch.manual_seed(7)
+            assert torch.equal(chain.finish(*chain.begin(x, info)), whole)
+        plain = Normalise()
+        assert torch.equal(plain.finish(*plain.begin(x)), plain(x))
+
+    @pytest.mark.parametrize("per_frame", [False, True])
+    def test_draws_come_in_one_order(self, per_frame):
+        """Runs are compared by their seeds, so the order is part of the interface."""
+        chain = CrossModalAugmentation(pad=2, per_frame=per_frame)
+        x = torch.arange(1, 8, dtype=torch.uint8).view(1, 1, 1, 7).expand(5, 3, 9, 7).contiguous()
+        for seed in range(20):
+            torch.manual_seed(seed)
+            moved, drawn = chain.begin(x, INFRARED)
+            torch.manual_seed(seed)
+            draws = 5 if per_frame else 1
+            shifts, mirrored = torch.randint(-2, 3, (draws, 2)), torch.rand(draws) < 0.5
+            hits = (torch.rand(draws) < 0.5).tolist()
+            rectangles = []
+            for hit in hits:
+                area, aspect, row, column = torch.rand(4, 100, dtype=torch.float64) if hit else torch.zeros(4, 1)
+                height = ((0.02 + 0.38 * area) * 63 * (0.3 + (1 / 0.3 - 0.3) * aspect)).sqrt().round()
+                width = ((0.02 + 0.38 * area) * 63 / (0.3 + (1 / 0.3 - 0.3) * aspect)).sqrt().round()
+                first = ((height < 9) & (width < 7)).nonzero()[0, 0]
+                h, w = int(height[first]), int(width[first])
+                corner = int(row[first] * (10 - h)), int(column[first] * (8 - w))
+                rectangles.append([*corner, h, w] if hit else [0, 0, 0, 0])
+            sources = torch.randint(4, (draws,))
+            sources[(sources == GREY) & (torch.rand(draws) >= 0.5)] = UNCHANGED
+            wanted = torch.cat([torch.tensor(rectangles), sources[:, None]], dim=1)
+            assert torch.equal(drawn, wanted.expand(5, 5))
+            for place in range(5):
+                own = place if per_frame else 0
+                middle = moved[place, 0, 4].tolist()
+                line = middle[::-1] if mirrored[own] else middle
+                right = int(shifts[own, 1])
+                assert line == [value if 1 <= value <= 7 else 0 for value in range(1 - right, 8 - right)]
+
+    def test_both_ways_of_erasing_agree(self):
+        rectangles = torch.stack([ChannelErasing(0.7, per_frame=True).draw(1, 14, 11)[0] for _ in range(60)])
+        fill = torch.rand(60, 3)
+        one, other = (torch.zeros(60, 3, 14, 11) for _ in range(2))
+        erase_one_by_one(one, rectangles, fill)
+        erase_everywhere(other, rectangles, fill)
+        assert torch.equal(one, other)
+        assert torch.equal((one[:, 0] != 0).sum((1, 2)), rectangles[:, 2] * rectangles[:, 3])
+
+    def test_all_of_it_happens_on_the_device_of_the_frames(self):
+        # Tensors of the meta device have no values, and stand here for CUDA's.
+        chain = CrossModalAugmentation(pad=3, erasing=1.0, per_frame=True)
+        for transform, arguments in ((chain, (INFRARED,)), (Normalise(), ())):
+            for _ in range(8):
+                waiting = Deferred(*transform.begin(frames(s=6, h=20, w=10), *arguments))[None]
+                with OneDevice():
+                    done = waiting.finished(transform, torch.device("meta"))
+                assert done.device.type == "meta" and done.shape == (1, 6, 3, 20, 10) and done.dtype == torch.float32
+
+    def test_channels_of_each_frame_are_its_own(self):
+        x = torch.arange(4 * 3 * 2, dtype=torch.float32).view(4, 3, 1, 2)
+        taken = torch.tensor([[0, 1, 2], [2, 2, 2], [0, 0, 0], [2, 1, 0]])
+        found = take_channels(x, taken)
+        assert all(torch.equal(found[i, c], x[i, taken[i, c]]) for i in range(4) for c in range(3))
+        assert take_channels(x, taken[:1].expand(4, 3)) is x

@@ -56,6 +56,78 @@ def test_ties_lie_between_the_worst_and_the_best_order(camera_rule):
     assert orders["worst"]["mAP"] < measure("c3_ties", camera_rule)["map"] < orders["best"]["mAP"]
 
 
+@pytest.mark.parametrize(("code", "camera_rule"), [("evaluate_vcm", True), ("evaluate_bupt", False)])
+def test_equals_the_authors_release(code, camera_rule):
+    wanted = json.loads((GOLDEN.parent / "dinogrl_official/metrics.json").read_text())
+    rng = np.random.default_rng(780)
+    distance = rng.random((40, 120))
+    ids = rng.integers(0, 15, 40), rng.integers(0, 12, 120)
+    cameras = rng.integers(1, 7, 40), rng.integers(1, 7, 120)
+    distance -= 0.1 * (ids[0][:, None] == ids[1][None])
+    assert distance.sum() == pytest.approx(wanted["check"]["D_sum"])
+    got = cross_modal_metrics(distance, *ids, *cameras, camera_rule)
+    cmc = {str(rank): wanted[code]["cmc"][rank - 1] for rank in (1, 5, 10, 20)}
+    assert_close(got, cmc, wanted[code]["mAP"], None, 2e-6)
+    assert got["valid_queries"] == wanted[code]["valid_queries"]
+
+
+def by_loops(distance, query_ids, gallery_ids, query_cameras, gallery_cameras, camera_rule):
+    """The definition, query by query: stable order, junk out, skip without a match."""
+    hits, precisions, penalties = [], [], []
+    for row, person, camera in zip(distance, query_ids, query_cameras, strict=True):
+        others = sorted((value, place) for place, value in enumerate(row))
+        kept = [
+            place
+            for _, place in others
+            if not (camera_rule and gallery_ids[place] == person and gallery_cameras[place] == camera)
+        ]
+        ranks = [rank for rank, place in enumerate(kept, start=1) if gallery_ids[place] == person]
+        if ranks:
+            hits.append(ranks[0])
+            precisions.append(np.mean([found / rank for found, rank in enumerate(ranks, start=1)]))
+            penalties.append(len(ranks) / ranks[-1])
+    shares = {f"rank{rank}": np.mean([hit <= rank for hit in hits]) if hits else 0 for rank in (1, 5, 10, 20)}
+    means = {"map": np.mean(precisions) if hits else 0, "minp": np.mean(penalties) if hits else 0}
+    return shares | means | {"valid_queries": len(hits), "queries": len(query_ids), "gallery": len(gallery_ids)}
+
+
+@pytest.mark.parametrize("camera_rule", [True, False])
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize(
+    ("queries", "gallery", "people", "cameras"),
+    [
+        pytest.param(12, 1, 3, 2, id="one gallery tracklet"),
+        pytest.param(24, 30, 8, 1, id="one camera, so that the rule leaves nothing"),
+        pytest.param(30, 21, 4, 2, id="fewer than 20 left"),
+        pytest.param(9, 7, 3, 3, id="a curve longer than the gallery"),
+        pytest.param(1, 40, 5, 4, id="one query"),
+        pytest.param(25, 50, 70, 5, id="most have no match"),
+        pytest.param(6, 0, 3, 2, id="no gallery"),
+    ],
+)
+def test_awkward_populations_equal_loops(queries, gallery, people, cameras, ties, camera_rule):
+    rng = np.random.default_rng(queries + gallery)
+    distance = rng.random((queries, gallery))
+    distance = np.round(distance * 4) / 4 if ties else distance
+    who = [rng.integers(0, top, size) for top in (people, cameras) for size in (queries, gallery)]
+    assert cross_modal_metrics(distance, *who, camera_rule) == pytest.approx(by_loops(distance, *who, camera_rule))
+
+
+def test_rows_on_demand_equal_the_matrix(monkeypatch):
+    monkeypatch.setattr("opengait.evaluation.ranking._BLOCK", 64)
+    rng = np.random.default_rng(3)
+    distance = torch.from_numpy(rng.random((50, 20)))
+    who = [rng.integers(0, top, size) for top in (6, 3) for size in (50, 20)]
+    asked = []
+
+    def rows(start, stop):
+        asked.append(stop - start)
+        return distance[start:stop]
+
+    assert cross_modal_metrics(rows, *who, True) == cross_modal_metrics(distance, *who, True)
+    assert max(asked) <= 3 and sum(asked) == 50
+
+
 def test_by_hand():
     # Query of person 1, camera 7. Order of the gallery: person 2, 1 (camera 7: removed), 1, 2, 1.
     distance = torch.tensor([[0.3, 0.1, 0.2, 0.5, 0.4]])
@@ -148,6 +220,18 @@ class TestEvaluator:
             assert results[name]["rank1"] == results[name]["map"] == results[name]["minp"] == 1
         assert "toy: distance euc, camera rule on" in caplog.text
         assert "infrared to visible" in caplog.text and "100.00" in caplog.text and "11.76" in caplog.text
+
+    def test_rank_1_and_map_are_printed_with_their_intervals(self, caplog):
+        with caplog.at_level("INFO", logger="opengait"):
+            results = evaluate_cross_modal(tracklets(np.random.default_rng(5)), "toy")
+        found, spread = results["visible_to_infrared"], results["intervals"]["visible_to_infrared"]
+        (line,) = [line for line in caplog.text.splitlines() if line.startswith("visible to infrared")]
+        shown = [
+            f"{100 * found[key]:.2f} [{100 * spread[key][0]:.1f}, {100 * spread[key][1]:.1f}]"
+            for key in ("rank1", "map")
+        ]
+        assert all(text in line for text in shown) and line.count("[") == 2
+        assert "[95% intervals over queries]" in caplog.text
 
     def test_queries_without_a_match_are_told(self, caplog):
         data = tracklets(np.random.default_rng(3), people=3, cameras=1)

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from opengait.errors import ConfigError
 from opengait.modeling.losses.base import BaseLoss, at_least_float32
 
 
@@ -43,11 +44,19 @@ class CrossEntropyLoss(BaseLoss):
 
         Raises:
             ValueError: shapes that do not fit.
+            ConfigError: a label has no class among the logits.
         """
         if logits.dim() != 3 or labels.shape != logits.shape[:1]:
             raise ValueError(
                 f"CrossEntropyLoss takes logits [n, classes, p] and labels [n], "
                 f"not {list(logits.shape)} and {list(labels.shape)}."
+            )
+        # Said here, since the kernel's own words are an index out of bounds, on CUDA at some later line.
+        highest, classes = int(labels.max()), logits.shape[1]
+        if highest >= classes:
+            raise ConfigError(
+                f"CrossEntropyLoss got the label {highest}, but the logits have {classes} classes, 0 to {classes - 1}; "
+                f"give the model's classifier (class_num in model_cfg) a class for every training identity."
             )
         targets = labels[:, None].expand(-1, logits.shape[2])
         loss = F.cross_entropy(

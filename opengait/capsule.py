@@ -1,0 +1,135 @@
+"""The run capsule: one file beside the results that says what a run was made of.
+
+`write_capsule` puts two files into the run folder at the start of every training and test:
+
+- `capsule-<phase>-<time>.yaml`, the resolved configuration, which `--cfgs` takes;
+- `capsule-<phase>-<time>.json`, an object with
+
+      kind        "opengait run capsule"
+      phase       train or test
+      created     UTC, ISO 8601
+      command     the process's command line
+      config      the resolved configuration
+      versions    {package: version} of every package loaded
+      data        a list of {phase, name, reader, settings, tracklets, labels, files, fingerprint}
+      files       {path: SHA-256} of the files that the configuration names, such as pretrained weights
+      seed        trainer_cfg.seed
+      world_size  number of processes
+      hardware    processor, GPUs and how torch uses them
+      git         {commit, dirty, changes} of the source tree, or null
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from opengait import distributed
+from opengait.config import save_config
+from opengait.data.fingerprint import facts_of
+from opengait.errors import DataError
+from opengait.utils.environment import hardware, source_state, versions
+from opengait.utils.files import sha256_of, write_json, write_whole
+
+KIND = "opengait run capsule"
+# Larger files are data rather than weights, and reading them would delay the start.
+_LARGEST = 2**31
+
+
+def write_capsule(model: nn.Module, phase: str) -> Path | None:
+    """Write the capsule of a run that starts, on rank 0.
+
+    Args:
+        model: the bare model, with its loaders.
+        phase: "train" or "test".
+
+    Returns:
+        The JSON file's path; None on other ranks.
+    """
+    if not distributed.is_main():
+        return None
+    now = datetime.now(UTC)
+    path = _free_name(Path(model.save_path), f"capsule-{phase}-{now:%Y%m%dT%H%M%SZ}")
+    content = {
+        "kind": KIND,
+        "phase": phase,
+        "created": now.isoformat(timespec="seconds"),
+        "command": shlex.join(sys.orig_argv),
+        "config": model.cfgs,
+        "versions": versions(),
+        "data": data_facts(model),
+        "files": {str(file): sha256_of(file) for file in _files_in(model.cfgs)},
+        "seed": model.cfgs["trainer_cfg"].get("seed"),
+        "world_size": distributed.world_size(),
+        "hardware": hardware(),
+        "git": source_state(),
+    }
+    write_whole(path.with_suffix(".yaml"), lambda partial: save_config(model.cfgs, partial))
+    write_json(path, content)
+    return path
+
+
+def read_capsule(path: Path) -> dict[str, Any]:
+    """The content of a capsule's JSON file.
+
+    Raises:
+        DataError: it cannot be read, or is no capsule.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}); wanted is a run capsule.") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise DataError(f"{path} is no run capsule; every training and test writes one as capsule-<phase>-<time>.json.")
+    return content
+
+
+def data_facts(model: nn.Module) -> list[dict[str, Any]]:
+    """`facts_of` every data set that the model has a loader of, with its phase; a mixture counts one by one."""
+    sections = model.cfgs["data_cfg"]
+    sections = sections if isinstance(sections, list) else [sections]
+    found = []
+    for phase in ("train", "test"):
+        loader = getattr(model, f"{phase}_loader", None)
+        if loader is None:
+            continue
+        loaders = getattr(loader, "loaders", [loader])
+        for part, section in zip(loaders, sections, strict=False):
+            found.append({"phase": phase, **facts_of(getattr(part, "dataset", None), section)})
+    return found
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """`<folder>/<stem>.json`, or with a number behind where that is taken."""
+    path, number = folder / f"{stem}.json", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.json"
+    return path
+
+
+def _files_in(value: Any) -> Iterator[Path]:
+    """Files that a configuration names and that are there, in its order, each once."""
+    seen = set()
+    for text in _strings(value):
+        path = Path(text)
+        # What is too long for a name is no name, and asking for it would be an error.
+        named = text not in seen and len(path.name) < 256 and path.suffix
+        if named and path.is_file() and path.stat().st_size <= _LARGEST:
+            seen.add(text)
+            yield path
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)

@@ -1,0 +1,109 @@
+"""What is done to the values of a batch of frames: normalisation, an erased rectangle, another choice of channels.
+
+Everything takes frames of many tracklets at once, on the CPU and on CUDA, and draws nothing: a rectangle and a source
+of the channels for each frame say what happens (`opengait_ext.data.augment` draws them).
+"""
+
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# CAJ's constant; it is filled in after normalisation, so it is neither black nor the mean colour.
+ERASED = (0.4914, 0.4822, 0.4465)
+LUMA = (0.2989, 0.5870, 0.1140)
+# What the three channels become, beside 0, 1, 2: a copy of that channel.
+GREY, UNCHANGED = 3, 4
+# The channels that each of the five takes; grey is mixed from all three when they are normalised.
+TAKEN = torch.tensor([[0, 0, 0], [1, 1, 1], [2, 2, 2], [0, 1, 2], [0, 1, 2]])
+
+
+def finish(frames: Tensor, rectangles: Tensor, sources: Tensor, out: Tensor | None = None) -> Tensor:
+    """Normalise frames, then fill a rectangle in each, then make its channels from their source.
+
+    Channels are chosen while they are bytes, and each then takes the mean, deviation and filling of the channel that it
+    came from: the same numbers, bit for bit, as choosing among normalised channels, which are four times the memory.
+
+    Args:
+        frames: uint8 `[n, 3, h, w]`, RGB.
+        rectangles: `[n, 4]` on the CPU: top, left, height and width in pixels; a height of 0 erases nothing.
+        sources: `[n]` on the CPU: 0, 1, 2, GREY or UNCHANGED.
+        out: float32 `[n, 3, h, w]` to write into.
+
+    Returns:
+        `out`, or a new tensor of its kind on the frames' device.
+    """
+    taken = TAKEN[sources.long()]
+    mean, std, fill = (torch.tensor(values)[taken] for values in (IMAGENET_MEAN, IMAGENET_STD, ERASED))
+    x = normalise(take_channels(frames, taken), mean, std, out)
+    erase(x, rectangles, fill)
+    return make_grey(x, sources)
+
+
+def normalise(frames: Tensor, mean: Tensor, std: Tensor, out: Tensor | None = None) -> Tensor:
+    """Frames 0 to 255, `[n, c, h, w]`, as float32 (x / 255 - mean) / std; `mean` and `std` are `[n, c]` or `[1, c]`."""
+    x = torch.empty(frames.shape, dtype=torch.float32, device=frames.device) if out is None else out
+    mean, std = (value[:, :, None, None].to(x.device, non_blocking=True) for value in (mean, std))
+    return x.copy_(frames).div_(255).sub_(mean).div_(std)
+
+
+def take_channels(frames: Tensor, taken: Tensor) -> Tensor:
+    """Channel `taken[i, c]` of frame i in the place of its channel c; `taken` is `[n, 3]`, on the CPU."""
+    if (taken == TAKEN[UNCHANGED]).all():
+        return frames
+    planes = taken + 3 * torch.arange(len(frames))[:, None]
+    # Whole planes by their number: indexing with two axes goes element by element on the CPU, thirty times slower.
+    return frames.reshape(-1, *frames.shape[2:]).index_select(0, planes.flatten().to(frames.device)).view_as(frames)
+
+
+def erase(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
+    """Fill a rectangle of each frame, in place.
+
+    Args:
+        x: `[n, c, h, w]`.
+        rectangles: `[n, 4]` on the CPU: top, left, height, width.
+        fill: `[n, c]` on the CPU.
+    """
+    if not rectangles[:, 2].any():
+        return
+    # A GPU fills all frames at once; the CPU had better touch only what is inside.
+    (erase_one_by_one if x.device.type == "cpu" else erase_everywhere)(x, rectangles, fill)
+
+
+def erase_everywhere(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
+    """`erase` in one step for all frames, whatever their rectangles."""
+    start, size = rectangles[:, :2].to(x.device), rectangles[:, 2:].to(x.device)
+    rows, columns = (torch.arange(length, device=x.device) for length in x.shape[-2:])
+    of_rows = (rows >= start[:, :1]) & (rows < start[:, :1] + size[:, :1])
+    of_columns = (columns >= start[:, 1:]) & (columns < start[:, 1:] + size[:, 1:])
+    inside = of_rows[:, None, :, None] & of_columns[:, None, None, :]
+    torch.where(inside, fill[:, :, None, None].to(x.device, x.dtype), x, out=x)
+
+
+def erase_one_by_one(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
+    """`erase` in one step for each run of frames with the same rectangle."""
+    same = groupby(enumerate(zip(rectangles.tolist(), fill.tolist(), strict=True)), key=lambda entry: entry[1])
+    for ((top, left, height, width), _), run in same:
+        places = [place for place, _ in run]
+        if height:
+            frames = slice(places[0], places[-1] + 1)
+            x[frames, :, top : top + height, left : left + width] = fill[frames, :, None, None].to(x.dtype)
+
+
+def mix_channels(x: Tensor, sources: Tensor) -> Tensor:
+    """Fill all three channels of `[n, 3, h, w]` from their source: a channel, GREY or UNCHANGED, `[n]` on the CPU."""
+    taken = take_channels(x, TAKEN[sources.long()])
+    return make_grey(x.clone() if taken is x else taken, sources)
+
+
+def make_grey(x: Tensor, sources: Tensor) -> Tensor:
+    """0.2989 R + 0.5870 G + 0.1140 B in all channels of the frames of `[n, 3, h, w]` whose source is GREY, in place."""
+    chosen = (sources == GREY).nonzero().flatten().to(x.device)
+    if len(chosen):
+        red, green, blue = x.index_select(0, chosen).unbind(1)
+        # Term by term, so that no device fuses a product and a sum into other digits.
+        grey = (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])
+        x.index_copy_(0, chosen, grey[:, None].expand(-1, 3, -1, -1))
+    return x

@@ -1,0 +1,234 @@
+"""Masks that another network made (SCHP, Grapy-ML, ...), as a second feature beside the frames.
+
+`data_cfg.mask_root` names a folder that repeats the data set's own: the mask of `<dataset_root>/<path>.jpg` is
+`<mask_root>/<path>.png`. datasets/MASKS.md says what the files hold and how parsing networks write them.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from opengait.errors import ConfigError, DataError
+from opengait_ext.data.tracklet import Tracklet
+
+MASK_KEYS = ("mask_root", "mask_classes", "mask_soft")
+# Pictures whose bytes are numbers of classes (or probabilities), not colours.
+MODES = ("1", "L", "P")
+LARGEST_CLASS = 255
+
+
+class TrackletInfo(list):
+    """[label, type, view, paths] of a tracklet that has masks.
+
+    Attributes:
+        geometry: what the frames' augmentation did to places: the crop and the flip that it drew, as a function of
+            `[s, ..., h, w]`; None while nothing was moved.
+    """
+
+    geometry: Callable[[Tensor], Tensor] | None = None
+
+
+class MaskTransform:
+    """Masks uint8 `[s, maps, h, w]` to float32 0 to 1, cropped and mirrored as their frames were; see `transform`.
+
+    Its entry follows that of the frames, in training as in test.
+    """
+
+    needs_info = True
+
+    def __call__(self, x: np.ndarray | Tensor, seq_info: Sequence) -> Tensor:
+        return self.finish(*self.begin(x, seq_info))
+
+    def begin(self, x: np.ndarray | Tensor, seq_info: Sequence) -> tuple[Tensor, Tensor]:
+        """The masks in their frames' place, as bytes, with nothing else drawn (`opengait.data.deferred`)."""
+        masks = torch.as_tensor(x)
+        geometry = getattr(seq_info, "geometry", None)
+        return masks if geometry is None else geometry(masks), torch.empty(len(x), 0)
+
+    def finish(self, x: Tensor, drawn: Tensor, out: Tensor | None = None) -> Tensor:
+        """Bytes as shares of 255, written into `out` where it is given."""
+        del drawn
+        out = torch.empty(x.shape, dtype=torch.float32, device=x.device) if out is None else out
+        return out.copy_(x).div_(255)
+
+
+class MaskFolder:
+    """A folder of parsing maps or masks laid out as the frames are.
+
+    Args:
+        root: the folder.
+        dataset_root: the folder that the frames' paths lie in.
+        classes: which class numbers are foreground: a list for one map, a list of lists for a map each; None takes
+            everything but 0.
+        soft: files hold the probability of foreground, 0 to 255, instead of classes.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        dataset_root: str | Path,
+        classes: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        soft: bool = False,
+    ) -> None:
+        self.root = Path(root).expanduser().absolute()
+        self.dataset_root = Path(dataset_root).expanduser().absolute()
+        self.soft = soft
+        self.table = np.arange(256, dtype=np.uint8)[None] if soft else table_of(classes)
+
+    @property
+    def maps(self) -> int:
+        """How many maps a frame has."""
+        return len(self.table)
+
+    def path_of(self, frame: str | Path) -> Path:
+        """The file of a frame's mask."""
+        return (self.root / os.path.relpath(frame, self.dataset_root)).with_suffix(".png")
+
+    def source(self, frames: Sequence[Path], size: tuple[int, int]) -> "MaskFrames":
+        """The masks of these frames, as a frame source of pictures of `size` (height, width)."""
+        return MaskFrames(self, frames, size)
+
+    def check(self, tracklets: Iterable[Tracklet]) -> None:
+        """See that every frame has a mask; folders are listed, no file is opened.
+
+        Raises:
+            DataError: masks are missing; the message names the first and says how many.
+        """
+        names: dict[str, set[str]] = {}
+        frames, missing, first = 0, 0, None
+        for tracklet in tracklets:
+            for frame in tracklet.frames:
+                folder, file = os.path.split(frame)
+                if folder not in names:
+                    there = self.root / os.path.relpath(folder, self.dataset_root)
+                    names[folder] = {mask.name for mask in there.iterdir()} if there.is_dir() else set()
+                frames += 1
+                if f"{file.rpartition('.')[0]}.png" not in names[folder]:
+                    missing += 1
+                    first = first or self.path_of(frame)
+        if missing:
+            raise DataError(
+                f"{missing:,} of {frames:,} frames have no mask under data_cfg.mask_root, the first of them {first}; "
+                f"lay the masks out as datasets/MASKS.md says."
+            )
+
+    def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        """One mask, uint8 (maps, height, width), 255 for foreground.
+
+        Classes are resized by the nearest pixel, since there is nothing between two classes; probabilities bilinearly.
+
+        Raises:
+            DataError: the file is missing, damaged, or a picture in colours.
+        """
+        height, width = size
+        try:
+            with Image.open(path) as image:
+                if image.mode not in MODES or (self.soft and image.mode == "P"):
+                    wanted = "grey" if self.soft else "grey or palette"
+                    raise DataError(
+                        f"The mask {path} is a picture of mode {image.mode}; wanted is a {wanted} PNG whose bytes are "
+                        f"{'probabilities' if self.soft else 'class numbers'} (datasets/MASKS.md)."
+                    )
+                picture = image.convert("L") if self.soft else image.copy()
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DataError(f"Cannot read the mask {path}: {reason}.") from error
+        if picture.size != (width, height):
+            method = Image.Resampling.BILINEAR if self.soft else Image.Resampling.NEAREST
+            picture = picture.resize((width, height), method)
+        return self.table[:, np.asarray(picture, dtype=np.uint8)]
+
+
+class MaskFrames:
+    """Masks of a tracklet as frames, uint8 `[k, maps, h, w]`; only those asked for are decoded.
+
+    Args:
+        folder: where the masks lie.
+        frames: the frames' own files, in order.
+        size: (height, width) of every mask handed out.
+    """
+
+    def __init__(self, folder: MaskFolder, frames: Sequence[Path], size: tuple[int, int]) -> None:
+        self.folder = folder
+        self.frames = frames
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
+        """The masks of these frames; a frame asked for twice is decoded once.
+
+        Raises:
+            DataError: a file cannot be read; the message names it.
+        """
+        places = [int(index) for index in indices]
+        decoded = {place: self.folder.read(self.folder.path_of(self.frames[place]), self.size) for place in set(places)}
+        shape = (len(places), self.folder.maps, *self.size)
+        return np.stack([decoded[place] for place in places]) if places else np.empty(shape, np.uint8)
+
+    def __repr__(self) -> str:
+        return f"MaskFrames({len(self.frames)} masks in {str(self.folder.root)!r})"
+
+
+def table_of(classes: Sequence[int] | Sequence[Sequence[int]] | None) -> np.ndarray:
+    """For each map, what becomes of the class numbers 0 to 255: uint8 (maps, 256), 255 for foreground.
+
+    Raises:
+        ConfigError: `classes` is neither a list of class numbers nor a list of such lists, or names no class.
+    """
+    if classes is None:
+        table = np.full((1, LARGEST_CLASS + 1), 255, np.uint8)
+        table[0, 0] = 0
+        return table
+    valid = isinstance(classes, list | tuple) and len(classes) > 0
+    groups = ([classes] if all(isinstance(number, int) for number in classes) else classes) if valid else []
+    table = np.zeros((len(groups), LARGEST_CLASS + 1), np.uint8)
+    for row, group in zip(table, groups, strict=True):
+        valid = valid and isinstance(group, list | tuple) and len(group) > 0 and all(map(is_class, group))
+        if valid:
+            row[list(group)] = 255
+    if not valid:
+        raise ConfigError(
+            f"data_cfg.mask_classes is {classes!r}; wanted are class numbers from 0 to {LARGEST_CLASS}, such as "
+            f"[1, 2, 13], or a list of such lists for several maps."
+        )
+    return table
+
+
+def is_class(number: Any) -> bool:
+    """Whether this can be the number of a class."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_CLASS
+
+
+def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskFolder | None:
+    """The folder that `mask_root` names, seen to hold a mask for every frame of the tracklets; None without the key.
+
+    Raises:
+        ConfigError: a key cannot be used, or is of no use without `mask_root`.
+        DataError: the folder or masks are missing.
+    """
+    root, classes, soft = (data_cfg.get(key) for key in MASK_KEYS)
+    if root is None:
+        if classes is not None or soft is not None:
+            key = "mask_classes" if classes is not None else "mask_soft"
+            raise ConfigError(f"data_cfg.{key} is set without data_cfg.mask_root; name the folder of masks there.")
+        return None
+    if not isinstance(soft, bool | None):
+        raise ConfigError(f"data_cfg.mask_soft is {soft!r}; wanted is true or false.")
+    if soft and classes is not None:
+        raise ConfigError("data_cfg.mask_soft means that files hold probabilities; leave out data_cfg.mask_classes.")
+    if not Path(root).expanduser().is_dir():
+        raise DataError(
+            f"There is no folder of masks {root}; make it as datasets/MASKS.md says and name it with "
+            f"--set data_cfg.mask_root=PATH."
+        )
+    folder = MaskFolder(root, data_cfg["dataset_root"], classes, bool(soft))
+    folder.check(tracklets)
+    return folder

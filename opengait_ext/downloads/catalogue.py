@@ -1,0 +1,167 @@
+"""The weight files that the configurations name: those with a public address, and those to be asked for."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file with a public address.
+
+    Attributes:
+        name: what people type and may write into a configuration.
+        file: its name at its publisher and in `pretrained/`.
+        purpose: what it holds.
+        address: where its publisher offers it.
+        shapes: makes the table of its tensors' shapes.
+    """
+
+    name: str
+    file: str
+    purpose: str
+    address: str
+    shapes: Callable[[], Shapes]
+
+    @property
+    def sha256_start(self) -> str:
+        """The first digits of its SHA-256, where the publisher put them into the file's name; else "".
+
+        torch's model files carry eight digits there. DINOv2's publisher names no checksum.
+        """
+        match = re.search(r"-([0-9a-f]{8})\.pth$", self.file)
+        return match[1] if match else ""
+
+    @property
+    def mebibytes(self) -> float:
+        """Size of its tensors, in float32; the file is a little larger."""
+        return 4 * sum(map(math.prod, self.shapes().values())) / 2**20
+
+
+@dataclass(frozen=True)
+class HandFetched:
+    """Files without a public address, or under terms that a person has to accept.
+
+    Attributes:
+        name: what people type.
+        files: their names.
+        purpose: what they hold.
+        source: where to ask or look.
+        folder: where the configurations look for them.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    purpose: str
+    source: str
+    folder: str = "pretrained"
+
+
+def dinov2_shapes(channels: int, depth: int) -> Shapes:
+    """The tensors of a DINOv2 ViT/14 backbone without registers: patches of 14 pixels, positions of 37 x 37 patches."""
+    shapes: Shapes = {
+        "cls_token": (1, 1, channels),
+        "pos_embed": (1, 1 + 37 * 37, channels),
+        "mask_token": (1, channels),
+        "patch_embed.proj.weight": (channels, 3, 14, 14),
+        "patch_embed.proj.bias": (channels,),
+        "norm.weight": (channels,),
+        "norm.bias": (channels,),
+    }
+    linear = {
+        "attn.qkv": (3 * channels, channels),
+        "attn.proj": (channels, channels),
+        "mlp.fc1": (4 * channels, channels),
+        "mlp.fc2": (channels, 4 * channels),
+    }
+    for block in range(depth):
+        for layer, (out_channels, in_channels) in linear.items():
+            shapes[f"blocks.{block}.{layer}.weight"] = (out_channels, in_channels)
+            shapes[f"blocks.{block}.{layer}.bias"] = (out_channels,)
+        for entry in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "ls1.gamma", "ls2.gamma"):
+            shapes[f"blocks.{block}.{entry}"] = (channels,)
+    return shapes
+
+
+def resnet_shapes(name: str) -> Shapes:
+    """The tensors of torchvision's ResNet of that name, the batch norms' counters apart."""
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        state = torchvision.models.get_model(name).state_dict()
+    return {key: tuple(value.shape) for key, value in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def _dinov2(name: str, size: str, channels: int, depth: int) -> WeightFile:
+    address = f"https://dl.fbaipublicfiles.com/dinov2/{name}/{name}_pretrain.pth"
+    purpose = f"DINOv2 ViT-{size}/14, without registers"
+    return WeightFile(name, f"{name}_pretrain.pth", purpose, address, lambda: dinov2_shapes(channels, depth))
+
+
+def _resnet(name: str, digits: str) -> WeightFile:
+    file = f"{name}-{digits}.pth"
+    purpose = f"torchvision's {name.replace('resnet', 'ResNet-')}, ImageNet, V1"
+    return WeightFile(name, file, purpose, f"https://download.pytorch.org/models/{file}", lambda: resnet_shapes(name))
+
+
+FILES = (
+    _dinov2("dinov2_vits14", "S", 384, 12),
+    _dinov2("dinov2_vitb14", "B", 768, 12),
+    _dinov2("dinov2_vitl14", "L", 1024, 24),
+    _resnet("resnet50", "0676ba61"),
+    _resnet("resnet34", "b627a593"),
+    _resnet("resnet18", "f37072fd"),
+)
+
+# What configs/dinogrl/hitsz.yaml and bupt.yaml need.
+DEFAULT = ("dinov2_vits14", "resnet50")
+
+BY_HAND = (
+    HandFetched(
+        "dinogrl",
+        ("best_model.pth", "best_model2.pth", "best_shape.pth"),
+        "the DinoGRL authors' checkpoints",
+        "the checkpoint links in the README of yyj-001/DinoGRL on GitHub, or its authors",
+    ),
+    HandFetched(
+        "biggait",
+        ("MaskBranch_vits14.pt", "BigGait's own checkpoints"),
+        "BigGait's pretrained mask branch and trained models",
+        "the model links of BigGait in the documentation of ShiqiYu/OpenGait on GitHub, or its authors",
+    ),
+    HandFetched(
+        "parsing",
+        ("one mask a frame",),
+        "masks of a parsing network (SCHP), for given silhouettes (Table 7)",
+        "run the parsing network yourself on the frames; datasets/MASKS.md says which layout is read",
+        "your mask folder",
+    ),
+    HandFetched(
+        "hitsz-vcm",
+        ("Train", "Test", "info"),
+        "the data set HITSZ-VCM",
+        "its authors, on request; datasets/HITSZ-VCM/README.md says how",
+        "data/HITSZ-VCM",
+    ),
+    HandFetched(
+        "bupt-campus",
+        ("DATA", "data_paths.json", "*.txt"),
+        "the data set BUPTCampus",
+        "its authors, on request; datasets/BUPTCampus/README.md says how",
+        "data/BUPTCampus",
+    ),
+)
+
+
+def published(name: str) -> WeightFile | None:
+    """The file of that name or file name, if it has a public address."""
+    return next((entry for entry in FILES if name in (entry.name, entry.file)), None)
+
+
+def hand_fetched(name: str) -> HandFetched | None:
+    """The entry of that name or file name among those to be fetched by hand."""
+    return next((entry for entry in BY_HAND if name == entry.name or name in entry.files), None)

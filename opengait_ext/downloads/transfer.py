@@ -1,0 +1,156 @@
+"""Bringing a file over HTTP: in pieces, continued where a connection was cut, complete or not at all."""
+
+import http.client
+import json
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from opengait.errors import CheckpointError
+from opengait.utils.files import write_json
+
+CHUNK = 1 << 18
+TIMEOUT = 30
+ATTEMPTS = 5
+CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+
+
+class OfflineError(CheckpointError):
+    """The publisher could not be reached, so the file has to come another way."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a half-fetched file is half of.
+
+    Attributes:
+        address: where it comes from.
+        size: bytes of the whole; None if the server did not say.
+        version: the server's strong ETag or its Last-Modified; None if it gave neither.
+    """
+
+    address: str
+    size: int | None
+    version: str | None
+
+
+def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
+    """Bring the file at `address` to `partial`, continuing what is there of the same file.
+
+    Beside a half-fetched file lies a JSON file that says what it is half of. When the server's file has changed since,
+    or when the server cannot send the rest alone, the fetch starts over.
+
+    Args:
+        pause: seconds before trying again; twice as many each time without progress.
+
+    Raises:
+        OfflineError: the server cannot be reached at all.
+        CheckpointError: the server has no such file, the connection keeps breaking, or the disk cannot be written;
+            what has arrived stays for the next time.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise CheckpointError(f"{address} is no address that starts with http:// or https://.")
+    tries, begin = 0, size_of(partial)
+    while True:
+        before = size_of(partial)
+        try:
+            size = _receive(address, partial)
+        except urllib.error.HTTPError as error:
+            reason = f"the server answers {error.code} ({error.reason})"
+            if error.code < 500:
+                raise CheckpointError(f"{address} cannot be fetched: {reason}; see whether it has moved.") from error
+        except CUT as error:
+            reason = str(getattr(error, "reason", None) or error or type(error).__name__)
+            if isinstance(error, urllib.error.URLError) and size_of(partial) == begin:
+                raise OfflineError(f"{address} cannot be reached ({reason}).") from error
+        except OSError as error:
+            raise CheckpointError(f"{partial} cannot be written ({error.strerror or error}).") from error
+        else:
+            if size is None or size_of(partial) == size:
+                note_path(partial).unlink(missing_ok=True)
+                return
+            reason = "the connection was cut"
+        tries = 0 if size_of(partial) > before else tries + 1
+        if tries == ATTEMPTS:
+            raise CheckpointError(
+                f"{address} broke off after {size_of(partial):,} bytes ({reason}); run the command again to continue "
+                f"from there."
+            )
+        time.sleep(pause * 2**tries)
+
+
+def _receive(address: str, partial: Path) -> int | None:
+    """One connection: append to `partial` what it lacks; returns the size of the whole file, if known."""
+    start, source = size_of(partial), read_note(partial)
+    if source is None or source.address != address:
+        start = 0
+    elif source.size is not None and start == source.size:
+        return source.size
+    request = urllib.request.Request(address, headers={"User-Agent": "opengait-dinogrl", "Accept-Encoding": "identity"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+        if source.version:
+            request.add_header("If-Range", source.version)
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not start:
+            raise
+        # The server's file ends before our half does, so it is another one.
+        partial.unlink()
+        return _receive(address, partial)
+    with response:
+        if response.status == 206:
+            reply = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            if not reply or int(reply[1]) != start or reply[2] not in ("*", str(source.size)):
+                partial.unlink()
+                return _receive(address, partial)
+        else:
+            start = 0
+            length = response.headers.get("Content-Length", "")
+            tag = response.headers.get("ETag", "")
+            version = tag if tag.startswith('"') else response.headers.get("Last-Modified")
+            source = Source(address, int(length) if length.isdecimal() else None, version)
+            write_json(note_path(partial), asdict(source))
+        _append(response.read, partial, start, source.size)
+    return source.size
+
+
+def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int | None) -> None:
+    """Write what `read` gives behind the first `start` bytes, all or none of `partial`; a bar where somebody looks."""
+    bar = tqdm(desc=partial.stem, total=size, initial=start, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
+    with partial.open("ab" if start else "wb") as file, bar:
+        while True:
+            try:
+                chunk = read(CHUNK)
+            except OSError as error:  # the network's, not the disk's
+                raise ConnectionError(str(error)) from error
+            if not chunk:
+                break
+            file.write(chunk)
+            bar.update(len(chunk))
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 if there is none."""
+    return path.stat().st_size if path.is_file() else 0
+
+
+def note_path(partial: Path) -> Path:
+    """Where it is written what `partial` is half of."""
+    return partial.with_name(f"{partial.name}.json")
+
+
+def read_note(partial: Path) -> Source | None:
+    """What `partial` is half of; None if that is not known."""
+    try:
+        return Source(**json.loads(note_path(partial).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,87 @@
+"""The evaluator's half of the protocol card: who was looked for, among whom, and how near was measured.
+
+The engine adds the other half (data and fingerprint, frames, precision, checkpoint, versions) and writes both as `card`
+of `logs/test-<iteration>.json`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from opengait.evaluation.ranking import RankMetrics
+from opengait_ext.evaluation.metrics import same_camera_pairs
+from opengait_ext.evaluation.protocol import FULL, Protocol
+
+_METRICS = {
+    "euc": "mean over the parts of their Euclidean distances",
+    "cos": "mean over the parts of 1 minus their cosines",
+}
+
+
+def population_facts(
+    found: RankMetrics,
+    people: tuple[np.ndarray, np.ndarray],
+    cameras: tuple[np.ndarray, np.ndarray],
+    camera_rule: bool,
+) -> dict[str, int]:
+    """Counts of one direction.
+
+    Args:
+        found: its ranking.
+        people, cameras: of the queries `[queries]` and of the gallery `[gallery]`.
+        camera_rule: whether pairs of one person and camera are removed; they are counted in any case.
+    """
+    pairs = int(same_camera_pairs(people[0], people[1], cameras[0], cameras[1]).sum())
+    return {
+        "queries": found.queries,
+        "valid_queries": found.valid_queries,
+        "query_identities": len(set(people[0].tolist())),
+        "gallery": found.gallery,
+        "gallery_identities": len(set(people[1].tolist())),
+        "same_camera_pairs": pairs,
+        "removed_pairs": pairs if camera_rule else 0,
+    }
+
+
+def protocol_card(
+    protocol: Protocol,
+    camera_rule: bool,
+    populations: Mapping[str, Mapping[str, Any]],
+    metric: str,
+    shape: tuple[int, int],
+    rerank: bool,
+    resampling: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the evaluator knows of a measurement.
+
+    Args:
+        camera_rule: as used, which may differ from the protocol's own.
+        populations: of each population, `population_facts` of each direction.
+        metric: "euc" or "cos".
+        shape: channels and parts of a descriptor.
+        rerank: whether distances were re-ranked.
+        resampling: how the intervals were made.
+    """
+    removed = []
+    if camera_rule:
+        removed.append("gallery tracklets of the query's person and camera number")
+    if any(name != FULL for name in populations):
+        removed.append("official_cut: the last visible queries and gallery tracklets, to whole batches of 64")
+    return {
+        "protocol": protocol.name,
+        "camera_rule": camera_rule,
+        "protocol_followed": camera_rule == protocol.camera_rule and not rerank,
+        "removed": removed or ["nothing"],
+        "populations": {name: dict(facts) for name, facts in populations.items()},
+        "distance": {
+            "metric": metric,
+            "meaning": _METRICS.get(metric, metric),
+            "channels": shape[0],
+            "parts": shape[1],
+            "computed_in": "float32",
+        },
+        "re_ranking": "k-reciprocal, k1 20, k2 6, lambda 0.3" if rerank else False,
+        "frames_published": protocol.frames,
+        "intervals": dict(resampling),
+    }

@@ -1,0 +1,117 @@
+"""Transforms in two halves: what the loader gives is what a call of the transform gives, wherever each half runs."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from opengait import distributed
+from opengait.data.deferred import Deferred, first_half, large_empty
+from opengait.data.loader import build_loader
+from opengait.errors import DataError
+
+FIXED = {"type": "TripletSampler", "batch_size": [2, 3], "sample_type": "fixed_unordered", "frames_num_fixed": 4}
+PACKED = {"type": "InferenceSampler", "batch_size": 1, "sample_type": "all_ordered"}
+
+
+class Bytes:
+    """Nine tracklets of three ids; frame f of tracklet i has bytes 10 i + f."""
+
+    label_set = ("a", "b", "c")
+    indices_dict = {label: list(range(3 * i, 3 * i + 3)) for i, label in enumerate("abc")}
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        frames = 10 * index + np.arange(3 + index)
+        pixels = np.broadcast_to(frames[:, None, None, None], (len(frames), 3, 2, 5)).astype(np.uint8)
+        return [pixels], ["abc"[index // 3], "t", f"v{index}", []]
+
+
+class Noisy:
+    """Adds a number drawn for each frame, to bytes in the first half and to floats in the second."""
+
+    def begin(self, frames):
+        drawn = torch.randint(5, (len(frames), 2))
+        return torch.as_tensor(frames) + drawn[:, 0, None, None, None].to(torch.uint8), drawn
+
+    def finish(self, frames, drawn, out=None):
+        out = torch.empty(frames.shape) if out is None else out
+        assert frames.dtype == torch.uint8 and frames.ndim == 4 and len(frames) == len(drawn)
+        return out.copy_(frames).div_(255).add_(drawn[:, 1, None, None, None])
+
+    def __call__(self, frames):
+        return self.finish(*self.begin(frames))
+
+
+class Named(Noisy):
+    """Wants to know whose frames it gets."""
+
+    needs_info = True
+
+    def begin(self, frames, info):
+        frames, drawn = super().begin(frames)
+        return frames, drawn + 10 * int(info[2][1:])
+
+    def __call__(self, frames, info):
+        return self.finish(*self.begin(frames, info))
+
+
+def eager(transform):
+    """The same transform without its halves."""
+    plain = lambda *arguments: transform(*arguments)  # noqa: E731 - a function can be told what it needs
+    plain.needs_info = getattr(transform, "needs_info", False)
+    return plain
+
+
+def batches(transform, cfg=FIXED, count=3, **changes):
+    settings = {"training": cfg is FIXED, "seed": 4} | changes
+    return list(itertools.islice(build_loader(Bytes(), cfg, [transform], **settings), count))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("transform", [Noisy(), Named()], ids=["noisy", "named"])
+@pytest.mark.parametrize("cfg", [FIXED, PACKED], ids=["fixed", "packed"])
+def test_halves_make_a_whole(transform, cfg, workers):
+    expected = batches(eager(transform), cfg)
+    for one, other in zip(batches(transform, cfg, num_workers=workers), expected, strict=True):
+        assert one[0][0].dtype == torch.float32 and one[0][0].device.type == distributed.device().type
+        assert torch.equal(one[0][0].cpu(), other[0][0]) and one[1:4] == other[1:4]
+
+
+def test_workers_send_bytes():
+    loader = build_loader(Bytes(), FIXED, [Noisy()], training=True, seed=4)
+    sent = loader.dataset[next(iter(loader.sampler))][0][0]
+    assert isinstance(sent, Deferred) and sent.frames.dtype == torch.uint8
+    assert sent.shape == (6, 4, 3, 2, 5) and sent.drawn.shape == (6, 4, 2)
+
+
+def test_models_that_transform_themselves_get_arrays():
+    (batch,) = batches(Noisy(), count=1, wants_raw=True)
+    assert all(isinstance(frames, np.ndarray) for frames in batch[0][0])
+
+
+def test_tracklets_of_different_size_are_named():
+    class Mixed(Bytes):
+        def __getitem__(self, index):
+            (pixels,), info = super().__getitem__(index)
+            return [pixels[..., : 5 - (index == 4)]], info
+
+    cfg = {"type": "InferenceSampler", "batch_size": 9, "sample_type": "fixed_unordered", "frames_num_fixed": 2}
+    with pytest.raises(DataError, match="Tracklet b-t-v4 gives"):
+        list(build_loader(Mixed(), cfg, [Noisy()], training=False, seed=0))
+
+
+def test_other_transforms_are_left_whole():
+    def plain(frames):
+        return frames
+
+    assert first_half(plain) is plain
+
+
+def test_large_tensors_are_made_of_the_asked_kind():
+    for dtype in (torch.uint8, torch.float32):
+        made = large_empty((2, 3), dtype)
+        assert made.shape == (2, 3) and made.dtype == dtype
