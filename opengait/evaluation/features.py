@@ -14,7 +14,6 @@ without pickled objects,
 What a tracklet's frames are is told by the data set, whose `seqs_info` has the same order; compare the fingerprint.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import DataError
-from opengait.utils.files import write_whole
+from opengait.utils.files import read_arrays, write_whole
 
 _COLUMNS = ("labels", "types", "views")
 
@@ -78,16 +77,7 @@ def load_features(path: str | Path) -> Features:
         DataError: it is missing, damaged or something else, or its parts differ in length.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except OSError as error:
-        raise DataError(f"Cannot read the features {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no file of features ({error}); `save_features: true` writes one.") from error
-    missing = [name for name in Features.__dataclass_fields__ if name not in arrays]
-    if missing:
-        raise DataError(f"{path} has no `{missing[0]}`; `evaluator_cfg.save_features: true` writes files that have.")
+    arrays = read_arrays(path, Features.__dataclass_fields__, "`evaluator_cfg.save_features: true`")
     lengths = {name: arrays[name].shape[:1] for name in ("embeddings", *_COLUMNS)}
     if arrays["embeddings"].ndim != 3 or len(set(lengths.values())) > 1:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in lengths)

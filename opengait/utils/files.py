@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from opengait.errors import DataError
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -33,6 +36,30 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Indented JSON, whole or not at all; arrays and tensors become lists, paths become text."""
     write_text(path, json.dumps(plain(content), indent=2) + "\n")
+
+
+def read_arrays(path: Path, wanted: Iterable[str], written_by: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; pickled objects in it are refused.
+
+    Args:
+        path: the file.
+        wanted: names that must be there.
+        written_by: what makes such files, for the message.
+
+    Raises:
+        DataError: the file is missing, damaged, or lacks an array.
+    """
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not what it should be ({error}); {written_by} writes such files.") from error
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise DataError(f"{path} has no `{missing[0]}`; files that {written_by} writes have.")
+    return arrays
 
 
 def plain(value: Any) -> Any:

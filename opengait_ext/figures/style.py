@@ -6,7 +6,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from opengait_ext.inspection.files import write_whole
+from opengait.utils.files import write_whole
 
 # Okabe and Ito's palette, told apart by most kinds of colour vision, in an order of falling contrast.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from opengait.data.sampling import uniform
+from opengait.utils.files import write_whole
 from opengait_ext.data import Modality
 from opengait_ext.inspection.export import ENRICHED, MASKS
-from opengait_ext.inspection.files import write_whole
 from opengait_ext.inspection.pictures import PANELS, panels, read_colour, read_grey, write_png
 from opengait_ext.inspection.selection import ChosenTracklet
 

@@ -14,11 +14,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from opengait.errors import DataError
-from opengait_ext.inspection.files import in_threads, write_json
+from opengait.utils.files import write_json
 from opengait_ext.inspection.network import Maps, silhouettes_of
 from opengait_ext.inspection.pictures import panels, write_gif, write_png
 from opengait_ext.inspection.projection import Projection
 from opengait_ext.inspection.selection import ChosenTracklet
+from opengait_ext.inspection.threads import in_threads
 from opengait_ext.models import DinoGRLNet
 
 MASKS, ENRICHED, ANIMATION = "mask", "enriched", "walk.gif"

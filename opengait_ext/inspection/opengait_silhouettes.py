@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
+from opengait.utils.files import write_json, write_whole
 from opengait_ext.data.masks import MaskFolder
 from opengait_ext.inspection.export import MASKS, RECORD
-from opengait_ext.inspection.files import in_threads, write_json, write_whole
 from opengait_ext.inspection.pictures import read_grey
 from opengait_ext.inspection.selection import ChosenTracklet
+from opengait_ext.inspection.threads import in_threads
 
 SIZE = 64
 SIDES = 10  # columns that OpenGait's silhouette transform cuts off each side of 64

@@ -9,11 +9,12 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait.errors import DataError
+from opengait.utils.files import write_json
 from opengait_ext.data import Modality
 from opengait_ext.inspection.export import MASKS
-from opengait_ext.inspection.files import in_threads, write_json
 from opengait_ext.inspection.pictures import read_grey
 from opengait_ext.inspection.selection import ChosenTracklet
+from opengait_ext.inspection.threads import in_threads
 
 RESULT = "iou.json"
 

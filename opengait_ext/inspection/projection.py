@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from opengait.errors import DataError
-from opengait_ext.inspection.files import write_whole
+from opengait.utils.files import write_whole
 
 # Shares of the foreground that may fall outside the range of a colour, at either end.
 TAIL = 0.01

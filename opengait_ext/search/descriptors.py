@@ -1,7 +1,6 @@
 """Tracklets to descriptors, and the file that keeps them."""
 
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from opengait.data.sampling import uniform
 from opengait.errors import DataError
-from opengait.utils.files import write_whole
+from opengait.utils.files import read_arrays, write_whole
 from opengait_ext.data import Modality
 from opengait_ext.data.augment import Normalise
 from opengait_ext.models import DinoGRLNet
@@ -83,16 +82,7 @@ def load_descriptors(path: str | Path) -> Descriptors:
         DataError: it is missing or something else.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except OSError as error:
-        raise DataError(f"Cannot read the descriptors {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no file of descriptors ({error}); scripts/embed.py writes one.") from error
-    missing = [name for name in Descriptors.__dataclass_fields__ if name not in arrays]
-    if missing:
-        raise DataError(f"{path} has no `{missing[0]}`, so it is no file that scripts/embed.py wrote.")
+    arrays = read_arrays(path, Descriptors.__dataclass_fields__, "scripts/embed.py")
     if arrays["embeddings"].ndim != 3 or not len(arrays["embeddings"]) == len(arrays["names"]) == len(arrays["types"]):
         raise DataError(f"The descriptors in {path} do not fit their names; write the file again.")
     unknown = sorted(set(arrays["types"].tolist()) - set(Modality))

@@ -2,9 +2,11 @@
 
 import json
 import multiprocessing
+import os
 import pickle
 import re
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from opengait.data.pack import Pack, is_pack, open_pack
 from opengait.data.pack_writer import verify_pack, write_pack
 from opengait.errors import DataError
 
-NAMES = ["a/1.jpg", "a/10.jpg", "a/2.jpg", "a-b/1.jpg", "b/c/3.JPG", "b/ä.png", "z.jpeg"]
+NAMES = ["B/1.jpg", "a/1.jpg", "a/10.jpg", "a/2.jpg", "a-b/1.jpg", "b/c/3.JPG", "b/ä.png", "z.jpeg"]
 OTHERS = {"info/list.txt": b"one\ntwo\n", "paths.json": b"{}\n", "info/empty.txt": b""}
 
 
@@ -111,6 +113,20 @@ def test_other_processes_map_the_files_anew(whole, method):
     assert read_all(pack) == expected
 
 
+def test_a_forked_process_does_not_use_its_parents_maps(whole):
+    pack = Pack(whole)
+    read_all(pack)
+
+    def child():
+        read_all(pack)
+        sys.exit(0 if pack._opened.process == os.getpid() else 1)
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
 def test_threads_share_a_pack(whole):
     pack, found = Pack(whole), []
     threads = [threading.Thread(target=lambda: found.append(read_all(pack))) for _ in range(8)]
@@ -185,7 +201,8 @@ def test_what_changed_meanwhile_is_not_mixed(tree, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         write_pack(root, out)
     monkeypatch.undo()
-    (root / "a/1.jpg").write_bytes((root / "a/2.jpg").read_bytes())
+    # Of the same size, but not the same.
+    (root / "a/1.jpg").write_bytes((root / "a/1.jpg").read_bytes()[::-1])
     with pytest.raises(DataError, match="begun with other files"):
         write_pack(root, out)
     shutil.rmtree(out)
@@ -213,6 +230,7 @@ def test_what_changed_meanwhile_is_not_mixed(tree, tmp_path, monkeypatch):
         (lambda p: (p / "index/offsets.npy").unlink(), r"offsets.npy of the pack .* cannot be found"),
         (lambda p: cut(p / "index/names.npy"), r"names.npy has \d+ bytes where"),
         (lambda p: flip(p / "index/lengths.npy", 30), "lengths.npy of the pack's index (cannot be read|holds)"),
+        (lambda p: np.save(p / "index/offsets.npy", np.zeros(9, "<u8")), r"offsets.npy .* holds uint64 \(9,\)"),
     ],
 )
 def test_damage_is_told_in_one_sentence(own, damage, sentence):

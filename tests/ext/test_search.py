@@ -160,7 +160,7 @@ def test_descriptors_of_two_networks_are_refused(tmp_path):
     (tmp_path / "text.npz").write_text("no")
     for name, told in (
         ("other.npz", "no `embeddings`"),
-        ("text.npz", "no file of descriptors"),
+        ("text.npz", "is not what it should be"),
         ("none.npz", "Cannot"),
     ):
         with pytest.raises(DataError, match=told):

@@ -1,34 +1,12 @@
-"""Files that are there whole or not at all, and work that several threads do in order."""
+"""Work that several threads do in order."""
 
-import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make the file under a temporary name in the same folder, then rename it to `path`.
-
-    The temporary name keeps the suffix, by which picture writers choose the format.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Indented JSON, whole or not at all."""
-    write_whole(path, lambda partial: partial.write_text(json.dumps(content, indent=2) + "\n"))
 
 
 def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int = 2) -> Iterator[Result]:
