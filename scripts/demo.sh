@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to Rank-1 on a laptop: synthetic data, training, test, silhouettes.
+# From nothing to Rank-1 on a laptop: synthetic data, training, test, silhouettes, and a page about it.
 #
 #   bash scripts/demo.sh [--seed N] [--processes N]
 #
@@ -29,22 +29,25 @@ start=$SECONDS
 step() { printf '\n== %s (%d s since the start) ==\n' "$1" $((SECONDS - start)); }
 launch() { torchrun --standalone --nproc_per_node="$processes" opengait/main.py --cfgs "$config" "$@" "${settings[@]}"; }
 
-step "1/5 Drawing people: $data"
+step "1/6 Drawing people: $data"
 python datasets/synthetic_vvi/generate.py --out "$data" --seed "$seed" --train-identities 64 --test-identities 24 \
     --frames 18 --size 128 64 --opposite 0.1 --occlusion 0.05 --motion-blur 0.05 --workers 2
 
-step "2/5 Training"
+step "2/6 Training"
 launch --phase train
 
-step "3/5 Test on people never seen in training"
-launch --phase test
+step "3/6 Test on people never seen in training"
+launch --phase test --set evaluator_cfg.save_features=true
 
-step "4/5 Silhouettes"
+step "4/6 Silhouettes"
 rm -rf "$run/silhouettes"  # those of an earlier training
 checkpoint="$(ls "$run"/Synthetic-VVI/DinoGRL/DinoGRL/checkpoints/*.pt | tail -n 1)"
 python scripts/export_silhouettes.py --cfgs "$config" --checkpoint "$checkpoint" --out "$run/silhouettes" \
     --split test --frames 4 --truth "$data/silhouettes" "${settings[@]}"
 
-step "5/5 Results"
+step "5/6 Report"
+python scripts/report.py "$run/Synthetic-VVI/DinoGRL/DinoGRL" --out "$run/report"
+
+step "6/6 Results"
 python scripts/demo_results.py --run "$run" --out "$out/results.json"
 printf '\nThe whole demo took %d s.\n' $((SECONDS - start))

@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = {
         "numbers": options.out,
         "contact sheet": next(iter(sorted((options.run / "silhouettes").glob("contact_sheet*.png"))), None),
+        "report": next(iter(options.run.glob("report/index.html")), None),
         "silhouettes": options.run / "silhouettes",
         "checkpoints": next(iter(sorted(options.run.glob("**/checkpoints"))), None),
     }

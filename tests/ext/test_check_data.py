@@ -16,7 +16,7 @@ from PIL import Image
 
 from opengait.data.pack_writer import write_pack
 from opengait.errors import DataError
-from opengait_ext.checking import bupt, frames, hitsz, pickles
+from opengait_ext.checking import bupt, frames, hitsz, pickles, pool
 from opengait_ext.checking import opengait_layout as layout
 from opengait_ext.checking.check import check
 from opengait_ext.checking.frames import FrameCheck, Look, odd_sizes
@@ -313,7 +313,8 @@ def test_odd_sizes_need_a_common_one():
     assert list(odd_sizes([Look()])) == []
 
 
-def test_processes_give_the_same_in_the_same_order(hitsz_tree):
+def test_processes_give_the_same_in_the_same_order(hitsz_tree, monkeypatch):
+    monkeypatch.setattr(pool, "CHUNK", 10)
     paths = [str(path) for path in sorted(hitsz_tree.rglob("*"))][:300]
     looks = check_all(paths, FrameCheck(fast=True))
     assert len(looks) == 300 and {look.kind for look in looks} == {"", frames.FOLDER}

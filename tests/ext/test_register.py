@@ -7,12 +7,18 @@ from opengait import registry
 from opengait_ext import register
 
 PARTS = {
-    registry.datasets: ["HITSZVCMDataSet"],
+    registry.datasets: ["HITSZVCMDataSet", "BUPTCampusDataSet"],
     registry.samplers: ["CrossModalSampler"],
-    registry.transforms: ["CrossModalAugmentation", "Normalise"],
+    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["DinoGRL"],
-    registry.losses: ["MaskLoss", "SmoothnessLoss", "DiversityLoss"],
+    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
+    registry.losses: [
+        "MaskLoss",
+        "SmoothnessLoss",
+        "DiversityLoss",
+        "MaskConnectivityLoss",
+        "PriorConnectivityLoss",
+    ],
 }
 
 

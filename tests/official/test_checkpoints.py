@@ -22,14 +22,14 @@ from tests.official.small import small_batch, small_config, small_network
 ROOT = Path(__file__).parents[2]
 
 
-def thin_states(**shapes: tuple[int, ...]) -> list[dict[str, torch.Tensor]]:
+def thin_states(shapes: dict[str, tuple[int, ...]] | None = None) -> list[dict[str, torch.Tensor]]:
     """The release's states, each entry one number in memory; `shapes`, by what names end on, change some."""
     states = []
     for file in recipe.FILES:
         states.append({})
         for name, entry in recipe.read_json(f"manifest_{file}.json").items():
-            shape = next((s for end, s in shapes.items() if name.endswith(end.replace("__", "."))), entry["shape"])
-            states[-1][name] = torch.full((1,), 0.5, dtype=getattr(torch, entry["dtype"])).expand(shape)
+            shape = next((s for end, s in (shapes or {}).items() if name.endswith(end)), entry["shape"])
+            states[-1][name] = torch.ones((), dtype=getattr(torch, entry["dtype"])).expand(shape)
     return states
 
 
@@ -83,7 +83,7 @@ def test_unknown_and_missing_entries_are_named_together():
         ),
         ({"dinov2.gait_net.FCs.fc_bin": (15, 2048, 256)}, r"FCs.fc_bin of the shape file is \(15, 2048, 256\) where"),
         ({"BNNecks.bn1d.weight": (31 * 256,)}, r"bn1d.weight of the model file is \(7936,\) where \(8960,\)"),
-        ({"dinov2.dinov2.pos_embed": (1, 257, 384)}, r"pos_embed is \(1, 257, 384\) where \(1, 1370, 384\)"),
+        ({"dinov2.dinov2.pos_embed": (1, 257, 384)}, r"pos_embed of the shape file is \(1, 257, 384\) where \(1, 1370, 384\)"),
         ({"FCs.fc_bin": (30, 2048, 256)}, "has 30 parts, no pyramid"),
         ({"FCs.fc_bin": (2048, 256)}, r"FCs.fc_bin of the model file is \(2048, 256\) where \(31, 2048, 256\)"),
     ],
@@ -100,14 +100,12 @@ def test_other_shapes_are_refused(changes, message):
 def test_numbers_are_those_of_the_tensors():
     """1,074 classes in one stream and 500 in the other; 15 parts of 64 channels."""
     states = thin_states(
-        gait_net__BNNecks__fc_bin=(18, 64, 1074),
-        BNNecks__fc_bin=(18, 64, 500),
-        FCs__fc_bin=(15, 2048, 64),
-        bn1d__num_batches_tracked=(),
-        BNNecks__bn1d__weight=(18 * 64,),
-        BNNecks__bn1d__bias=(18 * 64,),
-        BNNecks__bn1d__running_mean=(18 * 64,),
-        BNNecks__bn1d__running_var=(18 * 64,),
+        {
+            "gait_net.BNNecks.fc_bin": (18, 64, 1074),
+            "BNNecks.fc_bin": (18, 64, 500),
+            "FCs.fc_bin": (15, 2048, 64),
+            **{f"bn1d.{name}": (18 * 64,) for name in ("weight", "bias", "running_mean", "running_var")},
+        }
     )
     checkpoint = convert_official(*states)
     assert checkpoint["model"]["network.gait_heads.fc_bin"].shape == (18, 64, 1074)
@@ -148,19 +146,16 @@ def command():
 
 
 def test_the_command_converts_both_ways(tmp_path, capsys):
-    paths = {option: tmp_path / f"{file}.pth" for option, file in zip(("model", "model2", "shape"), recipe.FILES)}  # noqa: B905
+    options = ("model", "model2", "shape")
+    paths = {option: tmp_path / f"{file}.pth" for option, file in zip(options, recipe.FILES, strict=True)}
     states = thin_states()
     for path, state in zip(paths.values(), states, strict=True):
         torch.save(state, path)
     given = [text for option, path in paths.items() for text in (f"--{option}", str(path))]
-    # Gives 1.2 MB: the position table is made anew, all else stays one number an entry.
-    assert command()(["official", *given, "--out", str(tmp_path / "deep/all.pt")]) == 0
+    whole, back = tmp_path / "deep/all.pt", tmp_path / "back"
+    assert command()(["official", *given, "--out", str(whole)]) == 0
     assert "classifiers of 500 and 500 people" in capsys.readouterr().out
-    back = tmp_path / "back"
-    assert (
-        command()(["official", "--to", "official", "--checkpoint", str(tmp_path / "deep/all.pt"), "--out", str(back)])
-        == 0
-    )
+    assert command()(["official", "--to", "official", "--checkpoint", str(whole), "--out", str(back)]) == 0
     for path, state in zip(paths.values(), states, strict=True):
         again = torch.load(back / path.name, weights_only=True)
         assert {name: value.shape for name, value in again.items()} == {n: v.shape for n, v in state.items()}
@@ -205,7 +200,7 @@ def entries(network: DinoGRLNet, *without: str) -> dict[str, dict]:
     return {"model": {f"network.{name}": value for name, value in state.items()}, "iteration": 0}
 
 
-def tested(path: Path, **changes) -> DinoGRLNet:
+def in_test_phase(path: Path, **changes) -> DinoGRLNet:
     """The network of the engine's model in the test phase, with the checkpoint of that path."""
     cfgs = load_config(CONFIG, [f"evaluator_cfg.restore_hint={path}"])
     cfgs["model_cfg"] = {"model": "DinoGRL", **small_config(**changes)}
@@ -229,7 +224,7 @@ def same_descriptors(ours: DinoGRLNet, theirs: DinoGRLNet) -> bool:
 )
 def test_testing_does_not_ask_for_classifiers(trained, tmp_path, without, classes):
     torch.save(entries(trained, *without), tmp_path / "some.pt")
-    assert same_descriptors(tested(tmp_path / "some.pt", num_classes=classes), trained)
+    assert same_descriptors(in_test_phase(tmp_path / "some.pt", num_classes=classes), trained)
 
 
 def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp_path):
@@ -240,11 +235,14 @@ def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp
         "silhouette": {"mask_weights": "no.pth"},
         "vision_model": TINY_VIT | {"weights": "no.pth"},
     }
-    assert same_descriptors(tested(tmp_path / "some.pt", **missing), trained)
+    assert same_descriptors(in_test_phase(tmp_path / "some.pt", **missing), trained)
     cfg = {"model_cfg": {"model": "DinoGRL", **small_config(**missing)}}
     assert same_descriptors(load_network(cfg, tmp_path / "some.pt", "cpu"), trained)
     torch.save(entries(trained, "vision_model."), tmp_path / "usual.pt")
-    for take in (lambda: tested(tmp_path / "usual.pt", **missing), lambda: load_network(cfg, tmp_path / "usual.pt")):
+    for take in (
+        lambda: in_test_phase(tmp_path / "usual.pt", **missing),
+        lambda: load_network(cfg, tmp_path / "usual.pt"),
+    ):
         with pytest.raises(CheckpointError, match=r"vision transformer .* are missing: there is no file no.pth"):
             take()
 
@@ -253,9 +251,9 @@ def test_the_checkpoints_vision_model_goes_before_the_file(trained, tmp_path):
     torch.save(entries(trained), tmp_path / "some.pt")
     torch.save(small_network(seed=8).vision_model.transformer.state_dict(), tmp_path / "vit.pth")
     settings = TINY_VIT | {"weights": str(tmp_path / "vit.pth")}
-    assert same_descriptors(tested(tmp_path / "some.pt", vision_model=settings), trained)
+    assert same_descriptors(in_test_phase(tmp_path / "some.pt", vision_model=settings), trained)
     torch.save(entries(trained, "vision_model."), tmp_path / "usual.pt")
-    assert not same_descriptors(tested(tmp_path / "usual.pt", vision_model=settings), trained)
+    assert not same_descriptors(in_test_phase(tmp_path / "usual.pt", vision_model=settings), trained)
 
 
 def test_a_notebook_loads_a_checkpoint_into_the_plain_network(trained, tmp_path, caplog):
