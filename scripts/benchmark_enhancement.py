@@ -5,12 +5,14 @@
 
 Prints a Markdown table. Every row is measured in processes of its own, one for training steps and one for evaluation.
 Peak memory is what the process held at most, less what it held before its first pass: the resident set on the CPU,
-allocated tensors on CUDA. Times are the median of the repeats. The paper's LGE (Eq. 13-15) is another function; its row
-shows what the presets cost beside each other.
+allocated tensors on CUDA. Times are the median of the repeats. CPU threads sleep instead of spinning while they wait
+for each other (OMP_WAIT_POLICY=passive, unless it is set): beside other work, spinning costs seconds. The paper's LGE
+(Eq. 13-15) is another function; its row shows what the presets cost beside each other.
 """
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -101,7 +103,8 @@ def run_worker(args: argparse.Namespace, *task: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--worker", *task]
     for name in ("batch", "channels", "repeats", "threads"):
         command += [f"--{name}", str(getattr(args, name))]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return json.loads(output.splitlines()[-1])
 
 

@@ -10,6 +10,7 @@ with bytes uint8 `[s, ...]`, drawn `[s, k]` (on the CPU) and out float32 of the 
 both. Its result does not depend on which tracklets are finished together. Other transforms work in the worker alone.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,8 @@ class Deferred:
         first = frames[0].shape
         shape = (sum(map(len, frames)), *first[1:]) if pack else (len(frames), *first)
         join = torch.cat if pack else torch.stack
-        return Deferred(join(frames, out=large_empty(shape, torch.uint8)), join(drawn))
+        out = large_empty(shape, torch.uint8) if ring is None else ring.take(shape)
+        return Deferred(join(frames, out=out), join(drawn))
 
     def finished(self, transform: Any, device: torch.device) -> Tensor:
         """The input of the model: float32 of the frames' shape, on `device`."""
@@ -64,6 +66,30 @@ class Deferred:
         for tracklet, drawn, into in zip(frames, self.drawn, out, strict=True):
             transform.finish(tracklet, drawn, into)
         return out
+
+
+class Ring:
+    """Shared memory that a worker uses in turns, since the first touch of fresh pages costs more than filling them.
+
+    Args:
+        slots: a slot is overwritten after so many further ones; by then its reader must be done.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = [torch.empty(0, dtype=torch.uint8)] * slots
+        self.turn = 0
+
+    def take(self, shape: Sequence[int]) -> Tensor:
+        """An uninitialised tensor of bytes, in the next slot."""
+        place, size = self.turn % len(self.slots), math.prod(shape)
+        self.turn += 1
+        if len(self.slots[place]) < size:
+            self.slots[place] = torch.empty(size, dtype=torch.uint8).share_memory_()
+        return self.slots[place][:size].view(*shape)
+
+
+# Set in loading processes whose batches are read in a known order (`opengait.data.loader`).
+ring: Ring | None = None
 
 
 class FirstHalf:

@@ -7,6 +7,7 @@ function of (seed, k): the number of processes, the number of workers and stoppi
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from opengait import distributed, registry
+from opengait.data import deferred
 from opengait.data.collate_fn import CollateFn
 from opengait.data.deferred import Deferred, first_half
 from opengait.data.sampler import InferenceSampler
@@ -22,6 +24,7 @@ from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import get_valid_args
 
 Request = tuple[str, list[int], list[int]]
+PREFETCH = 2  # batches that a worker is ahead
 
 
 def build_loader(
@@ -70,9 +73,10 @@ def build_loader(
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=num_workers,
+        prefetch_factor=PREFETCH if num_workers else None,
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_start_worker,
+        worker_init_fn=partial(_start_worker, len(transforms)),
         # Without a generator of its own a DataLoader draws its base seed from the training's random stream.
         generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),
     )
@@ -200,6 +204,9 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(features: int, worker: int) -> None:
     # OpenCV's own threads in every worker fight over the cores.
     cv2.setNumThreads(0)
+    # A worker is given a batch when an earlier one of its own was taken, and PREFETCH at the start. So while the main
+    # process finishes one, the worker may be at the PREFETCH following ones.
+    deferred.ring = deferred.Ring((PREFETCH + 1) * max(1, features))

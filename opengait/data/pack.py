@@ -8,7 +8,7 @@ Half a million small files are slow to copy, to list and to open. A pack is a fo
     everything else         files that are no images, as they were, in their folders
 
 A packed file goes by the path that it would have if the pack were the data set's folder: `PACK/Train/0001/ir/D1/1.jpg`.
-Nothing is unpickled. `opengait.data.pack_writer` makes packs and checks them.
+Nothing is unpickled. `opengait.data.pack_writer` makes packs, `opengait.data.pack_verify` checks them.
 """
 
 import json

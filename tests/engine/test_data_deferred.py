@@ -1,13 +1,14 @@
 """Transforms in two halves: what the loader gives is what a call of the transform gives, wherever each half runs."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from opengait import distributed
-from opengait.data.deferred import Deferred, first_half, large_empty
+from opengait.data.deferred import Deferred, Ring, first_half, large_empty
 from opengait.data.loader import build_loader
 from opengait.errors import DataError
 
@@ -115,3 +116,28 @@ def test_large_tensors_are_made_of_the_asked_kind():
     for dtype in (torch.uint8, torch.float32):
         made = large_empty((2, 3), dtype)
         assert made.shape == (2, 3) and made.dtype == dtype
+
+
+class Slow(Noisy):
+    """Takes long in the second half, so that workers run ahead as far as they may."""
+
+    def finish(self, frames, drawn, out=None):
+        time.sleep(0.02)
+        return super().finish(frames, drawn, out)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_never_overwrites_what_is_being_read(workers):
+    expected = batches(eager(Noisy()), count=10)
+    found = batches(Slow(), count=10, num_workers=workers)
+    assert all(torch.equal(one[0][0].cpu(), other[0][0]) for one, other in zip(found, expected, strict=True))
+
+
+def test_a_ring_gives_the_same_memory_again():
+    ring = Ring(3)
+    first = [ring.take((2, 5)) for _ in range(3)]
+    assert all(part.shape == (2, 5) and part.dtype == torch.uint8 and part.is_shared() for part in first)
+    assert len({part.data_ptr() for part in first}) == 3
+    assert ring.take((3, 3)).data_ptr() == first[0].data_ptr() and ring.take((9,)).data_ptr() == first[1].data_ptr()
+    larger = ring.take((4, 5))
+    assert larger.shape == (4, 5) and larger.data_ptr() != first[2].data_ptr()

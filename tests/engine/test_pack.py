@@ -17,7 +17,8 @@ from PIL import Image
 from opengait.data import pack_writer
 from opengait.data.frames import ImageFrames
 from opengait.data.pack import Pack, is_pack, open_pack
-from opengait.data.pack_writer import verify_pack, write_pack
+from opengait.data.pack_verify import verify_pack
+from opengait.data.pack_writer import write_pack
 from opengait.errors import DataError
 
 NAMES = ["B/1.jpg", "a/1.jpg", "a/10.jpg", "a/2.jpg", "a-b/1.jpg", "b/c/3.JPG", "b/ä.png", "z.jpeg"]

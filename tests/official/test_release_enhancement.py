@@ -1,9 +1,6 @@
 """The release's PBMGE: golden numbers, the direct form as oracle, and what the step can and cannot see."""
 
 import copy
-import hashlib
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,43 +10,22 @@ from torch import nn
 from opengait.errors import ConfigError
 from opengait.modeling.sync_batchnorm import convert_sync_batchnorm
 from opengait_ext.models.release_enhancement import ReleaseEnhancement, ReleaseLGE, direct_enhancement
+from scripts import benchmark_enhancement
 from tests.engine.ranks import on_ranks
+from tests.golden.dinogrl_official import recipe
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "dinogrl_official"
 NOISE = ("W1.0.bias", "W2.0.bias")  # batch norm follows: their gradient is rounding noise
-
-
-def recipe(name, shape):
-    """Values of best_model2.pth's entries, from rules 1-3, 8, 9, 11 and 13 of the golden numbers' README."""
-    if name.endswith("num_batches_tracked"):
-        return np.zeros(shape, np.int64)
-    seed = int.from_bytes(hashlib.sha256(f"best_model2:{name}".encode()).digest()[:8], "little")
-    q = np.random.default_rng(seed).standard_normal(shape)
-    if name.endswith("running_mean"):
-        q = 0.1 * q
-    elif name.endswith("running_var"):
-        q = 1 + 0.5 * np.abs(q)
-    elif name.endswith(".1.weight"):
-        q = 0.005 * (1 + 0.1 * q)
-    elif name.endswith(".1.bias"):
-        q = 0.02 * q
-    elif name.endswith(".bias"):
-        q = 0.1 * q
-    else:
-        q = q / np.sqrt(np.prod(shape[1:]))
-    return q.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def golden():
-    return np.load(GOLDEN / "pbmge.npz")
+    return recipe.numbers("pbmge.npz")
 
 
 @pytest.fixture
-def released():
+def module():
     module = ReleaseEnhancement()
-    manifest = json.loads((GOLDEN / "manifest_best_model2.json").read_text())
-    module.load_state_dict({key: torch.from_numpy(recipe(key, entry["shape"])) for key, entry in manifest.items()})
+    module.load_state_dict(recipe.weights("best_model2"))
     return module
 
 
@@ -114,22 +90,22 @@ def assert_equal_to_direct(module, parts):
         torch.testing.assert_close(ours[name], value, rtol=0, atol=1e-12 * max(scale, 1), msg=lambda m, n=name: n + m)
 
 
-def test_golden_state_dict_has_the_release_s_names_and_shapes(released):
-    manifest = json.loads((GOLDEN / "manifest_best_model2.json").read_text())
-    own = {key: list(value.shape) for key, value in released.state_dict().items()}
+def test_golden_state_dict_has_the_release_s_names_and_shapes(module):
+    manifest = recipe.read_json("manifest_best_model2.json")
+    own = {key: list(value.shape) for key, value in module.state_dict().items()}
     assert own == {key: entry["shape"] for key, entry in manifest.items()}
 
 
-def test_golden_evaluation(released, golden):
+def test_golden_evaluation(module, golden):
     with torch.no_grad():
-        appearance, shape = released.eval()(*golden_parts())
+        appearance, shape = module.eval()(*golden_parts())
     assert_near(appearance, golden["eval_app_extra4"])
     assert_near(shape, golden["eval_shape_extra4"])
 
 
-def test_golden_training_step(released, golden):
+def test_golden_training_step(module, golden):
     inputs = golden_parts()
-    appearance, shape = released.train()(*inputs)
+    appearance, shape = module.train()(*inputs)
     loss = sum(
         torch.cat([part, new], dim=-1).square().mean() for part, new in zip(inputs, (appearance, shape), strict=True)
     )
@@ -139,14 +115,12 @@ def test_golden_training_step(released, golden):
     assert loss.item() == pytest.approx(golden["train_loss"].item(), rel=1e-5)
     assert_near(inputs[0].grad, golden["grad_app_in"])
     assert_near(inputs[1].grad, golden["grad_shape_in"])
-    for name, parameter in released.named_parameters():
+    for name, parameter in module.named_parameters():
         if name.endswith(NOISE):
             assert parameter.grad.abs().max() < 1e-6
         else:
             assert_near(parameter.grad, golden[f"grad/{name}"], 1e-4)
-    buffers = {
-        name: value for name, value in released.state_dict().items() if "num_batches" in name or "running" in name
-    }
+    buffers = {name: value for name, value in module.state_dict().items() if "num_batches" in name or "running" in name}
     assert {f"running_after/{name}" for name in buffers} == {name for name in golden if name.startswith("running")}
     for name, value in buffers.items():
         assert_near(value, golden[f"running_after/{name}"])
@@ -381,3 +355,18 @@ def test_cuda_equals_cpu():
         torch.testing.assert_close(ours.cpu(), expected[name], rtol=1e-11, atol=1e-11)
     sum(output.square().sum() for output in outputs).backward()
     assert all(part.grad.isfinite().all() for part in parts)
+
+
+def test_the_benchmark_prints_a_row_for_every_form(monkeypatch, capsys):
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(benchmark_enhancement, "run_worker", benchmark_enhancement.measure)
+    arguments = ["--batch", "2", "--channels", "8", "--repeats", "1", "--threads", str(threads), "--device", "cpu"]
+    assert benchmark_enhancement.main(arguments) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row[0].removeprefix("| ") for row in rows[1:]] == list(benchmark_enhancement.FORMS.values())
+    assert rows[1][3] == rows[1][6] == "1.0"
+
+
+def test_the_benchmark_refuses_an_empty_batch(capsys):
+    assert benchmark_enhancement.main(["--batch", "0"]) == 2
+    assert "must be 1 or more" in capsys.readouterr().err

@@ -4,10 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from opengait.config import load_config
 from opengait.errors import CheckpointError, ConfigError
+from opengait.modeling.loss_aggregator import LossAggregator
 from opengait_ext.models.dinogrl import loss_terms
 from opengait_ext.models.silhouette import SilhouetteGenerator
 from opengait_ext.models.vision_model import VisionFeatures
+from tests.equations.networks import TINY_VIT
+from tests.official.conftest import CONFIG
 from tests.official.small import small_batch, small_network
 
 RELEASE = {"enlarge_tokens": True, "foreground": "border", "soft_mask": False}
@@ -179,6 +183,30 @@ def test_dropout_in_front_of_the_mask_encoder():
     assert torch.allclose(seen[0][~dropped], 2 * out.target.reshape(-1, 6)[~dropped]), "the target is not dropped"
     made.eval()(features())
     assert not (seen[1] == 0).any()
+
+
+def test_the_vision_model_follows_the_surrounding_precision():
+    frames = small_batch(2, 1)[0].flatten(0, 1)
+    single, following = (small_network(vision_model=TINY_VIT | {"precision": p}) for p in ("float32", "autocast"))
+    plain = single.vision_model(frames)
+    assert torch.equal(following.vision_model(frames).last, plain.last), "float32 in evaluation"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(single.vision_model(frames).last, plain.last)
+        half = following.vision_model(frames)
+    assert half.last.dtype == half.layers.dtype == torch.float32
+    assert not torch.equal(half.last, plain.last)
+    assert torch.allclose(half.last, plain.last, atol=0.2)
+
+
+def test_a_step_in_half_precision():
+    network = small_network(silhouette={"drop_prior": 0.5, "mask_dropout": 0.5}).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = network(*small_batch())
+    losses = LossAggregator(load_config(CONFIG)["loss_cfg"])
+    total, _ = losses(loss_terms(out, torch.tensor([0, 1, 0, 1])))
+    total.backward()
+    assert total.isfinite()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
 
 
 def mask_branch(width: int = 6) -> dict[str, torch.Tensor]:
