@@ -69,8 +69,8 @@ def build_loader(
     return TrackletLoader(
         transforms,
         _Batches(dataset, collate, seed),
-        sampler=plan,
-        batch_size=None,
+        # As in OpenGait, whose models read `test_loader.batch_sampler.batch_size` and `len(test_loader)`.
+        batch_sampler=plan,
         collate_fn=_as_it_is,
         num_workers=num_workers,
         prefetch_factor=PREFETCH if num_workers else None,
@@ -85,12 +85,15 @@ def build_loader(
 class TrainingPlan:
     """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, indices).
 
+    `len` is that of the data set and `batch_size` that of the sampler, as of OpenGait's batch samplers.
+
     Args:
         sampler: whole batches from `batches()`; one that only iterates, as OpenGait's do, gives this rank's share.
     """
 
     def __init__(self, sampler: Any, seed: int, start: int = 0) -> None:
         self.sampler = sampler
+        self.batch_size = getattr(sampler, "batch_size", None)
         self.seed = seed
         self.start = start
 
@@ -107,21 +110,28 @@ class TrainingPlan:
             indices = indices[rank::world] if whole else indices
             yield f"train/{number}", [rank + world * place for place in range(len(indices))], indices
 
+    def __len__(self) -> int:
+        return len(self.sampler)
+
 
 class TestPlan:
-    """Requests for this rank's part of the test set, in order; an item's position is its index."""
+    """Requests for this rank's part of the test set, in order; an item's position is its index.
+
+    `len` is that of the data set, and `batch_size` the number of tracklets of all ranks together in a step.
+    """
 
     __test__ = False
 
     def __init__(self, sampler: InferenceSampler) -> None:
         self.sampler = sampler
+        self.batch_size = sampler.batch_size
 
     def __iter__(self) -> Iterator[Request]:
         for indices in self.sampler:
             yield "test", indices, indices
 
     def __len__(self) -> int:
-        return -(-len(self.sampler.dataset) // self.sampler.batch_size)
+        return len(self.sampler)
 
 
 class TrackletLoader(DataLoader):
@@ -169,7 +179,10 @@ class _Batches(torch.utils.data.Dataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def __getitem__(self, request: Request) -> list | UserError:
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[index]
+
+    def __getitems__(self, request: Request) -> list | UserError:
         key, positions, indices = request
         prepared = []
         try:

@@ -38,12 +38,12 @@ class MixedLoader:
     """Batches of several loaders, one loader a batch; batch k comes from the same one on every rank and in every run.
 
     Args:
-        loaders: endless loaders over data sets with a `label_set`, each with a `sampler.start`.
+        loaders: endless loaders over data sets with a `label_set`, each with a `batch_sampler.start`.
         names: the data sets' names.
 
     Attributes:
         dataset: `label_set`, the sorted ids of all data sets, which the batches' labels index.
-        sampler: `start`, the number of the first batch.
+        batch_sampler: `start`, the number of the first batch.
     """
 
     def __init__(self, loaders: list[Any], names: list[str], seed: int) -> None:
@@ -52,7 +52,7 @@ class MixedLoader:
         sets = [loader.dataset for loader in loaders]
         labels = sorted({label for dataset in sets for label in dataset.label_set})
         self.dataset = SimpleNamespace(label_set=labels)
-        self.sampler = SimpleNamespace(start=0)
+        self.batch_sampler = SimpleNamespace(start=0)
         self.shares = shares([len(dataset) for dataset in sets], names)
         class_of = {label: index for index, label in enumerate(labels)}
         self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
@@ -63,13 +63,13 @@ class MixedLoader:
         return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
 
     def __iter__(self) -> Iterator[list]:
-        before = [self.choose(number) for number in range(self.sampler.start)]
+        before = [self.choose(number) for number in range(self.batch_sampler.start)]
         streams: list[Iterator | None] = [None] * len(self.loaders)
-        number = self.sampler.start
+        number = self.batch_sampler.start
         while True:
             which = self.choose(number)
             if streams[which] is None:
-                self.loaders[which].sampler.start = before.count(which)
+                self.loaders[which].batch_sampler.start = before.count(which)
                 streams[which] = iter(self.loaders[which])
             seqs, labels, *rest = next(streams[which])
             yield [seqs, [self._classes[which][label] for label in labels], *rest]

@@ -64,7 +64,7 @@ def run_train(model: nn.Module) -> None:
 
 
 def _batches(inner: nn.Module) -> Iterator[Any]:
-    plan = inner.train_loader.sampler
+    plan = inner.train_loader.batch_sampler
     if inner.batches_drawn and hasattr(plan, "start"):
         plan.start = inner.batches_drawn
     return iter(inner.train_loader)

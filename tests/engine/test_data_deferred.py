@@ -84,7 +84,7 @@ def test_halves_make_a_whole(transform, cfg, workers):
 
 def test_workers_send_bytes():
     loader = build_loader(Bytes(), FIXED, [Noisy()], training=True, seed=4)
-    sent = loader.dataset[next(iter(loader.sampler))][0][0]
+    sent = loader.dataset.__getitems__(next(iter(loader.batch_sampler)))[0][0]
     assert isinstance(sent, Deferred) and sent.frames.dtype == torch.uint8
     assert sent.shape == (6, 4, 3, 2, 5) and sent.drawn.shape == (6, 4, 2)
 

@@ -98,7 +98,10 @@ def test_testing_gives_every_tracklet_once_whatever_the_world(monkeypatch, sampl
     cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": sample_type, "frames_num_fixed": 3}
     alone = loader(cfg=cfg, training=False)
     batches = list(alone)
-    assert len(alone) == len(batches) == (12 if sample_type == "all_ordered" else 3)
+    assert len(batches) == (12 if sample_type == "all_ordered" else 3)
+    # As in OpenGait, whose own inference cuts the gathered features to `len(self.test_loader)`.
+    assert len(alone) == len(alone.dataset) == 12
+    assert alone.batch_sampler.batch_size == (1 if sample_type == "all_ordered" else 4)
     views = [view for batch in batches for view in batch[3]]
     assert views == [f"v{i}" for i in range(12)]
     frames = [frames for batch in batches for frames in batch[0][0]]
