@@ -1,6 +1,7 @@
 """Tracklets under evaluation, and the small steps that the protocols share."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.ranking import RankMetrics, rank_metrics
+
+log = logging.getLogger("opengait")
+SMALL_GALLERY = 50
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,43 @@ def rank_percent(metrics: RankMetrics, rank: int) -> float:
 def without_diagonal(matrix: np.ndarray) -> np.ndarray:
     """Row means of a views x views matrix over the other views; pairs that could not be measured (NaN) are left out.
 
-    With a single view its own value is all there is.
+    A row without any measured pair gives NaN. With a single view its own value is all there is.
     """
-    if len(matrix) == 1:
-        return np.nan_to_num(matrix[0])
+    if len(matrix) <= 1:
+        return matrix.reshape(-1)
+    if not np.isnan(matrix).any():
+        # In OpenGait's order of summation, so that printed digits agree.
+        return (matrix.sum(axis=1) - matrix.diagonal()) / (len(matrix) - 1)
     others = ~np.eye(len(matrix), dtype=bool) & ~np.isnan(matrix)
-    return np.where(others, matrix, 0).sum(axis=1) / np.maximum(others.sum(axis=1), 1)
+    count = others.sum(axis=1)
+    sums = np.where(others, matrix, 0).sum(axis=1)
+    return np.divide(sums, count, out=np.full(len(matrix), np.nan), where=count > 0)
+
+
+def mean_of_known(values: np.ndarray | Sequence[float]) -> float:
+    """The mean of what could be measured; 0 if nothing could."""
+    values = np.asarray(values, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    return float(np.mean(known)) if known.size else 0.0
+
+
+def tell_unmeasured(by_view: Mapping[str, np.ndarray], views: Sequence[str]) -> None:
+    """One line that names the conditions whose value from some view is NaN, if there are any."""
+    gaps = []
+    for condition, values in by_view.items():
+        lost = [str(view) for view, value in zip(views, values, strict=True) if np.isnan(value)]
+        if len(lost) == len(views):
+            gaps.append(f"{condition} has none and counts as 0")
+        elif lost:
+            gaps.append(f"{condition} has none from view {', '.join(lost)}, left out of its mean")
+    if gaps:
+        log.warning("Some probes or their gallery are missing: %s.", "; ".join(gaps))
+
+
+def note_small(gallery: Sequence) -> None:
+    """The line that OpenGait prints when a gallery is small."""
+    if len(gallery) < SMALL_GALLERY:
+        print(f"Note: number of gallery samples is quite small, got {len(gallery)}")
 
 
 def protocol_of(table: dict[str, Any], dataset: str, evaluator: str) -> Any:
@@ -100,9 +135,23 @@ def protocol_of(table: dict[str, Any], dataset: str, evaluator: str) -> Any:
 def need_both(probe: Sequence, gallery: Sequence, wanted: str) -> None:
     """Raise a DataError unless there is something to look for and something to find it in."""
     if not len(probe) or not len(gallery):
-        raise DataError(f"There are {len(probe)} probes and {len(gallery)} gallery tracklets; check {wanted}.")
+        raise DataError(_counts(probe, gallery, wanted))
+
+
+def tell_if_empty(probe: Sequence, gallery: Sequence, wanted: str) -> None:
+    """Warn that a protocol's numbers will be 0, where there is nothing to look for or nothing to find it in.
+
+    No error: a test during a long training must not end it.
+    """
+    if not len(probe) or not len(gallery):
+        log.warning("%s The numbers below are 0.", _counts(probe, gallery, wanted))
+
+
+def _counts(probe: Sequence, gallery: Sequence, wanted: str) -> str:
+    return f"There are {len(probe)} probes and {len(gallery)} gallery tracklets; check {wanted}."
 
 
 def percent_array(values: np.ndarray) -> str:
-    """Numbers with two digits in brackets, as OpenGait logs them."""
-    return np.array2string(np.asarray(values, dtype=np.float64), formatter={"float_kind": "{:0.2f}".format})
+    """Numbers with two digits in brackets, as OpenGait logs them; `-` for what could not be measured."""
+    digits = {"float_kind": lambda value: "-" if np.isnan(value) else f"{value:0.2f}"}
+    return np.array2string(np.asarray(values, dtype=np.float64), formatter=digits)

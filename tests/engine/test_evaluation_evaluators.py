@@ -92,7 +92,7 @@ def test_lists_of_probes_and_of_galleries(function):
     assert {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"} == {key.split("/")[-1] for key in found}
 
 
-def test_a_partition_can_be_named_and_must_fit(tmp_path):
+def test_a_partition_can_be_named_and_must_fit(tmp_path, lines):
     data = case_data("gait3d")
     elsewhere = tmp_path / "mine.json"
     elsewhere.write_text(json.dumps(GOLDEN["partition"]["Gait3D"]))
@@ -102,8 +102,56 @@ def test_a_partition_can_be_named_and_must_fit(tmp_path):
     with pytest.raises(DataError, match="Gait3D.json: No such file"):
         evaluators.evaluate_Gait3D(data, "Gait3D")
     elsewhere.write_text('{"PROBE_SET": ["x-y-z"]}')
-    with pytest.raises(DataError, match="0 probes and 24 gallery"):
-        evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(elsewhere))
+    lines.clear()
+    nothing = evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(elsewhere))
+    assert list(nothing) == list(expected) and not any(nothing.values())
+    assert "0 probes and 24 gallery tracklets; check PROBE_SET of" in lines[0] and str(elsewhere) in lines[0]
+
+
+def test_without_a_list_in_the_named_partition_opengaits_own_file_is_read(tmp_path):
+    data = case_data("gait3d")
+    (tmp_path / "mine.json").write_text('{"TRAIN_SET": [], "TEST_SET": []}')
+    found = evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(tmp_path / "mine.json"))
+    assert found == evaluators.evaluate_Gait3D(data, "Gait3D")
+    Path("datasets/Gait3D/Gait3D.json").unlink()
+    with pytest.raises(DataError, match=r"mine.json has no list PROBE_SET"):
+        evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(tmp_path / "mine.json"))
+
+
+def test_a_small_gallery_is_noted_as_opengait_prints_it(capsys):
+    evaluators.evaluate_Gait3D(case_data("gait3d"), "Gait3D")
+    assert capsys.readouterr().out == "Note: number of gallery samples is quite small, got 16\n"
+    evaluators.evaluate_CCPG(case_data("ccpg"), "CCPG")
+    assert capsys.readouterr().out.splitlines() == [
+        f"Note: number of gallery samples is quite small, got {count}" for count in (36, 12, 12, 12)
+    ]
+
+
+EMPTY = {"embeddings": np.zeros((0, 3, 4), np.float32), "labels": [], "types": [], "views": []}
+
+
+@pytest.mark.parametrize(
+    ("function", "dataset"),
+    [
+        ("evaluate_indoor_dataset", "CASIA-B"),
+        ("evaluate_indoor_dataset", "SUSTech1K"),
+        ("evaluate_CCPG", "CCPG"),
+        ("evaluate_Gait3D", "Gait3D"),
+        ("evaluate_real_scene", "GREW"),
+        ("evaluate_scoliosis", "Scoliosis1K"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_empty_test_set_gives_zeros_and_one_line(function, dataset, lines):
+    found = getattr(evaluators, function)(EMPTY, dataset)
+    assert found and all(not np.any(value) for value in found.values())
+    assert sum("missing" in line or "numbers below are 0" in line for line in lines) == 1
+    assert "nan" not in " ".join(lines)
+
+
+def test_an_empty_segmentation(lines):
+    found = evaluators.evaluate_segmentation({"pred": np.zeros((0, 1, 2, 2)), "mask": np.zeros((0, 1, 2, 2))}, "any")
+    assert found["scalar/test_accuracy/mIOU"].shape == (0,) and lines == ["mIOU: 0.000"]
 
 
 def test_small_and_partial_test_sets_do_not_crash(lines):
@@ -111,8 +159,9 @@ def test_small_and_partial_test_sets_do_not_crash(lines):
     data = data_of(rows, seeded.gallery("small", rows, signal=20))
     found = evaluators.evaluate_indoor_dataset(data, "CASIA-B")
     # Only view 090 has probes and only view 000 a gallery; 090 against 000 is the one pair, and it is all right.
-    assert found == {f"scalar/test_accuracy/{name}@R1": value for name, value in (("NM", 50.0), ("BG", 0), ("CL", 0))}
-    assert "NM@R1: [0.00 100.00]" in lines
+    assert found == {f"scalar/test_accuracy/{name}@R1": value for name, value in (("NM", 100.0), ("BG", 0), ("CL", 0))}
+    assert "NM@R1: [- 100.00]" in lines
+    assert "NM has none from view 000, left out of its mean; BG has none and counts as 0" in lines[0]
     one_view = data_of([(label, kind, "000") for label, kind, _ in rows], data["embeddings"])
     assert evaluators.evaluate_indoor_dataset(one_view, "CASIA-B")["scalar/test_accuracy/NM@R1"] == 100.0
     together = evaluators.evaluate_indoor_dataset(data, "CASIA-B", cross_view_gallery=True)
@@ -196,6 +245,8 @@ def test_grew_submission_lists_ids():
     head, first, second = (line.split(",") for line in path.read_text().splitlines())
     assert head == ["videoId", *(f"rank{i}" for i in range(1, 21))]
     assert first[:2] == ["x7", "13"] and second[0] == "x8" and len(first) == len(second) == 21
+    with pytest.raises(DataError, match="ids are numbers, but the gallery has 'a1'"):
+        evaluators.GREW_submission({**data, "labels": ["a1", *data["labels"][1:]]}, "GREW")
     with pytest.raises(ConfigError, match="not 'HID'"):
         evaluators.GREW_submission(data, "HID")
 

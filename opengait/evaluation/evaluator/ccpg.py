@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, without_diagonal
+from opengait.evaluation.gallery import (
+    Tracklets,
+    compare,
+    mean_of_known,
+    note_small,
+    protocol_of,
+    rank_percent,
+    tell_unmeasured,
+    without_diagonal,
+)
 
 log = logging.getLogger("opengait")
 
@@ -48,17 +57,21 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> di
     _log_reidentification(pairs, metric)
     matrices = {name: _by_view(probe, gallery, views, metric) for name, (probe, gallery) in pairs.items()}
     means = {name: without_diagonal(matrix) for name, matrix in matrices.items()}
+    tell_unmeasured(means, views)
     log.info("===Rank-1 (Include identical-view cases)===")
-    log.info(_line({name: _mean(matrix) for name, matrix in matrices.items()}))
+    log.info(_line({name: mean_of_known(matrix) for name, matrix in matrices.items()}))
     log.info("===Rank-1 (Exclude identical-view cases)===")
-    log.info(_line({name: float(np.mean(values)) for name, values in means.items()}))
+    log.info(_line({name: mean_of_known(values) for name, values in means.items()}))
     log.info("===Rank-1 of each angle (Exclude identical-view cases)===")
-    for name, values in means.items():
-        log.info("%s: %s", name, np.array2string(values, precision=2, floatmode="fixed", suppress_small=True))
+    with np.printoptions(nanstr="-"):
+        for name, values in means.items():
+            log.info("%s: %s", name, np.array2string(values, precision=2, floatmode="fixed", suppress_small=True))
     return {f"scalar/test_accuracy/{name}": np.nan_to_num(matrix) for name, matrix in matrices.items()}
 
 
 def _log_reidentification(pairs: dict[str, tuple[Tracklets, Tracklets]], metric: str) -> None:
+    for _, gallery in pairs.values():
+        note_small(gallery)
     found = {name: compare(probe, gallery, metric, drop_same_view=True) for name, (probe, gallery) in pairs.items()}
     for title, values in (
         ("Rank-1", {name: metrics.cmc[0] * 100 for name, metrics in found.items()}),
@@ -82,9 +95,3 @@ def _by_view(probe: Tracklets, gallery: Tracklets, views: np.ndarray, metric: st
 
 def _line(values: dict[str, float]) -> str:
     return ",\t".join(f"{name}: {value:.3f}" for name, value in values.items())
-
-
-def _mean(matrix: np.ndarray) -> float:
-    """The mean of what could be measured."""
-    known = matrix[~np.isnan(matrix)]
-    return float(known.mean()) if known.size else 0.0

@@ -9,11 +9,14 @@ import numpy as np
 from opengait.evaluation.gallery import (
     Tracklets,
     compare,
+    mean_of_known,
     percent_array,
     protocol_of,
     rank_percent,
+    tell_unmeasured,
     without_diagonal,
 )
+from opengait.evaluation.ranking import RankMetrics
 
 log = logging.getLogger("opengait")
 
@@ -121,12 +124,13 @@ def _view_by_view(tracklets: Tracklets, protocol: Protocol, metric: str) -> dict
                     by_view[:, row, column] = [rank_percent(metrics, rank + 1) for rank in range(protocol.ranks)]
         means[condition] = [without_diagonal(matrix) for matrix in by_view]
 
+    tell_unmeasured({name: by_rank[0] for name, by_rank in means.items()}, views)
     log.info("===Rank-1 (Exclude identical-view cases)===")
     for condition, by_rank in means.items():
         log.info("%s@R1: %s", condition, percent_array(by_rank[0]))
     for rank in range(protocol.ranks):
-        log.info("".join(f"{name}@R{rank + 1}: {np.mean(values[rank]):.2f}%\t" for name, values in means.items()))
-    return {f"scalar/test_accuracy/{name}@R1": float(np.mean(values[0])) for name, values in means.items()}
+        log.info("".join(f"{name}@R{rank + 1}: {mean_of_known(values[rank]):.2f}%\t" for name, values in means.items()))
+    return {f"scalar/test_accuracy/{name}@R1": mean_of_known(values[0]) for name, values in means.items()}
 
 
 def _all_views_together(tracklets: Tracklets, protocol: Protocol, metric: str) -> dict[str, float]:
@@ -137,20 +141,26 @@ def _all_views_together(tracklets: Tracklets, protocol: Protocol, metric: str) -
     for condition, names in protocol.probes.items():
         probe = tracklets.where(protocol.has(tracklets.types, names))
         found = [compare(probe.where(probe.views == view), gallery, metric, drop_same_view=True) for view in views]
-        rank_1[condition] = [float(np.round(metrics.cmc[0] * 100, 2)) for metrics in found]
-        mean_ap[condition] = [float(np.round(metrics.mean_ap * 100, 2)) for metrics in found]
+        rank_1[condition] = [_percent(metrics.cmc[0], metrics) for metrics in found]
+        mean_ap[condition] = [_percent(metrics.mean_ap, metrics) for metrics in found]
 
+    tell_unmeasured(rank_1, views)
     log.info("===Cross View Gallery Evaluation (Excluded identical-view cases)===")
     log.info("========= Rank@1 Acc =========\n%s", _table(rank_1))
     log.info("============= mAP ============\n%s", _table(mean_ap))
     result = {}
     for condition in protocol.probes:
-        result[f"scalar/test_accuracy/{condition}-Rank@1"] = float(np.mean(rank_1[condition]))
-        result[f"scalar/test_accuracy/{condition}-mAP"] = float(np.mean(mean_ap[condition]))
+        result[f"scalar/test_accuracy/{condition}-Rank@1"] = mean_of_known(rank_1[condition])
+        result[f"scalar/test_accuracy/{condition}-mAP"] = mean_of_known(mean_ap[condition])
     return result
+
+
+def _percent(share: float, metrics: RankMetrics) -> float:
+    """In %, rounded to 2 digits; NaN where no probe had anything to find."""
+    return float(np.round(share * 100, 2)) if metrics.valid_queries else float("nan")
 
 
 def _table(values: dict[str, list[float]]) -> str:
     return "".join(
-        f"{name}:\t{percent_array(by_view)}, mean: {np.mean(by_view):.2f}%\n" for name, by_view in values.items()
+        f"{name}:\t{percent_array(by_view)}, mean: {mean_of_known(by_view):.2f}%\n" for name, by_view in values.items()
     )

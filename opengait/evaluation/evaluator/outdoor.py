@@ -8,7 +8,7 @@ import numpy as np
 
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
-from opengait.evaluation.gallery import Tracklets, compare, need_both
+from opengait.evaluation.gallery import Tracklets, compare, note_small, tell_if_empty
 
 log = logging.getLogger("opengait")
 
@@ -22,43 +22,60 @@ def evaluate_Gait3D(  # noqa: N802
         data: see `opengait.evaluation.evaluator`.
         dataset: not used.
         metric: "euc" or "cos".
-        dataset_partition: the JSON file; without it `./datasets/Gait3D/Gait3D.json`.
+        dataset_partition: the JSON file; where it has no such list (or without it) `./datasets/Gait3D/Gait3D.json`.
 
     Raises:
-        DataError: the file cannot be read, or leaves no probe or no gallery.
+        DataError: neither file can be read and has the list.
     """
-    return _evaluate(data, metric, dataset_partition or "./datasets/Gait3D/Gait3D.json", "PROBE_SET")
+    return _evaluate(data, metric, dataset_partition, "Gait3D", "PROBE_SET")
 
 
 def evaluate_FreeGait(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
     """`evaluate_Gait3D` with `./datasets/FreeGait/FreeGait.json`."""
-    return _evaluate(data, metric, dataset_partition or "./datasets/FreeGait/FreeGait.json", "PROBE_SET")
+    return _evaluate(data, metric, dataset_partition, "FreeGait", "PROBE_SET")
 
 
 def evaluate_CCGR_MINI(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
     """`evaluate_Gait3D` with `./datasets/CCGR-MINI/CCGR-MINI.json`, whose GALLERY_SET lists the gallery instead."""
-    return _evaluate(data, metric, dataset_partition or "./datasets/CCGR-MINI/CCGR-MINI.json", "GALLERY_SET")
+    return _evaluate(data, metric, dataset_partition, "CCGR-MINI", "GALLERY_SET")
 
 
-def _evaluate(data: dict[str, Any], metric: str, partition_file: str, part: str) -> dict[str, float]:
-    listed = read_partition(Path(partition_file)).get(part)
-    if not isinstance(listed, list):
-        raise DataError(f"The partition file {partition_file} has no list {part}.")
+def _evaluate(
+    data: dict[str, Any], metric: str, partition_file: str | None, dataset: str, part: str
+) -> dict[str, float]:
+    listed, partition_file = _listed(partition_file, dataset, part)
     tracklets = Tracklets.from_data(data)
     names = ["-".join(parts) for parts in zip(tracklets.labels, tracklets.types, tracklets.views, strict=True)]
     in_list = np.isin(names, listed)
     one, other = tracklets.where(in_list), tracklets.where(~in_list)
     probe, gallery = (one, other) if part == "PROBE_SET" else (other, one)
-    need_both(probe, gallery, f"{part} of {partition_file} against the test set")
+    tell_if_empty(probe, gallery, f"{part} of {partition_file} against the test set")
 
     log.info("The test metric you choose is %s.", metric)
+    note_small(gallery)
     metrics = compare(probe, gallery, metric)
     result = {f"scalar/test_accuracy/Rank-{rank}": np.float32(metrics.cmc[rank - 1] * 100) for rank in (1, 5, 10)}
     result["scalar/test_accuracy/mAP"] = np.float64(metrics.mean_ap * 100)
     result["scalar/test_accuracy/mINP"] = np.float64(metrics.mean_inp * 100)
     log.info("%s", result)
     return result
+
+
+def _listed(partition_file: str | None, dataset: str, part: str) -> tuple[list[str], str]:
+    """The list of tracklets, and the file that it stands in.
+
+    OpenGait always reads `./datasets/<dataset>/<dataset>.json`, so the test set's own partition may lack the list.
+    """
+    fixed = f"./datasets/{dataset}/{dataset}.json"
+    files = [file for file in (partition_file, fixed) if file]
+    if partition_file and not Path(fixed).is_file():
+        files.remove(fixed)
+    for file in files:
+        listed = read_partition(file).get(part)
+        if isinstance(listed, list):
+            return listed, file
+    raise DataError(f"The partition file {' and '.join(dict.fromkeys(files))} has no list {part}.")

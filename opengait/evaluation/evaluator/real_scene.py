@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from opengait.evaluation.gallery import Tracklets, compare, need_both, protocol_of, rank_percent
+from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, tell_if_empty
 
 log = logging.getLogger("opengait")
 
@@ -30,15 +30,15 @@ def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: str = "euc")
 
     Raises:
         ConfigError: an unknown data set or metric.
-        DataError: no probe or no gallery tracklet.
+        DataError: parts of `data` are missing or differ in length.
     """
     gallery_types, probe_types = protocol_of(PROTOCOLS, dataset, "evaluate_real_scene")
     tracklets = Tracklets.from_data(data)
     probe = tracklets.where(np.isin(tracklets.types, probe_types))
     gallery = tracklets.where(np.isin(tracklets.types, gallery_types))
-    need_both(probe, gallery, f"the types of the test set; {dataset} has {probe_types} and {gallery_types}")
+    tell_if_empty(probe, gallery, f"the types of the test set; {dataset} has {probe_types} and {gallery_types}")
     metrics = compare(probe, gallery, metric)
-    shares = {rank: rank_percent(metrics, rank) for rank in RANKS}
+    shares = {rank: rank_percent(metrics, rank) if len(probe) else 0.0 for rank in RANKS}
     for rank, share in shares.items():
         log.info("==Rank-%d==", rank)
         log.info("%.3f", share)

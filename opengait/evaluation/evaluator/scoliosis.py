@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import DataError
+from opengait.evaluation.gallery import mean_of_known
 
 log = logging.getLogger("opengait")
 CLASSES = ("negative", "neutral", "positive")
@@ -25,7 +26,9 @@ def evaluate_scoliosis(data: dict[str, Any], dataset: str, metric: str = "euc") 
     unknown = sorted(set(types.tolist()) - set(CLASSES))
     if unknown:
         raise DataError(f"Scoliosis types must be {', '.join(CLASSES)}; found {', '.join(unknown)}.")
-    truth = np.array([CLASSES.index(kind) for kind in types])
+    if not len(types):
+        log.warning("There is nobody to screen; the numbers below are 0.")
+    truth = np.array([CLASSES.index(kind) for kind in types], dtype=np.int64)
     guess = np.asarray(data["embeddings"]).mean(axis=-1).argmax(axis=-1)
     confusion = np.zeros((len(CLASSES), len(CLASSES)))
     np.add.at(confusion, (truth, guess), 1)
@@ -35,9 +38,9 @@ def evaluate_scoliosis(data: dict[str, Any], dataset: str, metric: str = "euc") 
     precision, recall = _ratio(hits, guessed), _ratio(hits, true)
     values = {
         "accuracy": float(hits.sum() / max(len(truth), 1)),
-        "precision": float(precision[present].mean()),
-        "recall": float(recall[present].mean()),
-        "f1": float(_ratio(2 * hits, true + guessed)[present].mean()),
+        "precision": mean_of_known(precision[present]),
+        "recall": mean_of_known(recall[present]),
+        "f1": mean_of_known(_ratio(2 * hits, true + guessed)[present]),
     }
     names = ("Total Accuracy", "Macro-avg Precision", "Macro-avg Recall", "Macro-avg F1 Score")
     for name, value in zip(names, values.values(), strict=True):

@@ -13,5 +13,5 @@ log = logging.getLogger("opengait")
 def evaluate_segmentation(data: dict[str, Any], dataset: str) -> dict[str, torch.Tensor]:
     """Intersection over union of `data["pred"]` and `data["mask"]`, both binary `[n, 1, h, w]`; `[n]`."""
     overlap = mean_iou(torch.as_tensor(data["pred"]).float(), torch.as_tensor(data["mask"]).float())
-    log.info("mIOU: %.3f", overlap.mean())
+    log.info("mIOU: %.3f", overlap.mean() if len(overlap) else 0.0)
     return {"scalar/test_accuracy/mIOU": overlap}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from opengait.errors import ConfigError
+from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.gallery import Tracklets, need_both
 from opengait.evaluation.reranking import re_ranking
@@ -22,7 +22,7 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
 
     Raises:
         ConfigError: another data set.
-        DataError: no probe or no gallery tracklet.
+        DataError: no probe or no gallery tracklet, or an id that is no number.
     """
     if dataset != "GREW":
         raise ConfigError(f"GREW_submission is for data_cfg.test_dataset_name GREW, not {dataset!r}.")
@@ -31,6 +31,9 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
     probe = tracklets.where(tracklets.types == "03")
     gallery = tracklets.where(np.isin(tracklets.types, ("01", "02")))
     need_both(probe, gallery, "the types of the test set: 03 and 01, 02")
+    unfit = sorted({label for label in gallery.labels.tolist() if not label.isdecimal()})
+    if unfit:
+        raise DataError(f"GREW's ids are numbers, but the gallery has {unfit[0]!r}; check the test set's folders.")
     order = cuda_dist(probe.embeddings, gallery.embeddings, metric).sort(dim=1, stable=True).indices
     nearest = gallery.labels[order[:, :_GREW_RANKS].cpu().numpy()]
     header = ["videoId", *(f"rank{rank + 1}" for rank in range(_GREW_RANKS))]
