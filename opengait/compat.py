@@ -65,6 +65,11 @@ class _ModelFile(SourceFileLoader):
         super().exec_module(module)
 
 
+def is_dropped_in(module: str) -> bool:
+    """Whether a module, by its full name, is a file of a model folder."""
+    return any(module.startswith(f"{package}.") for package in _finder.packages)
+
+
 class _Alias:
     """Hands out an existing module under a second name, leaving the module's own `__spec__` alone."""
 
@@ -85,7 +90,7 @@ class _Finder:
         self.packages = [_MODELS]
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        if any(name.startswith(f"{package}.") for package in self.packages):
+        if is_dropped_in(name):
             spec = PathFinder.find_spec(name, path, target)
             if spec is not None and type(spec.loader) is SourceFileLoader:
                 spec.loader = _ModelFile(spec.loader.name, spec.loader.path)

@@ -2,18 +2,29 @@
 
 The engine's own sections list their keys here; what a named class reads comes from its signature. An argument that was
 inherited for another class than the one now named falls away: naming `solver: AdamW` over a base with SGD drops the
-base's `momentum`. `model_cfg` is the model's.
+base's `momentum`. `model_cfg` is the model's, and so is a key of any section that the model's file mentions.
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+import inspect
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from opengait import registry
+from opengait import compat, registry
 from opengait.config_source import Origin, Origins, Path_
 from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError
-from opengait.modeling.optim import COMPOSITES, optimizer_class, scheduler_class
+from opengait.modeling.optim import (
+    COMPOSITES,
+    optimizer_arguments,
+    optimizer_class,
+    scheduler_arguments,
+    scheduler_class,
+)
 from opengait.utils import argument_names, get_msg_mgr
 
 SECTIONS = (
@@ -36,6 +47,7 @@ DATA_KEYS = (
     "test_dataset_name",
     "data_in_use",
     "self_supervised",
+    "trust_pickles",
     # carried by OpenGait's files, read by nobody
     "remove_no_gallery",
     "frame_threshold",
@@ -159,7 +171,7 @@ class _Check:
         section = self._section(name)
         if named_by in section:
             reads = [*argument_names(find(section[named_by]))[1:], "groups"]
-            self._keys(section, (name,), [named_by], named_by, reads)
+            self._keys(section, (name,), [named_by], named_by, reads, tolerated=optimizer_arguments())
 
     def _scheduler(self, section: Any, at: Path_) -> None:
         if section is None:
@@ -172,7 +184,7 @@ class _Check:
         reads = [argument for argument in argument_names(scheduler_class(name)) if argument != "optimizer"]
         # Only the whole schedule counts epochs, not one of several.
         engine_keys = ["scheduler", "steps_per_epoch"] if len(at) == 1 else ["scheduler"]
-        self._keys(section, at, engine_keys, "scheduler", reads)
+        self._keys(section, at, engine_keys, "scheduler", reads, tolerated=scheduler_arguments())
         if name in COMPOSITES and isinstance(section.get("schedulers"), list):
             for place, part in enumerate(section["schedulers"]):
                 self._scheduler(part, (*at, "schedulers", place))
@@ -185,8 +197,12 @@ class _Check:
         named_by: str,
         reads: Iterable[str],
         lenient: bool = False,
+        tolerated: Collection[str] = (),
     ) -> None:
-        """Compare a section's keys with the engine's own and with what the class under `named_by` reads."""
+        """Compare a section's keys with the engine's own and with what the class under `named_by` reads.
+
+        A key that is neither is an error, or a warning if it is in `tolerated` or the section is `lenient`.
+        """
         if not isinstance(section, dict):
             raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
         known = list(dict.fromkeys([*engine_keys, *reads]))
@@ -196,13 +212,28 @@ class _Check:
             if chosen is not None and written is not None and written.depth < chosen.depth:
                 del section[key]
                 continue
+            if str(key) in self._mentioned:
+                continue
             message = f"{self._where((*at, key))}: unknown key {_dotted((*at, key))}"
             near = _near(str(key), known)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}."
             from_command_line = isinstance(written, Origin) and written.place.startswith("--set")
-            if not lenient or from_command_line:
+            if from_command_line or not (lenient or key in tolerated):
                 raise ConfigError(f"{message}; {hint}")
             get_msg_mgr().log_warning(f"{message}, which {section.get(named_by)} does not take; {hint}")
+
+    @cached_property
+    def _mentioned(self) -> set[str]:
+        """Names that the file of a dropped-in model quotes: OpenGait's models read keys of their own in any section."""
+        section = self.config.get("model_cfg")
+        name = section.get("model") if isinstance(section, dict) else None
+        found: set[str] = set()
+        if name in registry.models:
+            for kind in inspect.getmro(registry.models.get(name)):
+                if compat.is_dropped_in(kind.__module__):
+                    text = Path(sys.modules[kind.__module__].__file__).read_text(encoding="utf-8")
+                    found.update(re.findall(r"""["'](\w+)["']""", text))
+        return found
 
     def _where(self, at: Path_) -> str:
         """File and line of a key, or of the nearest one above it."""

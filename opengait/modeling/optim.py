@@ -1,6 +1,7 @@
 """Optimisers and learning-rate schedules, by the names that torch gives them."""
 
 import difflib
+import functools
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from opengait.errors import ConfigError
-from opengait.utils.arguments import get_valid_args
+from opengait.utils.arguments import argument_names, get_valid_args
 
 COMPOSITES = ("SequentialLR", "ChainedScheduler")
 
@@ -33,6 +34,18 @@ def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
     if "metrics" in inspect.signature(found.step).parameters:
         raise ConfigError(f"scheduler_cfg.scheduler: {name} waits for a metric; schedules here step once an iteration.")
     return found
+
+
+@functools.cache
+def optimizer_arguments() -> frozenset[str]:
+    """Arguments that some optimiser takes: files for OpenGait carry those of another solver, such as `momentum`."""
+    return _arguments(torch.optim, Optimizer)
+
+
+@functools.cache
+def scheduler_arguments() -> frozenset[str]:
+    """Arguments that some schedule takes, without the one that is the engine's own key."""
+    return _arguments(lr_scheduler, lr_scheduler.LRScheduler) - {"steps_per_epoch"}
 
 
 def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: dict[str, Any]) -> Optimizer:
@@ -83,7 +96,8 @@ def _parameter_groups(
 def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
     """The schedule of `scheduler_cfg`: `scheduler` and its arguments; it steps once an iteration.
 
-    With `steps_per_epoch` it steps once every so many iterations, so that its arguments count epochs:
+    With `steps_per_epoch` it steps once every so many iterations, so that its arguments count epochs (but for a
+    schedule with an argument of that name, `OneCycleLR`, which counts iterations):
 
         scheduler: MultiStepLR
         steps_per_epoch: 300
@@ -101,7 +115,9 @@ def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
         ConfigError: no or an unknown scheduler, or arguments that it refuses.
     """
     scheduler = _scheduler(optimizer, cfg, "scheduler_cfg")
-    return EpochSchedule(scheduler, cfg["steps_per_epoch"]) if "steps_per_epoch" in cfg else scheduler
+    if "steps_per_epoch" not in cfg or "steps_per_epoch" in argument_names(scheduler_class(cfg["scheduler"])):
+        return scheduler
+    return EpochSchedule(scheduler, cfg["steps_per_epoch"])
 
 
 def _scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str) -> Any:
@@ -171,10 +187,17 @@ def _made(kind: type, first: tuple, arguments: dict[str, Any], where: str) -> An
         raise ConfigError(f"{where}: {kind.__name__} refuses {arguments}: {error}") from error
 
 
+def _classes(module: Any, base: type) -> dict[str, type]:
+    return {n: v for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, base) and v is not base}
+
+
+def _arguments(module: Any, base: type) -> frozenset[str]:
+    return frozenset(name for kind in _classes(module, base).values() for name in argument_names(kind))
+
+
 def _named(module: Any, base: type, name: str, key: str) -> type:
-    found = getattr(module, str(name), None)
-    if inspect.isclass(found) and issubclass(found, base) and found is not base:
-        return found
-    known = [n for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, base) and v is not base]
+    known = _classes(module, base)
+    if name in known:
+        return known[name]
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or sorted(known)
     raise ConfigError(f"{key}: {module.__name__} has no {name!r}; did you mean {' or '.join(near)}?")

@@ -134,6 +134,43 @@ def test_keys_that_opengait_files_carry_are_taken(write):
     )
 
 
+def test_arguments_of_another_solver_are_a_warning(write, caplog):
+    """OpenGait's files of GaitSet, GaitPart and GaitGL say `momentum` beside `solver: Adam`."""
+    cfg = load_config(
+        write(
+            """
+            optimizer_cfg: {lr: 1.0e-4, momentum: 0.9, solver: Adam, weight_decay: 0}
+            scheduler_cfg: {scheduler: CosineAnnealingLR, T_max: 5, gamma: 0.1, milestones: [3]}
+            """
+        )
+    )
+    assert cfg["optimizer_cfg"]["momentum"] == 0.9
+    for key in ("optimizer_cfg.momentum", "scheduler_cfg.gamma", "scheduler_cfg.milestones"):
+        assert f"unknown key {key}" in caplog.text
+    with pytest.raises(ConfigError, match="unknown key optimizer_cfg.max_lr"):
+        load_config(write("optimizer_cfg: {lr: 1.0e-4, solver: Adam, max_lr: 1}"))
+    with pytest.raises(ConfigError, match="unknown key optimizer_cfg.momentum"):
+        load_config(write("optimizer_cfg: {lr: 1.0e-4, solver: Adam}"), ["optimizer_cfg.momentum=0.9"])
+
+
+def test_keys_that_a_dropped_in_model_reads_are_taken(write, tmp_path):
+    write(
+        """
+        from ..base_model import BaseModel
+
+        class ReadsItsOwn(BaseModel):
+            def get_optimizer(self, optimizer_cfg):
+                return self.engine_cfg["distill_iter"], optimizer_cfg['seg_lr']
+        """,
+        "nets/reads_its_own.py",
+    )
+    text = "extensions: [nets]\nmodel_cfg: {model: ReadsItsOwn}\n"
+    cfg = load_config(write(f"{text}trainer_cfg: {{distill_iter: 3}}\noptimizer_cfg: {{solver: SGD, seg_lr: 1}}"))
+    assert (cfg["trainer_cfg"]["distill_iter"], cfg["optimizer_cfg"]["seg_lr"]) == (3, 1)
+    with pytest.raises(ConfigError, match="unknown key trainer_cfg.distil_iter"):
+        load_config(write(f"{text}trainer_cfg: {{distil_iter: 3}}"))
+
+
 def test_an_unread_argument_of_a_loss_is_a_warning(write, caplog):
     load_config(write("loss_cfg: [{type: TripletLoss, margn: 0.2, margin: 0.2, log_prefix: triplet}]"))
     assert "margn" in caplog.text and "margin" in caplog.text

@@ -93,3 +93,10 @@ def test_only_the_whole_schedule_counts_epochs(tmp_path):
     file.write_text(f"{text}{part}, steps_per_epoch: 3}}\n")
     with pytest.raises(ConfigError, match=r"some.yaml, line 5: unknown key scheduler_cfg.schedulers.0.steps_per_epoch"):
         load_config(file)
+
+
+def test_a_one_cycle_schedule_steps_every_iteration():
+    """Its own `steps_per_epoch` only tells the length of the cycle, as in OpenGait."""
+    cycle = {"scheduler": "OneCycleLR", "max_lr": 1.0, "epochs": 2, "steps_per_epoch": 5}
+    found = rates(*made(cycle), 9)
+    assert len(set(found)) == 9 and max(found) == pytest.approx(1.0)
