@@ -21,7 +21,7 @@ from opengait.data.deferred import Deferred, first_half
 from opengait.data.sampler import InferenceSampler
 from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError, UserError
-from opengait.utils.arguments import get_valid_args
+from opengait.utils.arguments import accepted_arguments
 
 Request = tuple[str, list[int], list[int]]
 PREFETCH = 2  # batches that a worker is ahead
@@ -198,7 +198,7 @@ def _training_sampler(dataset: Any, sampler_cfg: dict[str, Any]) -> Any:
     sampler = registry.samplers.get(sampler_cfg.get("type", "TripletSampler"))
     if "batch_size" not in sampler_cfg:
         raise ConfigError("sampler.batch_size is missing.")
-    return sampler(dataset, **get_valid_args(sampler, sampler_cfg, FRAME_KEYS))
+    return sampler(dataset, **accepted_arguments(sampler, sampler_cfg, FRAME_KEYS))
 
 
 def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> InferenceSampler:

@@ -22,7 +22,8 @@ from opengait.modeling import training as train_loop
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.modeling.optim import build_optimizer, build_scheduler
 from opengait.modeling.precision import Precision
-from opengait.utils import get_msg_mgr, get_valid_args, is_dict, is_list
+from opengait.utils import get_msg_mgr, is_dict, is_list
+from opengait.utils.arguments import accepted_arguments
 from opengait.utils.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
 
 
@@ -138,7 +139,7 @@ class BaseModel(MetaModel, nn.Module):
             if "type" not in backbone_cfg:
                 raise ConfigError("A backbone_cfg has no `type`; name the class of the backbone.")
             kind = registry.backbones.get(backbone_cfg["type"])
-            return kind(**get_valid_args(kind, backbone_cfg, ["type"]))
+            return kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
         if is_list(backbone_cfg):
             return nn.ModuleList([self.get_backbone(entry) for entry in backbone_cfg])
         raise ConfigError(f"backbone_cfg is {backbone_cfg!r}; wanted is a dict with a `type`, or a list of such dicts.")

@@ -7,7 +7,8 @@ from torch import nn
 
 from opengait import registry
 from opengait.errors import ConfigError
-from opengait.utils import Odict, get_valid_args
+from opengait.utils import Odict
+from opengait.utils.arguments import accepted_arguments
 
 
 class UnknownLossError(ConfigError, ValueError):
@@ -75,7 +76,7 @@ class LossAggregator(nn.Module):
 
 def _build(cfg: dict[str, Any], place: int) -> nn.Module:
     kind = registry.losses.get(cfg["type"])
-    arguments = get_valid_args(kind, cfg, ["type", "log_prefix", "gather_and_scale"])
+    arguments = accepted_arguments(kind, cfg, ["type", "log_prefix", "gather_and_scale"])
     try:
         return kind(**arguments)
     except TypeError as error:

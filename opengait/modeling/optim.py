@@ -10,7 +10,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from opengait.errors import ConfigError
-from opengait.utils.arguments import argument_names, get_valid_args
+from opengait.utils.arguments import accepted_arguments, argument_names
 
 COMPOSITES = ("SequentialLR", "ChainedScheduler")
 
@@ -71,7 +71,7 @@ def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: d
     if not trained:
         raise ConfigError("The model has no parameter that requires a gradient, so there is nothing to train.")
     groups = _parameter_groups(trained, cfg.get("groups") or [])
-    return _made(solver, (groups,), get_valid_args(solver, cfg, ["solver", "groups"]), "optimizer_cfg")
+    return _made(solver, (groups,), accepted_arguments(solver, cfg, ["solver", "groups"]), "optimizer_cfg")
 
 
 def _parameter_groups(
@@ -124,7 +124,7 @@ def _scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str) -> Any:
     if "scheduler" not in cfg:
         raise ConfigError(f"{where}.scheduler is missing; name one of torch.optim.lr_scheduler, such as MultiStepLR.")
     kind = scheduler_class(cfg["scheduler"])
-    arguments = get_valid_args(kind, cfg, ["scheduler", "steps_per_epoch"])
+    arguments = accepted_arguments(kind, cfg, ["scheduler", "steps_per_epoch"])
     if cfg["scheduler"] not in COMPOSITES:
         return _made(kind, (optimizer,), arguments, where)
     parts = cfg.get("schedulers")

@@ -13,7 +13,8 @@ from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
 from opengait.evaluation.features import save_features
 from opengait.modeling.precision import Precision
-from opengait.utils import Odict, bare, ddp_all_gather, get_valid_args, ts2np
+from opengait.utils import Odict, bare, ddp_all_gather, ts2np
+from opengait.utils.arguments import accepted_arguments
 
 
 def inference(model: nn.Module, rank: int) -> dict[str, np.ndarray]:
@@ -64,7 +65,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         evaluate = registry.evaluators.get(evaluator_cfg["eval_func"])
         # Probes are listed in the file that lists the test set; evaluator_cfg may name another.
         given = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
-        arguments = get_valid_args(evaluate, given, ["metric"])
+        arguments = accepted_arguments(evaluate, given, ["metric"])
         result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
     distributed.barrier()
     return result

@@ -26,8 +26,8 @@ def argument_names(obj: Callable) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in _NAMED]
 
 
-def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
-    """The entries of `input_args` that `obj` takes; the others are dropped (upstream `get_valid_args`).
+def accepted_arguments(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
+    """The entries of `input_args` that `obj` takes by name, keyword-only ones too; the others are dropped.
 
     Args:
         obj: a class (its `__init__` is meant) or a function.
@@ -42,6 +42,17 @@ def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterabl
     if dropped:
         get_msg_mgr().log_debug(f"{getattr(obj, '__name__', obj)} takes no {', '.join(map(str, dropped))}.")
     return {key: value for key, value in input_args.items() if key in expected}
+
+
+def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
+    """As `accepted_arguments`, without keyword-only ones, which upstream's helper of this name does not know.
+
+    Model files call it; one that gives keyword-only arguments a value of its own would else give two.
+    """
+    accepted = accepted_arguments(obj, input_args, free_keys)
+    parameters = inspect.signature(obj.__init__ if inspect.isclass(obj) else obj).parameters.values()
+    keyword_only = {parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY}
+    return {key: value for key, value in accepted.items() if key not in keyword_only}
 
 
 def get_attr_from(sources: Iterable[Any], name: str) -> Any:

@@ -10,7 +10,7 @@ from opengait.data.transform.basic import BaseSilCuttingTransform, NoOperation, 
 from opengait.data.transform.parts import RandomPartBlur, RandomPartDilate
 from opengait.data.transform.warp import RandomAffine, RandomPerspective
 from opengait.errors import ConfigError
-from opengait.utils.arguments import get_valid_args
+from opengait.utils.arguments import accepted_arguments
 
 
 class _Composed:
@@ -45,7 +45,7 @@ def get_transform(trf_cfg: dict[str, Any] | list | None = None) -> Any:
         raise ConfigError(f"The transform entry {trf_cfg!r} has no `type`.")
     part = registry.transforms.get(trf_cfg["type"])
     try:
-        return part(**get_valid_args(part, trf_cfg, ["type"]))
+        return part(**accepted_arguments(part, trf_cfg, ["type"]))
     except TypeError as error:
         raise ConfigError(f"The transform {trf_cfg['type']} cannot be made from {trf_cfg!r}: {error}.") from error
 
