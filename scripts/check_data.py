@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
+from opengait.utils.command_line import count  # noqa: E402
 from opengait_ext.checking.check import DATA_SETS, check  # noqa: E402
 
 
@@ -31,13 +32,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--preview", type=Path, metavar="FILE.png", help="draw random tracklets")
     parser.add_argument("--show", type=count, default=10, metavar="N", help="problems of a kind to print (10)")
     return parser.parse_args(argv)
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

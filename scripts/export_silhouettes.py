@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.config import load_config  # noqa: E402 - the project need not be installed
 from opengait.errors import UserError  # noqa: E402
+from opengait.utils.command_line import count  # noqa: E402
 from opengait_ext import inspection  # noqa: E402
 from opengait_ext.inspection.overlap import truth_folder  # noqa: E402
 from opengait_ext.inspection.selection import SPLITS  # noqa: E402
@@ -42,13 +43,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", help="such as cpu or cuda:1; the first GPU by default, if there is one")
     parser.add_argument("--batch", type=count, default=64, metavar="N", help="frames at once")
     return parser.parse_args(argv)
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)
 
 
 def count_or_all(text: str) -> int | None:

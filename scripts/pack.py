@@ -17,6 +17,7 @@ from opengait.data.pack import Pack  # noqa: E402 - the project need not be inst
 from opengait.data.pack_verify import verify_pack  # noqa: E402
 from opengait.data.pack_writer import SHARD_BYTES, write_pack  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
+from opengait.utils.command_line import count  # noqa: E402
 
 MIB = 1 << 20
 
@@ -32,13 +33,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.out is None and not args.verify:
         parser.error("give --out PACK, or --verify with the folder of a pack")
     return args
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
+from opengait.utils.command_line import count  # noqa: E402
 from opengait_ext.report import build_report  # noqa: E402
 
 
@@ -24,15 +25,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", metavar="RUN", help="run folder, or a logs/test-<iteration>.json")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write index.html into")
     parser.add_argument("--against", metavar="RUN2", help="another run on the same tracklets")
-    parser.add_argument("--people", type=int, default=4, metavar="N", help="silhouettes shown moving (default: 4)")
-    parser.add_argument("--queries", type=int, default=4, metavar="N", help="ranked lists a direction (default: 4)")
-    parser.add_argument("--worst", type=int, default=12, metavar="N", help="failures a direction (default: 12)")
+    parser.add_argument("--people", nargs="+", metavar="ID", help="whose silhouettes are shown; else spread evenly")
+    parser.add_argument("--animations", type=count, default=4, metavar="N", help="people shown moving (default: 4)")
+    parser.add_argument("--queries", type=count, default=4, metavar="N", help="ranked lists a direction (default: 4)")
+    parser.add_argument("--worst", type=count, default=12, metavar="N", help="failures a direction (default: 12)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random queries (default: 0)")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
     args = parser.parse_args(argv)
     try:
         file = build_report(
-            args.run, args.out, args.against, args.people, args.queries, args.worst, args.overrides, args.seed
+            args.run,
+            args.out,
+            args.against,
+            animations=args.animations,
+            queries=args.queries,
+            worst=args.worst,
+            overrides=args.overrides,
+            seed=args.seed,
+            people=args.people,
         )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

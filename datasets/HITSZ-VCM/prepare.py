@@ -13,15 +13,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from opengait_ext.data import HITSZVCM  # noqa: E402 - the project need not be installed
+from opengait.utils.command_line import count  # noqa: E402 - the project need not be installed
+from opengait_ext.data import HITSZVCM  # noqa: E402
 from opengait_ext.data.hitsz_vcm import MINIMUM_FRAMES, NAME  # noqa: E402
-from opengait_ext.data.prepare_command import main, positive  # noqa: E402
+from opengait_ext.data.prepare_command import main  # noqa: E402
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this data set alone."""
     parser.add_argument(
-        "--minimum-frames", type=positive, default=MINIMUM_FRAMES, metavar="N", help="drop shorter tracklets"
+        "--minimum-frames", type=count, default=MINIMUM_FRAMES, metavar="N", help="drop shorter tracklets"
     )
     parser.add_argument("--discard", nargs="+", default=[], metavar="FILE", help="lists of frame names to leave out")
 

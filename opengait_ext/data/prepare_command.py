@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait.errors import UserError
+from opengait.utils.command_line import count
 from opengait_ext.data.prepare import FITS, PARTITION, SIZE, Source, prepare
 
 
@@ -28,9 +29,9 @@ def main(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", metavar="ROOT", type=Path, help="the data set as its authors hand it out")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write into")
-    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes")
+    parser.add_argument("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument("--fit", choices=FITS, default="pad", help="keep proportions (pad) or fill the frame (stretch)")
-    parser.add_argument("--size", type=positive, nargs=2, default=SIZE, metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--size", type=count, nargs=2, default=SIZE, metavar=("HEIGHT", "WIDTH"))
     add_arguments(parser)
     args = parser.parse_args(argv)
     try:
@@ -48,10 +49,3 @@ def main(
     )
     print(f"In a configuration: data_cfg: {{dataset_root: {args.out}, dataset_partition: {args.out / PARTITION}}}")
     return 0
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more, from the command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
-    return int(text)

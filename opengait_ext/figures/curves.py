@@ -58,12 +58,19 @@ def _draw_row(axes: Axes, ranking: Ranking) -> None:
     same = ranking.distance[ranking.matches & ~ranking.removed] / gap.other
     other = ranking.distance[~ranking.matches] / gap.other
     edges = np.linspace(0, max(same.max(initial=1), other.max(initial=1)), BINS + 1)
-    for values, colour, label, hatch in ((same, MATCHING, "same person", ""), (other, OTHER, "others", "///")):
+    kinds = ((same, MATCHING, "same person", "", "-"), (other, OTHER, "others", "///", "--"))
+    for values, colour, label, hatch, line in kinds:
         axes.hist(
             values, edges, density=True, color=colour, alpha=0.45, edgecolor=colour, hatch=hatch, label=label, lw=0.3
         )
-        axes.axvline(values.mean() if values.size else np.nan, color=colour, lw=1.4)
-    axes.set_title(f"{ranking.run.name}: gap of the means {gap.delta / gap.other:.3f}", loc="left")
+        axes.axvline(values.mean() if values.size else np.nan, color=colour, lw=1.4, ls=line)
+    top = axes.get_ylim()[1]
+    axes.set_ylim(0, 1.25 * top)
+    ends = {"xy": (gap.matching / gap.other, 1.12 * top), "xytext": (1, 1.12 * top)}
+    axes.annotate("", **ends, arrowprops={"arrowstyle": "<->", "lw": 0.9, "shrinkA": 0, "shrinkB": 0})
+    delta = f"\u03b4 {gap.delta / gap.other:.3f}"
+    axes.text(1, 1.12 * top, f"  {delta}", ha="left" if gap.delta >= 0 else "right", va="center", fontsize=8)
+    axes.set_title(f"{ranking.run.name}: gap of the means {delta}", loc="left")
     axes.set_ylabel("density")
     axes.legend(loc="upper right")
 
@@ -91,7 +98,12 @@ def draw_cmc(runs: Sequence[TestedRun], directions: Sequence[str], ranks: int = 
                     ms=2.5,
                     label=f"{run.name} ({curve[0]:.1f})",
                 )
-            axes.set(title=direction.replace("_", " "), xlabel="rank", xlim=(0.5, ranks + 0.5))
+            axes.set(
+                title=direction.replace("_", " "),
+                xlabel="rank",
+                xlim=(0.5, ranks + 0.5),
+                xticks=[1, *range(5, ranks + 1, 5)],
+            )
             axes.legend(loc="lower right", title="Rank-1")
         panels[0].set_ylabel("queries with a match so far, %")
     return figure

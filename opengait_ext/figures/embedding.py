@@ -1,14 +1,17 @@
 """A map of the descriptors: colour tells the person, shape the modality."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from opengait.errors import ConfigError
 from opengait_ext.data.tracklet import Modality
-from opengait_ext.figures.retrieval import TestedRun
+from opengait_ext.figures.retrieval import TestedRun, check_comparable
 from opengait_ext.figures.style import PALETTE, SETTINGS, new_figure
 
 MARKERS = {str(Modality.VISIBLE): "o", str(Modality.INFRARED): "^"}
@@ -43,25 +46,38 @@ def project(embeddings: np.ndarray, method: str = "pca") -> np.ndarray:
         return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(flat)
 
 
-def draw_embedding_map(run: TestedRun, people: int = 12, method: str = "pca") -> Figure:
-    """The tracklets of `people` people with the most tracklets, on a map made of these tracklets alone."""
-    names, counts = np.unique(run.features.labels, return_counts=True)
+def draw_embedding_map(runs: Sequence[TestedRun], people: int = 12, method: str = "pca") -> Figure:
+    """The tracklets of `people` people with the most tracklets, on a map made of these alone; a panel a run.
+
+    Raises:
+        ConfigError: see `project`.
+        DataError: the runs tested different tracklets.
+    """
+    check_comparable(runs)
+    features = runs[0].features
+    names, counts = np.unique(features.labels, return_counts=True)
     chosen = sorted(names[np.argsort(-counts, kind="stable")[:people]])
-    kept = np.isin(run.features.labels, chosen)
-    places = project(run.features.embeddings[kept], method)
-    labels, types = run.features.labels[kept], run.features.types[kept]
+    kept = np.isin(features.labels, chosen)
+    labels, types = features.labels[kept], features.types[kept]
     with rc_context(SETTINGS):
-        figure = new_figure(5.4, 4.2)
-        axes = figure.subplots()
-        for number, label in enumerate(chosen):
-            for kind, marker in MARKERS.items():
-                of = (labels == label) & (types == kind)
-                # Beyond eight people colours come again, then hollow.
-                colour = PALETTE[number % len(PALETTE)]
-                face = colour if number < len(PALETTE) else "none"
-                axes.scatter(*places[of].T, marker=marker, s=26, edgecolors=colour, facecolors=face, linewidths=0.9)
-        for kind, marker in MARKERS.items():
-            axes.scatter([], [], marker=marker, color="#555555", label=kind)
-        axes.legend(loc="best")
-        axes.set(xticks=[], yticks=[], title=f"{run.name}: {len(chosen)} people, {kept.sum()} tracklets ({method})")
+        figure = new_figure(4.4 * len(runs) + 1.0, 4.2)
+        for axes, run in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs, strict=True):
+            places = project(run.features.embeddings[kept], method)
+            for number, label in enumerate(chosen):
+                for kind, marker in MARKERS.items():
+                    of = (labels == label) & (types == kind)
+                    axes.scatter(*places[of].T, marker=marker, s=26, **_look(number))
+            axes.set(xticks=[], yticks=[], title=f"{run.name}: {len(chosen)} people, {kept.sum()} tracklets ({method})")
+        dots = [
+            Line2D([], [], ls="", marker="s", mec=_look(n)["edgecolors"], mfc=_look(n)["facecolors"])
+            for n in range(len(chosen))
+        ]
+        shapes = [Line2D([], [], ls="", marker=marker, mec="#555555", mfc="#555555") for marker in MARKERS.values()]
+        figure.legend([*shapes, *dots], [*MARKERS, *chosen], loc="outside right center", fontsize=7)
     return figure
+
+
+def _look(number: int) -> dict[str, Any]:
+    # Beyond eight people colours come again, then hollow.
+    colour = PALETTE[number % len(PALETTE)]
+    return {"edgecolors": colour, "facecolors": colour if number < len(PALETTE) else "none", "linewidths": 0.9}

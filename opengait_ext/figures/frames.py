@@ -11,6 +11,7 @@ from opengait.config import load_config
 from opengait.data.sampling import uniform
 from opengait.errors import DataError
 from opengait_ext.figures.retrieval import TestedRun
+from opengait_ext.inspection.pictures import grey_to_colour
 
 
 class RunFrames:
@@ -37,10 +38,19 @@ class RunFrames:
             )
 
     def __call__(self, index: int, count: int) -> np.ndarray:
-        """`count` frames of a tracklet, evenly spread, uint8 (count or fewer, h, w, 3)."""
+        """`count` frames of a tracklet, evenly spread, uint8 (count or fewer, h, w, 3); silhouettes become grey.
+
+        Raises:
+            DataError: they cannot be read, or are no pictures.
+        """
         source = self.dataset[index][0][0]
         places = uniform(len(source), min(count, len(source)))
-        return np.asarray(source[places]).transpose(0, 2, 3, 1)
+        frames = np.asarray(source[places])
+        if frames.ndim == 3 and frames.dtype == np.uint8:
+            return np.ascontiguousarray(grey_to_colour(frames))
+        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != np.uint8:
+            raise DataError(f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: {frames.shape}.")
+        return frames.transpose(0, 2, 3, 1)
 
 
 def configuration_of(run: TestedRun) -> Path:

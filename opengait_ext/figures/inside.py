@@ -7,13 +7,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from opengait.errors import ConfigError
+from opengait_ext.figures.people import Seen
 from opengait_ext.figures.style import PALETTE, SETTINGS, new_figure
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement
+
+HATCHES = ("", "///")
 
 
 @dataclass(frozen=True)
@@ -95,41 +100,39 @@ def _steps(module: LocalToGlobalEnhancement, feature: Tensor, stripes: Tensor) -
     return lengths.cpu().numpy(), angles.cpu().numpy()
 
 
-def draw_attention(inside: Inside, frames: np.ndarray, masks: np.ndarray, titles: Sequence[str]) -> Figure:
+def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
     """Rows: frames, masks and the weight of the gait prior; columns: the first frame of each tracklet.
-
-    Args:
-        frames: uint8 (columns, h, w, 3).
-        masks: uint8 (columns, h, w).
-        titles: one a column.
 
     Raises:
         ConfigError: the network fuses no two priors.
     """
     if inside.attention is None:
         raise ConfigError("This network has a single prior, so there is no attention between two.")
-    every = len(inside.attention) // len(frames)
+    every = len(inside.attention) // len(seen)
+    weights = inside.attention[::every]
+    # Purple and orange on either side of a half: after a short training all weights are near it.
+    reach = max(0.02, float(np.abs(weights - 0.5).max()))
+    scale = {"norm": Normalize(0.5 - reach, 0.5 + reach), "cmap": "PuOr"}
     with rc_context(SETTINGS | {"axes.grid": False}):
-        figure = new_figure(1.0 * len(frames) + 1.2, 6.0)
-        grid = figure.subplots(3, len(frames), squeeze=False)
-        for column, title in enumerate(titles):
-            grid[0, column].imshow(frames[column])
-            grid[1, column].imshow(masks[column], cmap="gray", vmin=0, vmax=255)
-            drawn = grid[2, column].imshow(inside.attention[column * every], cmap="cividis", vmin=0, vmax=1)
-            grid[0, column].set_title(title, fontsize=7)
+        height, width = seen[0].masks[0].shape
+        figure = new_figure(1.7 * width / height * len(seen) + 1.2, 5.6)
+        grid = figure.subplots(3, len(seen), squeeze=False)
+        for column, one in enumerate(seen):
+            grid[0, column].imshow(one.frames[0])
+            grid[1, column].imshow(one.masks[0], cmap="gray", vmin=0, vmax=255)
+            grid[2, column].imshow(weights[column], **scale)
+            grid[0, column].set_title(one.shown.title.replace(", ", "\n"), fontsize=7)
         for axes in grid.ravel():
             axes.set(xticks=[], yticks=[])
-        figure.colorbar(drawn, ax=grid[2].tolist(), label="weight of E_g (rest: E_a)", shrink=0.9)
+            axes.spines[:].set_visible(False)
+        figure.colorbar(ScalarMappable(**scale), ax=grid[2].tolist(), label="weight of E_g\n(rest: E_a)", shrink=0.9)
         for axes, name in zip(grid[:, 0], ("frame", "mask S", "F_attn"), strict=True):
             axes.set_ylabel(name)
     return figure
 
 
-def draw_channel_use(inside: Inside, types: Sequence[str]) -> Figure:
+def draw_channel_use(inside: Inside, seen: Sequence[Seen]) -> Figure:
     """Each channel's share of E_g by modality, and the entropy that L_div pushes to its maximum.
-
-    Args:
-        types: the modality of each of the frames.
 
     Raises:
         ConfigError: the network has no E_g.
@@ -138,24 +141,35 @@ def draw_channel_use(inside: Inside, types: Sequence[str]) -> Figure:
         raise ConfigError("This network has no E_g, so there are no channels to count.")
     count = inside.shares.shape[1]
     entropy = -(inside.shares * np.log2(np.clip(inside.shares, 1e-12, None))).sum(axis=1)
+    types = np.repeat([one.shown.type for one in seen], len(inside.shares) // len(seen))
+    # A frame in which the mask finds nobody uses no channel.
+    used = inside.shares.sum(axis=1) > 0
     kinds = sorted(set(types), reverse=True)
     with rc_context(SETTINGS):
-        figure = new_figure(6.4, 2.6)
+        figure = new_figure(7.4, 2.6)
         left, right = figure.subplots(1, 2, width_ratios=(2, 1))
         for place, kind in enumerate(kinds):
-            of = np.asarray(types) == kind
+            of = (types == kind) & used
             offset = (place - (len(kinds) - 1) / 2) * 0.4
-            left.bar(np.arange(count) + offset, inside.shares[of].mean(axis=0), 0.38, color=PALETTE[place], label=kind)
-            right.hist(entropy[of], np.linspace(0, np.log2(count), 24), color=PALETTE[place], alpha=0.6, label=kind)
+            left.bar(
+                np.arange(count) + offset,
+                inside.shares[of].mean(axis=0),
+                0.38,
+                color=PALETTE[place],
+                hatch=HATCHES[place],
+                label=kind,
+            )
+            bins = np.linspace(min(entropy[used].min(initial=np.inf), np.log2(count) - 0.05), np.log2(count), 24)
+            right.hist(entropy[of], bins, color=PALETTE[place], alpha=0.6, hatch=HATCHES[place], label=kind)
         left.axhline(1 / count, color="#555555", lw=0.8, ls="--")
         left.set(xlabel="channel of E_g", ylabel="share", title="use of the channels (dashed: even)")
         right.axvline(np.log2(count), color="#555555", lw=0.8, ls="--")
         right.set(xlabel="entropy, bits", ylabel="frames", title="per frame (dashed: maximum)")
-        left.legend()
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
-def draw_lge_steps(inside: Inside, granularities: Sequence[int]) -> Figure:
+def draw_lge_steps(inside: Inside) -> Figure:
     """Length and angle that each LGE step adds, by stripe; a line a granularity, a column a stream.
 
     Raises:
@@ -167,7 +181,8 @@ def draw_lge_steps(inside: Inside, granularities: Sequence[int]) -> Figure:
         figure = new_figure(6.4, 4.2)
         grid = figure.subplots(2, 2, sharex=True)
         for column, (stream, chains) in enumerate(inside.steps.items()):
-            for place, (count, (lengths, angles)) in enumerate(zip(granularities, chains, strict=True)):
+            for place, (lengths, angles) in enumerate(chains):
+                count = lengths.shape[1]
                 middle = (np.arange(count) + 0.5) / count
                 style = {"color": PALETTE[place], "marker": "o^sD"[place % 4], "ms": 3, "lw": 1}
                 style["label"] = f"{count} stripes"

@@ -12,6 +12,7 @@ from opengait_ext.figures.retrieval import Ranking, TestedRun, check_comparable
 from opengait_ext.figures.style import RIGHT, SETTINGS, WRONG, new_figure
 
 Frames = Callable[[int, int], np.ndarray]
+CELL = 1.2  # inches of a film strip's width
 GAP = 2  # pixels between the frames of a film strip
 
 
@@ -38,7 +39,9 @@ def draw_ranked_lists(
     rankings = [Ranking(run, run.direction(direction)) for run in runs]
     rows = [(query, ranking) for query in queries for ranking in rankings]
     with rc_context(SETTINGS | {"axes.grid": False}):
-        figure = new_figure(1.15 * (top + 1) + 0.6, 1.25 * len(rows) + 0.4)
+        shape = film_strip(frames(queries[0], strip)).shape
+        height = CELL * shape[0] / shape[1] + 0.45
+        figure = new_figure(CELL * (top + 1) + 0.4, height * len(rows) + 0.3)
         grid = figure.subplots(len(rows), top + 1, squeeze=False)
         for cells, (query, ranking) in zip(grid, rows, strict=True):
             _draw_row(cells, ranking, query, frames, strip)
@@ -58,17 +61,18 @@ def _draw_row(cells: Sequence[Axes], ranking: Ranking, query: int, frames: Frame
             axes.axis("off")
             continue
         found = int(ranking.gallery[order[place]])
-        _draw_strip(axes, film_strip(frames(found, strip)), RIGHT if hits[place] else WRONG)
-        mark = "right" if hits[place] else "wrong"
+        _draw_strip(axes, film_strip(frames(found, strip)), *((RIGHT, "-") if hits[place] else (WRONG, "--")))
+        # Colour alone would leave out whoever cannot tell green from red, and prints in grey.
+        mark = "\u2713 right" if hits[place] else "\u2717 wrong"
         distance = ranking.distance[row, order[place]]
         axes.set_title(f"{place + 1}. {features.labels[found]} {mark}\n{distance:.3f}", fontsize=6)
 
 
-def _draw_strip(axes: Axes, picture: np.ndarray, colour: str) -> None:
+def _draw_strip(axes: Axes, picture: np.ndarray, colour: str, line: str = "-") -> None:
     axes.imshow(picture, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
-        spine.set(visible=True, color=colour, linewidth=2.2)
+        spine.set(visible=True, color=colour, linewidth=2.2, linestyle=line)
 
 
 def row_of(ranking: Ranking, query: int) -> int:

@@ -1,5 +1,6 @@
 """A tested run as figures need it: its descriptors, its protocol, and who was found for whom."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from opengait.errors import DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.features import Features, load_features
+from opengait.evaluation.reranking import re_ranking
 from opengait_ext.comparison.runs import read_test, test_files
 from opengait_ext.data.tracklet import camera_of
 from opengait_ext.evaluation.protocol import PROTOCOLS, Direction, Protocol
@@ -43,6 +45,11 @@ class TestedRun:
     def protocol(self) -> Protocol:
         """Who asks and who is found, with the camera rule as it was used."""
         return replace(PROTOCOLS[self.card["protocol"]], camera_rule=bool(self.card["camera_rule"]))
+
+    @property
+    def population(self) -> str:
+        """The choice of queries and gallery that the test's first numbers are of."""
+        return next(iter(self.card["populations"]))
 
     @property
     def folder(self) -> Path:
@@ -83,17 +90,42 @@ def open_run(path: str | Path, name: str | None = None) -> TestedRun:
     return TestedRun(name or file.parent.parent.name, file, content, load_features(kept))
 
 
-def check_comparable(runs: list[TestedRun]) -> None:
-    """Runs are drawn together only where they tested the same tracklets in the same order.
+def open_runs(paths: Sequence[str | Path]) -> list[TestedRun]:
+    """`open_run` of each, with names that tell them apart.
+
+    Raises:
+        DataError: one cannot be opened, or they were not tested alike (`check_comparable`).
+    """
+    runs = [open_run(path) for path in paths]
+    check_comparable(runs)
+    folders = [list(run.folder.absolute().parts) for run in runs]
+    if len(set(map(tuple, folders))) < len(runs):
+        names = [f"{run.name}, iteration {run.content.get('iteration')}" for run in runs]
+    else:
+        # Run folders of the same configuration end alike; what tells them apart stands before that.
+        while len({folder[-1] for folder in folders}) < len(runs) and all(len(folder) > 1 for folder in folders):
+            folders = [folder[:-1] for folder in folders]
+        names = [folder[-1] for folder in folders]
+    return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def check_comparable(runs: Sequence[TestedRun]) -> None:
+    """Runs are drawn together only where they tested the same tracklets in the same order, by the same rules.
 
     Raises:
         DataError: they did not.
     """
-    first = runs[0].features
+    first = runs[0]
     for run in runs[1:]:
-        same = all(np.array_equal(getattr(first, k), getattr(run.features, k)) for k in ("labels", "types", "views"))
-        if not same:
-            raise DataError(f"{runs[0].file} and {run.file} tested different tracklets, so they are not put together.")
+        pairs = [(getattr(first.features, k), getattr(run.features, k)) for k in ("labels", "types", "views")]
+        if not all(np.array_equal(one, other) for one, other in pairs):
+            raise DataError(f"{first.file} and {run.file} tested different tracklets, so they are not put together.")
+        rules = [(r.card["protocol"], bool(r.card["camera_rule"]), r.population) for r in (first, run)]
+        if rules[0] != rules[1]:
+            raise DataError(
+                f"{first.file} and {run.file} were measured by different rules ({rules[0]} and {rules[1]}: protocol, "
+                f"camera rule, population), so they are not put together; test one of them again."
+            )
 
 
 class Ranking:
@@ -111,15 +143,18 @@ class Ranking:
         self.run = run
         self.direction = direction
         features = run.features
-        self.query, self.gallery = run.protocol.select(direction, features.types, features.views)
+        self.query, self.gallery = run.protocol.select(direction, features.types, features.views, run.population)
         self.cameras = np.array([camera_of(view) for view in features.views])
 
     @cached_property
     def distance(self) -> np.ndarray:
-        """float32 (queries, gallery); smaller is nearer."""
+        """float32 (queries, gallery); smaller is nearer. Re-ranked where the test's were."""
         embeddings = torch.from_numpy(self.run.features.embeddings)
         asking, found = embeddings[torch.from_numpy(self.query)], embeddings[torch.from_numpy(self.gallery)]
         metric = self.run.card["distance"]["metric"]
+        if self.run.card.get("re_ranking") and len(asking) and len(found):
+            both = torch.cat([asking, found])
+            return re_ranking(cuda_dist(both, both, metric), len(asking)).cpu().numpy()
         blocks = [cuda_dist(asking[start : start + 256], found, metric).cpu() for start in range(0, len(asking), 256)]
         return torch.cat(blocks).numpy() if blocks else np.zeros((0, len(found)), dtype=np.float32)
 

@@ -1,6 +1,7 @@
 """Pictures of one frame: overlay and the four panels; and reading and writing them."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import imageio.v3 as imageio
 import numpy as np
@@ -37,8 +38,12 @@ def panels(frame: np.ndarray, mask: np.ndarray, enriched: np.ndarray) -> list[np
         mask: uint8 (..., h, w).
         enriched: uint8 (..., h, w, 3).
     """
-    grey = np.broadcast_to(mask[..., None], (*mask.shape, 3))
-    return [frame, grey, overlay(frame, mask), enriched]
+    return [frame, grey_to_colour(mask), overlay(frame, mask), enriched]
+
+
+def grey_to_colour(picture: np.ndarray) -> np.ndarray:
+    """Grey (..., h, w) as (..., h, w, 3)."""
+    return np.broadcast_to(picture[..., None], (*picture.shape, 3))
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
@@ -46,8 +51,8 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     imageio.imwrite(path, picture, plugin="pillow", extension=".png")
 
 
-def write_gif(path: Path, pictures: np.ndarray) -> None:
-    """uint8 (frames, h, w, 3) as an animated GIF that repeats for ever."""
+def write_gif(path: Path | BinaryIO, pictures: np.ndarray) -> None:
+    """uint8 (frames, h, w, 3) as an animated GIF that repeats for ever, in a file or a buffer."""
     # One palette for all frames: finding one for each takes most of an export's time and makes colours flicker.
     rows = pictures[:, ::GIF_PALETTE_STEP]
     palette = Image.fromarray(np.ascontiguousarray(rows.reshape(-1, *rows.shape[2:]))).quantize(256)

@@ -21,7 +21,11 @@ th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 td img { max-width: none; display: block; border: 3px solid transparent; }
-td img.right { border-color: #009e73; } td img.wrong { border-color: #c1272d; }
+td img.right { border-color: #009e73; } td img.wrong { border-color: #c1272d; border-style: dashed; }
+.found { display: inline-block; margin-right: .5rem; text-align: left; }
+.pair, .tables { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
+.pair figure { flex: 1 1 24rem; max-width: 100%; } .tables .scroll { max-height: 30rem; overflow-y: auto; }
+.tables > * { max-width: 100%; } .tables .scroll + .scroll { margin-top: 1rem; } td small { color: var(--soft); }
 .people { display: flex; flex-wrap: wrap; gap: 1rem; } .people figure { margin: 0; }
 .people img { image-rendering: pixelated; height: 12rem; width: auto; }
 details { margin: .6rem 0; } pre { background: var(--tint); padding: .8rem; overflow-x: auto; font-size: .8rem; }

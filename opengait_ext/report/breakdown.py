@@ -34,7 +34,7 @@ def by_value(ranking: Ranking, values: np.ndarray, bins: int = 4) -> list[Row]:
         values: (tracklets) a number for each of the run's tracklets; NaN leaves one out.
 
     Returns:
-        ("from to", queries with a match, Rank-1, mAP), in percent.
+        ("least to largest value", queries with a match, Rank-1, mAP), in percent.
     """
     own = np.asarray(values, dtype=float)[ranking.query]
     usable = ranking.valid & ~np.isnan(own)
@@ -47,8 +47,15 @@ def by_value(ranking: Ranking, values: np.ndarray, bins: int = 4) -> list[Row]:
     for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         last = place == len(edges) - 2
         of = usable & (own >= low) & ((own <= high) if last else (own < high))
-        rows.append((f"{low:g} to {high:g}", *_numbers(ranking.hits[of])))
+        if of.any():
+            rows.append((_span(own[of]), *_numbers(ranking.hits[of])))
     return rows
+
+
+def _span(values: np.ndarray) -> str:
+    """The least and the largest value, or the one that all have."""
+    least, most = f"{values.min():.4g}", f"{values.max():.4g}"
+    return least if least == most else f"{least} to {most}"
 
 
 def _hits(ranking: Ranking, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from opengait_ext.figures.style import DPI, SETTINGS
 from opengait_ext.report.assets import SCRIPT, STYLE
 
+READABLE = 600  # pixels
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -22,10 +24,12 @@ class Cell:
     Attributes:
         html: its content, as it goes into the page.
         value: what the column is sorted by.
+        left: whether it stands on the left, as text does.
     """
 
     html: str
     value: float | str = ""
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class Section:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool = True) -> str:
     """An HTML table; numbers, strings and `Cell`s, floats with two decimals."""
-    head = "".join(f"<th scope=col>{escape(text)}</th>" for text in heads)
+    first = rows[0] if rows else [""] * len(heads)
+    classes = [' class="text"' if isinstance(cell, str) or getattr(cell, "left", False) else "" for cell in first]
+    head = "".join(f"<th scope=col{kind}>{escape(text)}</th>" for kind, text in zip(classes, heads, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     kind = ' class="sortable"' if sortable else ""
     return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -47,7 +53,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool
 
 def _cell(value: object) -> str:
     if isinstance(value, Cell):
-        return f'<td data-value="{escape(str(value.value))}">{value.html}</td>'
+        kind = ' class="text"' if value.left else ""
+        return f'<td{kind} data-value="{escape(str(value.value))}">{value.html}</td>'
     if isinstance(value, float | np.floating):
         text = "-" if np.isnan(value) else f"{value:.2f}"
         return f'<td data-value="{float(value)}">{text}</td>'
@@ -63,9 +70,11 @@ def figure(drawn: Figure, caption: str) -> str:
         drawn.savefig(buffer, format="png", dpi=DPI)
     width, height = (round(inches * 96) for inches in drawn.get_size_inches())
     text = escape(caption)
+    # Small print in a wide figure cannot be read at the width of a telephone; such a figure scrolls.
+    least = f' style="min-width:{READABLE}px"' if width > READABLE else ""
     return (
-        f'<figure><img src="{_data("image/png", buffer.getvalue())}" width="{width}" height="{height}" alt="{text}">'
-        f"<figcaption>{text}</figcaption></figure>"
+        f'<figure><div class="scroll"><img src="{_data("image/png", buffer.getvalue())}" width="{width}" '
+        f'height="{height}"{least} alt="{text}"></div><figcaption>{text}</figcaption></figure>'
     )
 
 
@@ -88,9 +97,10 @@ def note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """The whole page."""
+def page(title: str, about: Sequence[str], sections: Sequence[Section]) -> str:
+    """The whole page; `about` are the sentences below its title."""
     links = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
+    sentences = "".join(map(note, about))
     parts = "".join(f'<section id="{s.name}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -98,7 +108,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         # Asked for by browsers even of a file; an empty one keeps the console quiet.
         '<link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"<header><h1>{escape(title)}</h1>{note(subtitle)}</header><nav>{links}</nav>{parts}"
+        f"<header><h1>{escape(title)}</h1>{sentences}</header><nav>{links}</nav>{parts}"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 

@@ -14,6 +14,11 @@ from opengait_ext.figures.style import PALETTE, SETTINGS, new_figure
 Curve = tuple[np.ndarray, np.ndarray]
 # Lines beyond this many in a panel cannot be told apart.
 LINES = len(PALETTE)
+LINES_OF = ("-", "--", ":", "-.")
+# Terms that differ more than this are all lines along an axis, but on a logarithmic scale.
+RANGE = 50
+# A legend of more lines leaves no room for them.
+FEW = 4
 
 
 def read_curves(run: Path) -> dict[str, Curve]:
@@ -42,9 +47,15 @@ def draw_curves(curves: Mapping[str, Curve]) -> Figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (kind, tags) in zip(grid, sorted(panels.items()), strict=False):
             for place, tag in enumerate(tags[:LINES]):
-                axes.plot(*curves[tag], color=PALETTE[place], lw=1.2, label=tag.rpartition("/")[0] or kind)
+                style = {"color": PALETTE[place], "ls": LINES_OF[place % len(LINES_OF)], "lw": 1.2}
+                axes.plot(*curves[tag], **style, label=(tag.rpartition("/")[0] or kind).replace("_", " "))
+            values = np.concatenate([curves[tag][1] for tag in tags[:LINES]])
+            if values.min() > 0 and values.max() > RANGE * values.min():
+                axes.set_yscale("log")
             axes.set(title=kind.replace("_", " "), xlabel="iteration")
-            if len(tags) > 1:
+            if len(tags) > FEW:
+                axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+            elif len(tags) > 1:
                 axes.legend(fontsize=6)
         for axes in grid[len(panels) :]:
             axes.axis("off")

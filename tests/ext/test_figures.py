@@ -123,7 +123,7 @@ def test_pca_against_the_covariance(run):
 
 
 def test_the_map_tells_people_by_colour_and_modality_by_shape(run, tmp_path):
-    figure = draw_embedding_map(run, people=4)
+    figure = draw_embedding_map([run], people=4)
     assert "4 people, 16 tracklets" in figure.axes[0].get_title()
     groups = [group for group in figure.axes[0].collections if len(group.get_offsets())]
     assert len(groups) == 8 and sum(len(group.get_offsets()) for group in groups) == 16

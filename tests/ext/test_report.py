@@ -14,6 +14,7 @@ from PIL import Image
 
 from opengait.errors import DataError
 from opengait_ext.figures.inside import _steps
+from opengait_ext.figures.of_runs import KINDS
 from opengait_ext.figures.retrieval import Ranking, open_run
 from opengait_ext.models.enhancement import LocalToGlobalEnhancement
 from opengait_ext.report import breakdown, build_report
@@ -33,7 +34,7 @@ def tested(world, tmp_path_factory):  # noqa: F811
         assert run(file, "train") == 0
         assert run(file, "test", "--set", "evaluator_cfg.save_features=true") == 0
     root = folder / "output/Synthetic-VVI/DinoGRL/DinoGRL"
-    assert script("report")([str(root), "--out", str(folder / "page"), "--people", "2", "--worst", "3"]) == 0
+    assert script("report")([str(root), "--out", str(folder / "page"), "--animations", "2", "--worst", "3"]) == 0
     return root, folder / "page/index.html"
 
 
@@ -44,7 +45,7 @@ def pictures(text):
 
 def test_the_page_holds_everything_itself(tested):
     text = tested[1].read_text()
-    for name in ("results", "training", "distances", "lists", "worst", "breakdown", "map", "silhouettes", "card"):
+    for name in ("results", "training", "distances", "lists", "worst", "breakdown", "map", "silhouettes", "inside", "card"):
         assert f'<section id="{name}">' in text and f'href="#{name}"' in text
     outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
     assert outside == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
@@ -95,11 +96,11 @@ def test_groups_by_a_value_cover_every_query(tmp_path):
     assert sum(row[1] for row in rows) == ranking.valid.sum() and len(rows) == 3
     whole = sum(row[1] * row[3] for row in rows) / ranking.valid.sum()
     assert whole == pytest.approx(100 * np.nanmean(ranking.average_precision()))
-    assert len(breakdown.by_value(ranking, np.ones(len(values)))) == 1
+    assert [row[0] for row in breakdown.by_value(ranking, np.ones(len(values)))] == ["1"]
     assert breakdown.by_value(ranking, np.full(len(values), np.nan)) == []
 
 
-@pytest.mark.parametrize("kind", ["lists", "distances", "cmc", "map", "attention", "channels", "steps"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_has_a_command(tested, tmp_path, kind):
     assert script("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
     picture = np.asarray(Image.open(tmp_path / f"{kind}.png").convert("RGB"))
