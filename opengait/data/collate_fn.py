@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from opengait.data.deferred import Deferred
-from opengait.data.frames import FrameSource, check_same_length
+from opengait.data.frames import FrameSource, check_same_length, pick_frames
 from opengait.data.sampling import FramePicker
 from opengait.errors import ConfigError, DataError
 
-Item = tuple[list[FrameSource], list]
+# OpenGait's own data sets hand over arrays, or lists of frames.
+Item = tuple[list[FrameSource | np.ndarray | list], list]
 
 
 class Prepared(NamedTuple):
@@ -76,7 +77,7 @@ class CollateFn:
             )
         try:
             indices = self.picker(check_same_length(sources, tracklet))
-            picked = [source[indices] for source in sources]
+            picked = [pick_frames(source, indices) for source in sources]
         except DataError as error:
             if tracklet in str(error):
                 raise

@@ -10,6 +10,7 @@ import torch
 
 from opengait.data.frames import PickledFrames, check_same_length
 from opengait.errors import ConfigError, DataError
+from opengait.utils.messages import get_msg_mgr
 
 log = logging.getLogger("opengait")
 
@@ -20,7 +21,8 @@ class DataSet(torch.utils.data.Dataset):
     Args:
         data_cfg: `dataset_name`, `dataset_root`, `dataset_partition` (JSON with TRAIN_SET and TEST_SET); optional
             `data_in_use` (a list of bools masks the sorted file names of a directory, a list of ints picks from them
-            in its own order), `cache` (read everything now), `self_supervised` (each tracklet is its own label).
+            in its own order), `cache` (read everything now), `self_supervised` (each tracklet is its own label),
+            `trust_pickles` (files may hold any object, and run code; `opengait.data.safe_pickle`).
         training: take TRAIN_SET, and prefix labels with the data set's name, so that sets can be mixed.
 
     Attributes:
@@ -45,6 +47,11 @@ class DataSet(torch.utils.data.Dataset):
         self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
         for index, label in enumerate(self.label_list):
             self.indices_dict[label].append(index)
+        self._trusted = data_cfg.get("trust_pickles", False) is True
+        if self._trusted:
+            get_msg_mgr().log_warning(
+                f"data_cfg.trust_pickles is set: the files under {data_cfg.get('dataset_root')} may run code."
+            )
         self._cached: list[tuple[list[PickledFrames], list]] | None = None
         if data_cfg.get("cache"):
             self._cached = [self._open(index) for index in range(len(self))]
@@ -63,7 +70,7 @@ class DataSet(torch.utils.data.Dataset):
     def _open(self, index: int) -> tuple[list[PickledFrames], list]:
         info = self.seqs_info[index]
         tracklet = "-".join(info[:3])
-        sources = [PickledFrames(path) for path in info[3]]
+        sources = [PickledFrames(path, self._trusted) for path in info[3]]
         try:
             check_same_length(sources, tracklet)
         except DataError as error:
@@ -164,5 +171,5 @@ def _shortened(names: list[str], most: int = 10) -> str:
 
 def _log_ids(ids: list[str], phase: str) -> None:
     log.info("-------- %s Pid List --------", phase)
-    shown = ids if len(ids) < 4 else [*ids[:3], "...", ids[-1]]
+    shown = ids if len(ids) < 4 else [*ids[:2], "...", ids[-1]]
     log.info("[%s], Len: %d", ", ".join(shown), len(ids))

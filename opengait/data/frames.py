@@ -29,10 +29,12 @@ class PickledFrames:
 
     Args:
         path: the file.
+        trusted: let the file run code (`data_cfg.trust_pickles`); what can become an array then does.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, trusted: bool = False) -> None:
         self.path = Path(path)
+        self.trusted = trusted
         self._frames: np.ndarray | list | None = None
 
     def load(self) -> np.ndarray | list:
@@ -42,7 +44,9 @@ class PickledFrames:
             DataError: the file cannot be read, or holds something other than a sequence of frames.
         """
         if self._frames is None:
-            frames = load_pickle(self.path)
+            frames = load_pickle(self.path, self.trusted)
+            if self.trusted and hasattr(frames, "__array__"):
+                frames = np.asarray(frames)
             lone = isinstance(frames, np.ndarray) and frames.ndim == 0
             if lone or not isinstance(frames, list | tuple | np.ndarray):
                 raise DataError(f"{self.path} holds a {type(frames).__name__}; wanted is an array or list of frames.")
@@ -54,14 +58,23 @@ class PickledFrames:
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray | list[np.ndarray]:
         """`[k, ...]`; a list of k arrays where frames differ in shape, as point clouds do."""
-        frames = self.load()
-        if isinstance(frames, np.ndarray):
-            return frames[np.asarray(indices, dtype=np.intp)]
-        picked = [np.asarray(frames[index]) for index in indices]
-        return np.stack(picked) if len({frame.shape for frame in picked}) == 1 else picked
+        return pick_frames(self.load(), indices)
 
     def __repr__(self) -> str:
         return f"PickledFrames({str(self.path)!r})"
+
+
+def pick_frames(frames: Any, indices: Sequence[int]) -> np.ndarray | list[np.ndarray]:
+    """The asked frames of an array, a list of arrays or any frame source.
+
+    `[k, ...]`; of a list, k arrays where the frames differ in shape.
+    """
+    if isinstance(frames, list | tuple):
+        picked = [np.asarray(frames[index]) for index in indices]
+        return np.stack(picked) if len({frame.shape for frame in picked}) == 1 else picked
+    if isinstance(frames, np.ndarray):
+        return frames[np.asarray(indices, dtype=np.intp)]
+    return frames[indices]
 
 
 class ImageFrames:

@@ -1,8 +1,9 @@
 """Reading pickled frames without trusting them.
 
-A pickle can name any importable function and have it called. This reader knows five names, those that numpy 1 and 2
-write for arrays and scalars, and answers them with code of its own; every other name is refused. The files of
-OpenGait's preparation scripts (one array, or a list of arrays, a file) need no more.
+A pickle can name any importable function and have it called. This reader knows the names that numpy 1 and 2 write for
+arrays and scalars, which it answers with code of its own, and those of plain containers; all others are refused. The
+files of OpenGait's preparation scripts (one array, or a list of arrays, a file) need no more. An old file that holds
+other objects is read as Python reads it only where `data_cfg.trust_pickles` says so.
 """
 
 import io
@@ -32,15 +33,19 @@ _UNREADABLE = (
 )
 
 
-def load_pickle(path: str | Path) -> Any:
+def load_pickle(path: str | Path, trusted: bool = False) -> Any:
     """The value in a pickle file: numpy arrays and scalars, lists, tuples, dicts, sets, numbers, text, bytes.
 
+    Args:
+        path: the file.
+        trusted: read any object, and run whatever code the file names for that.
+
     Raises:
-        DataError: the file is missing, empty or damaged, or names anything beyond those types.
+        DataError: the file is missing, empty or damaged, or names anything beyond those types without being trusted.
     """
     try:
         with Path(path).open("rb") as file:
-            return read_pickle(file, str(path))
+            return _read_trusted(file, str(path)) if trusted else read_pickle(file, str(path))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
 
@@ -52,12 +57,24 @@ def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
     except _Refused as refusal:
         raise DataError(
             f"{name} was not loaded: it names {refusal}, and only numpy arrays, lists, tuples, dicts and plain values "
-            f"are read; write the file again with such values."
+            f"are read; write the file again with such values, or, if you trust whoever made it, set "
+            f"data_cfg.trust_pickles: true."
         ) from None
     except _UNREADABLE as error:
-        raise DataError(
-            f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be cut short."
-        ) from error
+        raise _damaged(name, error) from error
+
+
+def _read_trusted(file: io.BufferedIOBase, name: str) -> Any:
+    try:
+        return pickle.load(file)
+    except ImportError as error:
+        raise DataError(f"{name} holds an object of a package that cannot be imported here ({error}).") from error
+    except _UNREADABLE as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> DataError:
+    return DataError(f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be cut short.")
 
 
 class _Refused(Exception):
@@ -131,9 +148,11 @@ _KNOWN: dict[tuple[str, str], Callable] = {
     ("numpy", "ndarray"): _ArrayType,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _latin1,
-    ("builtins", "bytes"): _no_bytes,
-    ("__builtin__", "bytes"): _no_bytes,
 }
+# Containers and numbers that have no code of their own before protocol 4.
+_PLAIN = {"bytes": _no_bytes, "set": set, "frozenset": frozenset, "bytearray": bytearray, "complex": complex}
+for _name, _plain in _PLAIN.items():
+    _KNOWN["builtins", _name] = _KNOWN["__builtin__", _name] = _plain
 for _core in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _empty_array
     _KNOWN[f"{_core}.multiarray", "scalar"] = _scalar
@@ -165,6 +184,8 @@ def _settle(value: Any) -> Any:
         return value
     if isinstance(value, tuple):
         return tuple(_settle(item) for item in value)
+    if isinstance(value, set | frozenset):
+        return type(value)(_settle(item) for item in value)
     if isinstance(value, dict):
         return {_settle(key): _settle(item) for key, item in value.items()}
     if isinstance(value, _Type | type) or value in (_empty_array, _scalar, _array_from_buffer, _latin1, _no_bytes):

@@ -4,6 +4,7 @@ Every pick gives 0-based indices into the tracklet. Draws come from the global s
 in OpenGait's order, so that a seed set outside gives OpenGait's frames.
 """
 
+import logging
 import math
 import random
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import ConfigError
+
+log = logging.getLogger("opengait")
 
 # What a sampler section says about frames, beside the sampler's own arguments.
 FRAME_KEYS = (
@@ -119,10 +122,16 @@ class FramePicker:
         elif counting == "unfixed":
             numbers["least"] = _number(sampler_cfg, "frames_num_min", sample_type, least=1)
             numbers["most"] = _number(sampler_cfg, "frames_num_max", sample_type, least=numbers["least"])
-        elif sampler_cfg.get("frames_all_limit") is not None:
+        elif sampler_cfg.get("frames_all_limit") not in (None, -1):  # OpenGait's own -1 means no limit
             numbers["limit"] = _number(sampler_cfg, "frames_all_limit", sample_type, least=1)
         if counting != "all" and pick == "ordered":
             numbers["skip"] = _number(sampler_cfg, "frames_skip_num", sample_type, least=0)
+        if counting != "all" and pick == "allordered":
+            log.info(
+                "sample_type %s gives frames in random order, as in OpenGait; %s_sorted_random gives them sorted.",
+                sample_type,
+                counting,
+            )
         return cls(counting, pick, **numbers)
 
     @property

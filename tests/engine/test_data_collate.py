@@ -38,6 +38,14 @@ def test_collation_equals_upstreams(name, batch):
     assert (None if lengths is None else lengths.tolist()) == expected["seqL"]
 
 
+def test_lists_of_frames_do_as_arrays_do(batch):
+    expected = GOLDEN["collate"]["fixed_unordered"]
+    listed = [([list(source) for source in sources], info) for sources, info in batch]
+    distributed.seed_everything(0)
+    seqs = CollateFn(GOLDEN["dataset"]["label_set"], expected["cfg"])(listed)[0]
+    assert [array[:, 0, 0].tolist() for array in seqs[0]] == expected["frames"]
+
+
 def test_transformed_batches_are_stacked_or_packed_float_tensors(batch):
     def double(frames):
         return frames * 2.0

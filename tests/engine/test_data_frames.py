@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from opengait.data.frames import ImageFrames, PickledFrames
@@ -58,6 +59,7 @@ VALUES = [
     [np.ones((2, 2), dtype=np.float16), np.zeros(3)],
     {"frames": np.arange(3), "ratio": (1, 2.5, None, True, "x", b"\x00\xff", b"")},
     ragged(),
+    [{1, 2}, frozenset("ab"), bytearray(b"xy"), 1 + 2j],
 ]
 
 
@@ -98,6 +100,19 @@ def test_anything_else_is_refused_by_name(tmp_path, capsys, value, named):
         load_pickle(path)
     assert str(path) in str(caught.value)
     assert capsys.readouterr().out == ""
+
+
+def test_trusted_files_are_read_as_python_reads_them(tmp_path, capsys):
+    write(tmp_path / "old.pkl", {"frames": Shell()})
+    assert load_pickle(tmp_path / "old.pkl", trusted=True) == {"frames": None}
+    assert capsys.readouterr().out == "executed\n"
+    tensor = write(tmp_path / "tensor.pkl", torch.arange(12).reshape(3, 2, 2))
+    with pytest.raises(DataError, match=r"tensor\.pkl.*torch\._utils.*trust_pickles: true"):
+        len(PickledFrames(tensor))
+    assert np.array_equal(PickledFrames(tensor, trusted=True)[[2, 0]], np.arange(12).reshape(3, 2, 2)[[2, 0]])
+    (tmp_path / "alien.pkl").write_bytes(b"\x80\x02cno_such_package\nThing\n.")
+    with pytest.raises(DataError, match=r"alien\.pkl.*'no_such_package'"):
+        load_pickle(tmp_path / "alien.pkl", trusted=True)
 
 
 def test_hand_made_attacks_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Frame picks: goldens of upstream and of public VVI code, hand-worked limits, and refused settings."""
 
 import json
+import logging
 import random
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def test_ordered_stays_in_a_window_and_repeats_short_tracklets_in_turn():
 def test_all_gives_every_frame_up_to_the_limit():
     assert FramePicker.from_config({"sample_type": "all_ordered"})(4) == [0, 1, 2, 3]
     assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 3})(4) == [0, 1, 2]
+    assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": -1})(4) == [0, 1, 2, 3]
+    with pytest.raises(ConfigError, match="frames_all_limit is 0"):
+        FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 0})
+
+
+def test_allordered_is_random_as_in_opengait_and_says_so(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    with caplog.at_level(logging.INFO, "opengait"):
+        picker = FramePicker.from_config({"sample_type": "fixed_allordered", "frames_num_fixed": 9})
+    (record,) = caplog.records
+    assert record.getMessage().startswith("sample_type fixed_allordered gives frames in random order, as in OpenGait;")
+    distributed.seed_everything(0)
+    assert picker(30) != sorted(picker(30))
     assert FramePicker.from_config({"sample_type": "all_unordered", "frames_all_limit": 9})(4) == [0, 1, 2, 3]
 
 
@@ -78,7 +92,7 @@ def test_unfixed_counts_include_both_ends():
         ({"sample_type": "fixed_unordered", "frames_num_fixed": 0}, "frames_num_fixed is 0"),
         ({"sample_type": "fixed_ordered", "frames_num_fixed": 3}, "frames_skip_num is missing"),
         ({"sample_type": "unfixed_unordered", "frames_num_min": 5, "frames_num_max": 4}, "frames_num_max is 4"),
-        ({"sample_type": "all_ordered", "frames_all_limit": -1}, "frames_all_limit is -1"),
+        ({"sample_type": "all_ordered", "frames_all_limit": -2}, "frames_all_limit is -2"),
     ],
 )
 def test_settings_that_cannot_work_are_named(cfg, message):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from opengait.data.dataset import DataSet
 from opengait.errors import ConfigError, DataError
@@ -102,7 +103,7 @@ def test_long_id_lists_are_shortened(data_cfg, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     with caplog.at_level(logging.INFO, "opengait"):
         DataSet(data_cfg, training=False)
-    assert caplog.records[-1].getMessage() == "[001, 002, 003, ..., 006], Len: 5"
+    assert caplog.records[-1].getMessage() == "[001, 002, ..., 006], Len: 5"
 
 
 def test_features_of_different_length_name_the_tracklet(data_cfg):
@@ -117,6 +118,18 @@ def test_a_damaged_file_names_tracklet_and_file(data_cfg):
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"004-nm-01-000: .*b_rgb\.pkl"):
         DataSet(data_cfg, training=False)[0]
+
+
+def test_only_trusted_files_may_hold_more_than_arrays(data_cfg, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    for name in ("a_sil", "b_rgb", "c_ratio"):
+        path = Path(data_cfg["dataset_root"]) / f"004/nm-01/000/{name}.pkl"
+        path.write_bytes(pickle.dumps(torch.ones(3, 4, 4)))
+    with pytest.raises(DataError, match=r"004-nm-01-000: .*a_sil\.pkl was not loaded: .*trust_pickles: true"):
+        DataSet(data_cfg | {"trust_pickles": 1}, training=False)[0]
+    sources, _ = DataSet(data_cfg | {"trust_pickles": True}, training=False)[0]
+    assert [source[[1]].shape for source in sources] == [(1, 4, 4)] * 3
+    assert "may run code" in caplog.text
 
 
 def test_tracklets_without_files_are_left_out(data_cfg):

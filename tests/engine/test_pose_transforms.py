@@ -1,5 +1,7 @@
 """Skeleton transforms: every one against its description written out joint by joint, with the draws it makes."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -61,10 +63,20 @@ def test_the_middle_stretch(frames, start):
     np.testing.assert_array_equal(make("SelectSequenceCenter", sequence_length=4)(poses), poses[start : start + 4])
 
 
-@pytest.mark.parametrize("kind", ["RandomSelectSequence", "SelectSequenceCenter"])
-def test_too_short_for_a_stretch(kind):
-    with pytest.raises(DataError, match=f"{kind} wants 10 frames, but a tracklet has 6"):
-        make(kind)(skeletons(6))
+def test_too_short_for_a_random_stretch():
+    with pytest.raises(DataError, match="RandomSelectSequence wants 10 frames, but a tracklet has 6"):
+        make("RandomSelectSequence")(skeletons(6))
+
+
+def test_a_tracklet_shorter_than_the_middle_stretch_is_used_whole_and_that_is_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    centre = make("SelectSequenceCenter")
+    with caplog.at_level(logging.INFO, "opengait"):
+        for frames in (9, 6, 1):
+            np.testing.assert_array_equal(centre(skeletons(frames)), skeletons(frames))
+    assert [record.getMessage() for record in caplog.records] == [
+        "SelectSequenceCenter: tracklets shorter than 10 frames, such as one of 9, are used whole."
+    ]
 
 
 def test_mirroring_about_each_frames_mean():

@@ -9,7 +9,7 @@ import pytest
 
 from opengait import distributed, registry
 from opengait.data.transform import get_transform
-from opengait.errors import ConfigError
+from opengait.errors import ConfigError, DataError
 from tests.golden import seeded
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden/opengait/transforms.npz")
@@ -192,6 +192,8 @@ def test_resolution_of_names_and_lists():
         get_transform({"prob": 1})
     with pytest.raises(ConfigError, match="did you mean BaseSilTransform"):
         make("BaseSilTransfrom")
+    with pytest.raises(DataError, match=r"'t h w c -> t c h w' does not fit frames \[7, 2\]; check the order"):
+        make("Rearrange", source="t h w c", destination="t c h w")(np.zeros((7, 2)))
     with pytest.raises(ConfigError, match="Rearrange cannot be made"):
         make("Rearrange", source="t h")
     with pytest.raises(ConfigError, match="wanted is a mapping"):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import einops
 import numpy as np
 
+from opengait.errors import DataError
+
 
 class NoOperation:
     """Hands the frames on."""
@@ -78,13 +80,22 @@ class RatioHW:
 
 
 class Rearrange:
-    """einops.rearrange from `source` to `destination`, such as "t h w c" to "t c h w"."""
+    """einops.rearrange from `source` to `destination`, such as "t h w c" to "t c h w".
+
+    Calling it on frames of other axes raises a DataError.
+    """
 
     def __init__(self, source: str, destination: str) -> None:
         self.pattern = f"{source} -> {destination}"
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        return einops.rearrange(frames, self.pattern)
+        try:
+            return einops.rearrange(frames, self.pattern)
+        except einops.EinopsError as error:
+            raise DataError(
+                f"Rearrange from {self.pattern!r} does not fit frames {list(frames.shape)}; check the order of "
+                f"`transform` against that of the tracklet's files."
+            ) from error
 
 
 class RandomHorizontalFlip:

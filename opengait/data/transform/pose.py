@@ -4,12 +4,15 @@ Draws come from the global stream of `numpy.random`, in OpenGait's order. `Mirro
 and `InversePosesPre` edit their argument, as OpenGait's do, which `TwoView` depends on; frames are copies by then.
 """
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from opengait.errors import ConfigError, DataError
 from opengait.modeling.modules.graph import LAYOUTS
+
+log = logging.getLogger("opengait")
 
 # OpenGait draws from numpy's global stream; a Generator of our own would give other numbers for the same seed.
 _random = np.random.random  # noqa: NPY002
@@ -54,24 +57,34 @@ class RandomSelectSequence:
         Raises:
             DataError: the tracklet is shorter.
         """
-        spare = _spare(poses, self.sequence_length, "RandomSelectSequence")
+        spare = len(poses) - self.sequence_length
+        if spare < 0:
+            raise DataError(
+                f"RandomSelectSequence wants {self.sequence_length} frames, but a tracklet has {len(poses)}; lower its "
+                f"sequence_length or sample more frames."
+            )
         start = _randint(0, spare) if spare else 0
         return poses[start : start + self.sequence_length]
 
 
 class SelectSequenceCenter:
-    """The middle `sequence_length` frames."""
+    """The middle `sequence_length` frames; all frames of a shorter tracklet, of which OpenGait keeps its last few."""
 
     def __init__(self, sequence_length: int = 10) -> None:
         self.sequence_length = sequence_length
+        self._told = False
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
-        """`[T, ...]` to `[sequence_length, ...]`.
-
-        Raises:
-            DataError: the tracklet is shorter.
-        """
-        start = _spare(poses, self.sequence_length, "SelectSequenceCenter") // 2
+        """`[T, ...]` to `[sequence_length, ...]`, or `[T, ...]` if that is shorter."""
+        spare = len(poses) - self.sequence_length
+        if spare < 0 and not self._told:
+            self._told = True
+            log.info(
+                "SelectSequenceCenter: tracklets shorter than %d frames, such as one of %d, are used whole.",
+                self.sequence_length,
+                len(poses),
+            )
+        start = max(spare, 0) // 2
         return poses[start : start + self.sequence_length]
 
 
@@ -168,15 +181,6 @@ class InversePosesPre:
         chosen = _random(len(poses)) <= self.probability
         poses[chosen] = poses[chosen][:, self.order]
         return poses
-
-
-def _spare(poses: np.ndarray, wanted: int, transform: str) -> int:
-    if len(poses) < wanted:
-        raise DataError(
-            f"{transform} wants {wanted} frames, but a tracklet has {len(poses)}; lower its sequence_length or sample "
-            f"more frames."
-        )
-    return len(poses) - wanted
 
 
 def _floating(poses: np.ndarray) -> np.ndarray:
