@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from opengait.command_line import count  # noqa: E402
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait.utils.command_line import count  # noqa: E402
 from opengait_ext.report import build_report  # noqa: E402
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from opengait.utils.command_line import count  # noqa: E402 - the project need not be installed
+from opengait.command_line import count  # noqa: E402 - the project need not be installed
 from opengait_ext.data import HITSZVCM  # noqa: E402
 from opengait_ext.data.hitsz_vcm import MINIMUM_FRAMES, NAME  # noqa: E402
 from opengait_ext.data.prepare_command import main  # noqa: E402

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from opengait.command_line import count
 from opengait.errors import UserError
-from opengait.utils.command_line import count
 from opengait_ext.data.prepare import FITS, PARTITION, SIZE, Source, prepare
 
 
