@@ -30,8 +30,7 @@ step() { printf '\n== %s (%d s since the start) ==\n' "$1" $((SECONDS - start));
 launch() { torchrun --standalone --nproc_per_node="$processes" opengait/main.py --cfgs "$config" "$@" "${settings[@]}"; }
 
 step "1/6 Drawing people: $data"
-python datasets/synthetic_vvi/generate.py --out "$data" --seed "$seed" --train-identities 64 --test-identities 24 \
-    --frames 18 --size 128 64 --opposite 0.1 --occlusion 0.05 --motion-blur 0.05 --workers 2
+python datasets/synthetic_vvi/generate.py --demo --out "$data" --seed "$seed" --workers 2
 
 step "2/6 Training"
 launch --phase train

@@ -13,7 +13,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a script: its own folder is on the path, the package's parent is not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from synthetic_vvi.settings import SettingsError, SyntheticConfig
+from synthetic_vvi.settings import DEMO, SettingsError, SyntheticConfig
 from synthetic_vvi.tree import prepare, write_tree
 
 __all__ = ["SettingsError", "SyntheticConfig", "generate", "main"]
@@ -43,10 +43,12 @@ def generate(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    defaults = SyntheticConfig()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    defaults = DEMO if "--demo" in arguments else SyntheticConfig()
     formatter = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=formatter)
     parser.add_argument("--out", type=Path, required=True, help="root folder of the data set")
+    parser.add_argument("--demo", action="store_true", help="what the demo draws is the default of all below")
     parser.add_argument("--train-identities", type=int, default=defaults.train_identities, help="people to train on")
     parser.add_argument(
         "--test-identities", type=int, default=defaults.test_identities, help="other people, to test on"
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes; they do not change the result")
     parser.add_argument("--force", action="store_true", help="replace a data set of other parameters")
     settings = vars(parser.parse_args(arguments))
-    out, workers, force = (settings.pop(name) for name in ("out", "workers", "force"))
+    out, workers, force, _ = (settings.pop(name) for name in ("out", "workers", "force", "demo"))
     try:
         config = SyntheticConfig(**settings)
         generate(out, config, workers=workers, force=force, progress=True)

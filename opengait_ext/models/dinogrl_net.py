@@ -77,11 +77,11 @@ class DinoGRLNet(nn.Module):
         vision_model, silhouette_generator, gait: the three steps of SASGL; all None for the appearance baseline, and no
             vision model with `GivenMasks`.
         dimension: C.
-        granularities: n_s of PBMGE.
+        granularities: n_s of PBMGE; stripes that nothing reads are not made.
         enhancement: PBMGE, which needs both streams: true for the paper's, false for none, or a table with the `type`
             of another and its arguments (see `build_enhancement`).
         num_classes: identities of the classifiers; None for a network that only describes.
-        joint_learning: whether the gait stream's losses reach SASG (Eq. 10); off is Table 6's first row.
+        joint_learning: whether the gait stream's losses reach SASG's encoders (Eq. 10); off is Table 6's first row.
         supervised: "globals" supervises the N_s features of Eq. 17, "parts" all stripes beside them, as the authors'
             release does.
         descriptor: "supervised" compares the supervised features, "parts" all stripes and enhanced features.
@@ -114,6 +114,8 @@ class DinoGRLNet(nn.Module):
                 raise ConfigError(f"model_cfg.{key} is {value!r}; it must be {known[0]!r} or {known[1]!r}.")
         if enhancement is not False and gait is None:
             raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
+        if enhancement is False and "parts" not in (supervised, descriptor):
+            granularities = ()  # nothing would read the stripes
         self.joint_learning = joint_learning
         self.supervised = supervised
         self.descriptor = descriptor
@@ -171,8 +173,7 @@ class DinoGRLNet(nn.Module):
             stream = self.supervise(appearance, None, self.appearance_heads)
             return DinoGRLOutput(stream.descriptor, stream, None, None)
         silhouettes = self.silhouettes(frames, masks)
-        enriched = silhouettes.enriched if self.joint_learning else silhouettes.enriched.detach()
-        gait = self.gait_parts(self.gait(enriched.unflatten(0, frames.shape[:2])))
+        gait = self.gait_parts(self.gait(silhouettes.enriched.unflatten(0, frames.shape[:2])))
         enhanced = self.enhancement(appearance, gait) if self.enhancement is not None else (None, None)
         appearance_stream = self.supervise(appearance, enhanced[0], self.appearance_heads)
         gait_stream = self.supervise(gait, enhanced[1], self.gait_heads)
@@ -192,7 +193,8 @@ class DinoGRLNet(nn.Module):
                 "Masks are given (data_cfg.mask_root), but this network finds its own; leave them out, or set "
                 "model_cfg.silhouette.type to masks."
             )
-        return self.silhouette_generator(self.vision_model(frames.flatten(0, 1)), tracklet=frames.shape[1])
+        features = self.vision_model(frames.flatten(0, 1))
+        return self.silhouette_generator(features, tracklet=frames.shape[1], joint=self.joint_learning)
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
         """The supervised features of a stream and, in training, their identity scores (Eq. 17)."""

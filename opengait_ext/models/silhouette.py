@@ -113,12 +113,14 @@ class SilhouetteGenerator(nn.Module):
         if mask_weights is not None:
             load_mask_encoder(self.mask_encoder, mask_weights)
 
-    def forward(self, features: VisionFeatures, tracklet: int = 1) -> Silhouettes:
+    def forward(self, features: VisionFeatures, tracklet: int = 1, joint: bool = True) -> Silhouettes:
         """The maps of f frames.
 
         Args:
             features: of the f frames, tracklet by tracklet.
             tracklet: frames of each, for `drop_prior`.
+            joint: whether what reads M trains E_m, E_g and E_a (Eq. 10). The fusion, the first layers of the gait
+                network in the authors' release, learns either way.
         """
         grid, target = features.grid, features.last
         if self.enlarge_tokens:
@@ -130,6 +132,8 @@ class SilhouetteGenerator(nn.Module):
         priors = gait_prior, appearance_prior
         if self.training and self.drop_prior:
             priors = black_out(*priors, [tracklet] * (len(target) // tracklet), self.drop_prior)
+        if not joint:
+            mask, *priors = (value if value is None else value.detach() for value in (mask, *priors))
         fused = self.fusion(*map(self.enlarge, priors))
         return Silhouettes(
             mask=mask,

@@ -1,9 +1,10 @@
 """The frozen large vision model of SASG (Section 3.2): patch features of its last and of four intermediate layers.
 
 The reference is DINOv2 ViT-S/14 (Oquab et al., 2024) as BigGait uses it. Any vision transformer of timm takes its
-place by name.
+place by name (Table 7 with rows of one's own: DINOv3, CLIP, MAE, SigLIP).
 """
 
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any, Literal
 import timm
 import torch
 import torch.nn.functional as F
-from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
@@ -20,6 +22,10 @@ from opengait_ext.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from opengait_ext.models.weights import load_exactly, read_weights
 
 STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+# timm builds DINOv3 and other transformers with rotary positions as Eva.
+Transformer = VisionTransformer | Eva
+# In place of a file: the weights that timm fetches for the name, whose tag says which.
+FROM_TIMM = "timm"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "autocast": None}
 
 
@@ -43,9 +49,9 @@ class FrozenVisionModel(nn.Module):
     """A timm vision transformer that is never trained: no gradients, always in evaluation mode.
 
     Args:
-        name: timm's name of a plain vision transformer.
-        weights: file with its weights (timm's, DINOv2's original or another layout that timm reads), or None for
-            random ones.
+        name: timm's name of a plain vision transformer, with or without a tag.
+        weights: file with its weights (timm's, DINOv2's original or another layout that timm reads), "timm" for those
+            that timm itself fetches and keeps, or None for random ones.
         layers: zero-based indices of the blocks whose tokens are concatenated. The paper's "2nd, 5th, 8th, and final"
             are DINOv2's own zero-based 2, 5, 8 and 11.
         image_size: (height, width) in pixels that frames are resized to, bilinearly.
@@ -73,13 +79,13 @@ class FrozenVisionModel(nn.Module):
             raise ConfigError(f"vision_model.precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
         self.layers = tuple(layers)
         self.image_size = tuple(image_size)
-        self.transformer = build_transformer(name, self.image_size, arguments or {})
+        self.transformer = build_transformer(name, self.image_size, arguments or {}, fetch=weights == FROM_TIMM)
         depth = len(self.transformer.blocks)
         if not self.layers or not all(0 <= layer < depth for layer in self.layers):
             raise ConfigError(
                 f"vision_model.layers is {list(layers)}, but {name} has blocks 0 to {depth - 1} (zero-based)."
             )
-        if weights is not None:
+        if weights not in (None, FROM_TIMM):
             load_transformer_weights(self.transformer, weights, name)
         self.grid = tuple(self.transformer.patch_embed.grid_size)
         self.channels = self.transformer.embed_dim
@@ -117,28 +123,41 @@ class FrozenVisionModel(nn.Module):
         return torch.autocast(device.type, dtype=self.dtype if half else None, enabled=half)
 
 
-def build_transformer(name: str, image_size: tuple[int, int], arguments: dict[str, Any]) -> VisionTransformer:
-    """An untrained timm vision transformer for that input size.
+def build_transformer(
+    name: str, image_size: tuple[int, int], arguments: dict[str, Any], fetch: bool = False
+) -> Transformer:
+    """A timm vision transformer for that input size, untrained, or with the weights that timm fetches for it.
 
     Raises:
         ConfigError: timm has no such model, it is no plain vision transformer, or the size is not a whole number of
             patches.
+        CheckpointError: timm cannot fetch the weights.
     """
-    if name not in timm.list_models():
+    if not timm.is_model(name):
         raise ConfigError(f"timm {timm.__version__} has no model {name!r}; `timm.list_models('vit*')` lists them.")
     try:
         model = timm.create_model(name, pretrained=False, num_classes=0, img_size=image_size, **arguments)
     except TypeError as error:
         raise ConfigError(f"vision_model {name} does not take these arguments: {error}.") from error
-    if not isinstance(model, VisionTransformer):
+    except RuntimeError as error:
+        raise ConfigError(f"timm cannot build the vision_model {name}: {error}.") from error
+    if not isinstance(model, Transformer):
         raise ConfigError(f"{name} is no plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
         raise ConfigError(f"vision_model.image_size {list(image_size)} is not a multiple of {name}'s patch, {patch}.")
-    return model
+    if not fetch:
+        return model
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, img_size=image_size, **arguments)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"timm cannot fetch its weights of {name} ({str(error).splitlines()[0]}); name a file with "
+            f"model_cfg.vision_model.weights instead."
+        ) from error
 
 
-def input_change(model: VisionTransformer) -> tuple[Tensor, Tensor]:
+def input_change(model: Transformer) -> tuple[Tensor, Tensor]:
     """Scale and shift, each (1, 3, 1, 1), from ImageNet's statistics to those that timm notes for the model.
 
     CLIP, SigLIP and timm's own vision transformers were trained with other means and deviations than DINOv2.
@@ -149,7 +168,7 @@ def input_change(model: VisionTransformer) -> tuple[Tensor, Tensor]:
     return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1)
 
 
-def load_transformer_weights(model: VisionTransformer, path: str, name: str) -> None:
+def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
     """Load a weight file into `model`, resampling the position table to the model's grid where they differ.
 
     Raises:
@@ -163,14 +182,15 @@ def load_transformer_weights(model: VisionTransformer, path: str, name: str) -> 
     else:
         # timm's reader indexes into what it takes for its own layouts, so a foreign table fails inside it.
         try:
-            state = checkpoint_filter_fn(state, model)
+            # Every family of timm has a reader of its own.
+            state = sys.modules[type(model).__module__].checkpoint_filter_fn(state, model)
         except (KeyError, RuntimeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} does not fit {purpose}: {type(error).__name__} on {error}.") from error
     state = {key: value for key, value in state.items() if not key.startswith(("head.", "fc_norm."))}
     load_exactly(model, state, path, purpose)
 
 
-def resample_dinov2_positions(table: Tensor, model: VisionTransformer, path: str) -> Tensor:
+def resample_dinov2_positions(table: Tensor, model: Transformer, path: str) -> Tensor:
     """DINOv2's position table (1, 1 + side*side, c) on the model's grid, as the original code does it.
 
     The original enlarges the target by 0.1 before it computes the scale factor and interpolates without antialiasing;

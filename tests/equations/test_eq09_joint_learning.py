@@ -17,8 +17,8 @@ def test_gait_gradient_in_sasg(joint, encoder):
     out = network(*tiny_batch())
     (out.gait.logits.square().sum() + out.gait.supervised.square().sum()).backward()
     assert reached(network, encoder) is joint
-    extractor = network.gait.stages.layer4[-1].conv2.weight
-    assert extractor.grad.abs().sum() > 0, "E_gait itself always learns"
+    for layer in (network.gait.stages.layer4[-1].conv2, network.silhouette_generator.fusion.pre_part.conv1):
+        assert layer.weight.grad.abs().sum() > 0, "E_gait and the fusion before it always learn"
 
 
 def test_the_frozen_model_never_gets_a_gradient_and_stays_in_evaluation():

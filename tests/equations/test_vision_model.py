@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
+from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.models.vision_model import FrozenVisionModel
 from tests.golden import seeded
 
@@ -65,3 +67,51 @@ def test_a_model_trained_with_other_statistics_gets_its_own():
     ).view(1, 3, 1, 1)
     own = model.transformer.forward_features((pixels - mean) / std)[:, 1:]
     assert torch.allclose(model(imagenet).last, own, atol=1e-5)
+
+
+OTHERS = [
+    "vit_small_patch16_dinov3",
+    "vit_base_patch16_clip_224.openai",
+    "vit_base_patch16_224.mae",
+    "vit_base_patch16_siglip_224",
+]
+NARROW = {"depth": 2, "embed_dim": 32, "num_heads": 2}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_transformers_take_its_place(name, tmp_path):
+    """From a file in timm's layout and from timm itself, on another grid than the weights were trained on."""
+    torch.manual_seed(0)
+    state = timm.create_model(name, num_classes=0, **NARROW).state_dict()
+    file = tmp_path / "weights.pth"
+    torch.save(state, file)
+    shape = {"layers": [0, 1], "image_size": (64, 32)}
+    own = FrozenVisionModel(name, str(file), arguments=NARROW, **shape)
+    fetched = FrozenVisionModel(
+        name, "timm", arguments=NARROW | {"pretrained_cfg_overlay": {"file": str(file), "hf_hub_id": None}}, **shape
+    )
+    assert torch.equal(own.transformer.blocks[1].mlp.fc1.weight, state["blocks.1.mlp.fc1.weight"])
+    frames = torch.randn(2, 3, 128, 64)
+    features = own(frames)
+    assert features.grid == (4, 2) and features.last.shape == (2, 8, 32) and features.layers.shape == (2, 8, 64)
+    assert torch.equal(features.last, fetched(frames).last)
+    assert not torch.equal(features.last[0], features.last[1])
+
+
+def test_weights_that_timm_cannot_fetch_are_one_sentence(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no network\nand much more")
+
+    build = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda *a, **k: refuse() if k["pretrained"] else build(*a, **k))
+    with pytest.raises(CheckpointError, match=r"weights of vit_base_patch16_224.mae \(no network\); name a file"):
+        FrozenVisionModel("vit_base_patch16_224.mae", "timm", image_size=(64, 32), arguments=NARROW)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("vit_none", "has no model"), ("vit_base_patch16_224.none", "cannot build"), ("mixer_s32_224", "no plain vision")],
+)
+def test_a_name_that_stands_for_no_transformer(name, message):
+    with pytest.raises(ConfigError, match=message):
+        FrozenVisionModel(name, image_size=(224, 224))

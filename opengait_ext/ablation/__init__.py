@@ -1,0 +1,21 @@
+"""Tables 3 to 9 and Figure 4 of the paper as plans: which rows, trained on what, and the table that comes out."""
+
+from opengait_ext.ablation.devices import Device, devices_of
+from opengait_ext.ablation.jobs import DATA, Job, plan_jobs
+from opengait_ext.ablation.launch import run_jobs
+from opengait_ext.ablation.results import MeasuredTable, measure
+from opengait_ext.ablation.tables import Row, Table, read_tables
+
+__all__ = [
+    "DATA",
+    "Device",
+    "Job",
+    "MeasuredTable",
+    "Row",
+    "Table",
+    "devices_of",
+    "measure",
+    "plan_jobs",
+    "read_tables",
+    "run_jobs",
+]

@@ -1,0 +1,124 @@
+"""Running jobs side by side as processes of the engine; what was done is not done again."""
+
+import os
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO
+
+from opengait_ext.ablation.devices import Device
+from opengait_ext.ablation.jobs import Job
+
+STOPS_WITHIN = 20  # seconds that a process has to end before it is killed
+
+
+class RunFailed(Exception):
+    """A run ended with an error; the message is its own."""
+
+
+def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str], None]) -> dict[Job, str]:
+    """Train and test every job that is not done, as many at a time as there are devices.
+
+    A training that was interrupted goes on from its newest checkpoint.
+
+    Args:
+        tell: takes a line about every run that starts or ends.
+
+    Returns:
+        What went wrong, for each job that failed; the others go on.
+
+    Raises:
+        KeyboardInterrupt: after the running processes were ended.
+    """
+    waiting = [job for job in jobs if not job.done]
+    for job in waiting:
+        job.write_config()
+    runner = _Runner(len(jobs) - len(waiting), len(jobs), tell)
+    free: queue.SimpleQueue[Device] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def work(job: Job) -> None:
+        device = free.get()
+        try:
+            runner.run(job, device)
+        finally:
+            free.put(device)
+
+    with ThreadPoolExecutor(len(devices)) as pool:
+        futures = [pool.submit(work, job) for job in waiting]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            runner.stop()
+            raise
+    return runner.failures
+
+
+class _Runner:
+    def __init__(self, done: int, total: int, tell: Callable[[str], None]) -> None:
+        self.done = done
+        self.total = total
+        self.tell = tell
+        self.failures: dict[Job, str] = {}
+        self.processes: list[subprocess.Popen] = []
+        self.lock = threading.Lock()
+        self.stopped = False
+
+    def run(self, job: Job, device: Device) -> None:
+        start = time.monotonic()
+        self.tell(f"{job.title}: starts on {device.title}")
+        try:
+            with job.log.open("a", encoding="utf-8") as log:
+                newest = job.newest_checkpoint()
+                if newest < job.total:
+                    self.phase(job, device, log, "train", *(["--iter", str(newest)] if newest else []))
+                self.phase(job, device, log, "test", "--iter", str(job.total))
+        except RunFailed as error:
+            self.failures[job] = str(error)
+        with self.lock:
+            self.done += 1
+        if not self.stopped:
+            ended = self.failures.get(job) or f"done in {time.monotonic() - start:.0f} s"
+            self.tell(f"[{self.done}/{self.total}] {job.title}: {ended}")
+
+    def phase(self, job: Job, device: Device, log: IO[str], phase: str, *more: str) -> None:
+        command = [*device.command, "--cfgs", str(job.config_file), "--phase", phase, *more]
+        begun = log.tell()
+        with self.lock:
+            if self.stopped:
+                raise RunFailed("stopped")
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | device.environment
+            )
+            self.processes.append(process)
+        status = process.wait()
+        self.processes.remove(process)
+        if status:
+            raise RunFailed(_reason(job, begun) or f"the {phase} ended with status {status}; see {job.log}")
+
+    def stop(self) -> None:
+        """End what runs."""
+        with self.lock:
+            self.stopped = True
+            running = list(self.processes)
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _reason(job: Job, begun: int) -> str | None:
+    """The engine's own sentence, if it wrote one after position `begun` of the log."""
+    with job.log.open(encoding="utf-8", errors="replace") as log:
+        log.seek(begun)
+        told = [line.removeprefix("error: ").strip() for line in log if line.startswith("error: ")]
+    return told[-1] if told else None

@@ -1,0 +1,174 @@
+"""The table that comes out: what was measured, mean and spread over seeds, beside what the paper prints."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opengait.utils.files import from_here
+from opengait_ext.ablation.jobs import DATA, Job
+from opengait_ext.ablation.tables import Row, Table
+
+# The paper's columns.
+NUMBERS = tuple((name, key) for name in ("infrared_to_visible", "visible_to_infrared") for key in ("rank1", "map"))
+HEADS = ("IR→VIS R@1", "mAP", "VIS→IR R@1", "mAP")
+_PAPER = {
+    "synthetic": "another data set and other networks, so at most the order of the rows compares",
+    "hitsz": "on the same data set",
+    "bupt": "on another data set, so at most the order of the rows compares",
+}
+
+
+@dataclass(frozen=True)
+class MeasuredRow:
+    """A row with what its runs gave.
+
+    Attributes:
+        runs: {seed: the four numbers in percent, in the order of `NUMBERS`} of the runs that are done.
+        failures: {seed: what went wrong}.
+    """
+
+    row: Row
+    runs: Mapping[int, Sequence[float]]
+    failures: Mapping[int, str]
+
+    @property
+    def means(self) -> list[float] | None:
+        """Over the seeds."""
+        return [statistics.fmean(values) for values in zip(*self.runs.values(), strict=True)] if self.runs else None
+
+    @property
+    def spreads(self) -> list[float] | None:
+        """Standard deviations over the seeds; None with less than two."""
+        columns = zip(*self.runs.values(), strict=True)
+        return [statistics.stdev(values) for values in columns] if len(self.runs) > 1 else None
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """A table with what its runs gave.
+
+    Attributes:
+        data: key of `DATA`.
+        seeds: that were asked for.
+        facts: from a test's protocol card, for the sentence below the table.
+    """
+
+    table: Table
+    data: str
+    seeds: Sequence[int]
+    rows: Sequence[MeasuredRow]
+    facts: Mapping[str, Any]
+
+    def as_markdown(self) -> str:
+        """The table, and below it what its numbers are."""
+        columns = [*self.table.columns, *HEADS, *(f"*paper* {head}" for head in HEADS)]
+        lines = [f"### {self.table.heading}: {self.table.title}", ""]
+        lines += [_line(columns), _line(["---"] * len(self.table.columns) + ["---:"] * 2 * len(HEADS))]
+        notes: list[str] = []
+        for row in self.rows:
+            lines.append(_line([*_marked(row.row, self.data, notes), *_measured(row), *_published(row.row)]))
+        return "\n".join([*lines, "", *self._sentences(notes)]) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs; percent."""
+        return {
+            "table": self.table.heading,
+            "title": self.table.title,
+            "data": DATA[self.data].title,
+            "seeds": list(self.seeds),
+            "facts": dict(self.facts),
+            "numbers": [f"{direction}.{key}" for direction, key in NUMBERS],
+            "rows": [
+                {
+                    "row": row.row.name,
+                    "cells": dict(zip(self.table.columns, row.row.cells, strict=True)),
+                    "runs": {str(seed): list(values) for seed, values in row.runs.items()},
+                    "mean": row.means,
+                    "standard_deviation": row.spreads,
+                    "paper_on_hitsz_vcm": row.row.paper,
+                    "failures": {str(seed): text for seed, text in row.failures.items()},
+                    "note": row.row.notes.get(self.data),
+                }
+                for row in self.rows
+            ],
+        }
+
+    def _sentences(self, notes: Sequence[str]) -> list[str]:
+        seeds = f"seed {self.seeds[0]}" if len(self.seeds) == 1 else f"seeds {', '.join(map(str, self.seeds))}"
+        spread = "" if len(self.seeds) == 1 else ", mean ± standard deviation over"
+        facts = "".join(f"; {key} {value}" for key, value in self.facts.items())
+        lines = [f"- Measured on {DATA[self.data].title}{spread or ','} {seeds}{facts}. Percent."]
+        if self.data == "synthetic":
+            lines.append("- Each seed has people, cameras and walks of its own, and a training of its own.")
+        if any(row.row.paper for row in self.rows):
+            lines.append(
+                f"- *paper*: printed in {self.table.heading} of the paper, measured by its authors on HITSZ-VCM; "
+                f"{_PAPER[self.data]}."
+            )
+        lines += [f"- ({number}) {note}." for number, note in enumerate(notes, start=1)]
+        left_out = [row for row in self.table.rows if row not in [measured.row for measured in self.rows]]
+        if left_out:
+            names = ", ".join(" ".join(filter(None, row.cells)) for row in left_out)
+            lines.append(f"- Not on {DATA[self.data].title}: {names}.")
+        for row in self.rows:
+            lines += [f"- {row.row.name}, seed {seed}, failed: {text}" for seed, text in row.failures.items()]
+        return lines
+
+
+def measure(
+    table: Table, data: str, seeds: Sequence[int], jobs: Sequence[Job], failures: Mapping[Job, str]
+) -> MeasuredTable:
+    """Collect what the jobs of a table have given so far.
+
+    Raises:
+        DataError: a test's file is damaged.
+    """
+    rows, facts = [], {}
+    for row in table.on(data):
+        own = [job for job in jobs if job.row == row.name]
+        tests = {job.seed: job.results() for job in own if job.done}
+        facts = facts or next((_facts(test, job) for test in tests.values() for job in own), {})
+        numbers = {
+            seed: [100 * test["results"][direction][key] for direction, key in NUMBERS] for seed, test in tests.items()
+        }
+        rows.append(MeasuredRow(row, numbers, {job.seed: failures[job] for job in own if job in failures}))
+    return MeasuredTable(table, data, seeds, rows, facts)
+
+
+def _facts(test: Mapping[str, Any], job: Job) -> dict[str, Any]:
+    card = test.get("card") or {}
+    frames = card.get("frames") or {}
+    return {
+        "protocol": card.get("protocol"),
+        "frames": frames.get("frames_num_fixed"),
+        "iterations": job.total,
+        "configuration": from_here(job.config_file.parents[2]) + "/<row>/seed-<n>/config.yaml",
+    }
+
+
+def _marked(row: Row, data: str, notes: list[str]) -> list[str]:
+    """The row's cells, the first with the number of its note; a new note is added to `notes`."""
+    note = row.notes.get(data)
+    if note is None:
+        return list(row.cells)
+    if note not in notes:
+        notes.append(note)
+    return [f"{row.cells[0]} ({notes.index(note) + 1})", *row.cells[1:]]
+
+
+def _measured(row: MeasuredRow) -> list[str]:
+    means, spreads = row.means, row.spreads
+    if means is None:
+        return ["-"] * len(NUMBERS)
+    return [
+        f"{mean:.1f}" if spreads is None else f"{mean:.1f} ± {spreads[place]:.1f}" for place, mean in enumerate(means)
+    ]
+
+
+def _published(row: Row) -> list[str]:
+    return ["-"] * len(NUMBERS) if row.paper is None else [f"*{value:.1f}*" for value in row.paper]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,109 @@
+"""The rows of the paper's ablations, as `tables.json` beside this file keeps them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("tables.json")
+FULL = "full"
+FIGURE4 = "figure4"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: one network, trained with one configuration.
+
+    Attributes:
+        config: name of its file in `configs/ablation`, without suffix.
+        cells: what stands in the table's own columns.
+        paper: IR to VIS Rank-1 and mAP, VIS to IR Rank-1 and mAP, in percent, on HITSZ-VCM; None if it is not there.
+        weights: loss weights that it changes, by `log_prefix` (Figure 4).
+        data: the data sets that it exists on; None for all.
+        notes: remarks, by data set.
+    """
+
+    config: str
+    cells: tuple[str, ...]
+    paper: tuple[float, float, float, float] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    data: tuple[str, ...] | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Names its runs; rows of several tables that are the same network share it."""
+        changed = "_".join(f"{loss}_{value:g}" for loss, value in self.weights.items())
+        return f"{FIGURE4}_{changed}" if changed else self.config
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One curve of Figure 4: a loss weight that is varied while the others stay.
+
+    Attributes:
+        symbol: the paper's name of the weight.
+        loss: its `log_prefix`.
+        values: tried values; `centre`, the paper's choice, is one of them.
+    """
+
+    symbol: str
+    loss: str
+    values: tuple[float, ...]
+    centre: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """An ablation of the paper.
+
+    Attributes:
+        name: "3" to "9", or "figure4".
+        title: what is compared.
+        columns: heads of the rows' `cells`.
+        sweeps: of Figure 4, whose rows are in the same order; empty for tables.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    sweeps: tuple[Sweep, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Such as "Table 3"."""
+        return "Figure 4" if self.name == FIGURE4 else f"Table {self.name}"
+
+    @property
+    def file(self) -> str:
+        """Such as "table3": its files' name without suffix."""
+        return self.name if self.name == FIGURE4 else f"table{self.name}"
+
+    def on(self, data: str) -> tuple[Row, ...]:
+        """The rows that exist on a data set."""
+        return tuple(row for row in self.rows if row.data is None or data in row.data)
+
+
+def read_tables(file: Path = FILE) -> dict[str, Table]:
+    """Every ablation by its name, in the paper's order."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    tables = {
+        name: Table(name, table["title"], tuple(table["columns"]), tuple(map(_row, table["rows"])))
+        for name, table in content["tables"].items()
+    }
+    sweeps = tuple(Sweep(**entry | {"values": tuple(entry["values"])}) for entry in content[FIGURE4])
+    rows = tuple(_point(sweeps, sweep, value) for sweep in sweeps for value in sweep.values)
+    columns = tuple(sweep.symbol for sweep in sweeps)
+    return tables | {FIGURE4: Table(FIGURE4, "weights of the losses", columns, rows, sweeps)}
+
+
+def _row(entry: dict[str, Any]) -> Row:
+    tuples = {key: tuple(entry[key]) for key in ("cells", "paper", "data") if key in entry}
+    return Row(**entry | tuples)
+
+
+def _point(sweeps: tuple[Sweep, ...], varied: Sweep, value: float) -> Row:
+    cells = tuple(f"{value if sweep is varied else sweep.centre:g}" for sweep in sweeps)
+    return Row(FULL, cells, weights={} if value == varied.centre else {varied.loss: value})
