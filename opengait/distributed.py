@@ -51,19 +51,26 @@ def device() -> torch.device:
 
 
 def start(timeout_minutes: float = 30) -> None:
-    """Join the process group that torchrun describes: nccl on CUDA, gloo on CPU; nothing to do under plain `python`."""
-    if is_initialized() or "RANK" not in os.environ:
+    """Join the process group that torchrun describes, or form one of this process alone; nccl on CUDA, gloo on CPU.
+
+    The group of one is for model files that ask `torch.distributed` itself for rank and world size, as OpenGait's do.
+    """
+    if is_initialized():
         return
     here = device()
     if here.type == "cuda":
         torch.cuda.set_device(here)
     backend = "nccl" if here.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    timeout = timedelta(minutes=timeout_minutes)
+    if "RANK" in os.environ:
+        dist.init_process_group(backend, timeout=timeout)
+    else:
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1, timeout=timeout)
 
 
-def stop() -> None:
-    """Leave the process group, if there is one."""
-    if is_initialized():
+def stop(failed: bool = False) -> None:
+    """Leave the process group, if there is one; after a failure only if that cannot mean waiting for other ranks."""
+    if is_initialized() and not (failed and world_size() > 1):
         dist.destroy_process_group()
 
 
@@ -119,13 +126,18 @@ def mix_seed(*values: int | str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
+def seed_cpu(seed: int) -> None:
+    """Seed python, numpy and torch on the CPU; the GPU's stream, which `torch.manual_seed` reaches into, goes on."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.default_generator.manual_seed(seed)
+
+
 @contextmanager
 def isolated_random(seed: int) -> Iterator[None]:
     """Run a block on its own random streams (python, numpy, torch CPU) and leave the surrounding ones untouched."""
     state = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002
-    torch.default_generator.manual_seed(seed)
+    seed_cpu(seed)
     try:
         yield
     finally:

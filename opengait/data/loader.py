@@ -186,8 +186,10 @@ class _Batches(torch.utils.data.Dataset):
         key, positions, indices = request
         prepared = []
         try:
-            for position, index in zip(positions, indices, strict=True):
-                with distributed.isolated_random(distributed.mix_seed(self.seed, key, position)):
+            # Saved once and not for each item: numpy takes as long over its state as a frame takes to decode.
+            with distributed.isolated_random(self.seed):
+                for position, index in zip(positions, indices, strict=True):
+                    distributed.seed_cpu(distributed.mix_seed(self.seed, key, position))
                     prepared.append(self.collate.prepare(self.dataset[index]))
             return self.collate.join(prepared)
         except UserError as error:

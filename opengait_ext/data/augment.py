@@ -34,8 +34,8 @@ class Normalise:
     """uint8 frames (0 to 255) to float32 with ImageNet's mean and deviation; all that happens to frames in test."""
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        self.mean = torch.tensor(mean, dtype=torch.float32).view(1, -1)
-        self.std = torch.tensor(std, dtype=torch.float32).view(1, -1)
+        self.mean = torch.tensor(mean, dtype=torch.float32)
+        self.std = torch.tensor(std, dtype=torch.float32)
 
     def __call__(self, x: Frames) -> torch.Tensor:
         return normalise(torch.as_tensor(x), self.mean, self.std)

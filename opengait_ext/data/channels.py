@@ -6,6 +6,7 @@ of the channels for each frame say what happens (`opengait_ext.data.augment` dra
 
 from itertools import groupby
 
+import cv2
 import torch
 from torch import Tensor
 
@@ -36,17 +37,42 @@ def finish(frames: Tensor, rectangles: Tensor, sources: Tensor, out: Tensor | No
         `out`, or a new tensor of its kind on the frames' device.
     """
     taken = TAKEN[sources.long()]
-    mean, std, fill = (torch.tensor(values)[taken] for values in (IMAGENET_MEAN, IMAGENET_STD, ERASED))
-    x = normalise(take_channels(frames, taken), mean, std, out)
-    erase(x, rectangles, fill)
+    mean, std, fill = (torch.tensor(values) for values in (IMAGENET_MEAN, IMAGENET_STD, ERASED))
+    x = normalise(frames, mean, std, out, taken)
+    erase(x, rectangles, fill[taken])
     return make_grey(x, sources)
 
 
-def normalise(frames: Tensor, mean: Tensor, std: Tensor, out: Tensor | None = None) -> Tensor:
-    """Frames 0 to 255, `[n, c, h, w]`, as float32 (x / 255 - mean) / std; `mean` and `std` are `[n, c]` or `[1, c]`."""
+def normalise(
+    frames: Tensor, mean: Tensor, std: Tensor, out: Tensor | None = None, taken: Tensor | None = None
+) -> Tensor:
+    """Frames 0 to 255 as float32 (x / 255 - mean) / std, bytes on the CPU by table and all others by calculation.
+
+    Args:
+        frames: `[n, c, h, w]`.
+        mean, std: `[c]`, or `[1]` for all channels.
+        out: float32 `[n, c, h, w]` to write into.
+        taken: `[n, c]` on the CPU, the channel of a frame that each of its channels becomes; None leaves them.
+    """
     x = torch.empty(frames.shape, dtype=torch.float32, device=frames.device) if out is None else out
-    mean, std = (value[:, :, None, None].to(x.device, non_blocking=True) for value in (mean, std))
+    mean, std = (value.expand(frames.shape[1]) for value in (mean, std))
+    if frames.device.type == "cpu" and frames.dtype == torch.uint8 and x.is_contiguous():
+        return look_up(frames, mean, std, x, taken)
+    if taken is not None:
+        frames, mean, std = take_channels(frames, taken), mean[taken], std[taken]
+    mean, std = (value[..., None, None].to(x.device, non_blocking=True) for value in (mean, std))
     return x.copy_(frames).div_(255).sub_(mean).div_(std)
+
+
+def look_up(frames: Tensor, mean: Tensor, std: Tensor, out: Tensor, taken: Tensor | None) -> Tensor:
+    """`normalise` of bytes: the 256 values of a channel are calculated once, then pixels are gone over a single time."""
+    tables = torch.arange(256, dtype=torch.float32).div(255).sub(mean[:, None]).div(std[:, None]).numpy()
+    planes, into = frames.numpy(), out.numpy()
+    channels_of = [list(range(len(mean)))] * len(frames) if taken is None else taken.tolist()
+    for frame, channels in enumerate(channels_of):
+        for channel, source in enumerate(channels):
+            cv2.LUT(planes[frame, source], tables[source], into[frame, channel])
+    return out
 
 
 def take_channels(frames: Tensor, taken: Tensor) -> Tensor:

@@ -7,13 +7,12 @@ both indices; where an item begins, the data set starts the streams anew from th
 (seed, number), whatever the processes, the workers and where the run was resumed.
 """
 
-import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
+from opengait import distributed
 from opengait_ext.data.tracklet import Modality, line_of
 
 Pair = tuple[int, tuple[int, ...]]
@@ -45,10 +44,7 @@ def start_draws(index: int) -> None:
     The engine's loader restores the streams after each item.
     """
     if isinstance(index, PairedIndex):
-        random.seed(index.draw)
-        np.random.seed(index.draw % 2**32)  # noqa: NPY002 - the stream that frame picks draw from
-        # Not torch.manual_seed, which would reach into the GPU's stream.
-        torch.default_generator.manual_seed(index.draw)
+        distributed.seed_cpu(index.draw)
 
 
 def share_draws(visible: Sequence[int], infrared: Sequence[int]) -> tuple[list[PairedIndex], list[PairedIndex]]:

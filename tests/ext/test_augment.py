@@ -18,7 +18,15 @@ from opengait_ext.data.augment import (
     Normalise,
     PadCrop,
 )
-from opengait_ext.data.channels import GREY, UNCHANGED, erase_everywhere, erase_one_by_one, finish, take_channels
+from opengait_ext.data.channels import (
+    GREY,
+    UNCHANGED,
+    erase_everywhere,
+    erase_one_by_one,
+    finish,
+    normalise,
+    take_channels,
+)
 
 LUMA = (0.2989, 0.5870, 0.1140)
 VISIBLE, INFRARED = ["0001", "visible", "c1-t00001"], ["0001", "infrared", "c1-t00001"]
@@ -52,6 +60,23 @@ def test_normalise_by_hand():
         assert torch.allclose(y[0, channel], torch.tensor(-IMAGENET_MEAN[channel] / IMAGENET_STD[channel]))
         assert torch.allclose(y[1, channel], torch.tensor((1 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]))
     assert x[1].min() == 255, "the input is left alone"
+
+
+@pytest.mark.parametrize("size", [(16, 8), (7, 1), (1, 5), (33, 17)])
+def test_bytes_by_table_are_floats_by_calculation(size):
+    """Bit for bit, whatever the size, so that a run on bytes and one on floats do not part."""
+    x = torch.randint(0, 256, (5, 3, *size), dtype=torch.uint8)
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    taken = torch.tensor([[0, 1, 2], [2, 2, 2], [1, 1, 1], [0, 0, 0], [0, 1, 2]])
+    for channels in (None, taken):
+        out = torch.full(x.shape, 9.0)
+        assert normalise(x, mean, std, out, channels) is out
+        assert torch.equal(out, normalise(x.float(), mean, std, taken=channels))
+    assert torch.equal(normalise(x, mean, std)[1], normalised(x)[1])
+    strided = torch.empty(2, 3, size[0], size[1] * 5).permute(1, 0, 2, 3)[..., ::5]
+    assert torch.equal(
+        normalise(x[:3, :2], mean[:1], std[:1], strided), normalise(x[:3, :2].float(), mean[:1], std[:1])
+    )
 
 
 def shift_of(x, y, pad):
