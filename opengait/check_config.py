@@ -231,6 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(text_of(check(cfgs, args.depth), cfgs["model_cfg"]["model"]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
+        distributed.stop(failed=True)
         return 2
     distributed.stop()
     return 0

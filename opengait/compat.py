@@ -4,6 +4,8 @@ There, `opengait/` itself is on `sys.path`, so model files say `from utils impor
 ...`, `from modeling.base_model import BaseModel` or `from ..modules import ...`. Here those names mean the modules of
 this package: the *same* module objects, so that there is one registry, one logger and one `BaseModel`.
 
+Files for OpenGait also say `tensor.cuda()`; without a CUDA device that returns its argument in them.
+
 The names are common ones, and a program may have a `utils` or `data` package of its own. Hence two rules:
 
 - Import statements in the files of a model folder (at the top or inside a function) always mean this package. They are
@@ -19,12 +21,16 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
+
+import torch
 
 from opengait.errors import ConfigError
 from opengait.utils.messages import get_msg_mgr
@@ -57,11 +63,35 @@ def _import(
     return module if "." not in name else importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
 
 
+def _to_cuda(value: Any, *args: Any, **kwargs: Any) -> Any:
+    """What `value.cuda(...)` in a model file calls: without a CUDA device everything is where it should be already."""
+    if isinstance(value, torch.Tensor | torch.nn.Module) and not torch.cuda.is_available():
+        return value
+    return value.cuda(*args, **kwargs)
+
+
+class _WithoutCuda(ast.NodeTransformer):
+    """Turns `value.cuda(...)` into `_to_cuda(value, ...)`; `torch.cuda` and its functions stay."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802 (ast's name)
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
+            function = ast.copy_location(ast.Name(_to_cuda.__name__, ast.Load()), node.func)
+            node = ast.copy_location(ast.Call(function, [node.func.value, *node.args], node.keywords), node)
+        return node
+
+
 class _ModelFile(SourceFileLoader):
-    """Runs a file of a model folder with the import statement above."""
+    """Runs a file of a model folder with the import statement and the `cuda()` above."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        # Always from the source: OpenGait itself may work on the same folder, and must not find this in a cache there.
+        path = self.get_filename(fullname)
+        tree = ast.parse(self.get_data(path), path)
+        return compile(_WithoutCuda().visit(tree), path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
+        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, _to_cuda.__name__: _to_cuda}
         super().exec_module(module)
 
 
@@ -127,23 +157,24 @@ class SkippedFiles:
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
-    def add(self, file: Path, error: ImportError) -> None:
+    def add(self, file: Path, error: Exception) -> None:
         """Remember the classes that `file` (or a package's `__init__.py`) would have defined, and log one line."""
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            lack = f"the package {error.name.partition('.')[0]!r} is not installed"
-            if _real_name(error.name) or error.name.partition(".")[0] == __package__:
-                lack = f"the engine has no module {error.name!r}"
-        else:
-            lack = str(error)
+        lack = _what_failed(error, file.parent)
         get_msg_mgr().log_info(f"Skipped model file {file.name}: {lack}.")
         source = file / "__init__.py" if file.is_dir() else file
-        for node in ast.parse(source.read_bytes()).body:
-            if isinstance(node, ast.ClassDef):
-                self._reasons[node.name] = f"{file} could not be imported: {lack}"
+        # Not parsed, since a file that is not valid Python is skipped too.
+        for name in re.findall(rb"^class\s+(\w+)", source.read_bytes(), re.MULTILINE):
+            self._reasons[name.decode()] = f"{file} could not be imported: {lack}"
 
     def forget(self, name: str) -> None:
         """Another file has the class."""
         self._reasons.pop(name, None)
+
+    def reason(self, name: str) -> str | None:
+        """A sentence on why the class `name` is missing, if it was in a skipped file."""
+        if name not in self._reasons:
+            return None
+        return f"Model {name} is not available, because {self._reasons[name]}. Install it, or fix that."
 
     def explain(self, name: str) -> None:
         """Raise why the class `name` is missing, if it was in a skipped file.
@@ -151,11 +182,35 @@ class SkippedFiles:
         Raises:
             ConfigError: names the file and what it lacks.
         """
-        if name in self._reasons:
-            raise ConfigError(f"Model {name} is not available, because {self._reasons[name]}. Install it, or fix that.")
+        if (reason := self.reason(name)) is not None:
+            raise ConfigError(reason)
+
+
+def _what_failed(error: Exception, folder: Path) -> str:
+    """In a few words, without a full stop; of errors of any kind also the line of the folder's file."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if _real_name(error.name) or error.name.partition(".")[0] == __package__:
+            return f"the engine has no module {error.name!r}"
+        return f"the package {error.name.partition('.')[0]!r} is not installed"
+    if isinstance(error, ImportError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if folder in Path(frame.filename).parents]
+    place = f"{Path(inside[-1].filename).name}, line {inside[-1].lineno}: " if inside else ""
+    words = str(error).partition("\n")[0].rstrip(".")
+    return f"{place}{type(error).__name__}: {words}"
 
 
 skipped = SkippedFiles()
+
+
+class ModelFolder(SimpleNamespace):
+    """Classes of a model folder as attributes; asking for one whose file was skipped tells why."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(skipped.reason(name) or f"The model folder has no class {name!r}.")
 
 
 def model_files(folder: Path) -> dict[str, Path]:
@@ -173,15 +228,15 @@ def import_classes(package: str, folder: Path) -> dict[str, type]:
     """Import every file and package directly in the package `package` at `folder`; collect the classes they hold.
 
     Classes that a file imported from elsewhere count too, and the last one of a name wins, as in OpenGait; a class that
-    replaces one of another file is logged. A file that needs something that cannot be imported is skipped with a line,
-    and asking for one of its classes then tells why (`skipped`).
+    replaces one of another file is logged. A file that cannot be imported is skipped with a line, and asking for one of
+    its classes then tells why (`skipped`).
     """
     install()
     classes: dict[str, type] = {}
     for name, file in model_files(folder).items():
         try:
             module = importlib.import_module(f"{package}.{name}")
-        except ImportError as error:
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one file, the others are wanted)
             skipped.add(file, error)
             continue
         for attribute, value in list(vars(module).items()):
@@ -195,7 +250,7 @@ def import_classes(package: str, folder: Path) -> dict[str, type]:
     return classes
 
 
-def load_model_folder(path: str | Path) -> SimpleNamespace:
+def load_model_folder(path: str | Path) -> ModelFolder:
     """The classes of a folder of model files written for OpenGait, as attributes.
 
     The folder is imported as a package beside `opengait.modeling.models`, so `from ..base_model import BaseModel`,
@@ -214,4 +269,4 @@ def load_model_folder(path: str | Path) -> SimpleNamespace:
         module = importlib.util.module_from_spec(spec)
         sys.modules[package] = module
         _finder.packages.append(package)
-    return SimpleNamespace(**import_classes(package, folder))
+    return ModelFolder(**import_classes(package, folder))

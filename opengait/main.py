@@ -26,7 +26,7 @@ from opengait import distributed, registry  # noqa: E402
 from opengait.capsule import write_capsule  # noqa: E402
 from opengait.config import config_text, load_config, save_config  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
-from opengait.modeling.base_model import output_path  # noqa: E402
+from opengait.modeling.base_model import BaseModel, output_path  # noqa: E402
 from opengait.modeling.results import write_results  # noqa: E402
 from opengait.modeling.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
 from opengait.utils import get_ddp_module, get_msg_mgr, init_seeds, params_count  # noqa: E402
@@ -68,11 +68,15 @@ def run(args: argparse.Namespace) -> None:
     messages.log_info(params_count(model))
     model.capsule = write_capsule(model, args.phase)
     messages.log_info("Model Initialization Finished!")
+    loop = build.run_train if training else build.run_test
+    # A loop of the model's own may expect the wrapper that OpenGait puts around every model.
+    own_loop = loop not in (BaseModel.run_train, BaseModel.run_test)
+    wrapped = get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"], alone_too=own_loop)
     if training:
-        build.run_train(get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"]))
+        loop(wrapped)
         return
     messages.log_info("Running test...")
-    result = build.run_test(get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"]))
+    result = loop(wrapped)
     if distributed.is_main() and result is not None:
         file = write_results(model, result)
         messages.log_info(f"Results written to {file}")
@@ -112,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if _speaks():
             print(f"error: {error}", file=sys.stderr, flush=True)
+        distributed.stop(failed=True)
         return 2
     distributed.stop()
     return 0

@@ -48,9 +48,19 @@ class TransparentDDP(nn.parallel.DistributedDataParallel):
             return getattr(super().__getattr__("module"), name)
 
 
-def get_ddp_module(module: nn.Module, find_unused_parameters: bool = False, **kwargs: Any) -> nn.Module:
-    """Wrap a module that trains in DDP; for a single process or without anything to train it stays as it is."""
-    if distributed.world_size() == 1 or not any(p.requires_grad for p in module.parameters()):
+def get_ddp_module(
+    module: nn.Module, find_unused_parameters: bool = False, *, alone_too: bool = False, **kwargs: Any
+) -> nn.Module:
+    """Wrap a module that trains in DDP; without anything to train it stays as it is.
+
+    Args:
+        module: on its device.
+        find_unused_parameters: as of DDP.
+        alone_too: wrap it for a process group of one, too, where the wrapper has nothing to do.
+        **kwargs: more arguments of DDP.
+    """
+    needed = distributed.world_size() > 1 or (alone_too and distributed.is_initialized())
+    if not needed or not any(p.requires_grad for p in module.parameters()):
         return module
     here = distributed.device()
     devices = [here] if here.type == "cuda" else None

@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import pytest
+import torch
 
 import opengait.data.transform
 import opengait.modeling.base_model
@@ -136,6 +137,47 @@ def test_a_file_that_lacks_a_package_is_skipped_until_asked_for(folder, caplog):
         registry.models.get("NeedyModel")
     with pytest.raises(ConfigError, match="no model called 'NedyModel'"):
         registry.models.get("NedyModel")
+
+
+def test_a_file_that_is_broken_is_skipped_like_one_that_lacks_something(folder, caplog):
+    files = {
+        "broken.py": "class Broken:\n    def half(self:\n",
+        "old.py": "import numpy as np\nclass Old:\n    kind = np.float\n",
+        "fine.py": "class Whole: pass\n",
+        "nulls.py": "\0",
+    }
+    with caplog.at_level("INFO", "opengait"):
+        found = compat.load_model_folder(folder(files))
+    assert found.Whole.__name__ == "Whole" and not hasattr(found, "Broken")
+    assert "Skipped model file broken.py: broken.py, line 2" in caplog.text
+    assert "Skipped model file old.py: old.py, line 3: AttributeError" in caplog.text
+    with pytest.raises(AttributeError, match="Old is not available, because .*line 3"):
+        _ = found.Old
+    with pytest.raises(AttributeError, match="no class 'Nothing'"):
+        _ = found.Nothing
+    with pytest.raises(ConfigError, match="Broken is not available.*line 2"):
+        registry.models.get("Broken")
+
+
+CUDA = """
+import torch
+
+class Moves(torch.nn.Module):
+    def forward(self, x):
+        mask = torch.ones(2, 2).cuda()
+        module = torch.nn.Linear(2, 2).cuda(x.get_device()).cuda(device=0)
+        return module(x.cuda(non_blocking=True) * mask), torch.cuda.is_available()
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_calls_of_model_files_work_without_a_device(folder):
+    root = folder({"moves.py": CUDA})
+    out, available = compat.load_model_folder(root).Moves()(torch.ones(2, 2))
+    assert out.device.type == "cpu" and not available
+    with pytest.raises((RuntimeError, AssertionError)):
+        torch.ones(1).cuda()
+    assert not list(root.rglob("*.pyc"))
 
 
 def test_a_folder_named_relative_to_the_configuration(folder, monkeypatch):
