@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 """Offer this project's models inside a checkout of OpenGait, and take them away again.
 
-    python scripts/plug_into_opengait.py PATH --config configs/dinogrl/hitsz.yaml --config configs/biggait/hitsz.yaml
+    python scripts/plug_into_opengait.py PATH --config configs/dinogrl/*.yaml configs/biggait/hitsz.yaml
     python scripts/plug_into_opengait.py PATH --remove
 
 PATH is the checkout. It gets one file, opengait/modeling/models/opengait_ext_plug.py, and a rewritten copy of each
-configuration under configs/opengait_ext/. Then its own main.py trains and tests:
+configuration under configs/opengait_ext/; --remove takes both away. Then its own main.py trains and tests:
 
     cd PATH && torchrun --nproc_per_node=1 opengait/main.py --cfgs configs/opengait_ext/dinogrl_hitsz.yaml --phase train
 """
@@ -21,14 +21,14 @@ from opengait.errors import UserError
 from opengait.utils.files import write_text
 from opengait_ext import upstream
 
-CONFIGS = Path("configs") / "opengait_ext"
-
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; `argv` defaults to that of the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, metavar="PATH", help="the checkout of OpenGait")
-    parser.add_argument("--config", action="append", default=[], type=Path, metavar="FILE", help="rewrite it, too")
+    parser.add_argument(
+        "--config", action="extend", nargs="+", default=[], type=Path, metavar="FILE", help="rewrite these, too"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="changes to every --config")
     parser.add_argument("--remove", action="store_true", help="take the plug out of the checkout")
     parser.add_argument("--force", action="store_true", help="go on though something does not fit")
@@ -44,9 +44,9 @@ def plug(args: argparse.Namespace) -> int:
     checkout = upstream.inspect_checkout(args.path)
     if args.remove:
         gone = upstream.remove(checkout.root)
-        print(f"Removed {gone}." if gone else f"There was no plug in {checkout.root}.")
+        print("\n".join(f"Removed {file}." for file in gone) or f"There was no plug in {checkout.root}.")
         return 0
-    print(f"OpenGait {checkout.commit or 'of an unknown commit'} at {checkout.root}.")
+    print(f"{checkout.version}, at {checkout.root}.")
     for problem in checkout.problems:
         print(f"does not fit: {problem}", file=sys.stderr)
     if checkout.problems and not args.force:
@@ -55,9 +55,11 @@ def plug(args: argparse.Namespace) -> int:
     adapted = [(f"{path.parent.name}_{path.name}", upstream.adapted_config(path, args.set)) for path in args.config]
     print(f"Added {upstream.install(checkout.root)}.")
     for name, text in adapted:
-        file = checkout.root / CONFIGS / name
+        file = checkout.root / upstream.CONFIGS / name
         write_text(file, text)
         print(f"Wrote {file}.")
+    if not adapted:
+        print("Its models need a configuration: add --config configs/dinogrl/hitsz.yaml, or others.")
     return 0
 
 

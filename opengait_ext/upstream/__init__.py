@@ -2,6 +2,6 @@
 
 from opengait_ext.upstream.checkout import Checkout, inspect_checkout
 from opengait_ext.upstream.configuration import adapted_config
-from opengait_ext.upstream.plug import install, plugged_models, remove
+from opengait_ext.upstream.plug import CONFIGS, install, plugged_models, remove
 
-__all__ = ["Checkout", "adapted_config", "inspect_checkout", "install", "plugged_models", "remove"]
+__all__ = ["CONFIGS", "Checkout", "adapted_config", "inspect_checkout", "install", "plugged_models", "remove"]

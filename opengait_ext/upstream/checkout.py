@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opengait.errors import DataError
 
-# The commit whose interface this project follows.
+# The commit whose interface this project follows. Others are judged by what they contain.
 KNOWN_COMMIT = "0efafd4"
 
 # What its `main.py` calls, by file: functions with the arguments that a call needs, and names.
@@ -28,6 +28,15 @@ class Checkout:
     root: Path
     commit: str | None
     problems: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Which version of OpenGait this is, beside the one that the project was written for."""
+        if self.commit is None:
+            return f"OpenGait of an unknown commit (this project follows {KNOWN_COMMIT})"
+        if self.commit.startswith(KNOWN_COMMIT):
+            return f"OpenGait {self.commit}, the commit that this project follows"
+        return f"OpenGait {self.commit} (this project follows {KNOWN_COMMIT})"
 
 
 def inspect_checkout(root: str | Path) -> Checkout:
@@ -74,7 +83,7 @@ def _discovery_problems(root: Path) -> list[str]:
     if tree is None:
         return ["opengait/modeling/models/__init__.py is missing, or is no Python that can be read."]
     calls = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    if "iter_modules" not in calls or "import_module" not in calls:
+    if not calls & {"import_module", "__import__"}:
         return ["opengait/modeling/models/__init__.py does not import every file of its folder (iter_modules)."]
     return []
 

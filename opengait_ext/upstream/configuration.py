@@ -6,7 +6,7 @@ from pathlib import Path
 from opengait.config import config_text, load_config
 from opengait.errors import ConfigError
 from opengait_ext.models.weights import PROJECT
-from opengait_ext.upstream.plug import plugged_name
+from opengait_ext.upstream.plug import CONFIG_MARK, plugged_name
 
 # Read by this project's `main.py` alone.
 OWN_SECTIONS = ("extensions", "base")
@@ -16,8 +16,8 @@ def adapted_config(path: str | Path, overrides: Iterable[str] = ()) -> str:
     """The YAML text for a checkout of OpenGait.
 
     `base:` files and defaults are merged in, since OpenGait reads one file over its own defaults; the model gets the
-    name under which the plug offers it; a data folder that is relative to this project becomes absolute. Weight files
-    need no change: they are looked for here too.
+    name under which the plug offers it; a data folder that is relative to this project becomes absolute; the run
+    folder lies where OpenGait has it. Weight files need no change: they are looked for here too.
 
     Args:
         path: a configuration of this project, such as configs/dinogrl/hitsz.yaml.
@@ -36,5 +36,6 @@ def adapted_config(path: str | Path, overrides: Iterable[str] = ()) -> str:
     folder = Path(cfg["data_cfg"].get("dataset_root") or "")
     if not folder.is_absolute() and (PROJECT / folder).is_dir():
         cfg["data_cfg"]["dataset_root"] = str(PROJECT / folder)
-    head = f"# Made by scripts/plug_into_opengait.py from {Path(path).name}; make it again rather than edit it here.\n"
+    cfg["trainer_cfg"]["output_root"] = "output"
+    head = f"{CONFIG_MARK} from {Path(path).name}; make it again rather than edit it here.\n"
     return head + config_text(cfg)

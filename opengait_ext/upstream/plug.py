@@ -22,20 +22,44 @@ FILE = Path("opengait") / "modeling" / "models" / "opengait_ext_plug.py"
 # OpenGait may have a model of the same name, and a user's files ask for that one.
 PREFIX = "Ext"
 MARK = "Added by scripts/plug_into_opengait.py"
+# Where rewritten configurations go, and what their first line says.
+CONFIGS = Path("configs") / "opengait_ext"
+CONFIG_MARK = "# Made by scripts/plug_into_opengait.py"
 PROJECT = Path(__file__).resolve().parents[2]
 
+# Runs in whatever environment the checkout has, so it is plain Python that old versions read.
 TEXT = f'''"""{MARK} of {{project}}; remove it with the same script and --remove."""
 
 import sys
 
 PROJECT = {{path!r}}
-if PROJECT not in sys.path:
-    # Behind everything else: the project's folder must not hide a module of this checkout.
-    sys.path.append(PROJECT)
+MODELS = {{models!r}}
 
-from opengait_ext.upstream import plugged_models  # noqa: E402
 
-globals().update(plugged_models())
+def plugged():
+    if sys.version_info < (3, 11):
+        raise ImportError("it needs Python 3.11 or newer, and this is %d.%d" % sys.version_info[:2])
+    if PROJECT not in sys.path:
+        # Behind everything else: the project's folder must not hide a module of this checkout.
+        sys.path.append(PROJECT)
+    from opengait_ext.upstream import plugged_models
+
+    return plugged_models()
+
+
+def absent(name, error):
+    def start(self, cfgs, training):
+        reason = "%s of %s cannot be used here: %s: %s" % (name, PROJECT, type(error).__name__, error)
+        raise ImportError(reason) from error
+
+    return type(name, (), {{{{"__init__": start}}}})
+
+
+try:
+    globals().update(plugged())
+except Exception as trouble:
+    # This file is imported before the checkout's own models are, and they must not suffer.
+    globals().update({{{{name: absent(name, trouble) for name in MODELS}}}})
 '''
 
 
@@ -48,23 +72,27 @@ def install(checkout: Path) -> Path:
     file = checkout / FILE
     if file.exists() and MARK not in file.read_text(encoding="utf-8"):
         raise DataError(f"{file} is there already and was not made by this script; move it away.")
-    write_text(file, TEXT.format(project=PROJECT.name, path=str(PROJECT)))
+    models = sorted(map(plugged_name, _own_models()))
+    write_text(file, TEXT.format(project=PROJECT.name, path=str(PROJECT), models=models))
     return file
 
 
-def remove(checkout: Path) -> Path | None:
-    """Take the plug out of a checkout again; the path that is gone, or None if there was none.
+def remove(checkout: Path) -> list[Path]:
+    """Take the plug and the rewritten configurations out of a checkout again; the files that are gone.
 
     Raises:
-        DataError: the file of that name is not ours.
+        DataError: the file of the plug's name is not ours.
     """
     file = checkout / FILE
-    if not file.exists():
-        return None
-    if MARK not in file.read_text(encoding="utf-8"):
+    if file.exists() and MARK not in file.read_text(encoding="utf-8"):
         raise DataError(f"{file} was not made by this script, so it stays; remove it yourself if you mean it.")
-    file.unlink()
-    return file
+    gone = [file] if file.exists() else []
+    gone += [made for made in sorted((checkout / CONFIGS).glob("*.yaml")) if CONFIG_MARK in made.read_text("utf-8")]
+    for path in [*gone, *file.parent.glob(f"__pycache__/{FILE.stem}.*.pyc")]:
+        path.unlink()
+    if (checkout / CONFIGS).is_dir() and not any((checkout / CONFIGS).iterdir()):
+        (checkout / CONFIGS).rmdir()
+    return gone
 
 
 def plugged_models() -> dict[str, type[BaseModel]]:
