@@ -132,18 +132,22 @@ class MessageManager:
             self.writer.flush()
 
     def log_training_info(self) -> None:
-        """`Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`; then learning rate, times, memory, time left."""
+        """`Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait has it, since scripts read it.
+
+        A line of its own follows, with learning rate, times, memory and time left.
+        """
         now = time.time()
         text = f"Iteration {self.iteration:0>5}, Cost {now - self.time:.2f}s"
         for key, values in self.info_dict.items():
             kind, _, name = key.partition("/")
             if kind == "scalar":
                 text += f", {name.replace('/', '_')}={np.mean([np.mean(_as_array(value)) for value in values]):.4f}"
-        if self._learning_rate is not None:
-            text += f", lr={self._learning_rate:.3g}"
-        if self.progress is not None:
-            text += f", {self.progress.fields()}"
         self.log_info(text)
+        course = [] if self._learning_rate is None else [f"lr={self._learning_rate:.3g}"]
+        if self.progress is not None:
+            course.append(self.progress.fields())
+        if course:
+            self.log_info(", ".join(course))
         self.reset_time()
 
     def train_step(self, info: dict[str, Any], summary: dict[str, Any]) -> None:

@@ -1,0 +1,72 @@
+"""The message manager: the lines and TensorBoard tags that people's plotting scripts read."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from opengait.utils import NoOp
+from opengait.utils.messages import MessageManager
+from opengait.utils.progress import Progress
+
+
+@pytest.fixture
+def manager(tmp_path):
+    logger = logging.getLogger("opengait")
+    before = logger.handlers, logger.level, logger.propagate
+    logger.handlers = []
+    manager = MessageManager()
+    manager.init_manager(tmp_path / "run", log_to_file=True, log_iter=2, iteration=98)
+    yield manager
+    manager.writer.close()
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers, logger.level, logger.propagate = before
+
+
+def logged(tmp_path) -> list[str]:
+    (file,) = (tmp_path / "run/logs").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d\.txt", file.name)
+    return file.read_text().splitlines()
+
+
+def test_the_line_of_an_interval_is_opengaits(manager, tmp_path):
+    manager.progress = Progress(200, bar=False)
+    for loss in (1.0, 2.0):
+        info = {
+            "scalar/triplet/loss": torch.tensor([loss, loss + 1]),
+            "scalar/triplet/loss_num": np.array([3, 5]),
+            "scalar/softmax/accuracy": torch.tensor(loss / 4, requires_grad=True),
+            "scalar/extra": loss,
+            "image/not_a_number": torch.zeros(1, 1, 2, 2),
+        }
+        manager.train_step(info, {"scalar/learning_rate": 0.1})
+    interval, course = logged(tmp_path)
+    time = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \[INFO\]: "
+    numbers = r"triplet_loss=2\.0000, triplet_loss_num=4\.0000, softmax_accuracy=0\.3750, extra=1\.5000"
+    assert re.fullmatch(rf"{time}Iteration 00100, Cost \d+\.\d\ds, {numbers}", interval)
+    assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s(, memory=\S+)?, left=\d+:\d\d:\d\d", course)
+
+
+def test_tensorboard_gets_the_latest_summary_under_opengaits_tags(manager, tmp_path):
+    for value in (1.0, 2.0):
+        summary = {
+            "scalar/triplet/loss": torch.tensor([value, value + 2]),
+            "scalar/learning_rate": 0.1,
+            "image/sils": torch.rand(3, 1, 4, 4),
+            "audio/steps": 1,
+        }
+        manager.train_step({"scalar/triplet/loss": value}, summary)
+    events = EventAccumulator(str(tmp_path / "run/summary"))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["triplet/loss", "learning_rate"] and events.Tags()["images"] == ["sils"]
+    assert [(event.step, event.value) for event in events.Scalars("triplet/loss")] == [(100, 3.0)]
+    assert "Not Expected --Summary-- type [audio/steps] appear!!!['image', 'scalar']" in logged(tmp_path)[-1]
+
+
+def test_the_other_ranks_manager_takes_everything():
+    silent = NoOp()
+    assert silent and silent.log_info("x") is None and silent.train_step({}, {}) is None
