@@ -21,6 +21,7 @@ from opengait.data.deferred import Deferred, first_half
 from opengait.data.sampler import InferenceSampler
 from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError, UserError
+from opengait.utils import get_msg_mgr
 from opengait.utils.arguments import accepted_arguments
 
 Request = tuple[str, list[int], list[int]]
@@ -212,7 +213,13 @@ def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> In
     size = sampler_cfg.get("batch_size", 1)
     if not isinstance(size, int) or size < 1:
         raise ConfigError(f"evaluator_cfg.sampler.batch_size is {size!r}; wanted is one whole number.")
-    return InferenceSampler(dataset, (1 if packed else size) * distributed.world_size())
+    world = distributed.world_size()
+    if packed and size != world:
+        get_msg_mgr().log_info(
+            f"evaluator_cfg.sampler.batch_size {size} is not used: {sampler_cfg.get('sample_type')} keeps tracklets' own "
+            f"lengths, so each process ({world} in all) takes one at a time."
+        )
+    return InferenceSampler(dataset, (1 if packed else size) * world)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,6 +1,7 @@
 """The loader: batches depend on the seed and their number, not on processes, workers or where a run began."""
 
 import itertools
+import logging
 import random
 
 import numpy as np
@@ -186,3 +187,14 @@ def test_a_tracklet_given_twice_in_a_batch_is_drawn_twice():
     views, frames = batch[3], batch[0][0]
     assert views[:8] == views[8:]
     assert not any(torch.equal(one, other) for one, other in zip(frames[:8], frames[8:], strict=True))
+
+
+def test_an_unused_test_batch_size_is_said(monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": "all_ordered"}
+    with caplog.at_level(logging.INFO, "opengait"):
+        loader(cfg=cfg, training=False)
+        loader(cfg=cfg | {"batch_size": 1}, training=False)
+        loader(cfg=cfg | {"sample_type": "fixed_uniform", "frames_num_fixed": 2}, training=False)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("evaluator_cfg.sampler.batch_size 4 is not used: all_ordered keeps")
