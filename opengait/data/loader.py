@@ -216,8 +216,8 @@ def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> In
     world = distributed.world_size()
     if packed and size != world:
         get_msg_mgr().log_info(
-            f"evaluator_cfg.sampler.batch_size {size} is not used: {sampler_cfg.get('sample_type')} keeps tracklets' own "
-            f"lengths, so each process ({world} in all) takes one at a time."
+            f"evaluator_cfg.sampler.batch_size {size} is not used: {sampler_cfg.get('sample_type')} keeps the lengths "
+            f"of tracklets, so each process ({world} in all) takes one at a time."
         )
     return InferenceSampler(dataset, (1 if packed else size) * world)
 
