@@ -1,8 +1,12 @@
 """The guides under docs/ do what they say."""
 
+import itertools
+import json
+import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,6 +19,12 @@ ROOT = Path(__file__).parents[1]
 
 def blocks(guide: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / guide).read_text(), flags=re.S | re.M)
+
+
+def package(guide: str, name: str) -> str:
+    """The code block that a guide calls `<name>/__init__.py`."""
+    (text,) = (block for block in blocks(guide, "python") if block.startswith(f"# {name}/__init__.py\n"))
+    return text
 
 
 @pytest.fixture
@@ -45,9 +55,35 @@ def test_the_model_of_the_guide_is_tried_trained_and_tested(own_model, tmp_path,
     assert "NM@R1" in done.stdout + done.stderr
 
 
+def test_the_layout_and_the_protocol_of_the_guide(own_model, tmp_path):
+    (tmp_path / "my_protocol").mkdir()
+    (tmp_path / "my_protocol/__init__.py").write_text(package("your-own-data.md", "my_protocol"))
+    rng = np.random.default_rng(0)
+    for person, kind, view in itertools.product(range(1, 8), ("probe", "known"), ("left", "right")):
+        folder = tmp_path / "root" / f"{person:03d}" / kind / view
+        folder.mkdir(parents=True)
+        for feature in ("a_depth", "b_silhouette"):
+            frames = rng.integers(0, 256, (6, 64, 64), dtype=np.uint8)
+            (folder / f"{feature}.pkl").write_bytes(pickle.dumps(list(frames)))
+    ids = [f"{person:03d}" for person in range(1, 8)]
+    (tmp_path / "partition.json").write_text(json.dumps({"TRAIN_SET": ids[:4], "TEST_SET": ids[4:]}))
+    content = yaml.safe_load(own_model.read_text())
+    content["extensions"].append("my_protocol")
+    data_cfg = yaml.safe_load(blocks("your-own-data.md", "yaml")[0])["data_cfg"]
+    content["data_cfg"] = data_cfg | {"data_in_use": [False, True], "num_workers": 0}
+    content["evaluator_cfg"]["eval_func"] = "evaluate_mine"
+    content["trainer_cfg"]["with_test"] = True
+    own_model.write_text(yaml.safe_dump(content))
+    tiny.trained(tmp_path, "--cfgs", own_model, "--phase", "train")
+    (file,) = (tmp_path / "output/MyGait").rglob("test-00002.json")
+    results = json.loads(file.read_text())["results"]
+    assert set(results) == {"scalar/test_accuracy/Rank-1", "scalar/test_accuracy/mAP"}
+    assert 0 <= results["scalar/test_accuracy/Rank-1"] <= 100 and 0 < results["scalar/test_accuracy/mAP"] <= 100
+
+
 def test_the_reader_of_the_guide(world, tmp_path):  # noqa: F811
     (tmp_path / "my_data").mkdir()
-    (tmp_path / "my_data/__init__.py").write_text(blocks("your-own-data.md", "python")[0])
+    (tmp_path / "my_data/__init__.py").write_text(package("your-own-data.md", "my_data"))
     source = draw_people(tmp_path / "drawn", train=8, test=3)
     for split, wanted in (("train", "Train"), ("test", "Test")):
         for kind, name in (("rgb", "visible"), ("ir", "infrared")):
