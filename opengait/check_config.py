@@ -79,20 +79,20 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     init_seeds(cfgs["trainer_cfg"]["seed"])
     model = registry.models.get(cfgs["model_cfg"].get("model"))(cfgs, True)
     seconds: dict[str, float] = {}
-    with _Clock(seconds, "load", model.device):
+    with _Clock(seconds, "load", distributed.device()):
         batch = next(iter(model.train_loader))
     inputs = model.inputs_pretreament(batch)
     with _Stages(model, depth) as stages:
         info = _step(model, inputs, seconds)
-    if model.device.type == "cuda":
+    if distributed.device().type == "cuda":
         # The first call chooses kernels and fills the allocator; the second is what a step costs.
         _step(model, inputs, seconds)
-    memory = peak_memory(model.device)
+    memory = peak_memory(distributed.device())
     lost = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     model.eval()
     tested = model.inputs_pretreament(next(iter(model.test_loader)))
-    precision = Precision.of(cfgs, model.device, training=False)
-    with torch.no_grad(), _Clock(seconds, "test", model.device), precision.autocast():
+    precision = Precision.of(cfgs, distributed.device(), training=False)
+    with torch.no_grad(), _Clock(seconds, "test", distributed.device()), precision.autocast():
         outputs = model(tested)["inference_feat"]
     losses = {key.removeprefix("scalar/"): float(torch.as_tensor(value).float().mean()) for key, value in info.items()}
     return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), lost)
@@ -100,12 +100,12 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
 
 def _step(model: nn.Module, inputs: tuple, seconds: dict[str, float]) -> dict[str, Any]:
     """Forward, loss and backward, timed; returns the logged values. The optimiser does not move."""
-    precision = Precision.of(model.cfgs, model.device, training=True)
-    with _Clock(seconds, "forward", model.device), precision.autocast():
+    precision = Precision.of(model.cfgs, distributed.device(), training=True)
+    with _Clock(seconds, "forward", distributed.device()), precision.autocast():
         returned = model(inputs)
-    with _Clock(seconds, "loss", model.device):
+    with _Clock(seconds, "loss", distributed.device()):
         loss, info = model.loss_aggregator(returned["training_feat"])
-    with _Clock(seconds, "backward", model.device):
+    with _Clock(seconds, "backward", distributed.device()):
         loss.backward()
     return info
 
@@ -169,7 +169,7 @@ class _Stages:
     def __init__(self, model: nn.Module, depth: int) -> None:
         self.watched = [(name, m) for name, m in model.named_modules() if name and name.count(".") < depth]
         self.watched = [(name, m) for name, m in self.watched if name.partition(".")[0] != "loss_aggregator"]
-        self.device = model.device
+        self.device = distributed.device()
 
     def __enter__(self) -> list[Stage]:
         found: dict[str, Stage] = {}

@@ -5,7 +5,7 @@ loops) follows the configuration, and each step is a method that a model may rep
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +90,18 @@ class BaseModel(MetaModel, nn.Module):
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
+    # Of the class, so that a model with a constructor of its own has them too.
+    batches_drawn = 0
+    rank_states: Sequence[dict[str, Any]] = ()
+    restored_from: Path | None = None
+    restored_iteration: int | None = None
+    capsule: Path | None = None
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
         self.msg_mgr = get_msg_mgr()
         self.cfgs = cfgs
         self.iteration = 0
-        self.batches_drawn = 0
-        self.rank_states: list[dict[str, Any]] = []
-        self.restored_from: Path | None = None
-        self.restored_iteration: int | None = None
-        self.capsule: Path | None = None
         self.engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
         self.device = distributed.device()
         self.save_path = str(output_path(cfgs, training))
@@ -198,7 +199,7 @@ class BaseModel(MetaModel, nn.Module):
             "iteration": iteration,
             "scaler": self.Scaler.state_dict() if hasattr(self, "Scaler") else {},
             "batches_drawn": self.batches_drawn,
-            "rank_states": self.rank_states,
+            "rank_states": list(self.rank_states),
         }
         save_checkpoint(content, checkpoint_path(self.save_path, self.engine_cfg["save_name"], iteration))
 
@@ -280,9 +281,9 @@ class BaseModel(MetaModel, nn.Module):
         if len(seqs) != len(transforms):
             raise UserError(f"A tracklet has {len(seqs)} features, but `transform` has {len(transforms)} entries.")
         ipts = [self._to_input(feature, transform) for feature, transform in zip(seqs, transforms, strict=True)]
-        labs = torch.as_tensor(np.asarray(labels), dtype=torch.int64).to(self.device)
+        labs = torch.as_tensor(np.asarray(labels), dtype=torch.int64).to(distributed.device())
         if lengths is not None:
-            lengths = torch.as_tensor(np.asarray(lengths), dtype=torch.int32).to(self.device)
+            lengths = torch.as_tensor(np.asarray(lengths), dtype=torch.int32).to(distributed.device())
             frames = int(lengths.sum())
             ipts = [feature[:, :frames] for feature in ipts]
         return ipts, labs, list(types), list(views), lengths
@@ -290,7 +291,8 @@ class BaseModel(MetaModel, nn.Module):
     def _to_input(self, feature: torch.Tensor | list, transform: Callable) -> torch.Tensor:
         if not isinstance(feature, torch.Tensor):
             feature = torch.from_numpy(np.asarray([transform(sequence) for sequence in feature], dtype=np.float32))
-        return feature.to(self.device, torch.float32, non_blocking=True)
+        # Not `self.device`, which a model with a constructor of its own may set to a number, as OpenGait does.
+        return feature.to(distributed.device(), torch.float32, non_blocking=True)
 
     def train_step(self, loss_sum: torch.Tensor) -> bool:
         """Learn from a loss. False if mixed precision made the optimiser skip the step; then nothing is counted."""

@@ -66,7 +66,7 @@ def numbers_of(result: dict[str, Any]) -> dict[str, Any]:
 def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
     """What the engine knows about a test: data, frames, precision, checkpoint, processes and versions."""
     cfgs = model.cfgs
-    dtype = Precision.of(cfgs, model.device, training=False).dtype
+    dtype = Precision.of(cfgs, distributed.device(), training=False).dtype
     there = checkpoint is not None and checkpoint.is_file()
     facts = facts_of(model.test_loader.dataset, evaluated_set(cfgs))
     return {
@@ -82,7 +82,7 @@ def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
             "sha256": sha256_of(checkpoint) if there else None,
         },
         "seed": cfgs["trainer_cfg"].get("seed"),
-        "device": str(model.device.type),
+        "device": str(distributed.device().type),
         "world_size": distributed.world_size(),
         "versions": core_versions(),
     }

@@ -29,7 +29,7 @@ def inference(model: nn.Module, rank: int) -> dict[str, np.ndarray]:
     """
     loader = model.test_loader
     total = len(loader.dataset)
-    precision = Precision.of(model.cfgs, model.device, training=False)
+    precision = Precision.of(model.cfgs, distributed.device(), training=False)
     features = Odict()
     quiet = rank != 0 or not sys.stderr.isatty()
     with tqdm(total=total, desc="Transforming", disable=quiet) as bar:

@@ -30,7 +30,7 @@ def run_train(model: nn.Module) -> None:
     """
     inner = bare(model)
     engine_cfg, messages = inner.engine_cfg, inner.msg_mgr
-    precision = Precision.of(inner.cfgs, inner.device, training=True)
+    precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)
     progress = messages.progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())

@@ -1,0 +1,9 @@
+"""A model of several data sets."""
+
+from ..multidataset_model import MultiDatasets
+from .strips import Strips
+
+
+class SeveralSets(MultiDatasets):
+    build_network = Strips.build_network
+    forward = Strips.forward
