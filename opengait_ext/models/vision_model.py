@@ -5,7 +5,7 @@ place by name (Table 7 with rows of one's own: DINOv3, CLIP, MAE, SigLIP).
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -176,6 +176,7 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
     """
     purpose = f"the vision transformer {name}"
     state = read_weights(path, purpose)
+    check_patches(state, tuple(model.patch_embed.patch_size), path, purpose)
     if "mask_token" in state and "pos_embed" in state:
         state.pop("mask_token")
         state["pos_embed"] = resample_dinov2_positions(state["pos_embed"], model, path)
@@ -188,6 +189,23 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
             raise CheckpointError(f"{path} does not fit {purpose}: {type(error).__name__} on {error}.") from error
     state = {key: value for key, value in state.items() if not key.startswith(("head.", "fc_norm."))}
     load_exactly(model, state, path, purpose)
+
+
+def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str, purpose: str) -> None:
+    """Whether weights in any layout are for patches of that size.
+
+    timm's readers would resample the embedding of other patches without a word, and the features would be others.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    for key, value in state.items():
+        # In every layout the only kernels on three colours are those of the patch embedding.
+        if value.dim() == 4 and value.shape[1] == 3 and tuple(value.shape[2:]) != patch:
+            theirs, ours = (" x ".join(map(str, sizes)) for sizes in (value.shape[2:], patch))
+            raise CheckpointError(
+                f"{path} does not fit {purpose}: {key} is for patches of {theirs} pixels, not {ours}."
+            )
 
 
 def resample_dinov2_positions(table: Tensor, model: Transformer, path: str) -> Tensor:

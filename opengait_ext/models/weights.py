@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from opengait.errors import CheckpointError
+from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.downloads.catalogue import FILES, hand_fetched, published
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -27,20 +27,25 @@ def find_weights(path: str | Path, purpose: str) -> Path:
 
     Args:
         path: as written in the configuration; or a name that `scripts/download_weights.py` knows, such as
-            "dinov2_vits14", for its file in `pretrained/`.
+            "dinov2_vits14", for its file in `pretrained/`, or the name of a file in there.
         purpose: what the weights are for, used in the message ("the vision transformer").
 
     Raises:
         CheckpointError: there is no such file; says where to get it and where to put it.
+        ConfigError: `path` is no text.
     """
+    if not isinstance(path, str | Path):
+        raise ConfigError(f"The weights of {purpose} are named by {path!r}; wanted is the path of a file or a name.")
     path = Path(path)
     entry = published(str(path))
-    for candidate in (path, PROJECT / path, *([FOLDER / entry.file] if entry else [])):
+    for candidate in (path, PROJECT / path, FOLDER / (entry.file if entry else path)):
         if candidate.is_file():
             return candidate
     entry = entry or published(path.name)
     by_hand = hand_fetched(path.name)
     source = "get it from its publisher and put it there"
+    if not path.suffix:
+        source = f"names that stand for a file are {', '.join(known.name for known in FILES)}"
     if entry:
         source = (
             f"run `python scripts/download_weights.py {entry.name}`, or download it from {entry.address} and put it "

@@ -98,6 +98,21 @@ def test_other_transformers_take_its_place(name, tmp_path):
     assert not torch.equal(features.last[0], features.last[1])
 
 
+@pytest.mark.parametrize("layout", ["DINOv2's", "timm's", "CLIP's"])
+def test_weights_for_other_patches_are_refused(layout, tmp_path):
+    """timm's readers would resample them, and the features would be others."""
+    small = NARROW | {"patch_size": 14}
+    state = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=28, **small).state_dict()
+    state["patch_embed.proj.weight"] = torch.randn(32, 3, 16, 16)
+    if layout == "DINOv2's":
+        state["mask_token"] = torch.zeros(1, 32)
+    if layout == "CLIP's":
+        state = {"visual.conv1.weight": state["patch_embed.proj.weight"]}
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"weight is for patches of 16 x 16 pixels, not 14 x 14\.$"):
+        FrozenVisionModel("vit_small_patch14_dinov2", str(tmp_path / "other.pth"), [0], (28, 28), NARROW)
+
+
 def test_weights_that_timm_cannot_fetch_are_one_sentence(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no network\nand much more")

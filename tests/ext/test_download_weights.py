@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from opengait.errors import CheckpointError
+from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.downloads import catalogue, check, transfer
 from opengait_ext.downloads.catalogue import FILES, WeightFile, dinov2_shapes, published
 from opengait_ext.downloads.check import obtain
@@ -369,6 +369,13 @@ def test_models_find_weights_by_name(tmp_path, monkeypatch):
     (tmp_path / "resnet18-f37072fd.pth").write_bytes(GOOD)
     assert find_weights("resnet18", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
     assert set(read_weights("resnet18", "the backbone")) == set(SHAPES)
+    assert find_weights("resnet18-f37072fd.pth", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
+    (tmp_path / "MaskBranch_vits14.pt").write_bytes(GOOD)
+    assert find_weights("MaskBranch_vits14.pt", "the mask branch") == tmp_path / "MaskBranch_vits14.pt"
+    with pytest.raises(CheckpointError, match=r"no file dinov2_vit14; names that stand for a file are dinov2_vits14, "):
+        find_weights("dinov2_vit14", "the vision model")
+    with pytest.raises(ConfigError, match="weights of the backbone are named by 5; wanted is the path"):
+        find_weights(5, "the backbone")
     with pytest.raises(CheckpointError, match=r"no file gone/resnet50-0676ba61.pth; run .* resnet50`, or download it"):
         find_weights("gone/resnet50-0676ba61.pth", "the backbone")
     with pytest.raises(CheckpointError, match=r"get it by hand \(the model links of BigGait"):
