@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from opengait.errors import UserError  # noqa: E402 - the project need not be installed
+from opengait.command_line import count  # noqa: E402 - the project need not be installed
+from opengait.errors import UserError  # noqa: E402
 from opengait_ext.search import find_clips, load_describer, save_descriptors  # noqa: E402
 
 
@@ -26,9 +27,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--input", required=True, nargs="+", metavar="DIR_OR_VIDEO")
     parser.add_argument("--out", required=True, metavar="FILE.npz")
     parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs; else read from the names")
-    parser.add_argument("--boxes", metavar="CSV", help="boxes of the people in the videos")
-    parser.add_argument("--frames", type=int, metavar="N", help="of each tracklet; as in the network's test by default")
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="tracklets at a time (default: 8)")
+    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="people's boxes: a file for each video")
+    parser.add_argument(
+        "--frames", type=count, metavar="N", help="of each tracklet; by default as in its test"
+    )
+    parser.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets at a time (default: 8)")
     parser.add_argument("--device", help="such as cpu or cuda:1; the GPU by default, if there is one")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
     return parser.parse_args(argv)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from opengait.errors import UserError  # noqa: E402 - the project need not be installed
+from opengait.command_line import count, share  # noqa: E402 - the project need not be installed
+from opengait.errors import UserError  # noqa: E402
 from opengait.utils.files import write_text  # noqa: E402
 from opengait_ext import search  # noqa: E402
 from opengait_ext.figures.style import save_figure  # noqa: E402
@@ -30,9 +31,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by scripts/embed.py")
     parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO")
     parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries; else read from the names")
-    parser.add_argument("--boxes", metavar="CSV", help="boxes of the people in query videos")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="candidates a query (default: 10)")
-    parser.add_argument("--level", type=float, default=0.05, metavar="P", help="of a false answer (default: 0.05)")
+    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="people's boxes: a file for each video")
+    parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates a query (default: 10)")
+    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="of a false answer (default: 0.05)")
     parser.add_argument("--cfgs", metavar="FILE", help="where the gallery's configuration is now, if it moved")
     parser.add_argument("--checkpoint", metavar="FILE", help="where the gallery's checkpoint is now, if it moved")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the answers there, too")
@@ -50,7 +51,7 @@ def answer(args: argparse.Namespace) -> None:
     """
     gallery = search.load_descriptors(args.gallery)
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
-    describer = search.load_describer(cfgs, checkpoint, args.overrides, args.device)
+    describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
     clips = search.find_clips(args.query, describer.size, args.modality, args.boxes)
     queries = describer.describe(clips, gallery.frames)
     results = search.search(gallery, queries, args.top, args.level, describer.metric)

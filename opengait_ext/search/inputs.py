@@ -5,12 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from opengait.data.frames import FrameSource, ImageFrames
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data import Modality
+from opengait_ext.search.video import Box, Video, VideoFrames
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg")
@@ -43,7 +41,7 @@ def find_clips(
     inputs: Iterable[str | Path],
     size: tuple[int, int],
     modality: str | None = None,
-    boxes: str | Path | None = None,
+    boxes: Sequence[str | Path] = (),
 ) -> list[Clip]:
     """Every tracklet in the inputs, in order.
 
@@ -51,23 +49,48 @@ def find_clips(
         inputs: folders, of which each one with pictures in it is a tracklet, and videos.
         size: (height, width) of the frames handed out.
         modality: of all of them; None reads it from the folders' names (visible, rgb, ir, infrared, ...).
-        boxes: for videos, a CSV file with the columns frame (from 0), track, x, y, w, h in pixels.
+        boxes: a CSV file for each of the videos, in their order, with the columns frame (from 0), track, x, y, w, h in
+            pixels.
 
     Raises:
-        ConfigError: an unknown modality, or a video without boxes.
+        ConfigError: an unknown modality, or not as many files of boxes as videos.
         DataError: an input is missing, has no frames, or tells no modality.
     """
     clips: list[Clip] = []
-    for item in map(Path, inputs):
+    inputs = list(map(Path, inputs))
+    check_boxes([item for item in inputs if is_video(item)], boxes)
+    left = iter(boxes)
+    for item in inputs:
         if item.is_dir():
             clips += _folder_clips(item, size, modality)
-        elif item.is_file() and item.suffix.lower() in VIDEOS:
-            clips += _video_clips(item, size, modality, boxes)
+        elif is_video(item):
+            clips += _video_clips(item, size, modality, Path(next(left)))
         elif item.exists():
             raise DataError(f"{item} is neither a folder of frames nor a video ({', '.join(VIDEOS)}).")
         else:
             raise DataError(f"{item} does not exist; give a folder of frames or a video.")
     return clips
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is there whose name is a video's."""
+    return path.is_file() and path.suffix.lower() in VIDEOS
+
+
+def check_boxes(videos: Sequence[Path], boxes: Sequence[str | Path]) -> None:
+    """See that each video has its file of boxes.
+
+    Raises:
+        ConfigError: there are more or fewer files than videos.
+    """
+    if len(boxes) < len(videos):
+        columns = ", ".join(COLUMNS)
+        raise ConfigError(
+            f"{videos[len(boxes)]} needs boxes: a CSV file with the columns {columns}, given by --boxes (one for each "
+            f"video, in their order)."
+        )
+    if len(boxes) > len(videos):
+        raise ConfigError(f"{boxes[len(videos)]} holds boxes, but only {len(videos)} videos are given; leave it out.")
 
 
 def modality_of(path: Path, given: str | None) -> Modality:
@@ -115,15 +138,14 @@ def _numbered(name: str) -> tuple:
     return [int(run) for run in digits], name
 
 
-def _video_clips(video: Path, size: tuple[int, int], modality: str | None, boxes: str | Path | None) -> list[Clip]:
-    if boxes is None:
-        raise ConfigError(f"{video} needs boxes: a CSV file with the columns {', '.join(COLUMNS)}, given by --boxes.")
-    tracks = read_boxes(Path(boxes))
-    kind = modality_of(video.absolute().with_suffix(""), modality)
-    return [Clip(f"{video.name}#{track}", kind, VideoFrames(video, rows, size)) for track, rows in tracks.items()]
+def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes: Path) -> list[Clip]:
+    tracks = read_boxes(boxes)
+    kind = modality_of(path.absolute().with_suffix(""), modality)
+    video = Video(path, size)
+    return [Clip(f"{path.name}#{track}", kind, VideoFrames(video, rows)) for track, rows in tracks.items()]
 
 
-def read_boxes(path: Path) -> dict[str, list[tuple[int, int, int, int, int]]]:
+def read_boxes(path: Path) -> dict[str, list[Box]]:
     """`{track: [(frame, x, y, w, h), ...]}`, by frame, tracks in the order of the file.
 
     Raises:
@@ -145,7 +167,7 @@ def read_boxes(path: Path) -> dict[str, list[tuple[int, int, int, int, int]]]:
     return {track: sorted(rows) for track, rows in tracks.items()}
 
 
-def _box(row: dict, where: str) -> tuple[int, int, int, int, int]:
+def _box(row: dict, where: str) -> Box:
     try:
         frame, *box = (round(float(row[column])) for column in ("frame", "x", "y", "w", "h"))
     except (TypeError, ValueError) as error:
@@ -153,66 +175,3 @@ def _box(row: dict, where: str) -> tuple[int, int, int, int, int]:
     if frame < 0 or box[2] < 1 or box[3] < 1:
         raise DataError(f"{where} is no box: frame {frame}, {box[2]} wide and {box[3]} high.")
     return frame, *box
-
-
-class VideoFrames:
-    """The boxes of one track of a video as frames, uint8 (k, 3, h, w), RGB; only the asked frames are kept.
-
-    Args:
-        path: the video.
-        boxes: (frame, x, y, w, h), by frame.
-        size: (height, width) of every frame handed out.
-    """
-
-    def __init__(self, path: Path, boxes: Sequence[tuple[int, int, int, int, int]], size: tuple[int, int]) -> None:
-        self.path = path
-        self.boxes = list(boxes)
-        self.size = size
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
-        """Decode the asked boxes.
-
-        Raises:
-            DataError: the video cannot be read, ends before a frame, or a box lies outside.
-        """
-        wanted: dict[int, list[int]] = {}
-        for place, index in enumerate(indices):
-            wanted.setdefault(self.boxes[index][0], []).append(place)
-        height, width = self.size
-        out = np.empty((len(indices), 3, height, width), dtype=np.uint8)
-        for frame, picture in self._read(sorted(wanted)):
-            for place in wanted[frame]:
-                out[place] = self._cut(picture, self.boxes[indices[place]]).transpose(2, 0, 1)
-        return out
-
-    def _read(self, frames: list[int]) -> Iterable[tuple[int, np.ndarray]]:
-        # Seeking in compressed video is not exact with every codec, so frames are counted from the start.
-        video = cv2.VideoCapture(str(self.path))
-        try:
-            at = -1
-            for frame in frames:
-                while at < frame:
-                    if not video.grab():
-                        raise DataError(
-                            f"{self.path} ends (or is damaged) at frame {at + 1}; a box is of frame {frame}."
-                        )
-                    at += 1
-                known, picture = video.retrieve()
-                if not known:
-                    raise DataError(f"Frame {frame} of {self.path} cannot be decoded.")
-                yield frame, picture[:, :, ::-1]
-        finally:
-            video.release()
-
-    def _cut(self, picture: np.ndarray, box: tuple[int, int, int, int, int]) -> np.ndarray:
-        frame, x, y, w, h = box
-        left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, picture.shape[1]), min(y + h, picture.shape[0])
-        if left >= right or top >= bottom:
-            raise DataError(f"A box of frame {frame} lies outside {self.path} ({picture.shape[1]}x{picture.shape[0]}).")
-        cut = np.ascontiguousarray(picture[top:bottom, left:right])
-        smaller = cut.shape[0] > self.size[0]
-        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cv2.resize(cut, (self.size[1], self.size[0]), interpolation=method)

@@ -25,6 +25,7 @@ class Describer:
         size: (height, width) of the frames that it takes.
         frames: how many of a tracklet it is tested with.
         metric: how its descriptors are compared.
+        overrides: changes to the configuration file, as `KEY=VALUE`.
     """
 
     network: DinoGRLNet
@@ -33,6 +34,7 @@ class Describer:
     size: tuple[int, int]
     frames: int
     metric: str
+    overrides: tuple[str, ...] = ()
 
     def describe(self, clips: Sequence[Clip], frames: int | None = None, batch: int = 8) -> Descriptors:
         """Descriptors of clips, by `frames` frames of each or as many as in the network's test."""
@@ -46,6 +48,7 @@ class Describer:
             checkpoint=str(self.checkpoint),
             checkpoint_sha256=sha256_of(self.checkpoint),
             frames=frames,
+            overrides=self.overrides,
         )
 
 
@@ -69,4 +72,5 @@ def load_describer(
         size=frame_size_of(content["data_cfg"]),
         frames=picker.fixed or 6,
         metric=evaluator_cfg.get("metric", "euc"),
+        overrides=tuple(overrides),
     )

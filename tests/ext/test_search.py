@@ -12,6 +12,7 @@ from PIL import Image
 from opengait.errors import ConfigError, DataError
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
+from opengait_ext.search.descriptors import pictures_of
 from opengait_ext.search.matching import _student, p_values
 from tests.ext.runs import script
 from tests.ext.test_dinogrl_training import world, write_config  # noqa: F401 - a fixture
@@ -71,13 +72,33 @@ def write_boxes(path, rows):
 def test_a_videos_boxes(tmp_path):
     video = write_video(tmp_path / "clip.avi")
     boxes = write_boxes(tmp_path / "b.csv", [(5, 1, 2, 2, 20, 40), (1, 1, -9, 0, 30, 44), (2, 2, 40, 4, 20, 40)])
-    left, right = find_clips([video], (32, 16), "visible", boxes)
+    left, right = find_clips([video], (32, 16), "visible", [boxes])
     assert (left.name, right.name) == ("clip.avi#1", "clip.avi#2")
     frames = left.source[[1, 0, 1]]
     assert frames.shape == (3, 3, 32, 16)
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx([200, 40, 200], abs=6)
     assert frames[:, 2].max() < 30
     assert right.source[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+
+
+def test_each_video_has_its_own_boxes_and_is_read_once(tmp_path, monkeypatch):
+    videos = [write_video(tmp_path / name) for name in ("one.avi", "two.avi")]
+    boxes = [
+        write_boxes(tmp_path / "1.csv", [(5, 1, 0, 0, 20, 40), (1, 2, 0, 0, 20, 40)]),
+        write_boxes(tmp_path / "2.csv", [(3, 1, 0, 0, 20, 40), (2, 1, 0, 0, 20, 40)]),
+    ]
+    clips = find_clips([videos[0], write_frames(tmp_path / "x", value=7), videos[1]], (32, 16), "visible", boxes)
+    opened = []
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
+    pictures = list(pictures_of(clips, 2))
+    assert opened == list(map(str, videos))
+    red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
+    assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
+    with pytest.raises(ConfigError, match=r"two\.avi needs boxes: .*one for each video"):
+        find_clips(videos, SIZE, "visible", boxes[:1])
+    with pytest.raises(ConfigError, match=r"2\.csv holds boxes, but only 1 videos"):
+        find_clips(videos[:1], SIZE, "visible", boxes)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +123,7 @@ def test_bad_inputs_are_named(tmp_path, make, told):
 
 def boxed(folder, rows):
     video = write_video(folder / "v.avi")
-    return find_clips([video], SIZE, "visible", write_boxes(folder / "b.csv", rows))[0].source[[0]]
+    return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].source[[0]]
 
 
 def test_a_planted_person_is_found_and_a_stranger_is_nobody():
@@ -184,18 +205,23 @@ def test_the_command_lines(trained, world, tmp_path, capsys):  # noqa: F811
     file, checkpoint = map(str, trained)
     frames = next((world / "data").rglob("*.jpg")).parents[1]  # one person's visible or infrared tracklets
     out = str(tmp_path / "g.npz")
-    common = ["--cfgs", file, "--checkpoint", checkpoint, "--modality", "visible"]
+    common = ["--cfgs", file, "--checkpoint", checkpoint, "--modality", "visible", "--set", "trainer_cfg.log_iter=3"]
     assert script("embed")([*common, "--input", str(frames), "--out", out]) == 0
     assert "visible tracklets, 6 frames of each" in capsys.readouterr().out
     gallery = load_descriptors(out)
+    assert gallery.overrides == ("trainer_cfg.log_iter=3",)
     query = [gallery.folders[1]]
     answers = ["--json", str(tmp_path / "a.json"), "--picture", str(tmp_path / "a.png")]
     told = ["--gallery", out, "--query", *query, "--modality", "visible", "--top", "2", *answers]
     assert script("search")(told) == 0
     printed = capsys.readouterr().out
-    assert gallery.names[1] in printed.splitlines()[2] and "  0.0000" in printed
+    # Described alone and in a batch, the same frames give the same descriptor up to rounding.
+    assert gallery.names[1] in printed.splitlines()[2] and "  0.000" in printed
     content = json.loads((tmp_path / "a.json").read_text())
     assert content[0]["candidates"][0]["place"] == 1 and len(content[0]["candidates"]) == 2
     assert Image.open(tmp_path / "a.png").size[0] > 300
     assert script("search")(["--gallery", str(tmp_path / "no.npz"), "--query", *query]) == 2
     assert capsys.readouterr().err.startswith("error: Cannot read")
+    for wrong in (["--level", "5"], ["--top", "0"]):
+        with pytest.raises(SystemExit):
+            script("search")([*told, *wrong])
