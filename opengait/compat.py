@@ -38,6 +38,8 @@ from opengait.utils.messages import get_msg_mgr
 BARE_NAMES = ("utils", "data", "evaluation", "modeling")
 _HERE = Path(__file__).resolve().parent
 _MODELS = f"{__package__}.modeling.models"
+# Folders that a file written for OpenGait may be dropped into.
+_DROP_IN = (_MODELS, f"{__package__}.modeling.losses", f"{__package__}.modeling.backbones")
 
 
 def _real_name(name: str) -> str | None:
@@ -96,7 +98,7 @@ class _ModelFile(SourceFileLoader):
 
 
 def is_dropped_in(module: str) -> bool:
-    """Whether a module, by its full name, is a file of a model folder."""
+    """Whether a module, by its full name, is a file of a model folder, or of the engine's for losses and backbones."""
     return any(module.startswith(f"{package}.") for package in _finder.packages)
 
 
@@ -117,7 +119,7 @@ class _Finder:
     """Finds files of model folders, and the bare names where nobody else has them."""
 
     def __init__(self) -> None:
-        self.packages = [_MODELS]
+        self.packages = list(_DROP_IN)
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if is_dropped_in(name):

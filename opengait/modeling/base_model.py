@@ -314,6 +314,10 @@ class BaseModel(MetaModel, nn.Module):
         self.scheduler.step()
         return True
 
+    def info_to_log(self) -> dict[str, Any]:
+        """More `scalar/...` values for the log line of a step, behind those of the losses."""
+        return {}
+
     # The loops; a model may replace them.
 
     def inference(self, rank: int) -> dict[str, np.ndarray]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
 
@@ -31,7 +30,11 @@ class MultiDatasets(BaseModel):
             return super().get_loader(data_cfg[0], train=False)
         loaders = [super(MultiDatasets, self).get_loader(entry, train=True) for entry in data_cfg]
         names = [entry["dataset_name"] for entry in data_cfg]
-        return MixedLoader(loaders, names, self.cfgs["trainer_cfg"].get("seed", 0))
+        return MixedLoader(loaders, names)
+
+    def info_to_log(self) -> dict[str, Any]:
+        """The learning rate, which upstream's log line of such a model ends with."""
+        return {"scalar/opt/lr": self.optimizer.param_groups[0]["lr"]}
 
 
 class MixedLoader:
@@ -46,9 +49,8 @@ class MixedLoader:
         batch_sampler: `start`, the number of the first batch.
     """
 
-    def __init__(self, loaders: list[Any], names: list[str], seed: int) -> None:
+    def __init__(self, loaders: list[Any], names: list[str]) -> None:
         self.loaders = loaders
-        self.seed = seed
         sets = [loader.dataset for loader in loaders]
         labels = sorted({label for dataset in sets for label in dataset.label_set})
         self.dataset = SimpleNamespace(label_set=labels)
@@ -58,8 +60,8 @@ class MixedLoader:
         self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
 
     def choose(self, number: int) -> int:
-        """Which loader gives batch `number`."""
-        generator = torch.Generator().manual_seed(distributed.mix_seed(self.seed, "mixture", number))
+        """Which loader gives batch `number`, drawn as upstream draws it."""
+        generator = torch.Generator().manual_seed(number)
         return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
 
     def __iter__(self) -> Iterator[list]:

@@ -52,7 +52,7 @@ def run_train(model: nn.Module) -> None:
                 continue
             summary.update(loss_info)
             summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
-            messages.train_step(loss_info, summary)
+            messages.train_step(loss_info | inner.info_to_log(), summary)
             if inner.iteration % engine_cfg["save_iter"] == 0:
                 inner.rank_states = distributed.gather_objects(random_state())
                 inner.save_ckpt(inner.iteration)

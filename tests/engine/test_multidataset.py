@@ -62,17 +62,24 @@ def test_starting_later_gives_the_same_batches(cfgs, model_class):
 
 def test_draws_follow_the_shares():
     loader = MixedLoader.__new__(MixedLoader)
-    loader.seed, loader.shares = 0, [0.8, 0.2]
+    loader.shares = [0.8, 0.2]
     draws = [loader.choose(number) for number in range(500)]
     assert 0.15 < sum(draws) / 500 < 0.25
+    generators = [torch.Generator().manual_seed(number) for number in range(9)]
+    weights = torch.tensor([0.8, 0.2])
+    assert draws[:9] == [int(torch.multinomial(weights, 1, generator=generator)) for generator in generators]
 
 
 def test_it_trains_and_tests_the_first(cfgs, model_class, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = model_class(cfgs, True)
     model.engine_cfg = {**model.engine_cfg, "total_iter": 2, "save_iter": 10}
+    logged = []
+    monkeypatch.setattr(model.msg_mgr, "train_step", lambda info, summary: logged.append((info, summary)))
     model_class.run_train(model)
     assert model.iteration == 2
+    # As upstream, in the log line and not in TensorBoard.
+    assert [list(info)[-1] for info, _ in logged] == ["scalar/opt/lr"] * 2 and "scalar/opt/lr" not in logged[0][1]
     assert str(model.save_path).endswith("B_A/TinySil/tiny")
     result = model_class.run_test(model_class(cfgs, False))
     assert set(result["by_type"]) == set(tiny.TYPES)
