@@ -75,7 +75,8 @@ def rank_metrics(
                 f"{len(cameras[0])} and {len(cameras[1])} cameras do not fit {queries} queries and {gallery} items."
             )
     if not callable(distance):
-        distance = torch.as_tensor(distance)
+        # torch takes no array that is a reversed view of another.
+        distance = torch.as_tensor(np.ascontiguousarray(distance) if _is_reversed(distance) else distance)
         if tuple(distance.shape) != (queries, gallery):
             raise DataError(f"Distances {tuple(distance.shape)} do not fit {queries} queries and {gallery} items.")
 
@@ -142,6 +143,10 @@ def _averaged(
         inp=inp,
         first_hit=first,
     )
+
+
+def _is_reversed(distance: torch.Tensor | np.ndarray) -> bool:
+    return isinstance(distance, np.ndarray) and any(stride < 0 for stride in distance.strides)
 
 
 def _as_numbers(query: Ids, gallery: Ids) -> tuple[torch.Tensor, torch.Tensor]:

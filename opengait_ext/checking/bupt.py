@@ -25,6 +25,7 @@ from opengait_ext.data.tracklet import FrameFiles, Modality, Role, Tracklet
 BAD_LINE, LIST, UNKNOWN = "bad line", "missing or unreadable list", "tracklet without frames"
 TWO_LISTS, ALONE, UNEQUAL = "person in two lists", "person in one modality only", "pair of unequal length"
 AGAINST, TWICE = "frame file against its tracklet", "tracklet listed twice"
+NO_MATCH = "query without a match in the gallery"
 PAIRED, SINGLE = (PAIR_CODE,), (VISIBLE_CODE, INFRARED_CODE)
 LISTS = {"train": PAIRED, "train_auxiliary": PAIRED, "query": SINGLE, "gallery": SINGLE}
 NAMES = {number: name for name, number in CAMERAS.items()}
@@ -83,7 +84,7 @@ def _tracklets(row: ListRow, folder: Path, paths: dict[str, Any], name: str, rep
         try:
             frames = frames_of(paths, row, code, Path(f"{name}.txt"))
         except DataError as error:
-            report.add(UNKNOWN, where, str(error))
+            report.add(UNKNOWN, where, str(error).removeprefix(f"{where}:").strip())
             continue
         told = f"{row.person}/{code}/{row.camera}/{row.person}_{code}_{row.camera}_{row.track}_"
         others = [frame for frame in frames if not frame.startswith(told)]
@@ -110,9 +111,11 @@ def _check_people(splits: dict[str, list[Tracklet]], report: Report) -> None:
         for person in sorted((person for person, both in seen.items() if len(both) == 1), key=int):
             report.add(ALONE, f"person {person}", f"{phase} has {next(iter(seen[person]))} tracklets only")
     in_gallery = {(str(t.person), t.modality) for t in splits["gallery"]}
-    for asks, found in ((Modality.VISIBLE, Modality.INFRARED), (Modality.INFRARED, Modality.VISIBLE)):
-        lone = sum(t.modality is asks and (str(t.person), found) not in in_gallery for t in splits["query"])
-        report.remark(lone, f"{asks} queries without a match in the {found} gallery")
+    for query in splits["query"] if in_gallery else ():
+        wanted = Modality.INFRARED if query.modality is Modality.VISIBLE else Modality.VISIBLE
+        if (str(query.person), wanted) not in in_gallery:
+            where = f"query.txt, line {query.row}"
+            report.add(NO_MATCH, where, f"person {query.person} has no {wanted} tracklet in the gallery")
     cameras = Counter((str(t.person), t.camera) for t in splits["gallery"])
     report.remark(
         sum(cameras[str(t.person), t.camera] for t in splits["query"]),

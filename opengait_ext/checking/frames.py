@@ -67,7 +67,7 @@ class FrameCheck:
                 image.load()
         except DAMAGE as error:
             reason = reason_of(error)
-            return Look(size[1], size[0], TRUNCATED if "truncated" in reason else UNREADABLE, reason)
+            return Look(size[1], size[0], TRUNCATED if "truncated" in reason.lower() else UNREADABLE, reason)
         return Look(size[1], size[0])
 
 

@@ -13,7 +13,7 @@ from opengait_ext.data.tracklet import Modality, Tracklet
 
 BAD_LINE, PAST, LIST = "bad line", "row past the end of the list", "missing or unreadable list"
 BOTH, ALONE, AGAINST = "person in train and test", "person in one modality only", "frame name against its row"
-TWICE, SPLIT_FOLDER = "frame in two rows", "missing folder"
+TWICE, SPLIT_FOLDER, SHORT = "frame in two rows", "missing folder", "nothing is left of a split"
 
 
 def list_hitsz(root: Path, report: Report) -> dict[str, list[Tracklet]]:
@@ -32,19 +32,22 @@ def list_hitsz(root: Path, report: Report) -> dict[str, list[Tracklet]]:
     for split in ("train", "test"):
         names = _lines(info / f"{split}_name.txt", report)
         frames = _frame_paths(info / f"{split}_name.txt", names, _base_of(root, split, pack, report), report)
-        rows[split] = _rows(info / f"track_{split}_info.txt", len(names), report)
+        # Rows cannot point past the end of a list that is not there.
+        rows[split] = _rows(info / f"track_{split}_info.txt", len(names) or None, report)
         splits[split] = [
             _tracklet(row, number, frames, info / f"track_{split}_info.txt", report)
             for number, row in rows[split].items()
         ]
-        _check_overlaps(info / f"track_{split}_info.txt", rows[split], len(names), report)
+        if names:
+            _check_overlaps(info / f"track_{split}_info.txt", rows[split], len(names), report)
         _check_partners(split, splits[split], report)
         for modality in Modality:
             report.counts.append(_count(split, splits[split], modality))
     both = sorted({row.person for row in rows["train"].values()} & {row.person for row in rows["test"].values()})
     for person in both:
         report.add(BOTH, f"person {person:04d}")
-    _check_query(info / "query_IDX.txt", rows["test"], report)
+    if rows["test"]:
+        _check_query(info / "query_IDX.txt", rows["test"], report)
     return splits
 
 
@@ -64,7 +67,9 @@ def _base_of(root: Path, split: str, pack: Pack | None, report: Report) -> Path 
     folder = root / split.capitalize()
     if pack.has_folder(folder) if pack else folder.is_dir():
         return folder
-    if pack or any(path.is_dir() and path.name.isdecimal() for path in root.iterdir()):
+    # Names come in order, and digits before letters.
+    first = [next(pack.names(), "").split("/")[0]] if pack else [path.name for path in root.iterdir() if path.is_dir()]
+    if any(name.isdecimal() for name in first):
         return root
     report.add(SPLIT_FOLDER, folder, "none of its frames is there; unpack the archive again")
     return None
@@ -85,8 +90,8 @@ def _frame_paths(path: Path, names: Sequence[str], base: Path | None, report: Re
     return frames
 
 
-def _rows(path: Path, names: int, report: Report) -> dict[int, InfoRow]:
-    """The rows that can be used, by their number."""
+def _rows(path: Path, names: int | None, report: Report) -> dict[int, InfoRow]:
+    """The rows that can be used, by their number; where `names`, the length of the list of names, is known."""
     rows = {}
     for number, line in enumerate(_lines(path, report), start=1):
         where = f"{path.name}, line {number}"
@@ -97,7 +102,7 @@ def _rows(path: Path, names: int, report: Report) -> dict[int, InfoRow]:
         row = InfoRow(*map(int, fields))
         if row.modality not in (INFRARED_CODE, VISIBLE_CODE):
             report.add(BAD_LINE, where, f"modality {row.modality}; known are 1 (infrared) and 2 (visible)")
-        elif not 1 <= row.first <= row.last <= names:
+        elif names is not None and not 1 <= row.first <= row.last <= names:
             report.add(PAST, where, f"frames {row.first} to {row.last} of a list of {names} lines")
         else:
             rows[number] = row
@@ -132,6 +137,8 @@ def _check_overlaps(path: Path, rows: dict[int, InfoRow], names: int, report: Re
 
 def _check_partners(split: str, tracklets: Sequence[Tracklet], report: Report) -> None:
     kept = [tracklet for tracklet in tracklets if len(tracklet.frames) >= MINIMUM_FRAMES]
+    if not kept and any(tracklet.frames for tracklet in tracklets):
+        report.add(SHORT, split, f"no tracklet has {MINIMUM_FRAMES} frames or more")
     alone = _alone(tracklets)
     for person, modality in sorted(alone.items()):
         report.add(ALONE, f"person {person:04d}", f"{split} has {modality} tracklets only")

@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
         DataError: it is missing, empty or no text.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before it
     except FileNotFoundError:
         raise DataError(f"{path} is missing; it comes with BUPTCampus and goes beside DATA/ (see {README}).") from None
     except UnicodeDecodeError as error:

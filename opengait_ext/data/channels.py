@@ -65,7 +65,7 @@ def normalise(
 
 
 def look_up(frames: Tensor, mean: Tensor, std: Tensor, out: Tensor, taken: Tensor | None) -> Tensor:
-    """`normalise` of bytes: the 256 values of a channel are calculated once, then pixels are gone over a single time."""
+    """`normalise` of bytes: the 256 values of a channel are calculated once, then pixels gone over only once."""
     tables = torch.arange(256, dtype=torch.float32).div(255).sub(mean[:, None]).div(std[:, None]).numpy()
     planes, into = frames.numpy(), out.numpy()
     channels_of = [list(range(len(mean)))] * len(frames) if taken is None else taken.tolist()

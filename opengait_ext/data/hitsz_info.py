@@ -46,7 +46,8 @@ def read_lines(path: Path) -> list[str]:
     if path.is_dir():
         raise DataError(f"{path} is a folder; HITSZ-VCM has a text file there. Unpack the info archive again.")
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        # Editors on Windows put a mark before UTF-8 text.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(
             f"{path} is missing; it belongs to the info archive of HITSZ-VCM, which goes beside the frames "
@@ -131,7 +132,7 @@ def read_query(path: Path, row_count: int) -> list[int]:
     """Read `query_IDX.txt`: 1-based row numbers of `track_test_info.txt`, over any number of lines.
 
     Raises:
-        DataError: something is not a row number, or a row is listed twice.
+        DataError: the file is empty, something in it is not a row number, or a row is listed twice.
     """
     lines = read_lines(path)
     for number, line in enumerate(lines, start=1):
@@ -141,6 +142,8 @@ def read_query(path: Path, row_count: int) -> list[int]:
                     f"{path}, line {number}: {field!r} is no row of track_test_info.txt, which has {row_count} rows."
                 )
     query = [int(field) for field in chain.from_iterable(line.split() for line in lines)]
+    if not query:
+        raise DataError(f"{path} is empty, so that nobody is looked for; unpack the info archive again.")
     if len(set(query)) < len(query):
         twice = next(row for row in query if query.count(row) > 1)
         raise DataError(f"{path}: row {twice} is listed more than once.")

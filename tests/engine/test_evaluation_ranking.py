@@ -138,6 +138,12 @@ def test_a_hundred_thousand_gallery_items_fit():
     assert found.cmc[0] == 0.5 and found.first_hit[0] == 1
 
 
+def test_reversed_views_are_distances_too():
+    distance = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
+    found = rank_metrics(distance[::-1, ::-1], [1, 2], [1, 2, 3])
+    assert found.first_hit.tolist() == rank_metrics(distance[::-1, ::-1].copy(), [1, 2], [1, 2, 3]).first_hit.tolist()
+
+
 def test_misfits_are_refused():
     with pytest.raises(DataError, match="do not fit 2 queries and 2 items"):
         rank_metrics(torch.zeros(2, 3), [1, 2], [1, 2])

@@ -74,6 +74,16 @@ def test_the_generator_is_the_one_the_numbers_were_made_with(tree):
         assert hashlib.sha256((tree / name).read_bytes()).hexdigest() == digest
 
 
+def test_lists_saved_on_windows_are_the_same(tree, copy):
+    for path in (*copy.glob("*.txt"), copy / "data_paths.json"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    found, expected = BUPTCampus(copy), BUPTCampus(tree)
+    for split in ("train", "query", "gallery"):
+        assert [(t.person, t.view) for t in getattr(found, split)] == [
+            (t.person, t.view) for t in getattr(expected, split)
+        ]
+
+
 def test_reads_what_public_readers_read(tree):
     data = BUPTCampus(tree)
     for split in ("train", "query", "gallery"):

@@ -185,14 +185,37 @@ def test_hitsz_missing_lists_and_folders(own_hitsz, tmp_path):
     places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
     assert places[hitsz.LIST] == ["test_name.txt", "query_IDX.txt"]
     assert places[hitsz.SPLIT_FOLDER] == [str(own_hitsz / "Train")]
-    assert frames.MISSING not in places
+    # Rows and frames that hang on what is missing are not listed one by one.
+    assert set(places) == {hitsz.LIST, hitsz.SPLIT_FOLDER}
+    write_pack(own_hitsz, tmp_path / "pack")
+    assert found(check("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
+        str(tmp_path / "pack" / "Train")
+    ]
     for root, sentence in ((tmp_path / "none", "there is no folder .*none;"), (tmp_path, "there is no folder .*info;")):
         with pytest.raises(DataError, match=sentence):
             check("hitsz", root)
 
 
 def test_hitsz_older_layout(tmp_path):
-    assert check("hitsz", mini_hitsz.write(tmp_path, flat=True), fast=True, workers=1)[0].problems == []
+    tree = mini_hitsz.write(tmp_path / "flat", flat=True)
+    write_pack(tree, tmp_path / "pack")
+    for root in (tree, tmp_path / "pack"):
+        assert check("hitsz", root, fast=True, workers=1)[0].problems == []
+
+
+def test_hitsz_of_short_tracklets_alone(own_hitsz):
+    path = own_hitsz / "info/track_train_info.txt"
+    rows = [line.split() for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
+    assert found(check("hitsz", own_hitsz, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
+
+
+def test_a_frame_cut_in_its_header_is_truncated(own_hitsz):
+    _, splits = check("hitsz", own_hitsz, fast=True, workers=1)
+    frame = splits["test"][0].frames[0]
+    replace(frame, frame.read_bytes()[:300])
+    for fast in (False, True):
+        assert list(found(check("hitsz", own_hitsz, fast, workers=1)[0])) == [frames.TRUNCATED]
 
 
 def test_bupt_lists_are_read_to_their_end(own_bupt):
@@ -223,6 +246,17 @@ def test_bupt_lists_are_read_to_their_end(own_bupt):
     assert places[bupt.LIST] == ["train_auxiliary.txt"]
     assert f"person {lone}" in places[bupt.ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
     assert track
+
+
+def test_bupt_queries_without_a_match(own_bupt):
+    person, modality, *_ = (own_bupt / "query.txt").read_text().split()
+    other = "IR" if modality == "RGB" else "RGB"
+    gallery = own_bupt / "gallery.txt"
+    lines = [line for line in gallery.read_text().splitlines() if line.split()[:2] != [person, other]]
+    gallery.write_text("\n".join(lines))
+    assert found(check("bupt", own_bupt, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
+    gallery.write_text("")
+    assert bupt.NO_MATCH not in found(check("bupt", own_bupt, fast=True, workers=1)[0])
 
 
 def test_bupt_people_in_two_lists(own_bupt):

@@ -95,6 +95,14 @@ def test_query_rows_may_be_spread_over_lines(tree, copy):
     assert [t.row for t in HITSZVCM(copy).query] == [t.row for t in HITSZVCM(tree).query]
 
 
+def test_lists_saved_on_windows_are_the_same(tree, copy):
+    for path in (copy / "info").iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    found, wanted = HITSZVCM(copy), HITSZVCM(tree)
+    assert [(t.row, len(t.frames)) for t in found.train] == [(t.row, len(t.frames)) for t in wanted.train]
+    assert [t.row for t in found.query] == [t.row for t in wanted.query]
+
+
 def test_minimum_frames_and_summary(tree):
     everything = HITSZVCM(tree, minimum_frames=1)
     assert len(everything.train) == EXPECTED["info"]["train_rows"]
@@ -173,6 +181,10 @@ def breakages():
     def query_past_the_rows(root):
         (root / "info" / "query_IDX.txt").write_text("1 2\n49\n")
         return r"query_IDX\.txt, line 2: '49' is no row"
+
+    def query_empty(root):
+        (root / "info" / "query_IDX.txt").write_text("\n")
+        return r"query_IDX\.txt is empty"
 
     def query_twice(root):
         (root / "info" / "query_IDX.txt").write_text("7 8 7\n")
