@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from torch import Tensor
-
 from opengait.errors import CheckpointError
 from opengait.utils.checkpoint import load_checkpoint, save_checkpoint
-from opengait_ext.checkpoints.official import convert_official, convert_to_official
-from opengait_ext.models.weights import read_weights
+from opengait_ext.checkpoints.official import convert_official, convert_to_official, read_state
 
 # Their names in the release.
 NAMES = ("best_model.pth", "best_model2.pth", "best_shape.pth")
@@ -19,7 +16,7 @@ def from_official_files(model: Path, model2: Path, shape: Path, out: Path) -> tu
     Raises:
         CheckpointError: a file is missing, unreadable or not the release's.
     """
-    checkpoint = convert_official(*(read_state(path) for path in (model, model2, shape)))
+    checkpoint = convert_official(model, model2, shape)
     write(checkpoint, out)
     heads = (f"network.{stream}_heads.fc_bin" for stream in ("appearance", "gait"))
     return tuple(checkpoint["model"][head].shape[2] for head in heads)
@@ -39,17 +36,6 @@ def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = N
     for path, state in zip(paths, states, strict=True):
         write(state, path)
     return paths
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """A plain state dict, read as data.
-
-    Raises:
-        CheckpointError: there is no such file, or it holds something else.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}.")
-    return read_weights(path.resolve(), "DinoGRL")
 
 
 def write(content: dict, path: Path) -> None:

@@ -7,6 +7,7 @@ forward pass and this network once.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from opengait.errors import CheckpointError
 from opengait_ext.models.dinogrl_net import PREFIX, DinoGRLNet, network_entries
 from opengait_ext.models.vision_model import resample_dinov2_positions
+from opengait_ext.models.weights import read_weights
 
 State = Mapping[str, Tensor]
 FILES = ("model", "model2", "shape")
@@ -56,7 +58,9 @@ POSITIONS = "vision_model.transformer.pos_embed"
 UNUSED = (".GAP.", ".gcn_s.", ".gcn_a.", "Mask_Branch.bn_t.", "Denoising_Branch.bn_t.")
 
 
-def convert_official(model: State, model2: State, shape: State) -> dict[str, Any]:
+def convert_official(
+    model: State | Path | str, model2: State | Path | str, shape: State | Path | str
+) -> dict[str, Any]:
     """An engine checkpoint of the release's three state dicts.
 
     Numbers of classes are those of the tensors, and may differ between the streams: descriptors need no classifier.
@@ -64,20 +68,20 @@ def convert_official(model: State, model2: State, shape: State) -> dict[str, Any
     left out. Tensors are not copied.
 
     Args:
-        model, model2, shape: `best_model.pth`, `best_model2.pth`, `best_shape.pth`.
+        model, model2, shape: `best_model.pth`, `best_model2.pth`, `best_shape.pth`: what they hold, or their paths.
 
     Returns:
         `model`: the entries of the engine's model, of the frozen DINOv2 too; `iteration`: 0, since the files tell none;
-        `official`: what only the way back needs. `--phase test`, `scripts/export_silhouettes.py` and
+        `official`: what only the way back needs. `--phase test`, `scripts/export_silhouettes.py`, `build_network` and
         `DinoGRLNet.load_state_dict` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
 
     Raises:
-        CheckpointError: names every unknown and missing entry, or those of another shape.
+        CheckpointError: names every unknown and missing entry, or those of another shape; or a file cannot be read.
     """
     found: dict[str, Tensor] = {}
     unknown: list[str] = []
     for file, state in zip(FILES, (model, model2, shape), strict=True):
-        for name, value in state.items():
+        for name, value in (state if isinstance(state, Mapping) else read_state(state)).items():
             if is_unused(name):
                 continue
             ours = name if name in KEPT else renamed(name, NAMES[file])
@@ -131,6 +135,18 @@ def convert_to_official(
     for name, value in unused_entries(found).items():
         states["model" if name.startswith("share_encoder.") else "shape"][name] = value
     return states["model"], states["model2"], states["shape"]
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """A plain state dict, read as data.
+
+    Raises:
+        CheckpointError: there is no such file, or it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}.")
+    return read_weights(path.resolve(), "DinoGRL")
 
 
 def renamed(name: str, beginnings: Mapping[str, str]) -> str | None:

@@ -207,7 +207,7 @@ class DinoGRLNet(nn.Module):
         return StreamOutput(parts, features, logits, F.normalize(described, dim=1) if self.normalise else described)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """torch's, which takes an engine checkpoint too: one of a training run, or of converted files.
+        """torch's, which takes an engine checkpoint too: one of a training run or of converted files, or its `model`.
 
         Of a checkpoint, the vision model's weights are used where it has them, and classifiers only where they fit this
         network's.
@@ -215,9 +215,11 @@ class DinoGRLNet(nn.Module):
         Raises:
             CheckpointError: a checkpoint (not a plain state dict) of another network.
         """
-        if not isinstance(state_dict.get("model"), Mapping):
+        checkpoint = state_dict if isinstance(state_dict.get("model"), Mapping) else {"model": state_dict}
+        entries = network_entries(checkpoint)
+        if checkpoint is not state_dict and not entries:
             return super().load_state_dict(state_dict, strict, assign)
-        load_exactly(self, self.fitting(network_entries(state_dict)), "The checkpoint", "this network")
+        load_exactly(self, self.fitting(entries), "The checkpoint", "this network")
         return _IncompatibleKeys([], [])
 
     def fitting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

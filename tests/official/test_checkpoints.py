@@ -9,7 +9,7 @@ import torch
 
 from opengait.config import load_config
 from opengait.errors import CheckpointError
-from opengait_ext.checkpoints import convert_official, convert_to_official
+from opengait_ext.checkpoints import build_network, convert_official, convert_to_official
 from opengait_ext.checkpoints.official import is_unused
 from opengait_ext.inspection import load_network
 from opengait_ext.models import DinoGRLNet
@@ -151,6 +151,7 @@ def test_the_command_converts_both_ways(tmp_path, capsys):
     states = thin_states()
     for path, state in zip(paths.values(), states, strict=True):
         torch.save(state, path)
+    assert convert_official(*paths.values())["model"].keys() == convert_official(*states)["model"].keys()
     given = [text for option, path in paths.items() for text in (f"--{option}", str(path))]
     whole, back = tmp_path / "deep/all.pt", tmp_path / "back"
     assert command()(["official", *given, "--out", str(whole)]) == 0
@@ -265,12 +266,30 @@ def test_a_notebook_loads_a_checkpoint_into_the_plain_network(trained, tmp_path,
             network.load_state_dict(checkpoint)
         assert same_descriptors(network, trained)
     assert "classifiers are for other identities (appearance_heads.fc_bin)" in caplog.text
+    network = small_network(seed=1)
+    network.load_state_dict(checkpoint["model"])
+    assert same_descriptors(network, trained)
     # The usual checkpoint leaves the vision model as it is.
     network = small_network(seed=1)
     before = network.vision_model.transformer.pos_embed.clone()
     network.load_state_dict(entries(trained, "vision_model."))
     assert torch.equal(network.vision_model.transformer.pos_embed, before)
     assert torch.equal(network.gait_parts.FCs.fc_bin, trained.gait_parts.FCs.fc_bin)
+
+
+def test_a_network_is_built_from_a_checkpoint_without_the_files_that_it_replaces(trained):
+    missing = {
+        "gait": {"backbone": "resnet10", "width": 8, "weights": "no.pth"},
+        "silhouette": {"mask_weights": "no.pth"},
+        "vision_model": TINY_VIT | {"weights": "no.pth"},
+    }
+    cfg = {"model": "DinoGRL", **small_config(**missing)}
+    network = build_network(cfg, entries(trained))
+    assert same_descriptors(network, trained)
+    assert torch.equal(network.gait_heads.fc_bin, trained.gait_heads.fc_bin)
+    assert cfg["gait"]["weights"] == "no.pth", "the configuration stays as it is"
+    with pytest.raises(CheckpointError, match="vision transformer .* there is no file no.pth"):
+        build_network(cfg, entries(trained, "vision_model."))
 
 
 def test_a_checkpoint_of_another_network_is_refused(trained):
