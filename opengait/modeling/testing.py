@@ -63,6 +63,10 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
             known = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
             save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), known, inner.iteration)
         evaluate = registry.evaluators.get(evaluator_cfg["eval_func"])
+        if not evaluated_set(inner.cfgs).get("test_dataset_name"):
+            # OpenGait would evaluate as CASIA-B.
+            told = evaluated_name(inner.cfgs)
+            inner.msg_mgr.log_info(f"data_cfg.test_dataset_name is not set, so the evaluator is told {told}.")
         # Probes are listed in the file that lists the test set; evaluator_cfg may name another.
         given = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
         arguments = accepted_arguments(evaluate, given, ["metric"])

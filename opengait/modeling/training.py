@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -64,10 +64,20 @@ def run_train(model: nn.Module) -> None:
 
 
 def _batches(inner: nn.Module) -> Iterator[Any]:
-    plan = inner.train_loader.batch_sampler
+    """The loader's batches without end: one of the model's own may hold an epoch."""
+    plan = getattr(inner.train_loader, "batch_sampler", None)
     if inner.batches_drawn and hasattr(plan, "start"):
         plan.start = inner.batches_drawn
-    return iter(inner.train_loader)
+    while True:
+        before = inner.batches_drawn
+        yield from inner.train_loader
+        if inner.batches_drawn == before:
+            raise ConfigError(f"The train_loader of {type(inner).__name__} gives no batch.")
+
+
+def _identities(inner: nn.Module) -> Sequence[str]:
+    """Names of the classes; empty where a loader of the model's own does not tell them."""
+    return getattr(getattr(inner.train_loader, "dataset", None), "label_set", ())
 
 
 def _start_random_streams(inner: nn.Module) -> None:
@@ -91,14 +101,17 @@ def _evaluate(model: nn.Module) -> None:
     inner.train()
     if inner.engine_cfg["fix_BN"]:
         inner.fix_BN()
-    if distributed.is_main() and result:
+    if distributed.is_main() and isinstance(result, dict):
         inner.msg_mgr.write_to_tensorboard(_scalars(numbers_of(result)))
         write_results(inner, result, checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration))
     inner.msg_mgr.reset_time()
 
 
 def _scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
-    """An evaluator's numbers, nested or not, under `scalar/...` tags; what is no single number is left out."""
+    """An evaluator's numbers, nested or not, under `scalar/...` tags.
+
+    Arrays under an upstream tag, as `evaluate_CCPG` returns, count with their mean; what else is no number is left out.
+    """
     found: dict[str, float] = {}
     for key, value in result.items():
         tag = str(key) if str(key).startswith(f"{prefix}/") else f"{prefix}/{key}"
@@ -106,17 +119,20 @@ def _scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]
             found.update(_scalars(value, tag))
         elif getattr(value, "ndim", 0) == 0 and not isinstance(value, str | list | tuple):
             found[tag] = float(value)
+        elif tag == key and getattr(value, "ndim", 0) and len(value):
+            found[tag] = float(value.mean())
     return found
 
 
 def _check_classes(inner: nn.Module, training_feat: dict[str, Any], inputs: tuple) -> None:
     """Every identity has a class, also those that the batches so far did not show; shapes tell, nothing is computed."""
-    identities = len(inner.train_loader.dataset.label_set)
+    identities = len(_identities(inner))
     for name, value in training_feat.items():
         # A model may classify something else than the identity (ScoNet does); then the labels are its own.
-        if not isinstance(value, dict) or "logits" not in value or value.get("labels") is not inputs[1]:
+        if not isinstance(value, dict) or value.get("labels") is not inputs[1]:
             continue
-        classes = value["logits"].shape[1]
+        logits = value.get("logits")
+        classes = logits.shape[1] if isinstance(logits, torch.Tensor) and logits.dim() > 1 else identities
         if classes < identities:
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
@@ -130,8 +146,8 @@ def _check_finite(inner: nn.Module, loss_sum: torch.Tensor, loss_info: dict[str,
         return
     terms = [name.removeprefix("scalar/") for name, value in loss_info.items() if not _finite(value)]
     _, labels, types, views, _ = inputs
-    classes = inner.train_loader.dataset.label_set
-    names = [classes[label] for label in labels.tolist()]
+    classes = _identities(inner)
+    names = [classes[label] if label < len(classes) else label for label in labels.tolist()]
     where = [f"{label}/{kind}/{view}" for label, kind, view in zip(names, types, views, strict=True)]
     raise UserError(
         f"The loss of iteration {inner.iteration + 1} is not finite ({float(loss_sum.detach())}); the term is "

@@ -181,6 +181,18 @@ def test_training_lowers_the_loss_and_counts(folder):
     assert model.optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
 
 
+def test_a_loader_of_the_models_own_is_read_again_and_again(folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    model = build(folder, overrides=["trainer_cfg.total_iter=5", "trainer_cfg.save_iter=9"])
+    stream = iter(model.train_loader)
+    model.train_loader = [next(stream), next(stream)]
+    type(model).run_train(model)
+    assert model.iteration == 5
+    model.iteration, model.train_loader = 0, []
+    with pytest.raises(ConfigError, match="train_loader of TinySil gives no batch"):
+        type(model).run_train(model)
+
+
 def test_a_step_that_mixed_precision_skips_is_not_counted(folder):
     model = build(folder, overrides=["trainer_cfg.enable_float16=true"])
 
@@ -292,6 +304,15 @@ def test_fix_bn(folder):
 def test_nested_numbers_become_tensorboard_tags():
     result = {"scalar/test_accuracy/NM": 1.5, "a": {"b": np.float32(2), "c": np.zeros(3)}, "text": "x"}
     assert _scalars(result) == {"scalar/test_accuracy/NM": 1.5, "scalar/a/b": 2.0}
+    # Of a matrix by views or of one number an item upstream writes the mean.
+    arrays = {
+        "scalar/test_accuracy/CL": np.array([[90.0, 80.0], [70.0, 100.0]]),
+        "scalar/test_accuracy/none": np.zeros(0),
+    }
+    assert _scalars(arrays | {"scalar/test_accuracy/mIOU": torch.tensor([0.25, 0.75])}) == {
+        "scalar/test_accuracy/CL": 85.0,
+        "scalar/test_accuracy/mIOU": 0.5,
+    }
 
 
 def test_small_helpers():

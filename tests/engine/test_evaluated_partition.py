@@ -52,3 +52,14 @@ def test_evaluators_that_take_no_partition_get_none(folder):
 def test_the_first_of_several_data_sets_is_the_tested_one():
     one, two = {"dataset_name": "A"}, {"dataset_name": "B"}
     assert evaluated_set({"data_cfg": [one, two]}) is one and evaluated_set({"data_cfg": two}) is two
+
+
+def test_a_missing_test_dataset_name_is_said(folder, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    told = "data_cfg.test_dataset_name is not set, so the evaluator is told "
+    with caplog.at_level(logging.INFO, "opengait"):
+        evaluate(folder, "data_cfg.test_dataset_name=null", "data_cfg.dataset_name=Mine")
+        assert f"{told}Mine." in caplog.text
+        caplog.clear()
+        evaluate(folder, "data_cfg.test_dataset_name=Tiny")
+        assert told not in caplog.text
