@@ -25,7 +25,7 @@ class Clip:
     """One tracklet to describe.
 
     Attributes:
-        name: the folder relative to what was asked for, or `<video>#<track>`.
+        name: the folder, relative to the input where that is the only one, or `<video>#<track>`.
         modality: visible or infrared.
         source: decodes frames, uint8 (k, 3, h, w).
         folder: where the frames lie; None for a video's.
@@ -62,7 +62,7 @@ def find_clips(
     left = iter(boxes)
     for item in inputs:
         if item.is_dir():
-            clips += _folder_clips(item, size, modality)
+            clips += _folder_clips(item, size, modality, whole_name=len(inputs) > 1)
         elif is_video(item):
             clips += _video_clips(item, size, modality, Path(next(left)))
         elif item.exists():
@@ -115,13 +115,14 @@ def modality_of(path: Path, given: str | None) -> Modality:
     )
 
 
-def _folder_clips(root: Path, size: tuple[int, int], modality: str | None) -> list[Clip]:
+def _folder_clips(root: Path, size: tuple[int, int], modality: str | None, whole_name: bool) -> list[Clip]:
     folders = [folder for folder in [root, *sorted(p for p in root.rglob("*") if p.is_dir())] if pictures_in(folder)]
     if not folders:
         raise DataError(f"{root} holds no frames ({', '.join(PICTURES)}), nor does any folder in it.")
     clips = []
     for folder in folders:
-        name = root.name if folder == root else folder.relative_to(root).as_posix()
+        # Of several inputs, the same place in each would have the same name.
+        name = folder.as_posix() if whole_name or folder == root else folder.relative_to(root).as_posix()
         kind = modality_of(folder.absolute(), modality)
         clips.append(Clip(name, kind, ImageFrames(pictures_in(folder), size), folder.absolute()))
     return clips

@@ -28,23 +28,28 @@ def draw_answers(
     """
     columns = 1 + max(len(result.candidates) for result in results)
     with rc_context(SETTINGS | {"axes.grid": False}):
-        figure = new_figure(1.2 * columns + 0.4, 1.5 * len(results) + 0.2)
+        figure = new_figure(1.2 * columns + 0.4, 1.25 * len(results) + 0.2)
         grid = figure.subplots(len(results), columns, squeeze=False)
         for cells, result, clip in zip(grid, results, queries, strict=True):
             _draw(cells[0], clip.source[uniform(len(clip.source), strip)], "#000000")
             verdict = {True: "somebody", False: "nobody here", None: ""}[result.somebody]
-            cells[0].set_title(f"query {result.query}\n{verdict}", fontsize=6)
+            cells[0].set_title(f"query {_short(result.query)}\n{verdict}", fontsize=6)
             for axes in cells[1:]:
                 axes.axis("off")
             for axes, candidate in zip(cells[1:], result.candidates, strict=False):
                 folder = str(gallery.folders[candidate.place])
                 chance = "" if candidate.p_value is None else f", p {candidate.p_value:.2g}"
-                axes.set_title(f"{candidate.name}\n{candidate.distance:.3f}{chance}", fontsize=6)
+                axes.set_title(f"{_short(candidate.name)}\n{candidate.distance:.3f}{chance}", fontsize=6)
                 files = pictures_in(Path(folder)) if folder and Path(folder).is_dir() else []
                 if files:
                     axes.axis("on")
                     _draw(axes, ImageFrames(files, size)[uniform(len(files), strip)], PALETTE[0])
     return figure
+
+
+def _short(name: str) -> str:
+    """The last three folders of a tracklet's name, as many as fit above its strip."""
+    return "/".join(Path(name).parts[-3:])
 
 
 def _draw(axes: Axes, frames: np.ndarray, colour: str) -> None:

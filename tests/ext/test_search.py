@@ -48,6 +48,8 @@ def test_every_folder_with_pictures_is_a_tracklet(tmp_path):
     ]
     assert clips[1].source[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # by number, not by letters
     assert clips[0].source[[0]].shape == (1, 3, *SIZE)
+    both = [tmp_path / "all/rgb", tmp_path / "all/ir/anna"]
+    assert [clip.name for clip in find_clips(both, SIZE)] == [str(both[0] / "anna"), str(both[1])]
 
 
 def write_video(path, frames=6):
