@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> None:
         return
     messages.log_info("Running test...")
     result = loop(wrapped)
-    if distributed.is_main() and result is not None:
+    # A test loop of the model's own may return something else than an evaluator's numbers.
+    if distributed.is_main() and isinstance(result, dict):
         file = write_results(model, result)
         messages.log_info(f"Results written to {file}")
 
@@ -95,16 +97,24 @@ def _open_log(cfgs: dict[str, Any], folder: Path, training: bool, to_file: bool)
     messages.log_info(f"Configuration:\n{config_text(cfgs)}")
 
 
-def _speaks() -> bool:
-    """Whether this rank is the one to tell of an error: the first that asks. Usually all ranks met the same one."""
-    if distributed.world_size() == 1:
-        return True
-    try:
-        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=10))
-        return store.add(f"error-told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", 1) == 1
-    except DistError:
-        # The meeting point went away with rank 0, which spoke before it went.
-        return distributed.is_main()
+def _tell(error: UserError) -> None:
+    """Print an error once: the first rank that comes here does, for usually all ranks met the same one."""
+    told = f"error-told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    store, speaks = None, distributed.is_main()
+    # Where the meeting point went away with rank 0, that one spoke before it went.
+    with suppress(DistError):
+        if distributed.world_size() > 1:
+            address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+            store = TCPStore(address, port, timeout=timedelta(seconds=10))
+            speaks = store.add(told, 1) == 1
+    if speaks:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    # The launcher ends all ranks when the first one ends, so that must not be before it is said.
+    with suppress(DistError):
+        if store is not None and speaks:
+            store.set(f"{told}/done", "")
+        elif store is not None:
+            store.wait([f"{told}/done"], timedelta(seconds=10))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,8 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         distributed.start()
         run(args)
     except UserError as error:
-        if _speaks():
-            print(f"error: {error}", file=sys.stderr, flush=True)
+        _tell(error)
         distributed.stop(failed=True)
         return 2
     distributed.stop()

@@ -64,3 +64,8 @@ def test_the_loss_names_label_and_classes(label_smooth):
     with pytest.raises(ConfigError, match=r"got the label 5, but the logits have 5 classes, 0 to 4.*class_num"):
         loss(logits=logits, labels=torch.tensor([0, 5, 1]))
     assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
+
+
+def test_logits_of_another_kind_are_left_to_their_loss(model):
+    labels = torch.tensor([0, 1])
+    _check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))
