@@ -17,6 +17,7 @@ import pickle
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -37,6 +38,8 @@ from opengait_ext.data.tracklet import Tracklet
 SIZE = (256, 128)
 FITS = ("pad", "stretch")
 PARTITION, SETTINGS = "partition.json", "prepared.json"
+# A run touches its staging folder with every tracklet; one that lay still for so many seconds was left by a killed run.
+STAGING, STALE = ".partial-", 3600
 
 
 class Source(Protocol):
@@ -133,7 +136,8 @@ def prepare(
     tracklets = [*source.train, *source.test]
     missing = [tracklet for tracklet in tracklets if not (out / folder_of(tracklet)).is_dir()]
     _check_room(out, sum(len(tracklet.frames) for tracklet in missing) * 3 * size[0] * size[1])
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=out) as staging:
+    _clear_up(out)
+    with tempfile.TemporaryDirectory(prefix=STAGING, dir=out) as staging:
         work = Writer(out, Path(staging), size, fit, source.pack)
         counts = _done(work, missing, workers)
         frames = sum(tqdm(counts, "Preparing", total=len(missing), unit="tracklet", disable=not progress))
@@ -244,6 +248,12 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         raise DataError(
             f"{out} was prepared with {key} {former.get(key)}, not {settings[key]}; name another folder, or delete it."
         )
+
+
+def _clear_up(out: Path) -> None:
+    for folder in out.glob(f"{STAGING}*"):
+        if time.time() - folder.stat().st_mtime > STALE:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_room(out: Path, wanted: int) -> None:

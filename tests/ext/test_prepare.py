@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import runpy
 import shutil
 from pathlib import Path
@@ -228,6 +229,16 @@ class TestWriting:
         with pytest.raises(DataError, match="Cannot write .*No space left on device; make room and run again"):
             prepare(source, tmp_path / "other", WHICH, SIZE)
         assert not list((tmp_path / "other").glob("[0-9]*/*/*"))
+
+    def test_what_a_killed_run_left_goes_and_a_running_one_is_left_alone(self, source, tmp_path):
+        out = tmp_path / "out"
+        prepare(source, out, WHICH, SIZE)
+        killed, running = (out / f".partial-{name}" for name in ("killed", "running"))
+        for folder in (killed, running):
+            (folder / "staged").mkdir(parents=True)
+        os.utime(killed, (0, 0))
+        prepare(source, out, WHICH, SIZE)
+        assert running.is_dir() and not killed.exists()
 
     def test_what_another_run_wrote_meanwhile_stays(self, source, tmp_path, monkeypatch):
         rename = Path.rename
