@@ -1,4 +1,4 @@
-"""In what two runs differ, read from their capsules."""
+"""In what two runs differ: what they were made of, read from their capsules, and then what came out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,14 @@ from typing import Any
 
 from opengait.capsule import read_capsule
 from opengait.errors import DataError
+from opengait_ext.comparison.outcome import first_logged_difference, read_numbers
 from opengait_ext.comparison.runs import read_test
 
 # In this order: what decides a result comes before what usually does not.
 SECTIONS = ("config", "versions", "data", "seed", "hardware", "git", "world_size", "files", "command")
+# What says where things lie and how often something is written. No result depends on it (the data's fingerprint tells
+# if another folder holds other data, and the configuration what the command line set), and most runs differ in it.
+IDLE = ("output_root", "save_name", "dataset_root", "log_iter", "save_iter", "num_workers", "command")
 _MISSING = "not there"
 
 
@@ -33,7 +37,8 @@ class Difference:
 def differences(first: str | Path, second: str | Path) -> list[Difference]:
     """Everything in which the newest capsules of two runs differ, by section, training before testing.
 
-    A difference that training and testing share is told once.
+    A difference that training and testing share is told once. Two run folders are then compared by what came out: the
+    first iteration at which their logs differ, and the numbers of their last tests. What no result depends on is last.
 
     Raises:
         DataError: a run has no capsule, or the two have no phase in common.
@@ -51,7 +56,27 @@ def differences(first: str | Path, second: str | Path) -> list[Difference]:
                 known = {(other.where, repr(other.first), repr(other.second)) for other in told}
                 if (difference.where, repr(difference.first), repr(difference.second)) not in known:
                     told.append(difference)
-    return told
+    told += outcome_differences(*(run_folder(Path(run)) for run in (first, second)))
+    return sorted(told, key=lambda difference: difference.where.rpartition(".")[2] in IDLE)
+
+
+def outcome_differences(first: Path | None, second: Path | None) -> Iterator[Difference]:
+    """In what came out of two runs; nothing where one of them is no run folder."""
+    if first is None or second is None:
+        return
+    for where, (a, b) in first_logged_difference(first, second).items():
+        yield Difference("train", f"logged.{where}", a, b)
+    numbers = [dict(_walk(read_numbers(run), "results")) for run in (first, second)]
+    for where in numbers[0]:
+        if where in numbers[1] and numbers[0][where] != numbers[1][where]:
+            yield Difference("test", where, numbers[0][where], numbers[1][where])
+
+
+def run_folder(run: Path) -> Path | None:
+    """The folder of the newest capsule below `run`; None for a file."""
+    if not run.is_dir():
+        return None
+    return max(run.glob("**/capsule-*.json"), key=lambda file: read_capsule(file)["created"]).parent
 
 
 def capsules_of(run: Path) -> dict[str, dict[str, Any]]:
@@ -89,9 +114,12 @@ def flatten(capsule: dict[str, Any]) -> dict[str, Any]:
 def as_text(found: Sequence[Difference], first: str, second: str) -> str:
     """The first difference in a sentence, then all of them as a Markdown table."""
     if not found:
-        return f"{first} and {second} do not differ in anything that their capsules tell.\n"
+        return f"{first} and {second} do not differ in anything that their capsules, logs and tests tell.\n"
     one = found[0]
-    lines = [
+    lines = []
+    if one.where.startswith(("logged.", "results.")):
+        lines = ["Nothing differs that a result depends on, but what came out does.", ""]
+    lines += [
         f"First difference: {one.where} is {_shown(one.first)} in {first} and {_shown(one.second)} in {second} "
         f"({one.phase}).",
         "",

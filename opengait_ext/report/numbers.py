@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 
 from opengait.config_source import write_yaml
+from opengait_ext.comparison.outcome import read_curves
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.figures.curves import draw_cmc, draw_distances, gap_of
 from opengait_ext.figures.embedding import draw_embedding_map
@@ -54,7 +55,7 @@ def training_sections(subject: Subject) -> list[Section]:
     """Curves of each run's training, if it left any."""
     parts = []
     for run in subject.runs:
-        curves = training.read_curves(run.folder)
+        curves = read_curves(run.folder)
         if curves:
             parts.append(figure(training.draw_curves(curves), f"What the training of {run.name} logged."))
     return [Section("training", "Training", "".join(parts))] if parts else []

@@ -2,16 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from opengait_ext.comparison.outcome import Curve
 from opengait_ext.figures.style import PALETTE, SETTINGS, new_figure
 
-Curve = tuple[np.ndarray, np.ndarray]
 # Lines beyond this many in a panel cannot be told apart.
 LINES = len(PALETTE)
 LINES_OF = ("-", "--", ":", "-.")
@@ -19,20 +17,6 @@ LINES_OF = ("-", "--", ":", "-.")
 RANGE = 50
 # A legend of more lines leaves no room for them.
 FEW = 4
-
-
-def read_curves(run: Path) -> dict[str, Curve]:
-    """`{tag: (iterations, values)}` of the scalars under `summary/`; empty for a run that was not trained here."""
-    folder = run / "summary"
-    if not folder.is_dir():
-        return {}
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    events.Reload()
-    curves = {}
-    for tag in sorted(events.Tags()["scalars"]):
-        found = events.Scalars(tag)
-        curves[tag] = np.array([e.step for e in found]), np.array([e.value for e in found])
-    return curves
 
 
 def draw_curves(curves: Mapping[str, Curve]) -> Figure:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import compare
@@ -77,6 +78,32 @@ class TestDiff:
             capsule(tmp_path / name, phase="test", seed=seed, world_size=1 + seed)
         found = differences(tmp_path / "a", tmp_path / "b")
         assert [(entry.phase, entry.where) for entry in found] == [("train", "seed"), ("test", "world_size")]
+
+    def test_where_things_lie_is_told_last(self, tmp_path):
+        config = {"trainer_cfg": {"output_root": "b", "lr": 2}, "data_cfg": {"dataset_root": "/b"}}
+        other = {"trainer_cfg": {"output_root": "a", "lr": 1}, "data_cfg": {"dataset_root": "/a"}}
+        found = differences(
+            capsule(tmp_path / "a", config=config), capsule(tmp_path / "b", config=other, command="other")
+        )
+        assert [entry.where.rpartition(".")[2] for entry in found] == ["lr", "output_root", "dataset_root", "command"]
+
+    def test_what_came_out_is_told_after_what_went_in(self, tmp_path, capsys):
+        folders = [capsule(tmp_path / name, command=name) for name in "ab"]
+        for folder, loss, rank in zip(folders, (2.5, 2.25), (0.5, 0.75), strict=True):
+            with SummaryWriter(folder / "summary") as writer:
+                for iteration, value in ((10, 3.0), (20, loss), (30, loss - 1)):
+                    writer.add_scalar("identity/loss", value, iteration)
+            (folder / "logs").mkdir()
+            content = {"results": {"infrared_to_visible": {"rank1": rank, "map": 0.5}}}
+            (folder / "logs/test-00030.json").write_text(json.dumps(content))
+        found = differences(*folders)
+        assert [(entry.phase, entry.where, entry.first, entry.second) for entry in found] == [
+            ("train", "logged.iteration 20.identity/loss", 2.5, 2.25),
+            ("test", "results.infrared_to_visible.rank1", 0.5, 0.75),
+            ("train", "command", "a", "b"),
+        ]
+        assert compare.main(["--diff", *map(str, folders)]) == 0
+        assert capsys.readouterr().out.startswith("Nothing differs that a result depends on, but what came out does.")
 
     def test_the_newest_capsule_counts(self, tmp_path):
         capsule(tmp_path / "a", seed=9)
