@@ -16,7 +16,7 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
     """Distances `[n, m]` between `x` `[n, c, p]` and `y` `[m, c, p]`, averaged over the p parts.
 
     "euc": the Euclidean distance of each part, sqrt(max(0, x² + y² − 2xy)). "cos": 1 minus the cosine of each part.
-    Worked out in float32, or float64 for float64 tensors, on the tensors' device; arrays go to this process's device.
+    Worked out in float32, or in float64 if either is, on the tensors' device; arrays go to this process's device.
 
     Raises:
         ConfigError: an unknown metric.
@@ -25,6 +25,8 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
     if metric not in _METRICS:
         raise ConfigError(f"evaluator_cfg.metric is {metric!r}; known are {' and '.join(_METRICS)}.")
     x, y = _as_parts(x), _as_parts(y)
+    if x.dtype != y.dtype:
+        x, y = x.double(), y.double()
     if x.shape[1:] != y.shape[1:]:
         raise DataError(f"Descriptors of shapes {tuple(x.shape[1:])} and {tuple(y.shape[1:])} cannot be compared.")
     if metric == "cos":
@@ -52,7 +54,7 @@ def _part_distance(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tenso
 
 def _as_parts(features: np.ndarray | torch.Tensor) -> torch.Tensor:
     if not isinstance(features, torch.Tensor):
-        features = torch.as_tensor(np.asarray(features, dtype=np.float32), device=distributed.device())
+        features = torch.as_tensor(np.asarray(features), device=distributed.device())
     if features.ndim != 3:
         raise DataError(f"Descriptors have shape {tuple(features.shape)}; wanted is [tracklets, channels, parts].")
     return features if features.dtype == torch.float64 else features.float()

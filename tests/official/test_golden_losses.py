@@ -61,10 +61,10 @@ def test_distance_is_the_mean_over_parts():
     asking, found = draw.standard_normal((5, 256, 70)), draw.standard_normal((7, 256, 70))
     found[2] = asking[1]
     golden = recipe.numbers("gait_dist.npz")["dist"]
-    distances = cuda_dist(torch.from_numpy(asking), torch.from_numpy(found))
-    assert np.abs(distances.numpy() - golden).max() < 2e-5
+    for given in ((torch.from_numpy(asking), torch.from_numpy(found)), (asking, found), (asking, torch.tensor(found))):
+        assert np.abs(cuda_dist(*given).cpu().numpy() - golden).max() < 2e-5
     # In float32 the distance of equal descriptors keeps the rounding of their squares; the others agree.
-    single = cuda_dist(asking, found).cpu().numpy()
+    single = cuda_dist(asking.astype(np.float32), found.astype(np.float32)).cpu().numpy()
     assert np.abs(single - golden)[golden > 1].max() < 2e-5
     assert single[1, 2] < 0.01
 
