@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import _IncompatibleKeys
 
+from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling.modules import SeparateBNNecks
 from opengait_ext.models.appearance import AppearanceEncoder
@@ -197,7 +198,16 @@ class DinoGRLNet(nn.Module):
         return self.silhouette_generator(features, tracklet=frames.shape[1], joint=self.joint_learning)
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
-        """The supervised features of a stream and, in training, their identity scores (Eq. 17)."""
+        """The supervised features of a stream and, in training, their identity scores (Eq. 17).
+
+        Raises:
+            ConfigError: a single tracklet is to be classified in training.
+        """
+        if heads is not None and self.training and len(parts) * distributed.world_size() == 1:
+            raise ConfigError(
+                "Training on a batch of one tracklet is impossible: the norm before the classifiers compares "
+                "tracklets; give it two or more (trainer_cfg.sampler.batch_size), or describe it in evaluation mode."
+            )
         own = parts[..., :1] if self.supervised == "globals" else parts
         features = own if enhanced is None else torch.cat([own, enhanced], dim=-1)
         logits = heads(features)[1] if heads is not None and self.training else None

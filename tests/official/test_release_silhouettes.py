@@ -135,6 +135,13 @@ def test_any_number_of_tracklets_and_frames(tracklets, frames):
     assert torch.allclose(first[0], out.descriptor[0], atol=1e-4)
 
 
+def test_a_single_tracklet_is_described_in_training_and_refused_by_the_classifiers():
+    one = small_batch(1, 2)
+    assert small_network(num_classes=None).train()(*one).descriptor.isfinite().all()
+    with pytest.raises(ConfigError, match="batch of one tracklet is impossible"):
+        small_network().train()(*one)
+
+
 def test_a_share_of_the_tracklets_loses_a_prior_after_the_losses():
     made = generator(drop_prior=0.2).train()
     whole = generator().train()
