@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from opengait import compat
 from opengait.errors import ConfigError
@@ -74,11 +75,20 @@ def _folder(name: str, places: list[Path]) -> Path | None:
     return next((place / path for place in places if (place / path).is_dir()), None)
 
 
+def _is_model(value: Any) -> bool:
+    from opengait.modeling.base_model import MetaModel  # late, as below
+
+    return inspect.isclass(value) and issubclass(value, MetaModel)
+
+
 def _take_models(folder: Path) -> None:
     from opengait.modeling import models  # late: importing it imports every model of the engine
 
     for name, value in vars(compat.load_model_folder(folder)).items():
         former = vars(models).get(name)
+        if _is_model(former) and not _is_model(value):
+            # A part that a file imported for itself, such as BigGait's inner Baseline, does not hide a model.
+            continue
         if former is not None and former is not value:
             get_msg_mgr().log_info(f"{name} of {folder} replaces that of {former.__module__}.")
         setattr(models, name, value)

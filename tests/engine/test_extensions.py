@@ -180,6 +180,14 @@ def test_cuda_calls_of_model_files_work_without_a_device(folder):
     assert not list(root.rglob("*.pyc"))
 
 
+def test_a_part_that_a_file_imports_does_not_hide_a_model(folder):
+    inner = {"tools/net.py": "class GaitSet: pass\n", "outer.py": "from .tools.net import GaitSet\nclass Outer: pass\n"}
+    root = folder(inner)
+    load_extensions([str(root)])
+    assert issubclass(models.GaitSet, opengait.modeling.base_model.BaseModel)
+    assert compat.load_model_folder(root).GaitSet.__module__.endswith("tools.net")
+
+
 def test_a_folder_named_relative_to_the_configuration(folder, monkeypatch):
     root = folder({"my_models/net.py": "class RelativeNet: pass\n"})
     monkeypatch.chdir("/")
