@@ -113,13 +113,13 @@ class TestNetwork:
         torch.testing.assert_close(alone.descriptor, one.descriptor[1:], atol=1e-5, rtol=1e-4)
 
     @pytest.mark.parametrize("joint", [True, False])
-    def test_gradients_reach_the_stem_when_learning_is_joint(self, joint):
+    def test_the_stem_learns_with_the_gait_stream(self, joint):
+        # As the fusion in SASG, it belongs to the gait stream; there are no encoders that joint learning could reach.
         torch.manual_seed(0)
         net = DinoGRLNet.from_config(MODEL | {"joint_learning": joint})
         output = net(given()[0], MODALITY, given()[1])
         output.gait.supervised.square().sum().backward()
-        grads = [parameter.grad for parameter in net.silhouette_generator.parameters()]
-        assert [grad is not None and bool(grad.any()) for grad in grads] == [joint] * len(grads)
+        assert all(bool(parameter.grad.any()) for parameter in net.silhouette_generator.parameters())
 
     def test_a_null_takes_back_what_a_base_file_says(self):
         model = MODEL | {"silhouette": MODEL["silhouette"] | {"priors": None}}
