@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from opengait.config import load_config
+from opengait.errors import ConfigError
 from tests.engine import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ def commands() -> list[str]:
 def test_commands_name_files_that_exist(command):
     words = [word for word in shlex.split(command, comments=True) if "/" in word and "=" not in word]
     programs = [word for word in words if re.match(r"(scripts|opengait|configs)/", word)]
+    programs += [f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (opengait\S*)", command)]
     assert programs, f"nothing to check in {command!r}"
     for word in programs:
         assert (ROOT / word).is_file(), word
@@ -34,7 +36,7 @@ def test_commands_name_files_that_exist(command):
 def test_links_and_paths_in_tables_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
-    for row in [line for line in README.splitlines() if line.startswith("| Eq") or line.startswith("| Fig")]:
+    for row in [line for line in README.splitlines() if line.startswith(("| Eq", "| Fig", "| Table"))]:
         _, _, code, _, tests, _ = row.split("|")
         for name in re.findall(r"`([\w/]+\.py)`", code):
             assert (ROOT / name).is_file() or (ROOT / "opengait_ext" / name).is_file(), name
@@ -42,11 +44,20 @@ def test_links_and_paths_in_tables_exist():
             assert (ROOT / name).is_file() or (ROOT / "tests/equations" / name).is_file(), name
 
 
-def test_keys_set_on_the_command_line_exist():
-    settings = re.findall(r"--set (\S+?=\S+?)[`\s]", README)
-    usable = [setting for setting in settings if not setting.endswith(("=PATH", "...=..."))]
-    assert usable
-    load_config(ROOT / "configs/dinogrl/hitsz.yaml", usable)
+# What a `--set` in a sentence may belong to, the first that has the key.
+CONFIGS = ("dinogrl/hitsz", "biggait/hitsz")
+
+
+@pytest.mark.parametrize("setting", sorted(set(re.findall(r"--set (\S+?=\S+?)[`\s]", README))))
+def test_keys_set_on_the_command_line_exist(setting):
+    failures = []
+    for name in CONFIGS:
+        try:
+            load_config(ROOT / f"configs/{name}.yaml", [setting])
+            return
+        except ConfigError as error:
+            failures.append(str(error))
+    pytest.fail(" ".join(failures))
 
 
 def python_block(start: str) -> str:
