@@ -15,6 +15,7 @@ import torch
 from opengait import distributed, registry
 from opengait.errors import ConfigError, DataError
 from opengait.modeling.base_model import BaseModel, output_path
+from opengait.modeling.sync_batchnorm import convert_sync_batchnorm
 from opengait.utils import get_msg_mgr
 from opengait.utils.files import write_text
 
@@ -132,6 +133,10 @@ def _plugged(model: type[BaseModel]) -> type[BaseModel]:
             torch.cuda.set_device(distributed.device())
         _join_log(cfgs, training)
         model.__init__(self, cfgs, training)
+        if training and cfgs["trainer_cfg"]["sync_BN"] and not torch.cuda.is_available():
+            # OpenGait puts in torch's synchronised batch norms next, which work on GPUs only.
+            convert_sync_batchnorm(self)
+            cfgs["trainer_cfg"]["sync_BN"] = False
 
     return type(PREFIX + model.__name__, (model,), {"__init__": start, "__doc__": model.__doc__})
 

@@ -93,7 +93,7 @@ def run_model(cfgs, training):
     get_msg_mgr().log_info(model_cfg)
     Model = getattr(models, model_cfg["model"])
     model = Model(cfgs, training)
-    if training and cfgs["trainer_cfg"]["sync_BN"] and torch.cuda.is_available():
+    if training and cfgs["trainer_cfg"]["sync_BN"]:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if cfgs["trainer_cfg"]["fix_BN"]:
         model.fix_BN()

@@ -48,7 +48,7 @@ def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
 
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_the_checkouts_own_main_trains_and_tests(checkout, world, tmp_path, world_size, capsys):  # noqa: F811
-    file = write_config(world, tmp_path)
+    file = write_config(world, tmp_path, sync_BN=True)
     assert plug_into_opengait.main([str(checkout), "--config", str(file)]) == 0
     adapted = f"configs/opengait_ext/{file.parent.name}_{file.name}"
     assert adapted in capsys.readouterr().out
