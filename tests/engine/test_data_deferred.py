@@ -41,7 +41,8 @@ class Noisy:
     def finish(self, frames, drawn, out=None):
         out = torch.empty(frames.shape) if out is None else out
         assert frames.dtype == torch.uint8 and frames.ndim == 4 and len(frames) == len(drawn)
-        return out.copy_(frames).div_(255).add_(drawn[:, 1, None, None, None])
+        # Halves are exact on every device, unlike quotients.
+        return out.copy_(frames).mul_(0.5).add_(drawn[:, 1, None, None, None].to(out.device))
 
     def __call__(self, frames):
         return self.finish(*self.begin(frames))
@@ -141,3 +142,16 @@ def test_a_ring_gives_the_same_memory_again():
     assert ring.take((3, 3)).data_ptr() == first[0].data_ptr() and ring.take((9,)).data_ptr() == first[1].data_ptr()
     larger = ring.take((4, 5))
     assert larger.shape == (4, 5) and larger.data_ptr() != first[2].data_ptr()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_reads_what_workers_wrote():
+    """Pinned copies are on their way to the GPU while workers write on; all batches are kept to the end."""
+    busy = torch.randn(2000, 2000, device="cuda")
+    kept = []
+    for batch in itertools.islice(build_loader(Bytes(), FIXED, [Noisy()], training=True, seed=4, num_workers=2), 60):
+        kept.append(batch[0][0])
+        for _ in range(10):
+            busy = (busy @ busy).clamp(-1, 1)
+    expected = batches(eager(Noisy()), count=60)
+    assert all(torch.equal(found.cpu(), wanted[0][0]) for found, wanted in zip(kept, expected, strict=True))

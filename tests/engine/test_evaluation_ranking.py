@@ -153,3 +153,16 @@ def test_misfits_are_refused():
         rank_metrics(torch.zeros(1, 1), [1], [1], [1], [1, 2], drop_same_camera=True)
     with pytest.raises(DataError, match="not numbers"):
         rank_metrics(torch.tensor([[0.0, float("nan")]]), [1], [1, 2])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_ranks_as_the_cpu_does(monkeypatch):
+    """With ties, of which both zeros are one, and in blocks."""
+    rng = np.random.default_rng(5)
+    distance = torch.from_numpy(np.round(4 * rng.standard_normal((40, 300))) / 4 * rng.choice([-1.0, 1.0], (40, 300)))
+    who = [rng.integers(0, 20, 40), rng.integers(0, 20, 300), rng.integers(0, 4, 40), rng.integers(0, 4, 300)]
+    monkeypatch.setattr(ranking, "_BLOCK", 2000)
+    for drop in (False, True):
+        here, there = (rank_metrics(distance.to(device), *who, drop) for device in ("cpu", "cuda"))
+        for name in ("cmc", "ap", "inp", "first_hit"):
+            np.testing.assert_array_equal(getattr(here, name), getattr(there, name))

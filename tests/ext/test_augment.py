@@ -413,3 +413,13 @@ class TestHalves:
         found = take_channels(x, taken)
         assert all(torch.equal(found[i, c], x[i, taken[i, c]]) for i in range(4) for c in range(3))
         assert take_channels(x, taken[:1].expand(4, 3)) is x
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.parametrize("per_frame", [False, True])
+    def test_cuda_finishes_as_the_cpu_does(self, per_frame):
+        chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
+        for info in (VISIBLE, INFRARED) * 8:
+            x, drawn = chain.begin(frames(s=6, h=40, w=20), info)
+            here, there = chain.finish(x, drawn), chain.finish(x.cuda(), drawn)
+            assert there.device.type == "cuda"
+            torch.testing.assert_close(there.cpu(), here, atol=1e-6, rtol=0)
