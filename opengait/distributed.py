@@ -103,9 +103,10 @@ def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) 
 
     Shapes must agree between ranks. With `requires_grad` this rank's own slice stays attached to its graph; the other
     ranks' slices are constants, so a loss over the result must be scaled by the world size under DDP's averaging.
+    Without it everything is a constant.
     """
     if world_size() == 1:
-        return tensor
+        return tensor if requires_grad else tensor.detach()
     slices = [torch.empty_like(tensor) for _ in range(world_size())]
     dist.all_gather(slices, tensor.detach().contiguous())
     if requires_grad:

@@ -134,6 +134,12 @@ def test_gradient_on_two_ranks_is_that_of_the_whole_batch(two_ranks: list[dict])
             torch.testing.assert_close(rank[tag], expected)
 
 
+def test_rows_gathered_without_gradient_are_constants_on_one_process_too() -> None:
+    rows = torch.ones(2, 3, requires_grad=True)
+    assert distributed.gather_rows(rows).requires_grad
+    assert not distributed.gather_rows(rows, requires_grad=False).requires_grad
+
+
 def test_only_keyword_arguments_are_gathered_and_errors_come_through() -> None:
     class Broken(BaseLoss):
         @gather_and_scale_wrapper
