@@ -53,8 +53,15 @@ def size_and_hash(entry: WeightFile) -> str:
 
 
 def describe_by_hand(entry: HandFetched) -> str:
-    """What files there are, where to ask for them, and where to put them."""
-    return f"{entry.name}: {entry.purpose}\n    {', '.join(entry.files)}\n    {entry.source}\n    into {entry.folder}"
+    """What files there are, where to ask for them, what is known of them, and where to put them."""
+    lines = (
+        f"{entry.name}: {entry.purpose}",
+        ", ".join(entry.files),
+        entry.source,
+        entry.known,
+        f"into {entry.folder}",
+    )
+    return "\n    ".join(line for line in lines if line)
 
 
 def list_all(folder: Path) -> None:

@@ -416,7 +416,10 @@ def test_script_with_a_wrong_file_goes_on_with_the_others(script_catalogue, serv
 def test_script_lists_and_refuses(capsys):
     assert download_weights.main(["--list"]) == 0
     listed = capsys.readouterr().out
-    for part in ("dinov2_vitl14_pretrain.pth", "SHA-256 starts 0676ba61", "best_model2.pth", "MaskBranch_vits14.pt"):
+    for part in (
+        *("dinov2_vitl14_pretrain.pth", "SHA-256 starts 0676ba61", "best_model2.pth", "MaskBranch_vits14.pt"),
+        *("on GitHub, or its authors\n    about 169 MiB, 29 KiB and 419 MiB", "checked\n    into pretrained\n"),
+    ):
         assert part in listed
     assert download_weights.main(["biggait"]) == 3
     assert "To be fetched by hand: biggait" in capsys.readouterr().err
