@@ -74,6 +74,8 @@ TRAINER_KEYS = (
     "transform",
     # carried by OpenGait's files, read by nobody
     "T_max_iter",
+    "enable_distributed",
+    "fix_layers",
     "fix_lr",
 )
 EVALUATOR_KEYS = (
@@ -88,6 +90,8 @@ EVALUATOR_KEYS = (
     "save_features",
     "sampler",
     "transform",
+    # carried by OpenGait's older files, read by nobody
+    "enable_distributed",
 )
 SAMPLER_KEYS = ("batch_size", "batch_shuffle", *FRAME_KEYS)
 LOSS_KEYS = ("type", "log_prefix", "loss_term_weight", "gather_and_scale")

@@ -126,8 +126,8 @@ def test_keys_that_opengait_files_carry_are_taken(write):
         write(
             """
             data_cfg: {remove_no_gallery: false, frame_threshold: 0, train_data_preload: false, cache: true}
-            trainer_cfg: {T_max_iter: 10, fix_lr: false}
-            evaluator_cfg: {rerank: true}
+            trainer_cfg: {T_max_iter: 10, fix_lr: false, fix_layers: false, enable_distributed: true}
+            evaluator_cfg: {rerank: true, enable_distributed: true}
             loss_cfg: [{type: TripletLoss, margin: 0.2, log_prefix: triplet, gather_and_scale: true}]
             """
         )
