@@ -73,6 +73,23 @@ def test_priors_and_their_fusion(visible, golden):
     close(maps.enriched.mean(dim=1).unflatten(0, (2, 6)), golden["fused_cmean"], 5e-5)
 
 
+def test_each_modality_enters_by_its_own_stem(network, released):
+    """The golden frames are visible ones; this is the infrared stem, written out. Neither has a ReLU."""
+    frames = recipe.frames(40260)[0, :1]
+    state = released["best_model"]
+    for number, stem in enumerate(network.appearance.stems, start=1):
+        start = f"image_encoder{number}.resnet_conv"
+        maps = F.conv2d(frames, state[f"{start}.0.weight"], stride=2, padding=3)
+        mean, var, weight, bias = (
+            state[f"{start}.1.{entry}"].view(-1, 1, 1) for entry in ("running_mean", "running_var", "weight", "bias")
+        )
+        maps = F.max_pool2d((maps - mean) / (var + 1e-5).sqrt() * weight + bias, 3, stride=2, padding=1)
+        assert (maps < 0).any()
+        assert torch.allclose(stem(frames), maps, atol=1e-4)
+        alone = network.appearance.enter(frames, torch.tensor([number - 1]))
+        assert torch.equal(alone, stem(frames)), "0 is visible, 1 infrared"
+
+
 def test_both_backbones(network, visible, golden):
     close(visible.appearance_layer3.mean(dim=1), golden["app_layer3_cmean"], 5e-5)
     close(visible.gait_layer3.mean(dim=1), golden["gait_layer3_cmean"], 5e-5)
