@@ -4,7 +4,7 @@ There, `opengait/` itself is on `sys.path`, so model files say `from utils impor
 ...`, `from modeling.base_model import BaseModel` or `from ..modules import ...`. Here those names mean the modules of
 this package: the *same* module objects, so that there is one registry, one logger and one `BaseModel`.
 
-Files for OpenGait also say `tensor.cuda()`; without a CUDA device that returns its argument in them.
+Files for OpenGait also say `tensor.cuda()` and `device="cuda"`; without a CUDA device both mean the CPU in them.
 
 The names are common ones, and a program may have a `utils` or `data` package of its own. Hence two rules:
 
@@ -24,7 +24,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
@@ -72,19 +72,43 @@ def _to_cuda(value: Any, *args: Any, **kwargs: Any) -> Any:
     return value.cuda(*args, **kwargs)
 
 
+def _place(device: Any) -> Any:
+    """What a model file's `.to(device)`, `device=` and `map_location=` are given: the CPU for a CUDA device not there.
+
+    A number is the index of a CUDA device, as `torch` takes it.
+    """
+    if torch.cuda.is_available():
+        return device
+    on_cuda = isinstance(device, str | torch.device) and str(device).startswith("cuda")
+    return torch.device("cpu") if on_cuda or type(device) is int else device
+
+
 class _WithoutCuda(ast.NodeTransformer):
-    """Turns `value.cuda(...)` into `_to_cuda(value, ...)`; `torch.cuda` and its functions stay."""
+    """Turns `value.cuda(...)` into `_to_cuda(value, ...)`, and a named device into `_place(device)`.
+
+    `torch.cuda` and its functions stay.
+    """
 
     def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802 (ast's name)
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
-            function = ast.copy_location(ast.Name(_to_cuda.__name__, ast.Load()), node.func)
-            node = ast.copy_location(ast.Call(function, [node.func.value, *node.args], node.keywords), node)
+        for keyword in node.keywords:
+            if keyword.arg in ("device", "map_location"):
+                keyword.value = self._call(_place, [keyword.value], [], keyword.value)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if method == "to" and node.args and not isinstance(node.args[0], ast.Starred):
+            node.args[0] = self._call(_place, [node.args[0]], [], node.args[0])
+        if method == "cuda":
+            return self._call(_to_cuda, [node.func.value, *node.args], node.keywords, node)
         return node
+
+    @staticmethod
+    def _call(function: Callable, args: list[ast.expr], keywords: list[ast.keyword], where: ast.AST) -> ast.Call:
+        name = ast.copy_location(ast.Name(function.__name__, ast.Load()), where)
+        return ast.copy_location(ast.Call(name, args, keywords), where)
 
 
 class _ModelFile(SourceFileLoader):
-    """Runs a file of a model folder with the import statement and the `cuda()` above."""
+    """Runs a file of a model folder with the import statement and the devices above."""
 
     def get_code(self, fullname: str) -> CodeType:
         # Always from the source: OpenGait itself may work on the same folder, and must not find this in a cache there.
@@ -93,7 +117,8 @@ class _ModelFile(SourceFileLoader):
         return compile(_WithoutCuda().visit(tree), path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, _to_cuda.__name__: _to_cuda}
+        own = {"__import__": _import, _to_cuda.__name__: _to_cuda, _place.__name__: _place}
+        module.__dict__["__builtins__"] = {**vars(builtins), **own}
         super().exec_module(module)
 
 

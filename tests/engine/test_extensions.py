@@ -165,8 +165,9 @@ import torch
 class Moves(torch.nn.Module):
     def forward(self, x):
         mask = torch.ones(2, 2).cuda()
-        module = torch.nn.Linear(2, 2).cuda(x.get_device()).cuda(device=0)
-        return module(x.cuda(non_blocking=True) * mask), torch.cuda.is_available()
+        mask = mask.to("cuda:0").to(torch.device("cuda", 1), torch.float32).to(0) + torch.zeros(2, device="cuda")
+        module = torch.nn.Linear(2, 2).cuda(x.get_device()).cuda(device=0).to(torch.float32)
+        return module(x.cuda(non_blocking=True) * mask.to(*["cpu", torch.float32])), torch.cuda.is_available()
 """
 
 
