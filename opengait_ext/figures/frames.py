@@ -52,6 +52,10 @@ class RunFrames:
             raise DataError(f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: {frames.shape}.")
         return frames.transpose(0, 2, 3, 1)
 
+    def lengths(self) -> np.ndarray:
+        """Number of frames of each of the run's tracklets, float (n)."""
+        return np.array([len(self.dataset[index][0][0]) for index in range(len(self.dataset))], dtype=float)
+
 
 def configuration_of(run: TestedRun) -> Path:
     """The resolved configuration that the test wrote beside its results.

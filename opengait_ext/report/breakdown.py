@@ -1,7 +1,5 @@
 """Where a run is good and where not: numbers by camera pair, tracklet length and silhouette area."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from opengait_ext.figures.retrieval import Ranking
@@ -73,8 +71,3 @@ def _numbers(hits: np.ndarray) -> tuple[int, float, float]:
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     average = (precision * hits).sum(axis=1) / hits.sum(axis=1)
     return len(hits), 100 * float(hits[:, 0].mean()), 100 * float(average.mean())
-
-
-def lengths_of(frames: Sequence[object]) -> np.ndarray:
-    """Number of frames of each tracklet, from the data set's `seqs_info`."""
-    return np.array([len(info[3]) for info in frames], dtype=float)

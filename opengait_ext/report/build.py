@@ -41,13 +41,13 @@ def build_report(
     subject = Subject(open_runs([run] + ([against] if against is not None else [])), tuple(overrides), seed)
     sections = [
         numbers.results_section(subject),
-        *numbers.training_sections(subject),
-        numbers.distances_section(subject),
         pictures.lists_section(subject, queries),
+        numbers.distances_section(subject),
+        *pictures.network_sections(subject, animations, people),
         pictures.worst_section(subject, worst),
         numbers.breakdown_section(subject),
         numbers.map_section(subject),
-        *pictures.network_sections(subject, animations, people),
+        *numbers.training_sections(subject),
         numbers.card_section(subject),
     ]
     first, *others = subject.runs

@@ -87,7 +87,7 @@ def breakdown_section(subject: Subject) -> Section:
         pairs = table(heads, [row for row in breakdown.by_camera_pair(ranking) if row[1]])
         tables = []
         if subject.frames is not None:
-            lengths = breakdown.lengths_of(subject.frames.dataset.seqs_info)
+            lengths = subject.frames.lengths()
             tables.append(table(["frames of the query", *breakdown.HEADS], breakdown.by_value(ranking, lengths)))
         if subject.network is not None:
             measured = np.random.default_rng(subject.seed).permutation(ranking.query)[:AREAS]

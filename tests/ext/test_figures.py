@@ -8,7 +8,7 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.figures.curves import draw_cmc, draw_distances, gap_of
 from opengait_ext.figures.embedding import draw_embedding_map, project
 from opengait_ext.figures.ranked_lists import choose_queries, draw_ranked_lists, film_strip
-from opengait_ext.figures.retrieval import Ranking, check_comparable, open_run
+from opengait_ext.figures.retrieval import Ranking, check_comparable, open_run, open_runs
 from opengait_ext.figures.style import RIGHT, WRONG, save_figure
 from tests.ext.tested_run import planted, write_run
 
@@ -128,6 +128,40 @@ def test_the_map_tells_people_by_colour_and_modality_by_shape(run, tmp_path):
     groups = [group for group in figure.axes[0].collections if len(group.get_offsets())]
     assert len(groups) == 8 and sum(len(group.get_offsets()) for group in groups) == 16
     assert save_figure(figure, tmp_path / "map")[0].stat().st_size > 5000
+
+
+def test_runs_are_told_apart_by_the_folder_that_differs(tmp_path):
+    same = [write_run(tmp_path / seed / "Data/DinoGRL/DinoGRL", planted()) for seed in ("seed-0", "seed-1")]
+    assert [run.name for run in open_runs(same)] == ["seed-0", "seed-1"]
+    assert [run.name for run in open_runs([same[0], write_run(tmp_path / "base", planted())])] == ["DinoGRL", "base"]
+    assert [run.name for run in open_runs(same[:1])] == ["DinoGRL"]
+    write_run(same[0], planted(), iteration=3)
+    files = [same[0] / f"logs/test-{iteration:05d}.json" for iteration in (3, 7)]
+    assert [run.name for run in open_runs(files)] == ["DinoGRL, iteration 3", "DinoGRL, iteration 7"]
+
+
+def test_figures_measure_as_the_test_did(tmp_path):
+    data = planted(people=8, noise=1.2, seed=3)
+    plain = open_run(write_run(tmp_path / "plain", data))
+    changed = open_run(write_run(tmp_path / "changed", data, rerank=True))
+    for run in (plain, changed):
+        told = run.content["results"]["infrared_to_visible"]
+        assert np.nanmean(ranking(run).average_precision()) == pytest.approx(told["map"], abs=1e-6)
+    assert plain.content["results"] != changed.content["results"]
+    lax = write_run(tmp_path / "lax", data, camera_rule=False)
+    with pytest.raises(DataError, match="measured by different rules"):
+        open_runs([tmp_path / "plain", lax])
+
+
+def test_the_population_is_the_one_that_was_measured(tmp_path):
+    data = planted(people=40, cameras=2, noise=1.2)
+    data["views"] = [f"{view}-query" if place % 2 else view for place, view in enumerate(data["views"])]
+    settings = {"dataset": "BUPTCampus", "protocol": "bupt-campus"}
+    full = open_run(write_run(tmp_path / "full", data, **settings))
+    cut = open_run(write_run(tmp_path / "cut", data, population="official_cut", **settings))
+    for run, queries in ((full, 40), (cut, 0)):
+        found = ranking(run, "visible_to_infrared")
+        assert len(found.query) == run.content["results"]["visible_to_infrared"]["queries"] == queries
 
 
 def test_film_strips():

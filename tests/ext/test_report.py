@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from opengait.errors import DataError
@@ -45,7 +47,18 @@ def pictures(text):
 
 def test_the_page_holds_everything_itself(tested):
     text = tested[1].read_text()
-    for name in ("results", "training", "distances", "lists", "worst", "breakdown", "map", "silhouettes", "inside", "card"):
+    for name in (
+        "results",
+        "training",
+        "distances",
+        "lists",
+        "worst",
+        "breakdown",
+        "map",
+        "silhouettes",
+        "inside",
+        "card",
+    ):
         assert f'<section id="{name}">' in text and f'href="#{name}"' in text
     outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
     assert outside == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
@@ -72,7 +85,32 @@ def test_against_another_run_and_without_frames(tmp_path):
     with pytest.raises(DataError, match="different tracklets"):
         write_run(tmp_path / "c", planted(people=5))
         build_report(tmp_path / "a", tmp_path / "page", tmp_path / "c")
+    with pytest.raises(DataError, match="tested no person 99; its people are called 0000 to 0005"):
+        build_report(tmp_path / "a", tmp_path / "page", people=["3", "99"])
     assert script("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+
+
+def test_a_network_that_is_given_its_masks(world, tmp_path):  # noqa: F811
+    content = yaml.safe_load(write_config(world, tmp_path).read_text())
+    content["data_cfg"]["mask_root"] = str(world / "data/silhouettes")
+    content["model_cfg"] |= {"vision_model": None}
+    content["model_cfg"]["silhouette"] |= {"type": "masks", "hidden": None, "priors": None}
+    augmentation = {"type": "CrossModalAugmentation", "pad": 2}
+    content["trainer_cfg"] |= {"total_iter": 1, "transform": [augmentation, {"type": "MaskTransform"}]}
+    content["evaluator_cfg"] = {
+        "restore_hint": 1,
+        "save_features": True,
+        "transform": [{"type": "Normalise"}, {"type": "MaskTransform"}],
+    }
+    streams = ("appearance", "gait")
+    content["loss_cfg"] = [{"type": "CrossEntropyLoss", "log_prefix": f"{stream}_identity"} for stream in streams]
+    (tmp_path / "masks.yaml").write_text(yaml.safe_dump(content))
+    with engine(tmp_path) as run:
+        assert [run(tmp_path / "masks.yaml", phase) for phase in ("train", "test")] == [0, 0]
+    root = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL"
+    assert script("report")([str(root), "--out", str(tmp_path), "--worst", "1", "--queries", "1"]) == 0
+    text = (tmp_path / "index.html").read_text()
+    assert '<section id="worst">' in text and '<section id="silhouettes">' not in text and "cannot be shown" not in text
 
 
 def test_camera_pairs_by_hand(tmp_path):
@@ -124,6 +162,7 @@ def test_lge_steps_are_those_of_the_recurrence():
             query = after
 
 
+PRINTED = ["--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom"]
 PROBE = """
 <script>
 const errors = [];
@@ -149,19 +188,26 @@ addEventListener("load", () => {
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
 @pytest.mark.parametrize("size", ["1200,900", "380,700"])
 def test_in_a_browser(tested, tmp_path, size):
-    import json
-
     page = tmp_path / "probed.html"
     page.write_text(tested[1].read_text().replace("<title>", PROBE + "<title>", 1))
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={size}", "--dump-dom"]
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        *quiet,
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
     done = subprocess.run(
-        [*command, "--virtual-time-budget=8000", f"file://{Path(page).resolve()}"],
+        [*command, f"--window-size={size}", *PRINTED, f"file://{Path(page).resolve()}"],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
     told = json.loads(re.search(r"<title>(\{.*?\})</title>", done.stdout).group(1))
+    assert "CONSOLE" not in done.stderr
     assert told["errors"] == [] and told["broken"] == 0 and told["images"] > 10
     assert told["up"] == sorted(told["up"]) and told["down"] == sorted(told["up"], reverse=True)
     assert not told["wide"]

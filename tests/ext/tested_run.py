@@ -28,9 +28,9 @@ def planted(people: int = 6, cameras: int = 2, seed: int = 0, noise: float = 0.1
     return data
 
 
-def write_run(folder: Path, data: dict, iteration: int = 7, dataset: str = "Synthetic-VVI") -> Path:
-    """The files that a test of `data` leaves in a run folder."""
-    result = evaluate_cross_modal(data, dataset, resamples=20)
+def write_run(folder: Path, data: dict, iteration: int = 7, dataset: str = "Synthetic-VVI", **settings) -> Path:
+    """The files that a test of `data` leaves in a run folder; `settings` are the evaluator's."""
+    result = evaluate_cross_modal(data, dataset, resamples=20, **settings)
     card = result.pop("card") | {"model": "DinoGRL", "data": {"fingerprint": "planted"}, "frames": {}}
     content = {
         "dataset": dataset,
