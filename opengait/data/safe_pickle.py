@@ -10,8 +10,8 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -109,54 +109,58 @@ class _Array(np.ndarray):
         super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))
 
 
-class _ArrayType:
-    """What the name `numpy.ndarray` gives: good for `_empty_array` only."""
+# What the name `numpy.ndarray` gives: good for `_Answers.empty_array` only.
+_ARRAY_TYPE = object()
 
 
-def _empty_array(subtype: Any, shape: Any, code: Any) -> _Array:
-    if subtype is not _ArrayType or tuple(shape) != (0,):
-        raise ValueError("an array that numpy did not write")
-    return np.ndarray.__new__(_Array, (0,), np.int8)
+class _Answers:
+    """What the names of functions give. Bound methods, since a pickle can write to the attributes of a function."""
+
+    __slots__ = ()
+
+    def empty_array(self, subtype: Any, shape: Any, code: Any) -> _Array:
+        if subtype is not _ARRAY_TYPE or tuple(shape) != (0,):
+            raise ValueError("an array that numpy did not write")
+        return np.ndarray.__new__(_Array, (0,), np.int8)
+
+    def array_from_buffer(
+        self, buffer: Any, kind: _Type, shape: tuple, order: str, axis_order: Any = None
+    ) -> np.ndarray:
+        values = np.frombuffer(buffer, dtype=kind.dtype)
+        if order == "K" and axis_order is not None:
+            return values.reshape(shape, order="C").transpose(axis_order)
+        return values.reshape(shape, order=order)
+
+    def scalar(self, kind: _Type, raw: Any = b"") -> Any:
+        if kind.dtype.hasobject:
+            raise _Refused("a numpy object scalar")
+        return np.frombuffer(raw, dtype=kind.dtype)[0]
+
+    def latin1(self, text: str, encoding: str) -> bytes:
+        """Bytes as protocols 0 to 2 write them; any other codec is refused."""
+        if encoding != "latin1":
+            raise _Refused(f"the codec {encoding!r}")
+        return text.encode("latin1")
+
+    def no_bytes(self) -> bytes:
+        """Empty bytes as protocols 0 to 2 write them."""
+        return b""
 
 
-def _array_from_buffer(buffer: Any, kind: _Type, shape: tuple, order: str, axis_order: Any = None) -> np.ndarray:
-    values = np.frombuffer(buffer, dtype=kind.dtype)
-    if order == "K" and axis_order is not None:
-        return values.reshape(shape, order="C").transpose(axis_order)
-    return values.reshape(shape, order=order)
-
-
-def _scalar(kind: _Type, raw: Any = b"") -> Any:
-    if kind.dtype.hasobject:
-        raise _Refused("a numpy object scalar")
-    return np.frombuffer(raw, dtype=kind.dtype)[0]
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Bytes as protocols 0 to 2 write them; any other codec is refused."""
-    if encoding != "latin1":
-        raise _Refused(f"the codec {encoding!r}")
-    return text.encode("latin1")
-
-
-def _no_bytes() -> bytes:
-    """Empty bytes as protocols 0 to 2 write them."""
-    return b""
-
-
-_KNOWN: dict[tuple[str, str], Callable] = {
-    ("numpy", "ndarray"): _ArrayType,
+_ANSWERS = _Answers()
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _ARRAY_TYPE,
     ("numpy", "dtype"): _Type,
-    ("_codecs", "encode"): _latin1,
+    ("_codecs", "encode"): _ANSWERS.latin1,
 }
 # Containers and numbers that have no code of their own before protocol 4.
-_PLAIN = {"bytes": _no_bytes, "set": set, "frozenset": frozenset, "bytearray": bytearray, "complex": complex}
+_PLAIN = {"bytes": _ANSWERS.no_bytes, "set": set, "frozenset": frozenset, "bytearray": bytearray, "complex": complex}
 for _name, _plain in _PLAIN.items():
     _KNOWN["builtins", _name] = _KNOWN["__builtin__", _name] = _plain
 for _core in ("numpy.core", "numpy._core"):
-    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _empty_array
-    _KNOWN[f"{_core}.multiarray", "scalar"] = _scalar
-    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _array_from_buffer
+    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _ANSWERS.empty_array
+    _KNOWN[f"{_core}.multiarray", "scalar"] = _ANSWERS.scalar
+    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _ANSWERS.array_from_buffer
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -188,6 +192,6 @@ def _settle(value: Any) -> Any:
         return type(value)(_settle(item) for item in value)
     if isinstance(value, dict):
         return {_settle(key): _settle(item) for key, item in value.items()}
-    if isinstance(value, _Type | type) or value in (_empty_array, _scalar, _array_from_buffer, _latin1, _no_bytes):
+    if value is _ARRAY_TYPE or isinstance(value, _Type | type | MethodType):
         raise _Refused("a type or function instead of a value")
     return value

@@ -129,6 +129,14 @@ def test_hand_made_attacks_are_refused(tmp_path):
             load_pickle(tmp_path / name)
 
 
+def test_the_reader_itself_cannot_be_changed(tmp_path):
+    # Would set the defaults of the function that the name gives, for all files after this one.
+    content = b"\x80\x02c_codecs\nencode\nN}X\x0c\x00\x00\x00__defaults__X\x01\x00\x00\x00a\x85s\x86b."
+    (tmp_path / "bad.pkl").write_bytes(content)
+    with pytest.raises(DataError, match=r"bad\.pkl.*'method' object has no attribute '__defaults__'"):
+        load_pickle(tmp_path / "bad.pkl")
+
+
 @pytest.mark.parametrize("kept", [0, 1, 20, 60])
 def test_a_cut_file_is_named(tmp_path, kept):
     path = write(tmp_path / "cut.pkl", np.arange(100))
