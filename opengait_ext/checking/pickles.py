@@ -65,7 +65,9 @@ def content_of(file: Path) -> PickleLook:
         frames = load_pickle(file)
     except DataError as error:
         return PickleLook(kind=UNREADABLE, what=str(error))
-    if not isinstance(frames, list | tuple | np.ndarray) or np.ndim(frames) == 0:
+    # Not numpy's `ndim` of a list, which fails for frames of several shapes, such as point clouds.
+    lone = isinstance(frames, np.ndarray) and frames.ndim == 0
+    if lone or not isinstance(frames, list | tuple | np.ndarray):
         return PickleLook(kind=UNREADABLE, what=f"it holds a {type(frames).__name__} instead of frames")
     if len(frames) == 0:
         return PickleLook(frames=0, kind=NONE)

@@ -392,3 +392,9 @@ def test_the_script_starts_without_torch(hitsz_tree):
     root = Path(command.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "False"
+
+
+def test_point_clouds_are_frames_of_several_shapes(tmp_path):
+    clouds = tmp_path / "clouds.pkl"
+    clouds.write_bytes(pickle.dumps([np.zeros((3, 3)), np.zeros((5, 3))]))
+    assert pickles.content_of(clouds) == pickles.PickleLook(2, ((3, 3), (5, 3)))
