@@ -25,7 +25,8 @@ def results_section(subject: Subject) -> Section:
     rows = [row for run in subject.runs for row in _result_rows(run)]
     heads = ["percent", *RESULT_HEADS, "guessing", "queries", "gallery"]
     told = subject.run.card["intervals"]
-    remark = note(f"In brackets: 95% intervals by bootstrap ({', '.join(f'{k} {v}' for k, v in told.items())}).")
+    how = ", ".join(str(value) if key == "note" else f"{key} {value}" for key, value in told.items())
+    remark = note(f"In brackets: 95% intervals by bootstrap ({how}).")
     drawn = figure(draw_cmc(subject.runs, [direction.name for direction in CROSS_MODAL]), "CMC curves.")
     return Section("results", "Results", table(heads, rows) + remark + drawn)
 

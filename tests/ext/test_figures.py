@@ -77,6 +77,9 @@ def test_a_planted_wrong_match_is_framed_in_red(tmp_path):
     cells = figure.axes
     colours = [axes.spines["left"].get_edgecolor()[:3] for axes in cells[1:]]
     assert np.allclose(colours[0], rgb(WRONG)) and np.allclose(colours[1], rgb(RIGHT))
+    # Told by the line too, for whoever does not see the colours.
+    assert [axes.spines["left"].get_linestyle() for axes in cells[1:3]] == ["--", "-"]
+    assert "\u2717 wrong" in cells[1].get_title() and "\u2713 right" in cells[2].get_title()
     assert "wrong" in cells[1].get_title() and "0003" in cells[1].get_title()
     assert "right" in cells[2].get_title() and "0000" in cells[2].get_title()
     assert cells[1].images[0].get_array()[0, 0, 0] == other
