@@ -74,7 +74,9 @@ def distances_section(subject: Subject) -> Section:
     for run in subject.runs:
         for ranking in subject.rankings if run is subject.run else [Ranking(run, d) for d in CROSS_MODAL]:
             gap = gap_of(ranking)
-            rows.append([f"{run.name}: {ranking.direction.title}", gap.matching, gap.other, gap.delta / gap.other])
+            # Networks differ in the scale of their distances, so digits are counted from the first that is not zero.
+            numbers = [Cell(f"{value:.3g}", value) for value in (gap.matching, gap.other, gap.delta / gap.other)]
+            rows.append([f"{run.name}: {ranking.direction.title}", *numbers])
     heads = ["mean distances", "same person", "others", "gap / others"]
     return Section("distances", "Distances", f'<div class="pair">{"".join(parts)}</div>' + table(heads, rows))
 
