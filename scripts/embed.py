@@ -28,9 +28,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", required=True, metavar="FILE.npz")
     parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs; else read from the names")
     parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="people's boxes: a file for each video")
-    parser.add_argument(
-        "--frames", type=count, metavar="N", help="of each tracklet; by default as in its test"
-    )
+    parser.add_argument("--frames", type=count, metavar="N", help="of each tracklet; by default as in its test")
     parser.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets at a time (default: 8)")
     parser.add_argument("--device", help="such as cpu or cuda:1; the GPU by default, if there is one")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
