@@ -108,6 +108,9 @@ class NonLocalBlock(nn.Module):
 
     The closing norm starts at zero, so a fresh block is the identity and pretrained stages keep their meaning.
 
+    Computed in float32 whatever surrounds it: the products are of activations without bound, and in float16 they
+    overflow with the first batch.
+
     Shape: (f, channels, h, w) -> the same.
     """
 
@@ -123,11 +126,16 @@ class NonLocalBlock(nn.Module):
         nn.init.zeros_(self.norm.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
+        with torch.autocast(maps.device.type, enabled=False):
+            return maps + self.change(maps.float()).to(maps.dtype)
+
+    def change(self, maps: Tensor) -> Tensor:
+        """What is added to the maps."""
         query, key, value = (layer(maps).flatten(2) for layer in (self.query, self.key, self.value))
         # (Q^T K) V^T = Q^T (K V^T): without a softmax the product associates, so no positions x positions matrix.
         context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
         attended = (context.transpose(1, 2) @ query).unflatten(2, maps.shape[-2:])
-        return maps + self.norm(self.out(attended))
+        return self.norm(self.out(attended))
 
 
 def make_block(block: type[nn.Module], channels: int, planes: int, stride: int) -> nn.Module:

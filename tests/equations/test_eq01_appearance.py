@@ -67,6 +67,19 @@ def test_non_local_block_equals_its_definition():
     assert torch.allclose(block(maps), expected, atol=1e-6)
 
 
+def test_non_local_blocks_stand_the_activations_of_half_precision():
+    """In float16 the sums over positions would pass its largest number, and one batch would be the end of a training."""
+    torch.manual_seed(0)
+    block = NonLocalBlock(64).train()
+    torch.nn.init.normal_(block.norm.weight)
+    maps = 60 * torch.rand(2, 64, 32, 16)
+    exact = block(maps)
+    with torch.autocast("cpu", dtype=torch.float16):
+        half = block(maps.half())
+    assert half.dtype == torch.float16
+    assert torch.allclose(half.float(), exact, rtol=1e-2, atol=0.05)
+
+
 def test_fresh_non_local_blocks_change_nothing_and_sit_in_stages_two_and_three():
     torch.manual_seed(0)
     stages = ResNetStages("resnet50", width=4, in_channels=4, non_local=True).eval()
