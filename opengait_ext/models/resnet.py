@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
@@ -127,7 +128,7 @@ class NonLocalBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         with torch.autocast(maps.device.type, enabled=False):
-            return maps + self.change(maps.float()).to(maps.dtype)
+            return maps + self.change(maps.to(self.norm.weight.dtype)).to(maps.dtype)
 
     def change(self, maps: Tensor) -> Tensor:
         """What is added to the maps."""

@@ -68,7 +68,7 @@ def test_non_local_block_equals_its_definition():
 
 
 def test_non_local_blocks_stand_the_activations_of_half_precision():
-    """In float16 the sums over positions would pass its largest number, and one batch would be the end of a training."""
+    """In float16 the sums over positions would pass its largest number, and the first loss would not be finite."""
     torch.manual_seed(0)
     block = NonLocalBlock(64).train()
     torch.nn.init.normal_(block.norm.weight)
