@@ -58,6 +58,7 @@ def run_train(model: nn.Module) -> None:
                 inner.save_ckpt(inner.iteration)
                 if engine_cfg["with_test"]:
                     _evaluate(model)
+            progress.resumed()
     finally:
         progress.close()
         messages.progress = None

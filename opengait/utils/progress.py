@@ -37,6 +37,10 @@ class Progress:
         self._bar.update(iteration - self.done)
         self.done = iteration
 
+    def resumed(self) -> None:
+        """What lay between the step and now (logging, saving, a test) was neither loading nor computing."""
+        self._lap()
+
     def seconds_left(self) -> float:
         """Expected seconds to the end, from the mean pace since this process started; 0 before the first step."""
         gained = self.done - self._first

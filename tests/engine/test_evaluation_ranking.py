@@ -164,5 +164,7 @@ def test_cuda_ranks_as_the_cpu_does(monkeypatch):
     monkeypatch.setattr(ranking, "_BLOCK", 2000)
     for drop in (False, True):
         here, there = (rank_metrics(distance.to(device), *who, drop) for device in ("cpu", "cuda"))
-        for name in ("cmc", "ap", "inp", "first_hit"):
+        for name in ("cmc", "inp", "first_hit"):
             np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+        # The same ranks, and a mean of the same precisions, which a GPU adds up in another order.
+        np.testing.assert_allclose(here.ap, there.ap, rtol=1e-14)

@@ -70,3 +70,16 @@ def test_tensorboard_gets_the_latest_summary_under_opengaits_tags(manager, tmp_p
 def test_the_other_ranks_manager_takes_everything():
     silent = NoOp()
     assert silent and silent.log_info("x") is None and silent.train_step({}, {}) is None
+
+
+def test_logging_and_saving_count_neither_as_loading_nor_as_computing(monkeypatch):
+    moments = iter([0, 1, 3, 100, 101, 103])
+    monkeypatch.setattr("time.perf_counter", lambda: next(moments))
+    progress = Progress(2, bar=False)
+    progress.loaded()
+    progress.stepped(1)
+    progress.resumed()
+    progress.loaded()
+    progress.stepped(2)
+    monkeypatch.setattr("time.perf_counter", lambda: 103)
+    assert progress.fields().startswith("data=1.000s, step=2.000s")
