@@ -21,4 +21,4 @@ def test_a_row_for_every_precision_and_form_of_lge(capsys):
 
 def test_what_cannot_be_measured_is_said(capsys):
     assert script("benchmark_training")([*SMALL, "--set", "model_cfg.dimensio=3"]) == 2
-    assert "did you mean dimension?" in capsys.readouterr().err
+    assert "did you mean dimension" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from opengait.config import load_config
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
 from opengait.modeling.loss_aggregator import LossAggregator
+from opengait_ext.models import biggait_net
 from opengait_ext.models.biggait import BigGait__Dinov2_Gaitbase, training_terms
 from opengait_ext.models.biggait_net import BigGaitNet
 from tests.engine.tiny import ROOT, trained
@@ -190,10 +191,14 @@ def test_a_stopped_run_goes_on_across_the_freezing(world, alone, tmp_path):
     assert same(checkpoint(alone, 4)["model"], checkpoint(tmp_path, 4)["model"])
 
 
-def test_two_processes_learn_the_same(world, tmp_path):
-    """One tracklet a rank: nothing is blacked, and without dropout nothing else is random."""
+def test_two_processes_learn_the_same(world, tmp_path, monkeypatch):
+    """Two tracklets a rank, so nothing is blacked there, nor in one process; without dropout nothing else is random.
+
+    Over two tracklets in all, the norm before the classifiers would leave of a gradient what rounding leaves.
+    """
+    monkeypatch.setattr(biggait_net, "black_out", lambda denoising, appearance, *_: (denoising, appearance))
     model = {"Mask_Branch": tiny_config(**stand_in())["Mask_Branch"] | {"p": 0}}
-    sampler = {"batch_size": [1, 1], "frames_num_fixed": 2}
+    sampler = {"batch_size": [2, 1], "frames_num_fixed": 2}
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     for name, processes in (("one", 0), ("two", 2)):
@@ -205,13 +210,13 @@ def test_two_processes_learn_the_same(world, tmp_path):
                 assert run(config, "train") == 0
     one, two = checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1)
     # After one step, momentum is the gradient. Rounding may move a maximum, so a few entries may differ; that of a bias
-    # before a norm is zero but for rounding.
+    # before a norm is zero but for rounding, and all others are larger than a thousandth.
     states = [list(content["optimizer"]["state"].values()) for content in (one, two)]
     apart = [
-        float((a["momentum_buffer"] - b["momentum_buffer"]).norm() / a["momentum_buffer"].norm().clamp(min=1e-4))
+        float((a["momentum_buffer"] - b["momentum_buffer"]).norm() / a["momentum_buffer"].norm().clamp(min=1e-3))
         for a, b in zip(*states, strict=True)
     ]
-    assert len(apart) > 30 and sorted(apart)[len(apart) // 2] < 1e-3 and max(apart) < 0.02
+    assert len(apart) > 30 and sorted(apart)[len(apart) // 2] < 1e-4 and max(apart) < 0.02
     for name, value in one["model"].items():
         if "running_" in name:
             assert torch.allclose(value, two["model"][name], rtol=1e-3, atol=1e-4), name
