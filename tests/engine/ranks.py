@@ -1,5 +1,6 @@
 """Running a function on several gloo processes of this machine, for tests of what depends on the world size."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size:
 
 
 def _work(rank: int, world_size: int, folder: str, function: Callable[..., Any], args: tuple) -> None:
+    # Before anything asks for it: the ranks of a test cannot share a GPU.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)
     torch.save(function(*args), f"{folder}/rank{rank}.pt")
