@@ -97,6 +97,7 @@ def test_what_takes_part(name, source, enhanced, tmp_path):
     assert type(net.silhouette_generator) is (source or type(None))
     assert (net.enhancement is not None) is enhanced
     assert (net.vision_model is not None) is (source is SilhouetteGenerator)
+    assert len(net.appearance_parts.FCs.fc_bin) == (31 if enhanced else 1), "stripes that nothing reads are not made"
 
 
 @pytest.mark.parametrize("name", ROWS)
