@@ -53,10 +53,10 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str
         try:
             for future in futures:
                 future.result()
-        except BaseException:
+        finally:
+            # There is something to end only if the wait was cut short.
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
-            raise
     return runner.failures
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from opengait_ext.comparison.runs import last_test
+
 Curve = tuple[np.ndarray, np.ndarray]
 
 
@@ -39,8 +41,5 @@ def first_logged_difference(first: Path, second: Path) -> dict[str, tuple[float,
 
 def read_numbers(run: Path) -> dict[str, Any]:
     """`results` of the last test in a run folder; empty without one."""
-    files = [file for file in run.glob("logs/test-*.json") if file.stem.removeprefix("test-").isdigit()]
-    if not files:
-        return {}
-    last = max(files, key=lambda file: int(file.stem.removeprefix("test-")))
-    return json.loads(last.read_text(encoding="utf-8")).get("results") or {}
+    last = last_test(run / "logs")
+    return {} if last is None else json.loads(last.read_text(encoding="utf-8")).get("results") or {}

@@ -31,13 +31,17 @@ def test_files(run: Path) -> list[Path]:
         return [run]
     if not run.is_dir():
         raise DataError(f"{run} does not exist; give a run folder or a logs/test-<iteration>.json.")
-    found: dict[Path, list[Path]] = {}
-    for file in [*run.glob("test-*.json"), *run.glob("**/logs/test-*.json")]:
-        if file.stem.removeprefix("test-").isdigit():
-            found.setdefault(file.parent, []).append(file)
-    if not found:
+    found = {file.parent for file in [*run.glob("test-*.json"), *run.glob("**/logs/test-*.json")]}
+    files = [file for folder in sorted(found) if (file := last_test(folder)) is not None]
+    if not files:
         raise DataError(f"{run} has no test result (logs/test-<iteration>.json); test the run first: --phase test.")
-    return [max(found[folder], key=lambda file: int(file.stem.removeprefix("test-"))) for folder in sorted(found)]
+    return files
+
+
+def last_test(logs: Path) -> Path | None:
+    """The test of the last iteration in a `logs` folder; None if there is none."""
+    files = [file for file in logs.glob("test-*.json") if file.stem.removeprefix("test-").isdigit()]
+    return max(files, key=lambda file: int(file.stem.removeprefix("test-")), default=None)
 
 
 def read_test(file: Path) -> dict[str, Any]:

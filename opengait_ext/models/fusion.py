@@ -18,8 +18,8 @@ class PriorStem(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         if maps.device.type == "cpu":
             # Priors made of rows of tokens have the channels of a position side by side in memory, and all later maps
-            # would inherit it. On CPUs, batch norm's sums then lose digits, and the gait stream's gradients are off by
-            # 5%.
+            # would inherit it. On CPUs, batch norm's sums then lose digits: the fusion's gradients over 24 frames are
+            # off by 2e-3 instead of 1e-5.
             maps = maps.contiguous()
         return self.layer1(self.relu(self.bn1(self.conv1(maps))))
 

@@ -14,6 +14,7 @@ import compare
 
 from opengait.capsule import KIND
 from opengait_ext.comparison import differences
+from opengait_ext.comparison.outcome import first_logged_difference
 
 CAPSULE = {
     "kind": KIND,
@@ -156,3 +157,14 @@ class TestDiff:
         assert compare.main(["--diff", str(good), str(make(tmp_path))]) == 2
         captured = capsys.readouterr()
         assert re.search(said, captured.err) and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_of_several_curves_the_one_that_parts_first_is_told(tmp_path):
+    runs = [tmp_path / name for name in ("one", "two")]
+    for run, late, early in zip(runs, (1.0, 2.0), (5.0, 6.0), strict=True):
+        with SummaryWriter(run / "summary") as writer:
+            for iteration in (10, 20):
+                writer.add_scalar("late", late if iteration == 20 else 0.5, iteration)
+                writer.add_scalar("early", early, iteration)
+    assert first_logged_difference(*runs) == {"iteration 10.early": (5.0, 6.0)}
+    assert first_logged_difference(runs[0], runs[0]) == {}
