@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from opengait import compat, main, registry
+from opengait import compat, distributed, main, registry
 from opengait.errors import ConfigError
 from opengait.modeling.multidataset_model import MultiDatasets
 from opengait.utils.checkpoint import load_checkpoint
@@ -47,7 +47,8 @@ def configuration(folder: Path, model: str, world: int) -> Path:
     if model == "SeveralSets":
         entry = sections["data_cfg"]
         changes["data_cfg"] = [{**entry, "dataset_name": name} for name in ("CASIA-B", "Other")]
-    return tiny.write_config(folder, f"{model}-{world}.yaml", **changes)
+    # A file of its own for every rank, which another might be writing while this one reads.
+    return tiny.write_config(folder, f"{model}-{world}-{distributed.rank()}.yaml", **changes)
 
 
 def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
