@@ -60,6 +60,8 @@ def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
         for phase in ("train", "test"):
             arguments = ["--cfgs", str(configuration(folder, model, world)), "--phase", phase]
             main.run(main.parse_arguments(arguments))
+            # Where phases are processes of their own, the first rank has written its files before the next one starts.
+            torch.distributed.barrier()
         (file,) = Path("output").rglob(f"{checkpoint_folder(model)}/checkpoints/*-00004.pt")
         weights = load_checkpoint(file)["model"]
         sums[model] = [float(value.double().sum()) for value in weights.values()]
