@@ -76,9 +76,7 @@ def _folder(name: str, places: list[Path]) -> Path | None:
 
 
 def _is_model(value: Any) -> bool:
-    from opengait.modeling.base_model import MetaModel  # late, as below
-
-    return inspect.isclass(value) and issubclass(value, MetaModel)
+    return inspect.isclass(value) and getattr(value, "is_engine_model", False)
 
 
 def _take_models(folder: Path) -> None:

@@ -24,13 +24,15 @@ if not __package__:
     sys.path[:] = [str(_here.parent), *(entry for entry in sys.path if entry and Path(entry).resolve() != _here)]
 
 from opengait import distributed, registry  # noqa: E402
-from opengait.capsule import write_capsule  # noqa: E402
 from opengait.config import config_text, load_config, save_config  # noqa: E402
+from opengait.engine.capsule import write_capsule  # noqa: E402
+from opengait.engine.results import write_results  # noqa: E402
+from opengait.engine.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
 from opengait.modeling.base_model import BaseModel, output_path  # noqa: E402
-from opengait.modeling.results import write_results  # noqa: E402
-from opengait.modeling.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
-from opengait.utils import get_ddp_module, get_msg_mgr, init_seeds, params_count  # noqa: E402
+from opengait.utils.messages import get_msg_mgr  # noqa: E402
+from opengait.utils.process import init_seeds  # noqa: E402
+from opengait.utils.tensors import get_ddp_module, params_count  # noqa: E402
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -5,15 +5,16 @@ def register() -> None:
     """Add this package's parts to the engine's tables; asked for by `extensions: [opengait_ext]` in a configuration."""
     # Imported here, so that a notebook that wants one part does not load all of them.
     from opengait import registry
-    from opengait_ext import losses
     from opengait_ext.data.augment import CrossModalAugmentation, Normalise
-    from opengait_ext.data.dataset import BUPTCampusDataSet, HITSZVCMDataSet
     from opengait_ext.data.masks import MaskTransform
+    from opengait_ext.data.readers import BUPTCampusDataSet, HITSZVCMDataSet
     from opengait_ext.data.sampler import CrossModalSampler
     from opengait_ext.evaluation.evaluator import evaluate_cross_modal
-    from opengait_ext.models.biggait import BigGait__Dinov2_Gaitbase
-    from opengait_ext.models.biggergait import BiggerGait__DINOv2
-    from opengait_ext.models.dinogrl import DinoGRL
+    from opengait_ext.models.biggait.model import BigGait__Dinov2_Gaitbase
+    from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
+    from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
+    from opengait_ext.models.dinogrl.model import DinoGRL
+    from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
 
     for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
         registry.datasets.add(reader)
@@ -24,11 +25,5 @@ def register() -> None:
     registry.models.add(DinoGRL)
     registry.models.add(BiggerGait__DINOv2)
     registry.models.add(BigGait__Dinov2_Gaitbase)
-    for loss in (
-        losses.MaskLoss,
-        losses.SmoothnessLoss,
-        losses.DiversityLoss,
-        losses.MaskConnectivityLoss,
-        losses.PriorConnectivityLoss,
-    ):
+    for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)

@@ -78,8 +78,8 @@ def save(measured: ablation.MeasuredTable, folder: Path) -> list[Path]:
     write_text(files[0], measured.as_markdown())
     write_json(files[1], measured.as_json())
     if measured.table.sweeps:
-        from opengait_ext.figures.style import save_figure
-        from opengait_ext.figures.sweeps import draw_sweeps
+        from opengait_ext.ablation.sweeps_figure import draw_sweeps
+        from opengait_ext.runs.figures.style import save_figure
 
         files += save_figure(draw_sweeps(measured), folder / measured.table.file)
     return files

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.command_line import count  # noqa: E402
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait_ext.checking.check import DATA_SETS, check  # noqa: E402
+from opengait_ext.data.check_data import DATA_SETS, check  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Report: {args.report}")
     if args.preview is not None:
         # Here, because every checking process imports what this file imports, and this takes long.
-        from opengait_ext.checking.preview import draw_preview
+        from opengait_ext.data.check.preview import draw_preview
 
         draw_preview(args.preview, splits, report.root)
         print(f"Preview: {args.preview}")

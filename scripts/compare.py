@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.errors import ConfigError, UserError  # noqa: E402 - the project need not be installed
 from opengait.utils.files import write_text  # noqa: E402
-from opengait_ext import comparison  # noqa: E402
+from opengait_ext.runs import compare as comparison  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

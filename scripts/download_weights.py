@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
 from opengait.utils.files import from_here  # noqa: E402
-from opengait_ext.downloads.catalogue import (  # noqa: E402
+from opengait_ext.weights.catalogue import (  # noqa: E402
     BY_HAND,
     DEFAULT,
     FILES,
@@ -31,9 +31,9 @@ from opengait_ext.downloads.catalogue import (  # noqa: E402
     hand_fetched,
     published,
 )
-from opengait_ext.downloads.check import obtain  # noqa: E402
-from opengait_ext.downloads.transfer import OfflineError  # noqa: E402
-from opengait_ext.models.weights import FOLDER  # noqa: E402
+from opengait_ext.weights.obtain import obtain  # noqa: E402
+from opengait_ext.weights.read import FOLDER  # noqa: E402
+from opengait_ext.weights.transfer import OfflineError  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from opengait.command_line import count  # noqa: E402
 from opengait.config import load_config  # noqa: E402 - the project need not be installed
 from opengait.errors import UserError  # noqa: E402
-from opengait_ext import inspection  # noqa: E402
-from opengait_ext.inspection.overlap import truth_folder  # noqa: E402
-from opengait_ext.inspection.selection import SPLITS  # noqa: E402
+from opengait_ext.data.choose import SPLITS  # noqa: E402
+from opengait_ext.runs import silhouettes as inspection  # noqa: E402
+from opengait_ext.runs.silhouettes.overlap import truth_folder  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

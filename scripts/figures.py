@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.command_line import count  # noqa: E402
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait_ext.figures.of_runs import KINDS, draw  # noqa: E402
-from opengait_ext.figures.style import save_figure  # noqa: E402
+from opengait_ext.runs.figures.of_runs import KINDS, draw  # noqa: E402
+from opengait_ext.runs.figures.style import save_figure  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

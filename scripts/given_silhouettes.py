@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.config import load_config  # noqa: E402 - the project need not be installed
 from opengait.errors import ConfigError, UserError  # noqa: E402
-from opengait_ext.data.dataset import frame_size_of  # noqa: E402
+from opengait_ext.data.choose import SPLITS  # noqa: E402
 from opengait_ext.data.masks import open_masks  # noqa: E402
-from opengait_ext.inspection import choose_tracklets, write_opengait_silhouettes  # noqa: E402
-from opengait_ext.inspection.opengait_silhouettes import given_masks  # noqa: E402
-from opengait_ext.inspection.selection import SPLITS  # noqa: E402
+from opengait_ext.data.readers import frame_size_of  # noqa: E402
+from opengait_ext.runs.silhouettes import choose_tracklets, write_opengait_silhouettes  # noqa: E402
+from opengait_ext.runs.silhouettes.opengait_silhouettes import given_masks  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.command_line import count  # noqa: E402
-from opengait.data.pack import Pack  # noqa: E402 - the project need not be installed
-from opengait.data.pack_verify import verify_pack  # noqa: E402
-from opengait.data.pack_writer import SHARD_BYTES, write_pack  # noqa: E402
+from opengait.data.packs.read import Pack  # noqa: E402 - the project need not be installed
+from opengait.data.packs.verify import verify_pack  # noqa: E402
+from opengait.data.packs.write import SHARD_BYTES, write_pack  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
 
 MIB = 1 << 20

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.errors import UserError
 from opengait.utils.files import write_text
-from opengait_ext import upstream
+from opengait_ext import plug as plug_room
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,9 +41,9 @@ def plug(args: argparse.Namespace) -> int:
     Raises:
         UserError: PATH is no checkout, or a configuration cannot be used.
     """
-    checkout = upstream.inspect_checkout(args.path)
+    checkout = plug_room.inspect_checkout(args.path)
     if args.remove:
-        gone = upstream.remove(checkout.root)
+        gone = plug_room.remove(checkout.root)
         print("\n".join(f"Removed {file}." for file in gone) or f"There was no plug in {checkout.root}.")
         return 0
     print(f"{checkout.version}, at {checkout.root}.")
@@ -52,10 +52,10 @@ def plug(args: argparse.Namespace) -> int:
     if checkout.problems and not args.force:
         print("Nothing was written; --force goes on all the same.", file=sys.stderr)
         return 1
-    adapted = [(f"{path.parent.name}_{path.name}", upstream.adapted_config(path, args.set)) for path in args.config]
-    print(f"Added {upstream.install(checkout.root)}.")
+    adapted = [(f"{path.parent.name}_{path.name}", plug_room.adapted_config(path, args.set)) for path in args.config]
+    print(f"Added {plug_room.install(checkout.root)}.")
     for name, text in adapted:
-        file = checkout.root / upstream.CONFIGS / name
+        file = checkout.root / plug_room.CONFIGS / name
         write_text(file, text)
         print(f"Wrote {file}.")
     if not adapted:

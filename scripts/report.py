@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.command_line import count  # noqa: E402
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait_ext.report import build_report  # noqa: E402
+from opengait_ext.runs.report import build_report  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:

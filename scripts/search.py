@@ -20,7 +20,7 @@ from opengait.command_line import count, share  # noqa: E402 - the project need 
 from opengait.errors import UserError  # noqa: E402
 from opengait.utils.files import write_text  # noqa: E402
 from opengait_ext import search  # noqa: E402
-from opengait_ext.figures.style import save_figure  # noqa: E402
+from opengait_ext.runs.figures.style import save_figure  # noqa: E402
 from opengait_ext.search.matching import LEAST  # noqa: E402
 from opengait_ext.search.pictures import draw_answers  # noqa: E402
 

@@ -10,14 +10,14 @@ import torchvision
 
 from opengait import registry
 from opengait.config import load_config
+from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.errors import CheckpointError, DataError
 from opengait.extensions import load_extensions
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait.modeling.optim import build_optimizer, build_scheduler
 from opengait_ext.models import DinoGRLNet
 from tests.golden import seeded
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.name != "default.yaml")
 
 

@@ -4,17 +4,15 @@ import itertools
 import json
 import pickle
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from tests.engine import tiny
-from tests.ext.runs import draw_people
-from tests.ext.test_dinogrl_training import world, write_config  # noqa: F401 - a fixture
-
-ROOT = Path(__file__).parents[1]
+from tests.opengait import tiny
+from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
+from tests.opengait_ext.runs.stand_in_runs import draw_people
+from tests.paths import ROOT
 
 
 def blocks(guide: str, language: str) -> list[str]:
@@ -48,7 +46,7 @@ def own_model(tmp_path):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_model_of_the_guide_is_tried_trained_and_tested(own_model, tmp_path, processes):
     if processes == 1:
-        checked = tiny.trained(tmp_path, own_model, script=(str(ROOT / "opengait/check_config.py"),))
+        checked = tiny.trained(tmp_path, own_model, script=(str(ROOT / "opengait/dry_run.py"),))
         assert "StripeGait: a training batch of 4x3x64x44" in checked.stdout
     tiny.trained(tmp_path, "--cfgs", own_model, "--phase", "train", world=processes)
     done = tiny.trained(tmp_path, "--cfgs", own_model, "--phase", "test", world=processes)

@@ -4,15 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from opengait.config import load_config
 from opengait.errors import ConfigError
-from tests.engine import tiny
+from tests.opengait import tiny
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.S | re.M)
 
@@ -77,7 +76,7 @@ def test_the_model_example_trains(tmp_path):
     tiny.write_dataset(tmp_path / "data")
     config = tiny.write_config(
         tmp_path,
-        extensions=[str(tmp_path / "my_models"), "tests.engine.tiny_parts"],
+        extensions=[str(tmp_path / "my_models"), "tests.opengait.tiny_parts"],
         model_cfg={"model": "TinyGait", "class_num": 4},
         trainer_cfg={"total_iter": 2, "save_iter": 2},
         evaluator_cfg={"restore_hint": 2},

@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from opengait_ext.commands.prepare import main  # noqa: E402
 from opengait_ext.data import BUPTCampus  # noqa: E402 - the project need not be installed
-from opengait_ext.data.bupt_campus import NAME  # noqa: E402
-from opengait_ext.data.prepare_command import main  # noqa: E402
+from opengait_ext.data.bupt_campus.reader import NAME  # noqa: E402
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from opengait.command_line import count  # noqa: E402 - the project need not be installed
+from opengait_ext.commands.prepare import main  # noqa: E402
 from opengait_ext.data import HITSZVCM  # noqa: E402
-from opengait_ext.data.hitsz_vcm import MINIMUM_FRAMES, NAME  # noqa: E402
-from opengait_ext.data.prepare_command import main  # noqa: E402
+from opengait_ext.data.hitsz_vcm.reader import MINIMUM_FRAMES, NAME  # noqa: E402
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from opengait.data.deferred import Deferred
+from opengait.data.frame_picker import FramePicker
 from opengait.data.frames import FrameSource, check_same_length, pick_frames
-from opengait.data.sampling import FramePicker
 from opengait.errors import ConfigError, DataError
 
 # OpenGait's own data sets hand over arrays, or lists of frames.

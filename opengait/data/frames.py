@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from opengait.data.images import DAMAGE, decode, reason_of
-from opengait.data.pack import Pack
+from opengait.data.packs.read import Pack
 from opengait.data.safe_pickle import load_pickle
 from opengait.errors import DataError
 

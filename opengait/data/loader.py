@@ -18,11 +18,11 @@ from opengait import distributed, registry
 from opengait.data import deferred
 from opengait.data.collate_fn import CollateFn
 from opengait.data.deferred import Deferred, first_half
+from opengait.data.frame_picker import FRAME_KEYS
 from opengait.data.sampler import InferenceSampler
-from opengait.data.sampling import FRAME_KEYS
 from opengait.errors import ConfigError, UserError
-from opengait.utils import get_msg_mgr
 from opengait.utils.arguments import accepted_arguments
+from opengait.utils.messages import get_msg_mgr
 
 Request = tuple[str, list[int], list[int]]
 PREFETCH = 2  # batches that a worker is ahead

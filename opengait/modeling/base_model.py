@@ -16,15 +16,15 @@ from torch import nn
 from opengait import distributed, registry
 from opengait.data.loader import build_loader
 from opengait.data.transform import get_transform
+from opengait.engine import test as test_loop
+from opengait.engine import train as train_loop
+from opengait.engine.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
+from opengait.engine.optim import build_optimizer, build_scheduler
+from opengait.engine.precision import Precision
 from opengait.errors import ConfigError, UserError
-from opengait.modeling import testing as test_loop
-from opengait.modeling import training as train_loop
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait.modeling.optim import build_optimizer, build_scheduler
-from opengait.modeling.precision import Precision
-from opengait.utils import get_msg_mgr, is_dict, is_list
 from opengait.utils.arguments import accepted_arguments
-from opengait.utils.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
+from opengait.utils.messages import get_msg_mgr
 
 
 def output_path(cfgs: dict[str, Any], training: bool) -> Path:
@@ -38,6 +38,9 @@ def output_path(cfgs: dict[str, Any], training: bool) -> Path:
 
 class MetaModel(metaclass=ABCMeta):
     """The methods that the loops rely on."""
+
+    # How a class of a model folder is told from a part that its file imported for itself.
+    is_engine_model = True
 
     @abstractmethod
     def build_network(self, model_cfg: dict[str, Any]) -> None:
@@ -86,7 +89,7 @@ class BaseModel(MetaModel, nn.Module):
         ignored_state_prefixes: a model may name prefixes of state entries that are neither saved nor required on
             loading, such as a frozen backbone that has a weight file of its own.
         restored_from: the checkpoint that was read, or None; restored_iteration: the iteration that it tells.
-        capsule: the file that tells what this run was made of (`opengait.capsule`), or None.
+        capsule: the file that tells what this run was made of (`opengait.engine.capsule`), or None.
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
@@ -136,12 +139,12 @@ class BaseModel(MetaModel, nn.Module):
         Raises:
             ConfigError: no or an unknown type, or neither a dict nor a list.
         """
-        if is_dict(backbone_cfg):
+        if isinstance(backbone_cfg, dict):
             if "type" not in backbone_cfg:
                 raise ConfigError("A backbone_cfg has no `type`; name the class of the backbone.")
             kind = registry.backbones.get(backbone_cfg["type"])
             return kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
-        if is_list(backbone_cfg):
+        if isinstance(backbone_cfg, list):
             return nn.ModuleList([self.get_backbone(entry) for entry in backbone_cfg])
         raise ConfigError(f"backbone_cfg is {backbone_cfg!r}; wanted is a dict with a `type`, or a list of such dicts.")
 
@@ -163,7 +166,7 @@ class BaseModel(MetaModel, nn.Module):
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
         """The loader over the data set that `data_cfg.reader` names."""
-        if is_list(data_cfg):
+        if isinstance(data_cfg, list):
             raise ConfigError("data_cfg is a list; this model trains on one data set, so give it one dict.")
         engine_cfg = self.cfgs["trainer_cfg"] if train else self.cfgs["evaluator_cfg"]
         dataset = registry.datasets.get(data_cfg.get("reader", "DataSet"))(data_cfg, train)

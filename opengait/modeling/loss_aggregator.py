@@ -7,8 +7,8 @@ from torch import nn
 
 from opengait import registry
 from opengait.errors import ConfigError
-from opengait.utils import Odict
 from opengait.utils.arguments import accepted_arguments
+from opengait.utils.containers import Odict
 
 
 class UnknownLossError(ConfigError, ValueError):

@@ -1,4 +1,9 @@
-"""What model files import as `utils`: helpers under upstream's names."""
+"""The facade that model files import as `utils`: helpers under upstream's names.
+
+The engine itself imports the modules below and never this facade (tests/test_architecture.py).
+"""
+
+from typing import Any
 
 from opengait.utils.arguments import argument_names, get_attr_from, get_valid_args
 from opengait.utils.checks import (
@@ -16,7 +21,7 @@ from opengait.utils.checks import (
 )
 from opengait.utils.containers import MergeCfgsDict, NoOp, Ntuple, Odict
 from opengait.utils.messages import MessageManager, get_msg_mgr
-from opengait.utils.process import config_loader, handler, init_seeds, mkdir
+from opengait.utils.process import handler, init_seeds, mkdir
 from opengait.utils.tensors import bare, clones, ddp_all_gather, get_ddp_module, list2var, np2var, params_count, ts2np
 
 __all__ = [
@@ -53,3 +58,12 @@ __all__ = [
     "params_count",
     "ts2np",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return `config_loader`, upstream's name of `opengait.config.load_config`, which itself needs these helpers."""
+    if name == "config_loader":
+        from opengait.config import load_config
+
+        return load_config
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

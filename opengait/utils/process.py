@@ -23,10 +23,3 @@ def mkdir(path: str | Path) -> None:
 def handler(signum: int, frame: Any) -> None:
     """A signal handler that ends this process in order. torchrun ends the other ranks; no process is sought by name."""
     raise SystemExit(128 + signum)
-
-
-def config_loader(path: str | Path) -> dict:
-    """Upstream's name of `opengait.config.load_config`."""
-    from opengait.config import load_config  # late: the configuration names parts, and parts use these helpers
-
-    return load_config(path)

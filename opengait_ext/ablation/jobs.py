@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from opengait.config import config_text, load_config
-from opengait.config_source import read_yaml
+from opengait.config.source import read_yaml
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import output_path
 from opengait.utils.files import write_text
 from opengait_ext.ablation.merge import carry_over, first_difference
 from opengait_ext.ablation.tables import Row
-from opengait_ext.comparison.runs import read_test
+from opengait_ext.runs.results import read_test
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROWS = PROJECT / "configs/ablation"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from opengait.data.sampling import uniform
+from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
 from opengait.utils.files import read_arrays, write_whole
 from opengait_ext.data import Modality

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from opengait.config import load_config
-from opengait.data.sampling import FramePicker
+from opengait.data.frame_picker import FramePicker
 from opengait.utils.files import sha256_of
-from opengait_ext.data.dataset import frame_size_of
-from opengait_ext.inspection import load_network
+from opengait_ext.data.readers import frame_size_of
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.silhouettes import load_network
 from opengait_ext.search.descriptors import Descriptors, embed
 from opengait_ext.search.inputs import Clip
 

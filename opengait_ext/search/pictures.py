@@ -8,10 +8,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from opengait.data.frame_picker import uniform
 from opengait.data.frames import ImageFrames
-from opengait.data.sampling import uniform
-from opengait_ext.figures.ranked_lists import film_strip
-from opengait_ext.figures.style import PALETTE, SETTINGS, new_figure
+from opengait_ext.runs.figures.ranked_lists import film_strip
+from opengait_ext.runs.figures.style import PALETTE, SETTINGS, new_figure
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, pictures_in
 from opengait_ext.search.matching import QueryResult

@@ -1,15 +1,15 @@
 """Eq. 2, 3 and 9: identity and triplet losses, as configs/dinogrl/hitsz.yaml sets them."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from opengait.modeling.losses import CrossEntropyLoss, TripletLoss
+from tests.paths import ROOT
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "configs/dinogrl/hitsz.yaml").read_text())
+CONFIG = yaml.safe_load((ROOT / "configs/dinogrl/hitsz.yaml").read_text())
 
 
 def configured(prefix: str):

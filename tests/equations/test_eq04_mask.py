@@ -2,11 +2,12 @@
 
 import torch
 
-from opengait_ext.losses import mask_loss
-from opengait_ext.models.foreground import centred_channel, covered_tokens
-from opengait_ext.models.silhouette import SilhouetteGenerator, encode_tokens
-from opengait_ext.models.token_encoder import TokenEncoder
-from opengait_ext.models.vision_model import VisionFeatures
+from opengait_ext.models.dinogrl.losses import mask_loss
+from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator
+from opengait_ext.models.shared.foreground import centred_channel, covered_tokens
+from opengait_ext.models.shared.token_encoder import TokenEncoder
+from opengait_ext.models.shared.tokens import encode_tokens
+from opengait_ext.models.shared.vision_model import VisionFeatures
 
 
 def partition(height: int = 20, width: int = 10) -> torch.Tensor:

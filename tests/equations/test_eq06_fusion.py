@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from opengait.errors import ConfigError
-from opengait_ext.models.fusion import AttentionFusion, PriorFusion
-from opengait_ext.models.silhouette import SilhouetteGenerator, scatter_tokens
-from opengait_ext.models.vision_model import VisionFeatures
+from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator
+from opengait_ext.models.shared.fusion import AttentionFusion, PriorFusion
+from opengait_ext.models.shared.tokens import scatter_tokens
+from opengait_ext.models.shared.vision_model import VisionFeatures
 
 
 def features(frames: int = 3, channels: int = 6, layers: int = 2, grid=(8, 4)) -> VisionFeatures:

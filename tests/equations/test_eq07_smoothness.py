@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from opengait_ext.losses import smoothness_loss
+from opengait_ext.models.dinogrl.losses import smoothness_loss
 
 
 def test_a_constant_map_costs_nothing():

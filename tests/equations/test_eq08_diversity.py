@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from opengait_ext.losses import diversity_loss
+from opengait_ext.models.dinogrl.losses import diversity_loss
 
 
 def test_equal_channels_cost_nothing():

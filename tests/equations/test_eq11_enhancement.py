@@ -3,7 +3,11 @@
 import pytest
 import torch
 
-from opengait_ext.models.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement, explicit_enhancement
+from opengait_ext.models.dinogrl.enhancement import (
+    BidirectionalEnhancement,
+    LocalToGlobalEnhancement,
+    explicit_enhancement,
+)
 
 CHANNELS, GRANULARITIES = 7, (2, 4, 8, 16)
 

@@ -1,7 +1,5 @@
 """Eq. 17 and 18: the whole objective, as configs/dinogrl/hitsz.yaml weighs it."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,11 +7,11 @@ import yaml
 
 from opengait.extensions import load_extensions
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait_ext.losses import diversity_loss, mask_loss, smoothness_loss
-from opengait_ext.models.dinogrl import loss_terms, modality_indices
+from opengait_ext.models.dinogrl.losses import diversity_loss, mask_loss, smoothness_loss
+from opengait_ext.models.dinogrl.model import loss_terms, modality_indices
 from tests.equations.networks import tiny_batch, tiny_network
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 LABELS = torch.tensor([0, 0, 3, 3])
 WEIGHTS = {"mask": 1.0, "smoothness": 0.02, "diversity": 5.0}
 

@@ -1,7 +1,6 @@
 """The frozen vision model: DINOv2's original weights give the original's features; other models by name."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +8,11 @@ import timm
 import torch
 
 from opengait.errors import CheckpointError, ConfigError
-from opengait_ext.models.vision_model import FrozenVisionModel
+from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from tests.golden import seeded
+from tests.paths import GOLDEN_DIR
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "opengait"
+GOLDEN = GOLDEN_DIR / "opengait"
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from opengait.data.skeletons import LAYOUTS
 from opengait.errors import ConfigError, DataError
-from opengait.modeling.modules.graph import LAYOUTS
 
 log = logging.getLogger("opengait")
 

@@ -1,0 +1,47 @@
+"""Reading a whole pack to see that it is what was written (`opengait.data.packs.read` says what a pack is)."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+from tqdm import tqdm
+
+from opengait.data.packs.read import INDEX, Pack
+from opengait.utils.files import sha256_of
+
+
+def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
+    """Read the whole pack and compare it with its checksums.
+
+    Returns:
+        A sentence for every damaged part; damaged image files are named. An intact pack gives none.
+    """
+    problems = []
+    files = [*pack.header["shards"], *pack.header["index"], *pack.header["others"]]
+    total = sum(file["bytes"] for file in files)
+    damaged = []
+    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, disable=not progress) as bar:
+        for file in files:
+            path = pack.root / file["name"]
+            try:
+                whole = sha256_of(path) == file["sha256"]
+            except OSError as error:
+                problems.append(f"{path} cannot be read: {error.strerror}.")
+                continue
+            finally:
+                bar.update(file["bytes"])
+            if not whole:
+                problems.append(f"{path} does not have the checksum that it was written with.")
+                damaged.append(file["name"])
+    shards = [place for place, shard in enumerate(pack.header["shards"]) if shard["name"] in damaged]
+    # Only an intact index can tell which files the damage is in.
+    if shards and not any(name.startswith(f"{INDEX}/") for name in damaged):
+        problems += [f"The packed file {name} is damaged." for name in damaged_files(pack, shards)]
+    return problems
+
+
+def damaged_files(pack: Pack, shards: Sequence[int]) -> Iterator[str]:
+    """Names of the files in these shards whose bytes do not have their CRC-32."""
+    for number in range(len(pack)):
+        place = pack.place_of(number)
+        if place.shard in shards and zlib.crc32(pack.bytes_of(number)) != place.crc32:
+            yield pack.name_of(number)

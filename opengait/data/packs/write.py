@@ -1,0 +1,298 @@
+"""Making a pack of a data set's folder (`opengait.data.packs.read` says what a pack is).
+
+A pack is written shard by shard under temporary names. What is finished stays when the work is interrupted, and the
+same call goes on after it; `pack.json` comes last.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from opengait.data.packs.read import ARRAYS, FORMAT, HEADER, INDEX, VERSION, Pack, is_pack
+from opengait.errors import DataError
+from opengait.utils.files import sha256_of, write_json, write_whole
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SHARD_BYTES = 1 << 30
+STARTED = "pack.partial.json"  # lies there while pack.json does not
+READERS = 8
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to pack: its name relative to the data set's folder, its bytes and the time of its last change (ns)."""
+
+    name: str
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What `write_pack` did.
+
+    Attributes:
+        files, size: images in the pack, and their bytes.
+        shards, kept: how many shards, and how many of them were there already.
+        others: files that are no images.
+    """
+
+    files: int
+    size: int
+    shards: int
+    kept: int
+    others: int
+
+
+def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES, progress: bool = False) -> Packed:
+    """Pack the data set in `root` into the folder `out`; a pack begun by the same call is continued.
+
+    Image files go into shards, everything else is copied as it is. Hidden files are left out.
+
+    Args:
+        root: a data set's folder.
+        out: a new or empty folder outside of it, or that of an interrupted call.
+        shard_bytes: a shard ends with the file that reaches this size.
+        progress: show a bar.
+
+    Raises:
+        DataError: `root` holds no image, `out` holds something else, or a file cannot be read or written.
+    """
+    root, out = Path(root).expanduser().absolute(), Path(out).expanduser().absolute()
+    _check_folders(root, out)
+    files = list_files(root)
+    images = [file for file in files if is_image(file)]
+    others = [file for file in files if not is_image(file)]
+    if not images:
+        raise DataError(f"{root} holds no image files; name the folder of a data set.")
+    _check_names(root, others)
+    source = _digest(files, shard_bytes)
+    plan = list(split_shards(images, shard_bytes))
+    total = sum(file.size for file in images)
+    if is_pack(out):
+        if Pack(out).header.get("source") != source:
+            raise DataError(f"{out} is a pack of other files, or of an earlier state of {root}; name a new folder.")
+        return Packed(len(images), total, len(plan), len(plan), len(others))
+    with writing(out), tqdm(total=total, desc="packing", unit="B", unit_scale=True, disable=not progress) as bar:
+        _start(out, source)
+        shards = [_Shard(root, out, number, files) for number, files in enumerate(plan)]
+        kept = sum([shard.finish(bar) for shard in shards])
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "source": source,
+            "files": len(images),
+            "shards": [shard.description() for shard in shards],
+            "index": _write_index(out, shards),
+            "others": [_copy(root, out, file) for file in others],
+        }
+        write_json(out / HEADER, header)
+        for shard in shards:
+            shard.note.unlink()
+        (out / STARTED).unlink()
+    return Packed(len(images), total, len(plan), kept, len(others))
+
+
+def list_files(root: Path) -> list[SourceFile]:
+    """Every file below `root` but hidden ones, sorted by the bytes of their names in UTF-8.
+
+    Raises:
+        DataError: a folder cannot be listed, or a link leads nowhere.
+    """
+    found = []
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            for entry in os.scandir(folder):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(Path(entry.path))
+                else:
+                    status = entry.stat()
+                    name = Path(entry.path).relative_to(root).as_posix()
+                    found.append(SourceFile(name, status.st_size, status.st_mtime_ns))
+        except OSError as error:
+            raise DataError(f"Cannot list {error.filename or folder}: {error.strerror}.") from error
+    return sorted(found, key=lambda file: file.name.encode())
+
+
+def is_image(file: SourceFile) -> bool:
+    """Whether a file goes into the shards, by the end of its name."""
+    return file.name.lower().endswith(IMAGES)
+
+
+def split_shards(images: Sequence[SourceFile], shard_bytes: int) -> Iterator[list[SourceFile]]:
+    """Files in their order, cut after the file that reaches `shard_bytes`."""
+    shard: list[SourceFile] = []
+    size = 0
+    for file in images:
+        shard.append(file)
+        size += file.size
+        if size >= shard_bytes:
+            yield shard
+            shard, size = [], 0
+    if shard:
+        yield shard
+
+
+class _Shard:
+    """One shard on its way; `note` holds its checksums until the header does."""
+
+    def __init__(self, root: Path, out: Path, number: int, files: Sequence[SourceFile]) -> None:
+        self.root = root
+        self.path = out / f"frames-{number:05d}.bin"
+        self.note = out / f"frames-{number:05d}.json"
+        self.files = files
+        self.sha256 = ""
+        self.crc32 = np.empty(0, "<u4")
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def description(self) -> dict[str, Any]:
+        return {"name": self.path.name, "bytes": self.size, "sha256": self.sha256}
+
+    def finish(self, bar: tqdm) -> bool:
+        """Write the shard unless an earlier call did; whether it did."""
+        if self.note.exists() and self.path.exists() and self.path.stat().st_size == self.size:
+            note = json.loads(self.note.read_text())
+            self.sha256, self.crc32 = note["sha256"], np.frombuffer(bytes.fromhex(note["crc32"]), "<u4")
+            bar.update(self.size)
+            return True
+        write_whole(self.path, lambda partial: self.write(partial, bar))
+        write_json(self.note, {"sha256": self.sha256, "crc32": self.crc32.tobytes().hex()})
+        return False
+
+    def write(self, partial: Path, bar: tqdm) -> None:
+        digest, sums = hashlib.sha256(), []
+        with partial.open("wb") as shard:
+            for data in read_ahead([self.root / file.name for file in self.files], [f.size for f in self.files]):
+                shard.write(data)
+                digest.update(data)
+                sums.append(zlib.crc32(data))
+                bar.update(len(data))
+            shard.flush()
+            os.fsync(shard.fileno())
+        self.sha256, self.crc32 = digest.hexdigest(), np.array(sums, "<u4")
+
+
+def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
+    """The files' bytes in order, read by several threads, since small files on a distant disk are mostly waiting.
+
+    Raises:
+        DataError: a file cannot be read, or no longer has its size.
+    """
+
+    def read(path: Path, size: int) -> bytes:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"Cannot read {path}: {error.strerror}.") from error
+        if len(data) != size:
+            raise DataError(f"{path} changed while it was packed; pack again when nothing writes to the data set.")
+        return data
+
+    with ThreadPoolExecutor(READERS) as pool:
+        waiting: deque = deque()
+        try:
+            for path, size in zip(paths, sizes, strict=True):
+                waiting.append(pool.submit(read, path, size))
+                if len(waiting) >= 4 * READERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Turn a disk that does not take what is written into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"Cannot write the pack {out}: {error.strerror or error}.") from error
+
+
+def _write_index(out: Path, shards: Sequence[_Shard]) -> list[dict[str, Any]]:
+    names = [file.name.encode() for shard in shards for file in shard.files]
+    counts = [len(shard.files) for shard in shards]
+    sizes = [np.array([file.size for file in shard.files], "<i8") for shard in shards]
+    columns = {
+        "names": np.frombuffer(b"".join(names), "|u1"),
+        "name_ends": np.cumsum([len(name) for name in names]),
+        "shards": np.repeat(np.arange(len(shards)), counts),
+        "offsets": np.concatenate([np.cumsum(size) - size for size in sizes]),
+        "lengths": np.concatenate(sizes),
+        "crc32": np.concatenate([shard.crc32 for shard in shards]),
+    }
+    written = []
+    for name, kind in ARRAYS.items():
+        path = out / INDEX / f"{name}.npy"
+        write_whole(path, lambda partial, name=name, kind=kind: np.save(partial, columns[name].astype(kind)))
+        written.append({"name": f"{INDEX}/{path.name}", "bytes": path.stat().st_size, "sha256": sha256_of(path)})
+    return written
+
+
+def _copy(root: Path, out: Path, file: SourceFile) -> dict[str, Any]:
+    path = out / file.name
+    write_whole(path, lambda partial: shutil.copyfile(root / file.name, partial))
+    return {"name": file.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _digest(files: Sequence[SourceFile], shard_bytes: int) -> str:
+    """What tells whether an interrupted pack was of the same files."""
+    digest = hashlib.sha256(str(shard_bytes).encode())
+    for file in files:
+        digest.update(f"\0{file.name}\0{file.size}\0{file.changed}".encode())
+    return digest.hexdigest()
+
+
+def _start(out: Path, source: str) -> None:
+    """Mark the folder as a pack's; what a killed process left half written goes."""
+    started = out / STARTED
+    if started.exists():
+        if json.loads(started.read_text()).get("source") != source:
+            raise DataError(
+                f"{out} holds a pack that was begun with other files, or with an earlier state of them; remove the "
+                f"folder and start again."
+            )
+        for partial in out.glob(".frames-*.part.*"):
+            partial.unlink()
+        return
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty and holds no pack; name a new or empty folder.")
+    write_json(started, {"source": source})
+
+
+def _check_folders(root: Path, out: Path) -> None:
+    if not root.is_dir():
+        raise DataError(f"There is no folder {root}; name the folder of a data set.")
+    if is_pack(root):
+        raise DataError(f"{root} is a pack already; name the folder that it was made of.")
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; name a new folder for the pack.")
+    if out.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(out.resolve()):
+        raise DataError(f"The pack {out} and the data set {root} must not lie in each other; name another folder.")
+
+
+def _check_names(root: Path, others: Sequence[SourceFile]) -> None:
+    for file in others:
+        if file.name in (HEADER, STARTED) or file.name.startswith((f"{INDEX}/", "frames-")):
+            raise DataError(f"{root / file.name} has the name of a part of a pack; rename it and pack again.")

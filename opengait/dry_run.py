@@ -1,0 +1,241 @@
+"""Try a configuration without training it: what is read, what comes out of each stage, what a step costs.
+
+    python -m opengait.dry_run FILE [--set KEY=VALUE ...]
+
+Builds the loaders, the model and the losses, and pushes one training batch through forward, loss and backward, and one
+test batch through forward. Nothing is written: no run folder, no log, no checkpoint, and no parameter changes.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+if not __package__:
+    # As a script, this file's own folder leads sys.path; `opengait` lies one above.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from opengait import distributed, registry  # noqa: E402
+from opengait.config import load_config  # noqa: E402
+from opengait.engine.precision import Precision  # noqa: E402
+from opengait.errors import UserError  # noqa: E402
+from opengait.utils.memory import peak_memory  # noqa: E402
+from opengait.utils.process import init_seeds  # noqa: E402
+
+
+@dataclass
+class Stage:
+    """A sub-module as one forward pass met it; `seconds` and `shape` are of its last call."""
+
+    name: str
+    kind: str
+    shape: str
+    parameters: int
+    trainable: int
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one batch told.
+
+    Attributes:
+        stages: in the order in which they finished.
+        losses: each logged value.
+        seconds: of loading the batch (`load`), `forward`, `loss` and `backward`; `test` is a test batch's forward.
+        memory: the process's peak (of the GPU, where there is one) after the backward pass, in bytes.
+        without_gradient: trainable parameters that the loss does not reach.
+    """
+
+    inputs: str
+    stages: list[Stage]
+    losses: dict[str, float]
+    seconds: dict[str, float]
+    memory: int
+    outputs: str
+    without_gradient: list[str]
+
+
+def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
+    """Push one batch of each phase through what `cfgs` describes.
+
+    Args:
+        cfgs: as `opengait.config.load_config` returns it; a checkpoint that it names is not read.
+        depth: how deep below the model a stage may lie.
+
+    Raises:
+        UserError: what training or testing would say.
+    """
+    cfgs["trainer_cfg"]["restore_hint"] = cfgs["evaluator_cfg"]["restore_hint"] = 0
+    cfgs["trainer_cfg"]["with_test"] = True
+    init_seeds(cfgs["trainer_cfg"]["seed"])
+    model = registry.models.get(cfgs["model_cfg"].get("model"))(cfgs, True)
+    seconds: dict[str, float] = {}
+    with _Clock(seconds, "load", distributed.device()):
+        batch = next(iter(model.train_loader))
+    inputs = model.inputs_pretreament(batch)
+    with _Stages(model, depth) as stages:
+        info = _step(model, inputs, seconds)
+    if distributed.device().type == "cuda":
+        # The first call chooses kernels and fills the allocator; the second is what a step costs.
+        _step(model, inputs, seconds)
+    memory = peak_memory(distributed.device())
+    lost = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    model.eval()
+    tested = model.inputs_pretreament(next(iter(model.test_loader)))
+    precision = Precision.of(cfgs, distributed.device(), training=False)
+    with torch.no_grad(), _Clock(seconds, "test", distributed.device()), precision.autocast():
+        outputs = model(tested)["inference_feat"]
+    losses = {key.removeprefix("scalar/"): float(torch.as_tensor(value).float().mean()) for key, value in info.items()}
+    return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), lost)
+
+
+def _step(model: nn.Module, inputs: tuple, seconds: dict[str, float]) -> dict[str, Any]:
+    """Forward, loss and backward, timed; returns the logged values. The optimiser does not move."""
+    precision = Precision.of(model.cfgs, distributed.device(), training=True)
+    with _Clock(seconds, "forward", distributed.device()), precision.autocast():
+        returned = model(inputs)
+    with _Clock(seconds, "loss", distributed.device()):
+        loss, info = model.loss_aggregator(returned["training_feat"])
+    with _Clock(seconds, "backward", distributed.device()):
+        loss.backward()
+    return info
+
+
+def text_of(report: Report, model: str) -> str:
+    """The report as it is printed."""
+    rows = [("stage", "class", "output", "parameters", "trained", "calls", "ms")]
+    rows += [
+        (s.name, s.kind, s.shape, f"{s.parameters:,}", f"{s.trainable:,}", str(s.calls), f"{1000 * s.seconds:.1f}")
+        for s in report.stages
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = "\n".join(
+        "  ".join(cell.rjust(width) if column > 2 else cell.ljust(width) for column, (cell, width) in enumerate(line))
+        for line in ([*zip(row, widths, strict=True)] for row in rows)
+    )
+    step = sum(report.seconds[part] for part in ("forward", "loss", "backward"))
+    lines = [
+        f"{model}: a training batch of {report.inputs}",
+        "",
+        table,
+        "",
+        "losses: " + ", ".join(f"{name} {value:.4f}" for name, value in report.losses.items()),
+        "times:  "
+        + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in report.seconds.items())
+        + f"; forward, loss and backward {1000 * step:.0f} ms",
+        f"memory: {report.memory / 2**30:.2f} GiB at its peak",
+        f"test:   {report.outputs}",
+    ]
+    if report.without_gradient:
+        few = ", ".join(report.without_gradient[:4]) + (", ..." if len(report.without_gradient) > 4 else "")
+        lines.append(
+            f"note:   {len(report.without_gradient)} trained parameters get no gradient ({few}); with several "
+            f"processes that needs trainer_cfg.find_unused_parameters: true."
+        )
+    return "\n".join(lines)
+
+
+class _Clock:
+    """Adds the seconds that a block takes; on a GPU, until its work is done."""
+
+    def __init__(self, seconds: dict[str, float], name: str, device: torch.device) -> None:
+        self.seconds, self.name, self.device = seconds, name, device
+
+    def __enter__(self) -> None:
+        self.start = _now(self.device)
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self.name] = _now(self.device) - self.start
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+class _Stages:
+    """Watches the sub-modules of one forward pass."""
+
+    def __init__(self, model: nn.Module, depth: int) -> None:
+        self.watched = [(name, m) for name, m in model.named_modules() if name and name.count(".") < depth]
+        self.watched = [(name, m) for name, m in self.watched if name.partition(".")[0] != "loss_aggregator"]
+        self.device = distributed.device()
+
+    def __enter__(self) -> list[Stage]:
+        found: dict[str, Stage] = {}
+        self.stages: list[Stage] = []
+        self.hooks = []
+        for name, module in self.watched:
+            self.hooks += self._watch(name, module, found)
+        return self.stages
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+    def _watch(self, name: str, module: nn.Module, found: dict[str, Stage]) -> list[Any]:
+        started: list[float] = []
+
+        def before(*_: object) -> None:
+            started.append(_now(self.device))
+
+        def after(_: nn.Module, __: Any, output: Any) -> None:
+            stage = found.get(name)
+            if stage is None:
+                sizes = [p.numel() for p in module.parameters()]
+                trained = [p.numel() for p in module.parameters() if p.requires_grad]
+                stage = found[name] = Stage(name, type(module).__name__, "", sum(sizes), sum(trained), 0, 0.0)
+                self.stages.append(stage)
+            stage.calls += 1
+            stage.seconds = _now(self.device) - started.pop()
+            stage.shape = _shape(output)
+
+        return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+
+
+def _shape(value: Any) -> str:
+    """Shapes of the tensors in a value, with the names of the fields that hold them."""
+    if isinstance(value, torch.Tensor):
+        return "x".join(map(str, value.shape)) or "scalar"
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, dict):
+        held = {key: _shape(item) for key, item in value.items()}
+        return ", ".join(f"{key} {shape}" for key, shape in held.items() if shape)
+    if isinstance(value, list | tuple):
+        return " | ".join(shape for shape in map(_shape, value) if shape)
+    return ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the process's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", metavar="FILE", help="the configuration, a YAML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true")
+    parser.add_argument("--depth", type=int, default=2, metavar="N", help="levels of sub-modules to show (default: 2)")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        distributed.start()
+        cfgs = load_config(args.file, args.set)
+        print(text_of(check(cfgs, args.depth), cfgs["model_cfg"]["model"]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        distributed.stop(failed=True)
+        return 2
+    distributed.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The numbers of an evaluation, as a file, with the card that says what they are numbers of."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from opengait import distributed
+from opengait.config.source import write_yaml
+from opengait.data.fingerprint import facts_of
+from opengait.engine.precision import Precision
+from opengait.engine.test import evaluated_name, evaluated_set, results_file
+from opengait.utils.environment import core_versions
+from opengait.utils.files import from_here, plain, sha256_of, write_json
+
+# Entries of an evaluator's result that describe its numbers and are none themselves.
+DESCRIPTIONS = ("card", "intervals")
+# What each way of counting frames reads of a sampler section.
+_FRAME_COUNTS = {
+    "fixed": ("frames_num_fixed",),
+    "unfixed": ("frames_num_min", "frames_num_max"),
+    "all": ("frames_all_limit",),
+}
+
+
+def write_results(model: nn.Module, result: dict[str, Any], checkpoint: Path | None = None) -> Path:
+    """Write `<save_path>/logs/test-<iteration>.json` and log the card.
+
+    The file holds `dataset`, `checkpoint`, `iteration`, the evaluator's numbers as `results`, its `intervals` (null
+    if it gives none), the `card`, and the names of the run's `capsule` and `features` files, or null.
+
+    Args:
+        model: the bare model that was tested.
+        result: what its `run_test` returned: numbers, arrays, lists and dicts of such; an evaluator may add a dict
+            `card`, which says what it measured and how, and `intervals`.
+        checkpoint: the file that holds the tested weights; by default the one that the model was restored from.
+
+    Returns:
+        The file's path.
+    """
+    checkpoint = checkpoint or model.restored_from
+    file = results_file(model, ".json")
+    features = results_file(model, ".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
+    capsule = getattr(model, "capsule", None)
+    card = plain(dict(result.get("card") or {}) | engine_card(model, checkpoint))
+    content = {
+        "dataset": evaluated_name(model.cfgs),
+        "checkpoint": None if checkpoint is None else from_here(checkpoint),
+        "iteration": model.iteration,
+        "results": numbers_of(result),
+        "intervals": result.get("intervals"),
+        "card": card,
+        "capsule": None if capsule is None else capsule.name,
+        "features": None if features is None else features.name,
+    }
+    write_json(file, content)
+    model.msg_mgr.log_info(f"Protocol card:\n{write_yaml(card)}")
+    return file
+
+
+def numbers_of(result: dict[str, Any]) -> dict[str, Any]:
+    """An evaluator's result without what describes it."""
+    return {key: value for key, value in result.items() if key not in DESCRIPTIONS}
+
+
+def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
+    """What the engine knows about a test: data, frames, precision, checkpoint, processes and versions."""
+    cfgs = model.cfgs
+    dtype = Precision.of(cfgs, distributed.device(), training=False).dtype
+    there = checkpoint is not None and checkpoint.is_file()
+    facts = facts_of(model.test_loader.dataset, evaluated_set(cfgs))
+    return {
+        "model": cfgs["model_cfg"].get("model"),
+        "evaluator": cfgs["evaluator_cfg"]["eval_func"],
+        "data": facts | {"name": evaluated_name(cfgs)},
+        "frames": frames_used(cfgs["evaluator_cfg"]["sampler"]),
+        "precision": "float32" if dtype is None else f"mixed, {str(dtype).removeprefix('torch.')}",
+        "checkpoint": {
+            "file": None if checkpoint is None else checkpoint.name,
+            # A checkpoint that was named by its path does not set the model's own count.
+            "iteration": model.iteration or getattr(model, "restored_iteration", None),
+            "sha256": sha256_of(checkpoint) if there else None,
+        },
+        "seed": cfgs["trainer_cfg"].get("seed"),
+        "device": str(distributed.device().type),
+        "world_size": distributed.world_size(),
+        "versions": core_versions(),
+    }
+
+
+def frames_used(sampler_cfg: dict[str, Any]) -> dict[str, Any]:
+    """`sample_type` of a sampler section and the numbers that it reads there."""
+    sample_type = str(sampler_cfg.get("sample_type", "fixed_unordered"))
+    counts = _FRAME_COUNTS.get(sample_type.partition("_")[0], ())
+    return {"sample_type": sample_type} | {key: sampler_cfg[key] for key in counts if key in sampler_cfg}

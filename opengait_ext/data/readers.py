@@ -1,0 +1,187 @@
+"""The engine's view of visible-infrared data sets: labels, types, views and frame sources."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from opengait import distributed
+from opengait.data.frames import FrameSource, ImageFrames
+from opengait.data.packs.read import Pack
+from opengait.errors import ConfigError
+from opengait_ext.data.bupt_campus import reader as bupt_campus
+from opengait_ext.data.bupt_campus.reader import BUPTCampus
+from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
+from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES
+from opengait_ext.data.masks import MASK_KEYS, MaskFolder, TrackletInfo, open_masks
+from opengait_ext.data.pairs import start_draws
+from opengait_ext.data.tracklet import Tracklet
+
+log = logging.getLogger("opengait")
+
+FRAME_SIZE = (256, 128)
+
+
+class CrossModalDataSet(torch.utils.data.Dataset):
+    """Tracklets in the engine's terms: the type is the modality, the view camera and row.
+
+    Args:
+        tracklets: the tracklets of this phase.
+        labels: the label string of each; their sorted order is the order of the classes.
+        frame_size: (height, width) that frames are resized to.
+
+    Attributes:
+        tracklets: as given.
+        seqs_info: list of [label, type, view, paths].
+        label_list, types_list, views_list: one string a tracklet.
+        label_set, types_set, views_set: the same, sorted and without repetition.
+        indices_dict: {label: indices of its tracklets}.
+    """
+
+    # Both tracklets of an aligned pair can have the same random draws (`opengait_ext.data.pairs`).
+    shares_draws = True
+    # Where the frames' masks lie; a reader sets it (`data_cfg.mask_root`).
+    masks: MaskFolder | None = None
+    # The pack that frames are read from, and whether JPEGs may be decoded at a reduced scale; a reader sets them.
+    pack: Pack | None = None
+    reduced_decode: bool = False
+
+    def __init__(self, tracklets: Sequence[Tracklet], labels: Sequence[str], frame_size: tuple[int, int]) -> None:
+        self.tracklets = list(tracklets)
+        self.frame_size = frame_size
+        self.seqs_info = [
+            [label, str(t.modality), t.view, t.frames] for label, t in zip(labels, self.tracklets, strict=True)
+        ]
+        self.label_list = list(labels)
+        self.types_list = [info[1] for info in self.seqs_info]
+        self.views_list = [info[2] for info in self.seqs_info]
+        self.label_set = sorted(set(self.label_list))
+        self.types_set = sorted(set(self.types_list))
+        self.views_set = sorted(set(self.views_list))
+        self.indices_dict: dict[str, list[int]] = defaultdict(list)
+        for index, label in enumerate(self.label_list):
+            self.indices_dict[label].append(index)
+        self.indices_dict.default_factory = None
+
+    def __len__(self) -> int:
+        return len(self.tracklets)
+
+    def __getitem__(self, index: int) -> tuple[list[FrameSource], list]:
+        """The RGB frames (uint8 `[k, 3, h, w]` when indexed), and [label, type, view, paths].
+
+        With `masks` set these (uint8 `[k, maps, h, w]`) are a second feature. The index of a pair (`PairedIndex`)
+        starts the random streams anew, so that both of the pair draw alike.
+        """
+        start_draws(index)
+        tracklet, info = self.tracklets[index], self.seqs_info[index]
+        if self.masks is None:
+            return [self.frame_source(tracklet)], info
+        return [self.frame_source(tracklet), self.masks.source(tracklet.frames, self.frame_size)], TrackletInfo(info)
+
+    def frame_source(self, tracklet: Tracklet) -> FrameSource:
+        """Where the frames of a tracklet come from: uint8 `[k, 3, h, w]`, RGB, decoded when they are asked for."""
+        return ImageFrames(tracklet.frames, self.frame_size, self.pack, self.reduced_decode)
+
+
+class HITSZVCMDataSet(CrossModalDataSet):
+    """HITSZ-VCM read in place: `reader: HITSZVCMDataSet` under `data_cfg`, with `dataset_root` its folder.
+
+    Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `minimum_frames`, `discard_lists`
+    (see `HITSZVCM`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers
+    with four digits. The test phase holds queries and gallery together, told apart by their type.
+
+    Args:
+        data_cfg: the `data_cfg` section.
+        training: the training split, or the test split.
+
+    Raises:
+        ConfigError: a key of the section cannot be used.
+        DataError: the data is missing or damaged.
+    """
+
+    config_keys: tuple[str, ...] = ("frame_size", "minimum_frames", "discard_lists", "reduced_decode", *MASK_KEYS)
+
+    def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
+        frame_size = frame_size_of(data_cfg)
+        minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
+        if not isinstance(minimum_frames, int) or minimum_frames < 1:
+            raise ConfigError(f"data_cfg.minimum_frames is {minimum_frames!r}; wanted is a whole number of 1 or more.")
+        discard_lists = data_cfg.get("discard_lists") or ()
+        if isinstance(discard_lists, str):
+            raise ConfigError(f"data_cfg.discard_lists is {discard_lists!r}; wanted is a list of text files.")
+        if not data_cfg.get("dataset_root"):
+            raise ConfigError("data_cfg.dataset_root is not set; give HITSZ-VCM's folder.")
+        self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
+        if distributed.is_main():
+            log.info(self.source.summary(named(data_cfg, hitsz_vcm.NAME)))
+        tracklets = self.source.train if training else self.source.test
+        super().__init__(tracklets, [f"{tracklet.person:04d}" for tracklet in tracklets], frame_size)
+        self.masks = open_masks(data_cfg, tracklets)
+        self.pack, self.reduced_decode = self.source.pack, reduced_decode_of(data_cfg)
+
+
+class BUPTCampusDataSet(CrossModalDataSet):
+    """BUPTCampus read in place: `reader: BUPTCampusDataSet` under `data_cfg`, with `dataset_root` its folder.
+
+    Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `auxiliary`, `fake_infrared` (see
+    `BUPTCampus`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers as
+    they are written, so classes are in the order of strings, as in the public code. The test phase holds the queries
+    and then the gallery, each in file order and in both modalities; views of queries end in `-query`.
+
+    Args:
+        data_cfg: the `data_cfg` section.
+        training: the training split, or the test split.
+
+    Raises:
+        ConfigError: a key of the section cannot be used.
+        DataError: the data is missing or damaged.
+    """
+
+    config_keys: tuple[str, ...] = ("frame_size", "auxiliary", "fake_infrared", "reduced_decode", *MASK_KEYS)
+
+    def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
+        frame_size = frame_size_of(data_cfg)
+        switches = {key: data_cfg.get(key, False) for key in ("auxiliary", "fake_infrared")}
+        for key, value in switches.items():
+            if not isinstance(value, bool):
+                raise ConfigError(f"data_cfg.{key} is {value!r}; wanted is true or false.")
+        if not data_cfg.get("dataset_root"):
+            raise ConfigError("data_cfg.dataset_root is not set; give BUPTCampus's folder.")
+        self.source = BUPTCampus(data_cfg["dataset_root"], **switches)
+        if distributed.is_main():
+            log.info(self.source.summary(named(data_cfg, bupt_campus.NAME)))
+        tracklets = self.source.train if training else self.source.test
+        super().__init__(tracklets, [str(tracklet.person) for tracklet in tracklets], frame_size)
+        self.masks = open_masks(data_cfg, tracklets)
+        self.pack, self.reduced_decode = self.source.pack, reduced_decode_of(data_cfg)
+
+
+def named(data_cfg: dict[str, Any], name: str) -> bool:
+    """Whether `dataset_name` says that this is the data set of that name, with its published counts."""
+    return str(data_cfg.get("dataset_name", name)).startswith(name)
+
+
+def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
+    """`frame_size` of a `data_cfg` section as (height, width).
+
+    Raises:
+        ConfigError: it is not two positive whole numbers.
+    """
+    size = data_cfg.get("frame_size", FRAME_SIZE)
+    if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
+        return size[0], size[1]
+    raise ConfigError(f"data_cfg.frame_size is {size!r}; wanted is [height, width] in pixels, such as [256, 128].")
+
+
+def reduced_decode_of(data_cfg: dict[str, Any]) -> bool:
+    """`reduced_decode` of a `data_cfg` section: whether large JPEGs are decoded at reduced scale (see `ImageFrames`).
+
+    Raises:
+        ConfigError: it is neither true nor false.
+    """
+    reduced = data_cfg.get("reduced_decode", False)
+    if isinstance(reduced, bool):
+        return reduced
+    raise ConfigError(f"data_cfg.reduced_decode is {reduced!r}; wanted is true or false.")

@@ -1,0 +1,99 @@
+"""BigGait (Ye et al., CVPR 2024) as a model of the engine, a gait baseline beside DinoGRL; see `BigGaitNet`.
+
+It sees frames only, so it takes visible and infrared tracklets alike and knows nothing of modalities.
+"""
+
+from typing import Any
+
+import torch
+
+from opengait import distributed
+from opengait.errors import ConfigError
+from opengait.modeling.base_model import BaseModel
+from opengait_ext.models.biggait.backbone import name_as_outside
+from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet, BigGaitOutput
+from opengait_ext.models.shared.branch import read_mask_branch
+from opengait_ext.weights.read import load_exactly
+
+MASK_ITERATION = 500
+
+
+class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
+    """Engine model around `BigGaitNet`, whose parts are named in checkpoints as upstream names them.
+
+    Data: the first feature is RGB frames [n, s, 3, h, w], normalised; the second, where there is one, the ratio (width
+    over height) of each, which is 0.5 otherwise.
+
+    `training_feat` holds, beside `triplet` (embeddings, labels) and `softmax` (logits, labels) for `loss_cfg`, the
+    weighted losses `shape_connect`, `shape_mse`, `part_connect` and `part_diversity`.
+
+    `model_cfg`: see `BigGaitNet.from_config`, and
+
+    - `pretrained_mask_branch`: a `.pt` file of a mask branch that takes the place of the one learned so far when it is
+      frozen; null keeps that one.
+    - `mask_branch_iteration`: from which iteration on the mask branch is frozen; 500, as upstream's code has it.
+    """
+
+    def build_network(self, model_cfg: dict[str, Any]) -> None:
+        """Make the parts, and read what training will put into the mask branch later."""
+        training = self.engine_cfg is self.cfgs["trainer_cfg"]
+        if training and distributed.world_size() > 1 and not self.engine_cfg["find_unused_parameters"]:
+            raise ConfigError(
+                "trainer_cfg.find_unused_parameters is false; several processes need it true for BigGait, whose mask "
+                "branch learns only at first."
+            )
+        self.mask_iteration = model_cfg.get("mask_branch_iteration", MASK_ITERATION)
+        if not isinstance(self.mask_iteration, int) or self.mask_iteration < 0:
+            raise ConfigError(
+                f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; wanted is a whole number of 0 or more."
+            )
+        self.network = BigGaitNet.from_config(model_cfg)
+        name_as_outside(self, "network")
+        self.mask_file = str(model_cfg.get("pretrained_mask_branch") or "")
+        self.mask_state = None
+        if training and ".pt" in self.mask_file:
+            self.mask_state = read_mask_branch(self.mask_file, self.network.Mask_Branch)
+        elif training and self.mask_file:
+            self.msg_mgr.log_warning(
+                f"model_cfg.pretrained_mask_branch {self.mask_file} names no .pt file; the mask branch that training "
+                f"made is kept."
+            )
+
+    def init_parameters(self) -> None:
+        """The engine's general rule, on all but the vision model."""
+        for name, part in self.network.named_children():
+            if name != "backbone":
+                BaseModel.init_parameters(part)
+
+    def forward(self, inputs: tuple) -> dict[str, Any]:
+        """Describe tracklets; see the class for what goes in and comes out."""
+        ipts, labels, _, _, lengths = inputs
+        if ipts[0].dim() != 5:
+            raise ConfigError(
+                f"BigGait takes RGB frames [n, s, 3, h, w] as the first feature, not {list(ipts[0].shape)}; check "
+                f"data_cfg.data_in_use."
+            )
+        if self.training and self.iteration == self.mask_iteration:
+            self.settle_mask_branch()
+        ratios = ipts[1] if len(ipts) > 1 else None
+        output = self.network(ipts[0], ratios, lengths, learn_mask=self.iteration < self.mask_iteration)
+        return {
+            "training_feat": training_terms(output, labels) if self.training else None,
+            "visual_summary": {"image/foreground": output.maps.foreground},
+            "inference_feat": {"embeddings": output.embeddings},
+        }
+
+    def settle_mask_branch(self) -> None:
+        """Put the pretrained values, if any, into the mask branch, which does not learn from here on."""
+        if self.mask_state is not None:
+            load_exactly(self.network.Mask_Branch, self.mask_state, self.mask_file, "BigGait's mask branch")
+            self.msg_mgr.log_info(f"The mask branch is that of {self.mask_file} from here on.")
+
+
+def training_terms(output: BigGaitOutput, labels: torch.Tensor) -> dict[str, Any]:
+    """What the losses are made of: arguments by `log_prefix`, and the network's own losses, weighted."""
+    own = {name: weight * output.maps.losses[name] for name, weight in LOSS_WEIGHTS.items()}
+    return own | {
+        "triplet": {"embeddings": output.embeddings, "labels": labels},
+        "softmax": {"logits": output.logits, "labels": labels},
+    }

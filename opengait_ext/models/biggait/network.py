@@ -1,0 +1,226 @@
+"""BigGait (Ye et al., CVPR 2024) as a plain network: gait from the features of a frozen vision model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait.errors import ConfigError
+from opengait.modeling import modules
+from opengait_ext.models.biggait.backbone import NamedVisionModel
+from opengait_ext.models.biggait.parts import (
+    GaitNet,
+    NamedFusion,
+    check_ratios,
+    person_pixels,
+    restore_ratio,
+    usage_loss,
+)
+from opengait_ext.models.shared.branch import Branch
+from opengait_ext.models.shared.build import complete_part
+from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
+from opengait_ext.models.shared.foreground import border_channel, silhouette_band
+from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
+
+# Weights of the four losses that are not about identities, fixed in upstream's code.
+LOSS_WEIGHTS = {"shape_connect": 0.02, "shape_mse": 1.0, "part_connect": 0.01, "part_diversity": 5.0}
+BRANCHES = ("Denoising_Branch", "Appearance_Branch", "Mask_Branch")
+# Keys of `model_cfg` that the engine's model reads, not the network.
+ENGINE_KEYS = ("pretrained_mask_branch", "mask_branch_iteration")
+
+
+@dataclass(frozen=True)
+class BigGaitMaps:
+    """What BigGait sees in f frames, on its grid of h x w pixels.
+
+    Attributes:
+        body: probability of the foreground channel, zero in padding, (f, 1, h, w).
+        foreground: one inside, the probability in a band along the contour, zero outside, (f, 1, h, w).
+        denoising, appearance: the two maps, zero outside the foreground, (f, c, h, w).
+        losses: the unweighted losses of `LOSS_WEIGHTS`; empty outside training.
+    """
+
+    body: Tensor
+    foreground: Tensor
+    denoising: Tensor
+    appearance: Tensor
+    losses: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class BigGaitOutput:
+    """What BigGait makes of n tracklets: embeddings (n, c, p), logits (n, classes, p), and the maps of all frames."""
+
+    embeddings: Tensor
+    logits: Tensor
+    maps: BigGaitMaps
+
+
+class BigGaitNet(nn.Module):
+    """The network of `BigGait__Dinov2_Gaitbase`, for a notebook as for the engine.
+
+    `BigGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
+    have upstream's names.
+
+    Args:
+        backbone: the frozen vision model.
+        branches: of the names `BRANCHES`.
+        gait_net: what recognises people by the two maps.
+        size: (h, w) of the maps.
+    """
+
+    def __init__(
+        self, backbone: NamedVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        for name in BRANCHES:
+            setattr(self, name, branches[name])
+        self.gait_net = gait_net
+        self.backbone = backbone
+        self.size = size
+
+    @classmethod
+    def from_config(cls, model_cfg: Mapping[str, Any]) -> "BigGaitNet":
+        """Build the network that a configuration file's `model_cfg` describes.
+
+        Upstream's keys: `pretrained_dinov2` (null for random weights), `image_size`, `sils_size`, `Mask_Branch`,
+        `Denoising_Branch`, `Appearance_Branch`, `AttentionFusion`, `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks`,
+        `bin_num`. One more: `vision_model`, with `name`, `layers`, `arguments` and `precision` of another
+        `FrozenVisionModel` than DINOv2's ViT-S/14 in float32.
+
+        Raises:
+            ConfigError: an unknown or a missing key, or a value that cannot be.
+            CheckpointError: a weight file is missing or belongs to another network.
+        """
+        settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
+        return complete_part(build_network, "", settings)
+
+    def forward(
+        self,
+        frames: Tensor,
+        ratios: Tensor | None = None,
+        lengths: Tensor | None = None,
+        learn_mask: bool = False,
+    ) -> BigGaitOutput:
+        """Describe n tracklets.
+
+        Args:
+            frames: float (n, s, 3, height, width), ImageNet-normalised.
+            ratios: width over height of each frame's picture before it was padded or squeezed to this shape, (n, s);
+                None for 0.5.
+            lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
+            learn_mask: whether the mask branch learns, in training; else it is frozen, in evaluation mode.
+        """
+        counts = frames.shape[0], frames.shape[1]
+        ratios = check_ratios(ratios, frames)
+        maps = self.silhouettes(frames, ratios, learn_mask)
+        denoising, appearance = maps.denoising, maps.appearance
+        if self.training:
+            packed = None if lengths is None else torch.as_tensor(lengths[0]).tolist()
+            denoising, appearance = black_out(denoising, appearance, packed or [counts[1]] * counts[0])
+        embeddings, logits = self.gait_net(denoising, appearance, counts, lengths)
+        return BigGaitOutput(embeddings, logits, maps)
+
+    def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
+        """The maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
+        ratios = check_ratios(ratios, frames).flatten()
+        frames = frames.flatten(0, 1)
+        if frames.shape[-2] != 2 * frames.shape[-1]:
+            frames = restore_ratio(frames, ratios)
+        features = self.backbone(frames)
+        valid = person_pixels(ratios, self.size)
+
+        tokens = enlarged_tokens(features.last, features.grid, self.size, valid)
+        body, losses = self.find_body(tokens, valid, learn_mask)
+        del tokens
+        foreground = silhouette_band(body)
+        chosen = foreground[:, 0] != 0
+        if self.training and int(chosen.sum()) < 2:
+            # Batch norms need two rows; where nobody was found in the whole batch, everything is looked at.
+            chosen = valid
+        tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
+        flat, shape = chosen.flatten(), body.shape
+        denoising = scatter_tokens(self.Denoising_Branch(tokens), flat, shape)
+        appearance = scatter_tokens(self.Appearance_Branch(tokens), flat, shape)
+        if self.training:
+            losses |= {"part_connect": prior_connectivity_loss(denoising), "part_diversity": usage_loss(denoising)}
+        return BigGaitMaps(body, foreground, denoising, appearance, losses)
+
+    def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """The foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and in training the mask's losses.
+
+        Args:
+            tokens: of the pixels in `valid`, bool (f, h, w).
+            learn: whether the mask branch learns.
+        """
+        branch, losses = self.Mask_Branch, {}
+        learn = learn and self.training
+        branch.train(learn)
+        with torch.set_grad_enabled(learn and torch.is_grad_enabled()):
+            probabilities = branch(tokens)
+            frames, height, width = valid.shape
+            maps = scatter_tokens(probabilities, valid.flatten(), torch.Size((frames, 1, height, width)))
+            if self.training:
+                losses["shape_connect"] = mask_connectivity_loss(maps)
+                losses["shape_mse"] = decoding_error(branch, probabilities, tokens)
+        return border_channel(maps.detach()), losses
+
+
+def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65536) -> Tensor:
+    """Mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
+    total = tokens.new_zeros(())
+    for some, target in zip(codes.split(rows), tokens.split(rows), strict=True):
+        total = total + F.mse_loss(branch.decode(some).float(), target, reduction="sum")
+    return total / tokens.numel()
+
+
+def build_network(
+    Mask_Branch: Mapping[str, Any],  # noqa: N803 (upstream's names)
+    Denoising_Branch: Mapping[str, Any],  # noqa: N803
+    Appearance_Branch: Mapping[str, Any],  # noqa: N803
+    AttentionFusion: Mapping[str, Any],  # noqa: N803
+    backbone_cfg: Mapping[str, Any],
+    SeparateFCs: Mapping[str, Any],  # noqa: N803
+    SeparateBNNecks: Mapping[str, Any],  # noqa: N803
+    bin_num: list[int],
+    pretrained_dinov2: str | None = None,
+    image_size: int = 224,
+    sils_size: int = 32,
+    vision_model: Mapping[str, Any] | None = None,
+) -> BigGaitNet:
+    """BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
+    frame = {"weights": pretrained_dinov2, "image_size": (2 * image_size, image_size)}
+    backbone = complete_part(NamedVisionModel, "vision_model", vision_model, **frame)
+    sections = {
+        "Denoising_Branch": Denoising_Branch,
+        "Appearance_Branch": Appearance_Branch,
+        "Mask_Branch": Mask_Branch,
+    }
+    branches = {name: complete_part(Branch, name, section) for name, section in sections.items()}
+    stacked = len(backbone.layers) * backbone.channels
+    _fits("Denoising_Branch.source_dim", Denoising_Branch["source_dim"], stacked, "the vision model's layers together")
+    _fits(
+        "Appearance_Branch.source_dim", Appearance_Branch["source_dim"], stacked, "the vision model's layers together"
+    )
+    _fits("Mask_Branch.source_dim", Mask_Branch["source_dim"], backbone.channels, "the vision model")
+    _fits("Mask_Branch.target_dim", Mask_Branch["target_dim"], 2, "a foreground and a background")
+    _fits("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask,")
+    channels = Denoising_Branch["target_dim"]
+    _fits("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim")
+    gait_net = GaitNet(
+        channels,
+        complete_part(NamedFusion, "AttentionFusion", AttentionFusion),
+        backbone_cfg,
+        complete_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
+        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
+        bin_num,
+    )
+    return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
+
+
+def _fits(key: str, found: Any, wanted: Any, why: str) -> None:
+    if found != wanted:
+        raise ConfigError(f"model_cfg.{key} is {found!r}, but must be {wanted!r} for {why}.")

@@ -1,0 +1,86 @@
+"""Appearance representation learning (Section 3.1, Eq. 1)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from opengait_ext.models.shared.pooling import set_pooling
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
+from opengait_ext.weights.read import load_exactly
+
+VISIBLE, INFRARED = 0, 1
+
+
+class Stem(nn.Module):
+    """A ResNet's entry: 7x7 convolution of stride 2, norm, ReLU and max pooling: a quarter of the input.
+
+    Args:
+        channels: output channels.
+        relu: off reproduces the authors' release, which leaves the ReLU out.
+        pool: without the max pooling the output is half the input, for small frames.
+    """
+
+    def __init__(self, channels: int = 64, relu: bool = True, pool: bool = True) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(frames))))
+
+
+class AppearanceEncoder(nn.Module):
+    """E_app of Eq. 1: AGW (Ye et al., 2021), a stem per modality in front of shared ResNet stages, then set pooling.
+
+    Args:
+        backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
+        weights: torchvision's ImageNet file, or None for random weights.
+        width: channels of the first stage.
+        non_local: AGW's non-local blocks in stages 2 and 3.
+        stem_relu, stem_pool: see `Stem`.
+        strides: see `ResNetStages`.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        weights: str | None = None,
+        width: int = 64,
+        non_local: bool = True,
+        stem_relu: bool = True,
+        stem_pool: bool = True,
+        strides: Sequence[int] = STAGE_STRIDES,
+    ) -> None:
+        super().__init__()
+        self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
+        self.stages = ResNetStages(backbone, width, width, non_local, strides)
+        self.out_channels = stage_channels(backbone, width)[-1]
+        if weights is not None:
+            entries = load_stages(self.stages, weights, backbone, width, width)
+            for stem in self.stems:
+                load_exactly(stem, entries, weights, f"the stem of {backbone}")
+
+    def forward(self, frames: Tensor, modality: Tensor) -> Tensor:
+        """f_{a,m} of Eq. 1 before it is cut into stripes.
+
+        Args:
+            frames: (n, s, 3, height, width), ImageNet-normalised.
+            modality: (n), 0 visible, 1 infrared.
+
+        Returns:
+            (n, out_channels, height / 16, width / 16), with the default stem and strides.
+        """
+        tracklets, count = frames.shape[:2]
+        maps = self.stages(self.enter(frames.flatten(0, 1), modality.repeat_interleave(count)))
+        return set_pooling(maps.unflatten(0, (tracklets, count)))
+
+    def enter(self, frames: Tensor, modality: Tensor) -> Tensor:
+        """Send each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
+        groups = [torch.nonzero(modality == index).flatten() for index in (VISIBLE, INFRARED)]
+        maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True) if len(group)]
+        order = torch.cat(groups).argsort()
+        return torch.cat(maps)[order]

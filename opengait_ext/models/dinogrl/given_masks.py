@@ -1,0 +1,95 @@
+"""Enriched silhouettes of masks that another network made, in the place of SASG (Table 7; "B + PBMGE" of Table 3).
+
+The paper compares DINOv2 with human parsing networks as the upstream of the gait stream. A parsing network hands over
+masks and nothing else, so there are no priors, and L_mask, L_smo and L_div have nothing to say.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait.errors import ConfigError, DataError
+from opengait_ext.models.dinogrl.silhouette import Silhouettes
+from opengait_ext.models.shared.fusion import PriorStem
+
+
+class GivenMasks(nn.Module):
+    """What `SilhouetteGenerator` is to a vision model's features, for masks that are given.
+
+    M = S x stem(maps): Eq. 6 with the given mask as S, and one stem, the one that a prior has in SASG, instead of two
+    priors and their fusion.
+
+    Args:
+        maps: given for each frame: 1 for a mask, more for groups of body parts (`data_cfg.mask_classes`), whose union
+            is S.
+        size: (h, w) of the silhouettes.
+        channels: of the enriched silhouette M.
+    """
+
+    def __init__(self, maps: int = 1, size: Sequence[int] = (64, 32), channels: int = 64) -> None:
+        super().__init__()
+        self.maps = maps
+        self.size = tuple(size)
+        self.channels = channels
+        self.stem = PriorStem(maps, channels)
+
+    def forward(self, masks: Tensor) -> Silhouettes:
+        """Silhouettes of masks (f, maps, height, width), 0 to 1.
+
+        Raises:
+            DataError: another number of maps is given.
+        """
+        if masks.shape[1] != self.maps:
+            raise DataError(
+                f"A frame's mask has {masks.shape[1]} maps, but model_cfg.silhouette.maps is {self.maps}; it is the "
+                f"number of lists in data_cfg.mask_classes, or 1."
+            )
+        mask = self.shrink(masks.amax(dim=1, keepdim=True))
+        return Silhouettes(
+            mask=mask,
+            enriched=mask * self.stem(self.shrink(masks)),
+            decoded=None,
+            target=None,
+            gait_prior=None,
+            appearance_prior=None,
+        )
+
+    def of_tracklets(self, masks: Tensor | None) -> Silhouettes:
+        """Silhouettes of masks (n, s, maps, height, width); the maps are of the n * s frames in order.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        if masks is None:
+            raise ConfigError(
+                "This network is given the masks of its silhouettes; name their folder with data_cfg.mask_root and "
+                "MaskTransform after the frames' transform."
+            )
+        return self(masks.flatten(0, 1))
+
+    def shrink(self, maps: Tensor) -> Tensor:
+        """Resize to the silhouettes' size; a pixel is the share of its area that is foreground."""
+        return F.interpolate(maps, size=self.size, mode="area")
+
+
+def silhouette_source(model_cfg: Mapping[str, Any]) -> tuple[str, Any]:
+    """What `model_cfg.silhouette.type` says, "sasg" (also without the key) or "masks", and the rest of the section.
+
+    Raises:
+        ConfigError: it says something else, or "masks" in a configuration with a vision model.
+    """
+    section = model_cfg.get("silhouette")
+    if not isinstance(section, Mapping) or "type" not in section:
+        return "sasg", section
+    settings = dict(section)
+    source = settings.pop("type")
+    if source not in ("sasg", "masks"):
+        raise ConfigError(f"model_cfg.silhouette.type is {source!r}; it must be 'sasg' or 'masks'.")
+    if source == "masks":
+        if model_cfg.get("vision_model") is not None:
+            raise ConfigError("With silhouette.type masks nothing reads model_cfg.vision_model; set it to null.")
+        # A null takes back what a base file says of SASG.
+        settings = {key: value for key, value in settings.items() if value is not None}
+    return source, settings

@@ -1,0 +1,166 @@
+"""What Table 9 puts in the place of LGE: other ways for a global feature to take in the other stream's stripes.
+
+All have the interface of `LocalToGlobalEnhancement`: made from the number of channels and of stripes, they map a global
+feature (n, C) and the stripes (n, C, n_s) of one granularity to an enhanced global feature (n, C). The paper names the
+sources and not how it adapted them to vectors; each docstring says what was taken from its source and what was decided
+here. All start at or near the global feature that they were given, as LGE does; only the
+attention fusion, a weighted mean by construction, starts between the global feature and the stripes.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait_ext.models.shared.fusion import AttentionFusion
+
+
+class ConcatenationInteraction(nn.Module):
+    """Table 9's "w/o attention": the global feature and all stripes side by side, mapped back to C by one matrix."""
+
+    def __init__(self, channels: int, stripes: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear((1 + stripes) * channels, channels)
+        with torch.no_grad():
+            self.projection.weight[:, :channels] = torch.eye(channels)
+            self.projection.weight[:, channels:] *= 0.1
+            self.projection.bias.zero_()
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        return self.projection(torch.cat([global_feature, stripes.transpose(1, 2).flatten(1)], dim=1))
+
+
+class NonLocalInteraction(nn.Module):
+    """Non-local block, embedded Gaussian (Wang et al., CVPR 2018): the global feature is the only query, the stripes
+    are keys and values; half of the channels inside, and a norm that starts at zero behind the last map, as there.
+    """
+
+    def __init__(self, channels: int, stripes: int) -> None:
+        super().__init__()
+        inner = max(channels // 2, 1)
+        self.theta = nn.Linear(channels, inner)
+        self.phi = nn.Linear(channels, inner)
+        self.g = nn.Linear(channels, inner)
+        self.W = nn.Sequential(nn.Linear(inner, channels), nn.BatchNorm1d(channels))
+        nn.init.zeros_(self.W[1].weight)
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        stripes = stripes.transpose(1, 2)
+        affinity = torch.einsum("nc,nsc->ns", self.theta(global_feature), self.phi(stripes)).softmax(dim=1)
+        return global_feature + self.W(torch.einsum("ns,nsc->nc", affinity, self.g(stripes)))
+
+
+class AttentionFusionInteraction(nn.Module):
+    """SkeletonGait's attention fusion (Fan et al., AAAI 2024), the part that also serves F_attn of Eq. 6.
+
+    Decided here: the stripes form a column of n_s positions, the global feature stands beside each of them, and the
+    mean over the column is the result.
+    """
+
+    def __init__(self, channels: int, stripes: int) -> None:
+        super().__init__()
+        self.fusion = AttentionFusion(channels)
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        column = stripes.unsqueeze(-1)
+        return self.fusion(global_feature[:, :, None, None].expand_as(column), column).mean(dim=(2, 3))
+
+
+class GatedAggregationInteraction(nn.Module):
+    """After IBAN (Li et al., TCSVT 2023), which aggregates two streams by weights that each draws from the other.
+
+    Decided here: position weights (one a stripe) and channel weights (one a channel), both computed from the global
+    feature and the stripe together, choose what of the stripes is added.
+    """
+
+    def __init__(self, channels: int, stripes: int) -> None:
+        super().__init__()
+        inner = max(channels // 4, 1)
+        self.joint = nn.Linear(2 * channels, inner)
+        self.position = nn.Linear(inner, 1)
+        self.channel = nn.Linear(inner, channels)
+        self.output = nn.Linear(channels, channels)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        stripes = stripes.transpose(1, 2)
+        pairs = torch.cat([global_feature.unsqueeze(1).expand_as(stripes), stripes], dim=2)
+        joint = F.relu(self.joint(pairs))
+        chosen = self.position(joint).softmax(dim=1) * self.channel(joint).sigmoid() * stripes
+        return global_feature + self.output(chosen.sum(dim=1))
+
+
+class SimilarityInteraction(nn.Module):
+    """After SCRL's appearance feature enhancement (Li et al., 2024), where one stream stresses what it shares with the
+    other.
+
+    Decided here: a stripe counts by its cosine with the global feature, mapped to 0..1, and what it adds is a channel
+    weight on the global feature itself, so nothing enters that the stream does not have already.
+    """
+
+    def __init__(self, channels: int, stripes: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(channels, channels)
+        self.weight = nn.Linear(channels, channels)
+        nn.init.zeros_(self.weight.weight)
+        nn.init.zeros_(self.weight.bias)
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        stripes = stripes.transpose(1, 2)
+        cosine = F.cosine_similarity(self.query(global_feature).unsqueeze(1), self.key(stripes), dim=2)
+        shared = ((1 + cosine) / 2).unsqueeze(2) * stripes
+        return global_feature * (1 + torch.tanh(self.weight(shared.mean(dim=1))))
+
+
+class MultiScaleGraphInteraction(nn.Module):
+    """MS-G3D's disentangled multi-scale aggregation (Liu et al., CVPR 2020) over a graph of body parts.
+
+    One adjacency matrix for each distance 0..`scales`, symmetrically normalised, with its own weights; their sum goes
+    through a norm and a ReLU. Decided here: nodes are the stripes, each joined to its neighbours, and the global
+    feature, joined to the middle of the column; its node, added to the global feature, is the result.
+    """
+
+    def __init__(self, channels: int, stripes: int, scales: int = 3) -> None:
+        super().__init__()
+        self.register_buffer("adjacency", scale_adjacency(stripes, scales), persistent=False)
+        self.weights = nn.Linear((scales + 1) * channels, channels, bias=False)
+        self.bn = nn.BatchNorm1d(channels)
+        # A norm that starts at zero would leave the ReLU behind it without a gradient.
+        self.scale = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
+        nodes = torch.cat([global_feature.unsqueeze(1), stripes.transpose(1, 2)], dim=1)
+        # Only the global feature's row of each matrix is read.
+        gathered = torch.einsum("kv,nvc->nkc", self.adjacency[:, 0], nodes).flatten(1)
+        return global_feature + self.scale * F.relu(self.bn(self.weights(gathered)))
+
+
+def scale_adjacency(stripes: int, scales: int) -> Tensor:
+    """Normalised adjacency (scales + 1, V, V) of each shortest-path distance; node 0 is the global feature."""
+    count = stripes + 1
+    links = torch.zeros(count, count)
+    for upper in range(1, stripes):
+        links[upper, upper + 1] = links[upper + 1, upper] = 1
+    middle = 1 + (stripes - 1) // 2
+    for node in {middle, 1 + stripes // 2}:
+        links[0, node] = links[node, 0] = 1
+    reached = torch.eye(count)
+    found = [reached]
+    for _ in range(scales):
+        wider = ((reached + reached @ links) > 0).float()
+        found.append(wider - reached)
+        reached = wider
+    exact = torch.stack(found)
+    degree = exact.sum(dim=2).clamp(min=1).rsqrt()
+    return degree.unsqueeze(2) * exact * degree.unsqueeze(1)
+
+
+INTERACTIONS = {
+    "concatenation": ConcatenationInteraction,
+    "non_local": NonLocalInteraction,
+    "attention_fusion": AttentionFusionInteraction,
+    "iban": GatedAggregationInteraction,
+    "scrl": SimilarityInteraction,
+    "ms_g3d": MultiScaleGraphInteraction,
+}

@@ -1,0 +1,193 @@
+"""SASG, the Semantic-Aware Silhouette Generator (Section 3.2, Eq. 4-8, Figure 3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait.errors import ConfigError
+from opengait_ext.models.shared.branch import Branch, read_mask_branch
+from opengait_ext.models.shared.foreground import border_channel, centred_channel, covered_tokens, silhouette_band
+from opengait_ext.models.shared.fusion import PriorFusion
+from opengait_ext.models.shared.token_encoder import TokenEncoder
+from opengait_ext.models.shared.tokens import black_out, encode_tokens, enlarge_all, enlarged_tokens, scatter_tokens
+from opengait_ext.models.shared.vision_model import VisionFeatures
+from opengait_ext.weights.read import load_exactly
+
+# Share of the height that the border rule looks at, at the top and at the bottom: 5 of the release's 64 rows.
+BORDER = 5 / 64
+
+
+@dataclass(frozen=True)
+class Silhouettes:
+    """What SASG makes of f frames, on its own grid of h x w and on its encoders' of h' x w' tokens.
+
+    Attributes:
+        mask: S of Eq. 4, foreground probability, (f, 1, h, w).
+        enriched: M of Eq. 6, (f, channels, h, w).
+        decoded: D_m(S) of Eq. 5, (f, h'*w', c).
+        target: f_{m,4}, what `decoded` must stay close to, (f, h'*w', c).
+        gait_prior: E_g(f_{m,c}), zero where the mask covers no token, (f, priors, h', w'); None without E_g.
+        appearance_prior: E_a(f_{m,c}), likewise.
+        probabilities: of the two sides of E_m's partition, (f, 2, h', w'), whose own smoothness the release asks for;
+            None where S is a factor of M.
+    """
+
+    mask: Tensor
+    enriched: Tensor
+    decoded: Tensor | None
+    target: Tensor | None
+    gait_prior: Tensor | None
+    appearance_prior: Tensor | None
+    probabilities: Tensor | None = None
+
+
+class SilhouetteGenerator(nn.Module):
+    """Mask, priors and their fusion, from the features of a frozen vision model.
+
+    By default E_m, E_g and E_a read tokens on the vision model's own grid, as the paper's HW x C says, and only their
+    few output channels are enlarged. The authors' release differs by the arguments from `enlarge_tokens` on.
+
+    Args:
+        token_channels: c, of one layer of the vision model.
+        layers: number of concatenated layers.
+        size: (h, w) of the silhouettes.
+        priors: channels of E_g and E_a.
+        channels: of the enriched silhouette M.
+        hidden: width inside E_g; half of its input in BigGait.
+        gait_prior, appearance_prior: whether E_g and E_a take part (Table 5).
+        mask_dropout: see `TokenEncoder.dropout`, for E_m.
+        enlarge_tokens: enlarge the tokens to `size` before the encoders, four times the work with a ViT of patch 14.
+        foreground: which side of the partition is the foreground and which tokens it covers: "centred" (see
+            `centred_channel`, `covered_tokens`) or "border" (`border_channel`, `silhouette_band`), as in BigGait.
+        soft_mask: multiply by S as in Eq. 6, through which ReID losses train E_m; without it S only selects tokens.
+        mask_weights: file with BigGait's Mask_Branch that E_m starts from, or None.
+        drop_prior: share of the tracklets that lose one of their priors in training, after the losses saw both.
+
+    Raises:
+        ConfigError: neither prior is left, or a value that cannot be.
+        CheckpointError: the mask's weights are missing or of another size.
+    """
+
+    def __init__(
+        self,
+        token_channels: int,
+        layers: int = 4,
+        size: Sequence[int] = (64, 32),
+        priors: int = 16,
+        channels: int = 64,
+        hidden: int | None = None,
+        gait_prior: bool = True,
+        appearance_prior: bool = True,
+        mask_dropout: float = 0.0,
+        enlarge_tokens: bool = False,
+        foreground: Literal["centred", "border"] = "centred",
+        soft_mask: bool = True,
+        mask_weights: str | None = None,
+        drop_prior: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not (gait_prior or appearance_prior):
+            raise ConfigError("silhouette needs gait_prior or appearance_prior: without both nothing is left to fuse.")
+        if foreground not in ("centred", "border"):
+            raise ConfigError(f"silhouette.foreground is {foreground!r}; it must be 'centred' or 'border'.")
+        if not 0 <= drop_prior <= 1 or (drop_prior and not (gait_prior and appearance_prior)):
+            raise ConfigError(
+                f"silhouette.drop_prior is {drop_prior}; wanted is a share from 0 to 1, and 0 with a single prior."
+            )
+        stacked = layers * token_channels
+        self.size = tuple(size)
+        self.channels = channels
+        self.enlarge_tokens = enlarge_tokens
+        self.foreground = foreground
+        self.soft_mask = soft_mask
+        self.drop_prior = drop_prior
+        self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
+        # The tokens are centred, so without a bias neither channel starts with more of them than the other.
+        nn.init.zeros_(self.mask_encoder.down_sampling.bias)
+        self.gait_encoder = TokenEncoder(stacked, priors, hidden=hidden or stacked // 2) if gait_prior else None
+        self.appearance_encoder = TokenEncoder(stacked, priors, out_norm=True) if appearance_prior else None
+        self.fusion = PriorFusion(priors, channels, gait_prior, appearance_prior)
+        if mask_weights is not None:
+            load_mask_encoder(self.mask_encoder, mask_weights)
+
+    def forward(self, features: VisionFeatures, tracklet: int = 1, joint: bool = True) -> Silhouettes:
+        """The maps of f frames.
+
+        Args:
+            features: of the f frames, tracklet by tracklet.
+            tracklet: frames of each, for `drop_prior`.
+            joint: whether what reads M trains E_m, E_g and E_a (Eq. 10). The fusion, the first layers of the gait
+                network in the authors' release, learns either way.
+        """
+        grid, target = features.grid, features.last
+        if self.enlarge_tokens:
+            grid, target = self.size, enlarge_all(features.last, features.grid, self.size)
+        logits = encode_tokens(self.mask_encoder, target, grid)
+        probabilities = logits.softmax(dim=1)
+        mask = self.choose(self.enlarge(logits).softmax(dim=1))
+        gait_prior, appearance_prior = self.encode_priors(features, self.select(probabilities))
+        priors = gait_prior, appearance_prior
+        if self.training and self.drop_prior:
+            priors = black_out(*priors, [tracklet] * (len(target) // tracklet), self.drop_prior)
+        if not joint:
+            mask, *priors = (value if value is None else value.detach() for value in (mask, *priors))
+        fused = self.fusion(*map(self.enlarge, priors))
+        return Silhouettes(
+            mask=mask,
+            enriched=mask * fused if self.soft_mask else fused,
+            decoded=self.mask_encoder.decode(probabilities.flatten(2).transpose(1, 2)),
+            target=target,
+            gait_prior=gait_prior,
+            appearance_prior=appearance_prior,
+            probabilities=None if self.soft_mask else probabilities,
+        )
+
+    def choose(self, probabilities: Tensor) -> Tensor:
+        """The foreground's probability (f, 1, h, w) out of the two sides' (f, 2, h, w)."""
+        if self.foreground == "centred":
+            return centred_channel(probabilities)
+        return border_channel(probabilities, rows=max(1, round(BORDER * probabilities.shape[-2])))
+
+    def select(self, probabilities: Tensor) -> Tensor:
+        """The tokens that E_g and E_a read, bool (f, 1, h', w'), by the partition of the tokens (f, 2, h', w')."""
+        mask = self.choose(probabilities)
+        if self.foreground == "centred":
+            return covered_tokens(mask)
+        selected = silhouette_band(mask) != 0
+        # A frame without foreground has empty maps; but batch norm needs two tokens in the batch.
+        return torch.ones_like(selected) if self.training and selected.sum() < 2 else selected
+
+    def encode_priors(self, features: VisionFeatures, selected: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """E_g (softmax over its channels) and E_a (sigmoid) on the selected tokens, zero elsewhere."""
+        chosen = selected.flatten()
+        if self.enlarge_tokens:
+            tokens = enlarged_tokens(features.layers, features.grid, self.size, selected[:, 0])
+        else:
+            tokens = features.layers.flatten(0, 1)[chosen]
+        gait = appearance = None
+        if self.gait_encoder is not None:
+            gait = scatter_tokens(self.gait_encoder(tokens).softmax(dim=1), chosen, selected.shape)
+        if self.appearance_encoder is not None:
+            appearance = scatter_tokens(self.appearance_encoder(tokens).sigmoid(), chosen, selected.shape)
+        return gait, appearance
+
+    def enlarge(self, maps: Tensor | None) -> Tensor | None:
+        """Bilinear resize to the silhouettes' size."""
+        if maps is None or maps.shape[-2:] == self.size:
+            return maps
+        return F.interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
+
+
+def load_mask_encoder(encoder: TokenEncoder, path: str) -> None:
+    """Start E_m from BigGait's Mask_Branch, whose closing norm neither BigGait nor SASG applies.
+
+    Raises:
+        CheckpointError: the file is missing, or the branch is made for other tokens.
+    """
+    state = read_mask_branch(path, Branch(encoder.bn_s.num_features, 2, Up=True))
+    state = {name: value for name, value in state.items() if not name.startswith("bn_t.")}
+    load_exactly(encoder, state, path, "SASG's mask encoder")

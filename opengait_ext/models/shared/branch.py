@@ -1,0 +1,54 @@
+"""BigGait's token branches, which SASG's encoders start from."""
+
+import copy
+
+from torch import Tensor
+
+from opengait_ext.models.shared.token_encoder import TokenEncoder
+from opengait_ext.weights.read import load_exactly, read_weights
+
+
+class Branch(TokenEncoder):
+    """An encoder of BigGait with its activation: softmax over the channels, or a norm and a sigmoid.
+
+    Args:
+        source_dim, target_dim: channels of the tokens and of the result.
+        p: share of token entries dropped in training.
+        softmax: softmax instead of `bn_t` and sigmoid; `bn_t` is in the state all the same.
+        Relu: a hidden layer of half the width, with a norm and GELU.
+        Up: hold the linear map back to the tokens.
+
+    Shape: (tokens, source_dim) -> (tokens, target_dim).
+    """
+
+    def __init__(
+        self,
+        source_dim: int,
+        target_dim: int,
+        p: float = 0.0,
+        softmax: bool = True,
+        Relu: bool = False,  # noqa: N803 (upstream's name)
+        Up: bool = False,  # noqa: N803
+    ) -> None:
+        hidden = source_dim // 2 if Relu else None
+        super().__init__(source_dim, target_dim, hidden, out_norm=True, dropout=p, decoder=Up)
+        self.softmax = softmax
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        codes = self.down_sampling(self.bn_s(self.dropout(tokens)))
+        return codes.float().softmax(dim=1) if self.softmax else self.bn_t(codes).float().sigmoid()
+
+
+def read_mask_branch(path: str, branch: Branch) -> dict[str, Tensor]:
+    """The state of a pretrained mask branch for `branch`, from its own file or from a whole checkpoint of BigGait.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or holds no such branch.
+    """
+    purpose = "BigGait's mask branch (MaskBranch_vits14.pt beside OpenGait's BigGait models)"
+    state = read_weights(path, purpose)
+    start = "Mask_Branch."
+    inside = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
+    # Into a copy: what does not fit is to be said before the training starts.
+    load_exactly(copy.deepcopy(branch), inside or state, path, purpose)
+    return inside or state

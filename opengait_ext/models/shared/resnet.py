@@ -1,0 +1,173 @@
+"""ResNet stages for the appearance and the gait branch, with torchvision's names, so its ImageNet weights load."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
+
+from opengait.errors import ConfigError
+from opengait_ext.weights.read import load_exactly, read_weights
+
+
+@dataclass(frozen=True)
+class ResNetPlan:
+    """What a ResNet's name stands for: its block, blocks a stage, and non-local blocks a stage as AGW places them."""
+
+    block: type[nn.Module]
+    blocks: tuple[int, int, int, int]
+    non_local: tuple[int, int, int, int]
+
+
+# AGW (Ye et al., 2021) puts two non-local blocks into stage 2 and three into stage 3 of ResNet-50; the smaller
+# networks, which have fewer blocks, get at most one after each block.
+PLANS = {
+    "resnet50": ResNetPlan(Bottleneck, (3, 4, 6, 3), (0, 2, 3, 0)),
+    "resnet34": ResNetPlan(BasicBlock, (3, 4, 6, 3), (0, 2, 3, 0)),
+    "resnet18": ResNetPlan(BasicBlock, (2, 2, 2, 2), (0, 1, 1, 0)),
+    "resnet10": ResNetPlan(BasicBlock, (1, 1, 1, 1), (0, 1, 1, 0)),
+}
+STAGE_STRIDES = (1, 2, 2, 1)
+STEM_WEIGHTS = ("conv1.", "bn1.")
+
+
+def resnet_plan(name: str) -> ResNetPlan:
+    """The plan of that name.
+
+    Raises:
+        ConfigError: no such ResNet.
+    """
+    if name not in PLANS:
+        raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
+    return PLANS[name]
+
+
+def stage_channels(name: str, width: int = 64) -> tuple[int, int, int, int]:
+    """Output channels of the four stages."""
+    expansion = resnet_plan(name).block.expansion
+    return tuple(width * 2**stage * expansion for stage in range(4))
+
+
+class ResNetStages(nn.Module):
+    """layer1 to layer4 of a ResNet, the last one with stride 1, as re-identification uses it.
+
+    Args:
+        name: a key of `PLANS`.
+        in_channels: channels of the input.
+        width: channels of the first stage; 64 in the published networks.
+        non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
+        strides: of the four stages; small maps keep enough rows for the stripes with smaller ones.
+
+    Raises:
+        ConfigError: no such ResNet, or not four strides.
+
+    Shape: (f, in_channels, h, w) -> (f, out_channels, h/4, w/4), with the default strides.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        in_channels: int = 64,
+        width: int = 64,
+        non_local: bool = False,
+        strides: Sequence[int] = STAGE_STRIDES,
+    ) -> None:
+        super().__init__()
+        plan = resnet_plan(name)
+        if len(strides) != 4:
+            raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
+        channels = in_channels
+        for stage, (count, stride) in enumerate(zip(plan.blocks, strides, strict=True)):
+            planes = width * 2**stage
+            blocks = [make_block(plan.block, channels, planes, stride)]
+            channels = planes * plan.block.expansion
+            blocks += [make_block(plan.block, channels, planes, 1) for _ in range(count - 1)]
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.out_channels = channels
+        self.non_local = nn.ModuleDict()
+        if non_local:
+            for stage, count in enumerate(plan.non_local):
+                inner = width * 2**stage * plan.block.expansion
+                last = plan.blocks[stage]
+                for index in range(last - count, last):
+                    self.non_local[f"layer{stage + 1}_{index}"] = NonLocalBlock(inner)
+        self.apply(initialise_convolution)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        for stage in range(1, 5):
+            for index, block in enumerate(getattr(self, f"layer{stage}")):
+                maps = block(maps)
+                key = f"layer{stage}_{index}"
+                if key in self.non_local:
+                    maps = self.non_local[key](maps)
+        return maps
+
+
+class NonLocalBlock(nn.Module):
+    """Non-local block (Wang et al., 2018) as in AGW: dot-product affinities, divided by the number of positions.
+
+    The closing norm starts at zero, so a fresh block is the identity and pretrained stages keep their meaning.
+
+    Computed in float32 whatever surrounds it: the products are of activations without bound, and in float16 they
+    overflow with the first batch.
+
+    Shape: (f, channels, h, w) -> the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = max(channels // 2, 1)
+        self.value = nn.Conv2d(channels, inner, 1)
+        self.query = nn.Conv2d(channels, inner, 1)
+        self.key = nn.Conv2d(channels, inner, 1)
+        self.out = nn.Conv2d(inner, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+        nn.init.zeros_(self.norm.bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        with torch.autocast(maps.device.type, enabled=False):
+            return maps + self.change(maps.to(self.norm.weight.dtype)).to(maps.dtype)
+
+    def change(self, maps: Tensor) -> Tensor:
+        """What is added to the maps."""
+        query, key, value = (layer(maps).flatten(2) for layer in (self.query, self.key, self.value))
+        # (Q^T K) V^T = Q^T (K V^T): without a softmax the product associates, so no positions x positions matrix.
+        context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
+        attended = (context.transpose(1, 2) @ query).unflatten(2, maps.shape[-2:])
+        return self.norm(self.out(attended))
+
+
+def make_block(block: type[nn.Module], channels: int, planes: int, stride: int) -> nn.Module:
+    """One torchvision residual block, with the projection shortcut where the shape changes."""
+    out_channels = planes * block.expansion
+    downsample = None
+    if stride != 1 or channels != out_channels:
+        downsample = nn.Sequential(conv1x1(channels, out_channels, stride), nn.BatchNorm2d(out_channels))
+    return block(channels, planes, stride, downsample)
+
+
+def initialise_convolution(module: nn.Module) -> None:
+    """He initialisation of convolutions, as torchvision's ResNets start."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def load_stages(stages: ResNetStages, weights: str, name: str, width: int, in_channels: int) -> dict[str, Tensor]:
+    """Load torchvision's file into the stages; returns its stem entries, named without their module.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or another network's.
+        ConfigError: the stages are not those of the published network.
+    """
+    purpose = f"the backbone {name}"
+    if width != 64 or in_channels != 64:
+        raise ConfigError(f"{weights} needs stages of width 64 on 64 channels, not {width} on {in_channels}.")
+    state = read_weights(weights, purpose)
+    stem = {key: value for key, value in state.items() if key.startswith(STEM_WEIGHTS)}
+    layers = {key: value for key, value in state.items() if key.startswith("layer")}
+    # Non-local blocks are not part of the published networks and keep their start as the identity.
+    own = {key: value for key, value in stages.state_dict().items() if key.startswith("non_local.")}
+    load_exactly(stages, layers | own, weights, purpose)
+    return stem

@@ -1,0 +1,75 @@
+"""Tokens of a vision model between rows, maps and the silhouettes' grid."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from opengait_ext.models.shared.token_encoder import TokenEncoder
+
+# Pixels of the enlarged features that are held at once beside the chosen ones: 200 MB of four ViT-S layers.
+_PIXELS_AT_ONCE = 32768
+
+
+def encode_tokens(encoder: TokenEncoder, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Apply an encoder to every token: (f, h*w, c) -> (f, out_channels, h, w)."""
+    return encoder(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2]).transpose(1, 2).unflatten(2, grid)
+
+
+def enlarge_all(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Bilinear resize of tokens (f, h'*w', c) on a grid of h' x w' to (f, h*w, c)."""
+    maps = tokens.transpose(1, 2).unflatten(2, grid)
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+
+
+def scatter_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
+    """Put the values (k, c) of the chosen tokens (f*h*w, bool) back into maps (f, c, h, w) that are zero elsewhere."""
+    frames, _, height, width = shape
+    canvas = values.new_zeros(len(chosen), values.shape[1])
+    canvas[chosen] = values
+    return canvas.view(frames, height * width, -1).transpose(1, 2).unflatten(2, (height, width))
+
+
+def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int], chosen: Tensor) -> Tensor:
+    """The chosen pixels of bilinearly enlarged tokens, a few frames at a time: only the chosen ones are all held.
+
+    Args:
+        tokens: (f, h' * w', c) on a grid of h' x w'.
+        size: (h, w) to enlarge to.
+        chosen: bool (f, h, w), with k pixels chosen.
+
+    Returns:
+        (k, c), frame by frame, row by row.
+    """
+    counts = chosen.flatten(1).sum(dim=1)
+    picked = tokens.new_empty(int(counts.sum()), tokens.shape[-1])
+    step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
+    start = 0
+    for part, here, count in zip(tokens.split(step), chosen.split(step), counts.split(step), strict=True):
+        # In memory the channels lie together before and after, so picking copies whole rows.
+        maps = F.interpolate(part.transpose(1, 2).unflatten(2, grid), size=size, mode="bilinear", align_corners=False)
+        stop = start + int(count.sum())
+        picked[start:stop] = maps.permute(0, 2, 3, 1)[here]
+        start = stop
+    return picked
+
+
+def black_out(
+    denoising: Tensor, appearance: Tensor, lengths: Sequence[int], share: float = 0.2
+) -> tuple[Tensor, Tensor]:
+    """One of the two maps set to zero, in a random `share` of the tracklets (rounded); which of the two is random too.
+
+    Args:
+        denoising, appearance: maps (frames, c, h, w) of tracklets one after the other.
+        lengths: their numbers of frames.
+    """
+    count = round(share * len(lengths))
+    if not count:
+        return denoising, appearance
+    # Drawn on the CPU, so that a run draws the same on any device.
+    kept = torch.ones(2, len(lengths))
+    kept[torch.randint(2, (count,)), torch.randperm(len(lengths))[:count]] = 0
+    kept = kept.to(denoising.device).repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1)
+    kept = kept.view(2, -1, 1, 1, 1)
+    return denoising * kept[0], appearance * kept[1]

@@ -1,0 +1,7 @@
+"""This package inside a checkout of OpenGait itself: `scripts/plug_into_opengait.py`."""
+
+from opengait_ext.plug.checkout import Checkout, inspect_checkout
+from opengait_ext.plug.configuration import adapted_config
+from opengait_ext.plug.plug import CONFIGS, install, plugged_models, remove
+
+__all__ = ["CONFIGS", "Checkout", "adapted_config", "inspect_checkout", "install", "plugged_models", "remove"]

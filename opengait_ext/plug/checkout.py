@@ -1,0 +1,117 @@
+"""Whether a folder is a checkout of OpenGait that the plug fits. Its files are parsed, never run."""
+
+import ast
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from opengait.errors import DataError
+
+# The commit whose interface this project follows. Others are judged by what they contain.
+KNOWN_COMMIT = "0efafd4"
+
+# What its `main.py` calls, by file: functions with the arguments that a call needs, and names.
+MAIN_CALLS = ("run_train", "run_test", "fix_BN", "convert_sync_batchnorm")
+MODEL_ARGUMENTS = 2
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What was found.
+
+    Attributes:
+        root: the checkout.
+        commit: its short commit, or None where git cannot tell.
+        problems: one sentence for each thing that does not fit; empty where the plug will work.
+    """
+
+    root: Path
+    commit: str | None
+    problems: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Which version of OpenGait this is, beside the one that the project was written for."""
+        if self.commit is None:
+            return f"OpenGait of an unknown commit (this project follows {KNOWN_COMMIT})"
+        if self.commit.startswith(KNOWN_COMMIT):
+            return f"OpenGait {self.commit}, the commit that this project follows"
+        return f"OpenGait {self.commit} (this project follows {KNOWN_COMMIT})"
+
+
+def inspect_checkout(root: str | Path) -> Checkout:
+    """Look at the parts of OpenGait that the plug touches.
+
+    The plug needs three things of a checkout: `modeling/models` takes up the classes of every file in it, `main.py`
+    builds `Model(cfgs, training)` and calls its static `run_train` and `run_test`, and `utils` reads the YAML file.
+
+    Args:
+        root: the folder that holds `opengait/main.py`.
+
+    Raises:
+        DataError: there is no such folder, or it is no checkout at all.
+    """
+    root = Path(root).expanduser()
+    if not (root / "opengait" / "main.py").is_file():
+        raise DataError(f"{root} is no checkout of OpenGait: it has no opengait/main.py; give the repository's folder.")
+    if (root / "opengait_ext").is_dir():
+        raise DataError(f"{root} is this project itself; give the folder of a checkout of OpenGait.")
+    problems = [*_main_problems(root), *_discovery_problems(root), *_config_problems(root)]
+    return Checkout(root, _commit(root), tuple(problems))
+
+
+def _main_problems(root: Path) -> list[str]:
+    tree = _tree(root / "opengait" / "main.py")
+    if tree is None:
+        return ["opengait/main.py is no Python that can be read."]
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    problems = [f"opengait/main.py never calls {name}." for name in MAIN_CALLS if name not in attributes]
+    built = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Model"
+    ]
+    if built and any(len(call.args) + len(call.keywords) != MODEL_ARGUMENTS for call in built):
+        problems.append("opengait/main.py builds its model otherwise than by Model(cfgs, training).")
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    if "models" not in imported:
+        problems.append("opengait/main.py does not import modeling.models.")
+    return problems
+
+
+def _discovery_problems(root: Path) -> list[str]:
+    place = root / "opengait" / "modeling" / "models" / "__init__.py"
+    tree = _tree(place)
+    if tree is None:
+        return ["opengait/modeling/models/__init__.py is missing, or is no Python that can be read."]
+    calls = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    if not calls & {"import_module", "__import__"}:
+        return ["opengait/modeling/models/__init__.py does not import every file of its folder (iter_modules)."]
+    return []
+
+
+def _config_problems(root: Path) -> list[str]:
+    if not (root / "configs" / "default.yaml").is_file():
+        return ["opengait/config/default.yaml is missing; OpenGait reads every configuration over it."]
+    return []
+
+
+def _tree(file: Path) -> ast.Module | None:
+    try:
+        return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _commit(root: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    lines = done.stdout.split()
+    if done.returncode or len(lines) != 2 or Path(lines[0]).resolve() != root.resolve():
+        return None
+    return lines[1]

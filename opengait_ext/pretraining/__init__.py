@@ -1,5 +1,0 @@
-"""A tiny vision transformer for the demo, where DINOv2 is too slow for a CPU and cannot be shipped."""
-
-from opengait_ext.pretraining.trainer import PretrainSettings, pretrain
-
-__all__ = ["PretrainSettings", "pretrain"]

@@ -1,0 +1,196 @@
+"""What happens inside SASG and PBMGE: the fusion's attention, the use of E_g's channels, the steps of LGE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from opengait.errors import ConfigError
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement
+from opengait_ext.runs.figures.people import Seen
+from opengait_ext.runs.figures.style import PALETTE, SETTINGS, new_figure
+
+HATCHES = ("", "///")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What one forward pass of n tracklets of s frames showed.
+
+    Attributes:
+        attention: weight of the gait prior in F_attn, mean over channels, (n * s, h, w); the appearance prior has the
+            rest. None with a single prior.
+        shares: P of Eq. 8, each channel's share of E_g, (n * s, priors); None without E_g.
+        steps: {stream: a pair of arrays (n, n_s) for each granularity}: length of Q after each LGE step over that of
+            the step before, and the angle between them in degrees; None without the paper's LGE.
+    """
+
+    attention: np.ndarray | None
+    shares: np.ndarray | None
+    steps: dict[str, list[tuple[np.ndarray, np.ndarray]]] | None
+
+
+@torch.no_grad()
+def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside:
+    """Run the network once and keep what it did on the way.
+
+    Args:
+        network: in evaluation mode, with both streams.
+        frames: (n, s, 3, height, width), normalised.
+        modality: (n).
+
+    Raises:
+        ConfigError: the network makes no silhouettes from a vision model.
+    """
+    fusion = getattr(network.silhouette_generator, "fusion", None)
+    if network.vision_model is None or fusion is None:
+        raise ConfigError("This network has no SASG to look into; choose a configuration with vision_model and gait.")
+    kept: dict[str, Tensor] = {}
+    hooks = []
+    if fusion.fusion is not None:
+        hooks.append(fusion.fusion.conv.register_forward_hook(lambda _, __, out: kept.update(scores=out)))
+    try:
+        out = network(frames, modality)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    attention = None
+    if "scores" in kept:
+        attention = kept["scores"].unflatten(1, (-1, 2)).softmax(dim=2)[:, :, 0].mean(dim=1).float().cpu().numpy()
+    prior = out.silhouettes.gait_prior
+    shares = None
+    if prior is not None:
+        usage = prior.float().sum(dim=(2, 3))
+        shares = (usage / usage.sum(dim=1, keepdim=True).clamp(min=1e-12)).cpu().numpy()
+    return Inside(attention, shares, lge_steps(network, out.appearance.parts, out.gait.parts))
+
+
+def lge_steps(network: DinoGRLNet, appearance: Tensor, gait: Tensor) -> dict[str, list] | None:
+    """`Inside.steps` for parts (n, C, parts) of both streams.
+
+    Q after j stripes is what LGE makes of the first j of them, so no step needs a second implementation.
+    """
+    pbmge = network.enhancement
+    if not isinstance(pbmge, BidirectionalEnhancement) or not isinstance(pbmge.gait[0], LocalToGlobalEnhancement):
+        return None
+    streams = {"appearance": (pbmge.appearance, appearance, gait), "gait": (pbmge.gait, gait, appearance)}
+    found = {}
+    for name, (modules, own, other) in streams.items():
+        found[name] = [
+            _steps(module, own[..., 0], other[..., where]) for module, where in zip(modules, pbmge.slices, strict=True)
+        ]
+    return found
+
+
+def _steps(module: LocalToGlobalEnhancement, feature: Tensor, stripes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    count = stripes.shape[-1]
+    start = module.query(feature.unsqueeze(-1)).squeeze(-1)
+    queries = torch.stack([start, *(module(feature, stripes[..., : j + 1]) for j in range(count))], dim=-1).double()
+    before, after = queries[..., :-1], queries[..., 1:]
+    lengths = after.norm(dim=1) / before.norm(dim=1)
+    angles = torch.rad2deg(torch.arccos(F.cosine_similarity(before, after, dim=1).clamp(-1, 1)))
+    return lengths.cpu().numpy(), angles.cpu().numpy()
+
+
+def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
+    """Rows: frames, masks and the weight of the gait prior; columns: the first frame of each tracklet.
+
+    Raises:
+        ConfigError: the network fuses no two priors.
+    """
+    if inside.attention is None:
+        raise ConfigError("This network has a single prior, so there is no attention between two.")
+    every = len(inside.attention) // len(seen)
+    weights = inside.attention[::every]
+    # Purple and orange on either side of a half: after a short training all weights are near it.
+    reach = max(0.02, float(np.abs(weights - 0.5).max()))
+    scale = {"norm": Normalize(0.5 - reach, 0.5 + reach), "cmap": "PuOr"}
+    with rc_context(SETTINGS | {"axes.grid": False}):
+        height, width = seen[0].masks[0].shape
+        figure = new_figure(1.7 * width / height * len(seen) + 1.2, 5.6)
+        grid = figure.subplots(3, len(seen), squeeze=False)
+        for column, one in enumerate(seen):
+            grid[0, column].imshow(one.frames[0])
+            grid[1, column].imshow(one.masks[0], cmap="gray", vmin=0, vmax=255)
+            grid[2, column].imshow(weights[column], **scale)
+            grid[0, column].set_title(one.shown.title.replace(", ", "\n"), fontsize=7)
+        for axes in grid.ravel():
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        figure.colorbar(ScalarMappable(**scale), ax=grid[2].tolist(), label="weight of E_g\n(rest: E_a)", shrink=0.9)
+        for axes, name in zip(grid[:, 0], ("frame", "mask S", "F_attn"), strict=True):
+            axes.set_ylabel(name)
+    return figure
+
+
+def draw_channel_use(inside: Inside, seen: Sequence[Seen]) -> Figure:
+    """Each channel's share of E_g by modality, and the entropy that L_div pushes to its maximum.
+
+    Raises:
+        ConfigError: the network has no E_g.
+    """
+    if inside.shares is None:
+        raise ConfigError("This network has no E_g, so there are no channels to count.")
+    count = inside.shares.shape[1]
+    entropy = -(inside.shares * np.log2(np.clip(inside.shares, 1e-12, None))).sum(axis=1)
+    types = np.repeat([one.shown.type for one in seen], len(inside.shares) // len(seen))
+    # A frame in which the mask finds nobody uses no channel.
+    used = inside.shares.sum(axis=1) > 0
+    kinds = sorted(set(types), reverse=True)
+    with rc_context(SETTINGS):
+        figure = new_figure(7.4, 2.6)
+        left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+        for place, kind in enumerate(kinds):
+            of = (types == kind) & used
+            offset = (place - (len(kinds) - 1) / 2) * 0.4
+            left.bar(
+                np.arange(count) + offset,
+                inside.shares[of].mean(axis=0),
+                0.38,
+                color=PALETTE[place],
+                hatch=HATCHES[place],
+                label=kind,
+            )
+            bins = np.linspace(min(entropy[used].min(initial=np.inf), np.log2(count) - 0.05), np.log2(count), 24)
+            right.hist(entropy[of], bins, color=PALETTE[place], alpha=0.6, hatch=HATCHES[place], label=kind)
+        left.axhline(1 / count, color="#555555", lw=0.8, ls="--")
+        left.set(xlabel="channel of E_g", ylabel="share", title="use of the channels (dashed: even)")
+        right.axvline(np.log2(count), color="#555555", lw=0.8, ls="--")
+        right.set(xlabel="entropy, bits", ylabel="frames", title="per frame (dashed: maximum)")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def draw_lge_steps(inside: Inside) -> Figure:
+    """Length and angle that each LGE step adds, by stripe; a line a granularity, a column a stream.
+
+    Raises:
+        ConfigError: the network has no LGE of the paper's kind.
+    """
+    if inside.steps is None:
+        raise ConfigError("This network has no LGE of the paper's kind (model_cfg.enhancement).")
+    with rc_context(SETTINGS):
+        figure = new_figure(6.4, 4.2)
+        grid = figure.subplots(2, 2, sharex=True)
+        for column, (stream, chains) in enumerate(inside.steps.items()):
+            for place, (lengths, angles) in enumerate(chains):
+                count = lengths.shape[1]
+                middle = (np.arange(count) + 0.5) / count
+                style = {"color": PALETTE[place], "marker": "o^sD"[place % 4], "ms": 3, "lw": 1}
+                style["label"] = f"{count} stripes"
+                grid[0, column].plot(middle, lengths.mean(axis=0), **style)
+                grid[1, column].plot(middle, angles.mean(axis=0), **style)
+            grid[0, column].set_title(f"{stream} stream")
+            grid[1, column].set_xlabel("height of the stripe, head 0 to feet 1")
+        grid[0, 0].set_ylabel("length, times the step before")
+        grid[1, 0].set_ylabel("turn, degrees")
+        grid[0, 0].legend(fontsize=7)
+    return figure

@@ -1,0 +1,117 @@
+"""Pieces of a page: escaped text, tables, pictures inside the page itself."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import imageio.v3 as imageio
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from opengait_ext.runs.figures.style import DPI, SETTINGS
+from opengait_ext.runs.report.assets import SCRIPT, STYLE
+
+READABLE = 600  # pixels
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell that is more than text.
+
+    Attributes:
+        html: its content, as it goes into the page.
+        value: what the column is sorted by.
+        left: whether it stands on the left, as text does.
+    """
+
+    html: str
+    value: float | str = ""
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a name for links, a heading, and its content."""
+
+    name: str
+    title: str
+    html: str
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool = True) -> str:
+    """An HTML table; numbers, strings and `Cell`s, floats with two decimals."""
+    first = rows[0] if rows else [""] * len(heads)
+    classes = [' class="text"' if isinstance(cell, str) or getattr(cell, "left", False) else "" for cell in first]
+    head = "".join(f"<th scope=col{kind}>{escape(text)}</th>" for kind, text in zip(classes, heads, strict=True))
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    kind = ' class="sortable"' if sortable else ""
+    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Cell):
+        kind = ' class="text"' if value.left else ""
+        return f'<td{kind} data-value="{escape(str(value.value))}">{value.html}</td>'
+    if isinstance(value, float | np.floating):
+        text = "-" if np.isnan(value) else f"{value:.2f}"
+        return f'<td data-value="{float(value)}">{text}</td>'
+    if isinstance(value, int | np.integer):
+        return f'<td data-value="{int(value)}">{int(value):,}</td>'
+    return f'<td class="text">{escape(str(value))}</td>'
+
+
+def figure(drawn: Figure, caption: str) -> str:
+    """A matplotlib figure with its caption, as a PNG inside the page."""
+    buffer = io.BytesIO()
+    with rc_context(SETTINGS):
+        drawn.savefig(buffer, format="png", dpi=DPI)
+    width, height = (round(inches * 96) for inches in drawn.get_size_inches())
+    text = escape(caption)
+    # Small print in a wide figure cannot be read at the width of a telephone; such a figure scrolls.
+    least = f' style="min-width:{READABLE}px"' if width > READABLE else ""
+    return (
+        f'<figure><div class="scroll"><img src="{_data("image/png", buffer.getvalue())}" width="{width}" '
+        f'height="{height}"{least} alt="{text}"></div><figcaption>{text}</figcaption></figure>'
+    )
+
+
+def picture(pixels: np.ndarray, text: str, height: int = 64, kind: str = "") -> str:
+    """uint8 (h, w, 3) as an `img` of that height on the page."""
+    content = imageio.imwrite("<bytes>", pixels, extension=".png", plugin="pillow")
+    width = round(pixels.shape[1] * height / pixels.shape[0])
+    named = f' class="{kind}"' if kind else ""
+    return f'<img{named} src="{_data("image/png", content)}" width="{width}" height="{height}" alt="{escape(text)}">'
+
+
+def animation(content: bytes, caption: str) -> str:
+    """A GIF with its caption."""
+    text = escape(caption)
+    return f'<figure><img src="{_data("image/gif", content)}" alt="{text}"><figcaption>{text}</figcaption></figure>'
+
+
+def note(text: str) -> str:
+    """A remark below a heading or a figure."""
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def page(title: str, about: Sequence[str], sections: Sequence[Section]) -> str:
+    """The whole page; `about` are the sentences below its title."""
+    links = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
+    sentences = "".join(map(note, about))
+    parts = "".join(f'<section id="{s.name}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in sections)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        # Asked for by browsers even of a file; an empty one keeps the console quiet.
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<header><h1>{escape(title)}</h1>{sentences}</header><nav>{links}</nav>{parts}"
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,113 @@
+"""Fetching the files of the catalogue and refusing what is not what it says."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from opengait.errors import CheckpointError
+from opengait.utils.files import sha256_of, write_json
+from opengait_ext.weights.catalogue import WeightFile
+from opengait_ext.weights.read import read_weights, shape_complaint
+from opengait_ext.weights.transfer import fetch
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A file that is there and is what it says.
+
+    Attributes:
+        path: where it lies.
+        sha256: of its bytes.
+        new: whether it was fetched now.
+    """
+
+    path: Path
+    sha256: str
+    new: bool
+
+
+def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: float = 1.0) -> Obtained:
+    """Make sure that the file of `entry` lies in `folder`: check the one that is there, or fetch it.
+
+    A file gets its name only when it is complete and checked; until then it is called `.part`.
+
+    Args:
+        mirror: a folder's address to take the file from instead of its publisher's.
+        pause: seconds before a broken connection is tried again.
+
+    Raises:
+        CheckpointError: the file that is there, or the one that came, is not the one that its name says; or it cannot
+            be fetched (`OfflineError` if its server cannot be reached).
+    """
+    target = folder / entry.file
+    note = target.with_name(f"{target.name}.json")
+    if target.is_file():
+        sha256 = check(target, entry, note, f"delete it and run `python scripts/download_weights.py {entry.name}`")
+        return Obtained(target, sha256, new=False)
+    address = f"{mirror.rstrip('/')}/{entry.file}" if mirror else entry.address
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be made ({error.strerror}); name another with --out.") from error
+    fetch(address, partial, pause)
+    try:
+        sha256 = check(partial, entry, note, f"it came from {address} and was deleted")
+    except CheckpointError:
+        partial.unlink()
+        raise
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    if first_seen(note) is None:
+        write_json(note, {"file": entry.file, "address": address, "sha256": sha256})
+    partial.replace(target)
+    return Obtained(target, sha256, new=True)
+
+
+def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
+    """Compare a file with all that is known of it; returns its SHA-256.
+
+    The start of the SHA-256 is known beforehand for torch's files only. For all files, the SHA-256 seen at the first
+    fetch must be the same later, and the tensors' names and shapes must be those of the network.
+
+    Args:
+        note: JSON file with the SHA-256 of the first fetch; need not be there.
+        advice: what to do, for the message.
+
+    Raises:
+        CheckpointError: the first thing that differs.
+    """
+    sha256 = sha256_of(path)
+    if not sha256.startswith(entry.sha256_start):
+        raise CheckpointError(
+            f"{path} is not {entry.file}: its SHA-256 starts {sha256[:8]} instead of {entry.sha256_start}; {advice}."
+        )
+    seen = first_seen(note)
+    if seen not in (None, sha256):
+        raise CheckpointError(
+            f"{path} is not what was fetched first: its SHA-256 starts {sha256[:8]}, and {note.name} says {seen[:8]}; "
+            f"{advice}, or delete {note.name} if its publisher has changed it."
+        )
+    state = read_weights(path, entry.purpose)
+    found = {key: value.shape for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    complaint = shape_complaint(found, {key: torch.Size(shape) for key, shape in entry.shapes().items()})
+    if complaint:
+        raise CheckpointError(f"{path} is not {entry.purpose}: {complaint}; {advice}.")
+    return sha256
+
+
+def first_seen(note: Path) -> str | None:
+    """The SHA-256 of the first fetch, None if there is no note of it.
+
+    Raises:
+        CheckpointError: the note cannot be read.
+    """
+    if not note.is_file():
+        return None
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{note} cannot be read as a note of a fetched file; delete it.") from error

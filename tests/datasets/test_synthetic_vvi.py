@@ -1,0 +1,276 @@
+"""The synthetic data set: HITSZ-VCM's layout, determinism, true silhouettes, and what identity is made of."""
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "datasets"))
+
+from synthetic_vvi.generate import SettingsError, SyntheticConfig, generate, main  # noqa: E402
+from synthetic_vvi.kinematics import walk  # noqa: E402
+from synthetic_vvi.person import draw_person  # noqa: E402
+from synthetic_vvi.settings import INFRARED, VISIBLE  # noqa: E402
+from synthetic_vvi.shapes import Paint, View, capsule  # noqa: E402
+from synthetic_vvi.tracklet import TrackletKey, render, who  # noqa: E402
+from synthetic_vvi.wardrobe import infrared_palette  # noqa: E402
+
+SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
+MEASURED = SyntheticConfig(cameras=3, frames=24, occlusion=0.0)
+PEOPLE = range(501, 513)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("synthetic") / "data"
+    generate(root, SMALL)
+    return root
+
+
+@pytest.fixture(scope="module")
+def walks() -> dict[TrackletKey, list[tuple[np.ndarray, np.ndarray]]]:
+    """Every other frame of twelve people: infrared in camera 1, visible in cameras 2 and 3."""
+    seen_by = ((INFRARED, 1), (VISIBLE, 2), (VISIBLE, 3))
+    keys = [TrackletKey(pid, modality, cam, 1) for pid in PEOPLE for modality, cam in seen_by]
+    return {key: list(render(MEASURED, key))[::2] for key in keys}
+
+
+def digest(root: Path) -> dict[str, str]:
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize(("split", "pids"), [("Train", [1, 2]), ("Test", [501, 502])])
+def test_info_files_describe_the_tree(small: Path, split: str, pids: list[int]) -> None:
+    names = (small / "info" / f"{split.lower()}_name.txt").read_text().split("\n")[:-1]
+    rows = [line.split() for line in (small / "info" / f"track_{split.lower()}_info.txt").read_text().splitlines()]
+    assert len(rows) == 2 * 2 * 2 * 2  # people, modalities, cameras, tracklets
+    seen, expected_first = [], 1
+    for modality, first, last, pid, cam in rows:
+        assert int(first) == expected_first and int(last) - int(first) + 1 >= 12
+        expected_first = int(last) + 1
+        for name in names[int(first) - 1 : int(last)]:
+            fields = re.fullmatch(r"(\d{4})M([12])D(\d+)T(\d+)F(\d+)\.jpg", name)
+            assert fields and (fields[1], fields[2], fields[3]) == (pid, modality, cam)
+            seen.append(f"{split}/{pid}/{'ir' if modality == '1' else 'rgb'}/D{cam}/{fields[5]}")
+    assert expected_first == len(names) + 1
+    assert sorted({int(row[3]) for row in rows}) == pids
+    assert len(seen) == len(set(seen))
+    on_disk = {str(path.relative_to(small).with_suffix("")) for path in (small / split).rglob("*.jpg")}
+    masks = {
+        str(p.relative_to(small / "silhouettes").with_suffix("")) for p in (small / "silhouettes" / split).rglob("*")
+    }
+    assert set(seen) == on_disk and on_disk <= masks
+    first_folder = sorted(int(path.stem) for path in (small / split / f"{pids[0]:04d}/rgb/D1").iterdir())
+    assert first_folder[:3] == [1, 6, 11]
+
+
+def test_queries_are_the_infrared_rows(small: Path) -> None:
+    lines = (small / "info" / "query_IDX.txt").read_text().splitlines()
+    rows = (small / "info" / "track_test_info.txt").read_text().splitlines()
+    assert len(lines) == 1
+    assert [int(number) for number in lines[0].split()] == [i for i, row in enumerate(rows, 1) if row[0] == "1"]
+
+
+def test_silhouettes_belong_to_the_frames(small: Path) -> None:
+    for path in sorted((small / "Test").rglob("*.jpg"))[::5]:
+        frame = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        mask_path = small / "silhouettes" / path.relative_to(small).with_suffix(".png")
+        mask = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == frame.shape[:2] == (64, 32)
+        assert set(np.unique(mask)) == {0, 255}
+        assert frame.ndim == (2 if path.parts[-3] == "ir" else 3)
+
+
+def test_people_fill_the_frame_and_stand_in_the_middle(walks) -> None:
+    for pairs in walks.values():
+        masks = np.stack([mask for _, mask in pairs]) > 0
+        rows, columns = masks.any(axis=2), masks.any(axis=1)
+        heights = rows.sum(axis=1) / rows.shape[1]
+        assert 0.70 < heights.mean() < 0.97
+        assert 0.10 < masks.mean() < 0.50
+        middle = np.mean([np.flatnonzero(row).mean() for row in columns]) / columns.shape[1]
+        assert abs(middle - 0.5) < 0.12
+
+
+def test_the_silhouette_lies_on_the_person() -> None:
+    """With the background left as it is, another palette changes the pixels of the person and no others."""
+    key = TrackletKey(501, INFRARED, 1, 1)
+    config = SyntheticConfig(occlusion=0.0, motion_blur=0.0)
+    frame, mask = next(render(config, key))
+    with pytest.MonkeyPatch.context() as patch:
+        dark = np.zeros((14, 1), dtype=np.uint8)
+        original = sys.modules["synthetic_vvi.painter"].infrared_palette
+        patch.setattr(
+            "synthetic_vvi.painter.infrared_palette", lambda wardrobe, rng: original(wardrobe, rng) * 0 + dark
+        )
+        other, same_mask = next(render(config, key))
+    changed = cv2.absdiff(frame, other).reshape(mask.shape) > 12
+    assert np.array_equal(mask, same_mask)
+    person = mask > 0
+    assert (changed & person).sum() / (changed | person).sum() > 0.85
+
+
+def test_bytes_do_not_depend_on_workers(small: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "again", SMALL, workers=2)
+    assert digest(tmp_path / "again") == digest(small)
+
+
+def test_another_seed_gives_other_people_and_frames() -> None:
+    key = TrackletKey(1, VISIBLE, 1, 1)
+    other = SyntheticConfig(seed=1)
+    assert who(SyntheticConfig(), 1)[0] != who(other, 1)[0]
+    first, second = next(render(SyntheticConfig(), key))[0], next(render(other, key))[0]
+    assert not np.array_equal(first, second)
+
+
+def gait_energy(masks: list[np.ndarray]) -> np.ndarray:
+    """The mean silhouette, scaled to the person's height and centred on the median column."""
+    aligned = []
+    for mask in masks:
+        rows, columns = np.nonzero(mask)
+        scale = 64 / (rows.max() - rows.min() + 1)
+        shift = np.array([[scale, 0, 32 - scale * np.median(columns)], [0, scale, -scale * rows.min()]])
+        aligned.append(cv2.warpAffine(mask, shift, (64, 64)) / 255)
+    return np.mean(aligned, axis=0)
+
+
+def rank1(features: dict[TrackletKey, np.ndarray], modality: int, *, mirror: bool) -> float:
+    """The share of tracklets of `modality` whose nearest one of the other modality shows the same person.
+
+    With `mirror`, a gallery entry counts as near as the nearer of itself and its mirror image.
+    """
+    gallery = {key: feature for key, feature in features.items() if key.modality != modality}
+    hits = []
+    for key in features.keys() - gallery.keys():
+        distances = {other: np.linalg.norm(features[key] - feature) for other, feature in gallery.items()}
+        if mirror:
+            flipped = {other: np.linalg.norm(features[key] - feature[:, ::-1]) for other, feature in gallery.items()}
+            distances = {other: min(distance, flipped[other]) for other, distance in distances.items()}
+        hits.append(min(distances, key=distances.get).pid == key.pid)
+    return float(np.mean(hits))
+
+
+def test_identity_is_in_shape_and_not_in_brightness(walks) -> None:
+    """Twelve people across cameras and modalities: true silhouettes tell them apart, grey values do not."""
+    energies = {key: gait_energy([mask for _, mask in pairs]) for key, pairs in walks.items()}
+    assert rank1(energies, INFRARED, mirror=True) >= 0.7
+    assert rank1(energies, VISIBLE, mirror=True) >= 0.6  # one gallery tracklet a person
+
+    brightness = {}
+    for key, pairs in walks.items():
+        grey = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.shape[2] == 3 else frame for frame, _ in pairs]
+        brightness[key] = np.histogram(np.stack(grey), 16, (0, 256), density=True)[0]
+    assert rank1(brightness, INFRARED, mirror=False) <= 0.35
+    assert rank1(brightness, VISIBLE, mirror=False) <= 0.35
+
+
+def test_colours_say_nothing_about_infrared() -> None:
+    """Over many people, the luminance of a garment and its grey value in infrared are uncorrelated."""
+    rng = np.random.default_rng(0)
+    wardrobes = [who(SyntheticConfig(), pid)[1] for pid in range(1, 401)]
+    for paint in (Paint.UPPER, Paint.LOWER, Paint.SHOES):
+        visible = [wardrobe.colours[paint].mean() for wardrobe in wardrobes]
+        infrared = [float(infrared_palette(wardrobe, rng)[paint, 0]) for wardrobe in wardrobes]
+        assert abs(np.corrcoef(visible, infrared)[0, 1]) < 0.15
+
+
+def test_walking_is_periodic_symmetric_and_on_the_ground() -> None:
+    person = draw_person(np.random.default_rng(3))
+    phase = np.linspace(0, 2 * np.pi, 41)
+    joints = walk(person, phase)
+    half = 20
+    for name, at in joints.items():
+        assert np.allclose(at[0], at[-1])
+        if name.startswith("left_"):
+            mirrored = joints["right_" + name.removeprefix("left_")] * np.array([1, -1, 1])
+            assert np.allclose(at[0], mirrored[half])
+    soles = np.min([at[:, 2] for name, at in joints.items() if name.endswith(("heel", "toe"))], axis=0)
+    assert np.abs(soles).max() < 0.03
+    thigh = np.linalg.norm(joints["left_knee"] - joints["left_hip"], axis=1)
+    assert np.allclose(thigh, person.body.leg * person.body.thigh_share)
+
+
+def test_projection_and_capsule_by_hand() -> None:
+    side, back = View(0.0, 0.0), View(np.pi / 2, 0.0)
+    assert np.allclose(side.project(np.array([[1.0, 2.0, 3.0]])), [[1.0, 3.0]])
+    assert np.allclose(back.project(np.array([[1.0, 2.0, 3.0]])), [[-2.0, 3.0]])  # the left hand is on the left
+    assert side.half_width(0.4, 0.3) == pytest.approx(0.3) and back.half_width(0.4, 0.3) == pytest.approx(0.4)
+    rod = capsule(np.array([[0.0, 0.0]]), np.array([[0.0, -2.0]]), 0.5, 0.25)[0]
+    assert rod.max(axis=0) == pytest.approx([0.5, 0.5]) and rod.min(axis=0) == pytest.approx([-0.5, -2.25])
+
+
+def test_finished_folder_is_kept_and_partial_one_redone(tmp_path: Path) -> None:
+    config = SyntheticConfig(train_identities=1, test_identities=1, cameras=1, frames=2, size=(32, 16))
+    root = tmp_path / "data"
+    generate(root, config)
+    whole = digest(root)
+    stamp = (root / "info" / "query_IDX.txt").stat().st_mtime_ns
+    generate(root, config)
+    assert (root / "info" / "query_IDX.txt").stat().st_mtime_ns == stamp
+    (root / "synthetic.json").replace(root / "synthetic.partial.json")
+    (root / "Train" / "0001" / "stray.jpg").write_bytes(b"half a frame")
+    generate(root, config)
+    assert digest(root) == whole
+    assert json.loads((root / "synthetic.json").read_text())["frames"] == 2
+
+
+def test_other_parameters_need_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--out", str(tmp_path / "d"), "--train-identities", "1", "--test-identities", "1", "--cameras", "1"]
+    arguments += ["--frames", "2", "--size", "32", "16"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--seed", "4"]) == 2
+    assert "seed is 0 there, 4 asked for" in capsys.readouterr().err
+    assert main([*arguments, "--seed", "4", "--force"]) == 0
+
+
+def test_a_foreign_folder_is_never_cleared(tmp_path: Path) -> None:
+    photograph = tmp_path / "Train" / "0001.jpg"
+    photograph.parent.mkdir()
+    photograph.write_bytes(b"real data")
+    for force in (False, True):
+        with pytest.raises(SettingsError, match="did not write"):
+            generate(tmp_path, SMALL, force=force)
+    assert photograph.read_bytes() == b"real data"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"cameras": 0}, "cameras is 0"),
+        ({"size": (16, 16)}, "size is 16 x 16"),
+        ({"test_identities": 9800}, "at most 9999"),
+        ({"occlusion": 1.5}, "occlusion is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_bad_settings_are_named(setting: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        SyntheticConfig(**setting)
+
+
+def test_test_people_follow_more_than_500_train_people() -> None:
+    assert SyntheticConfig(train_identities=500).test_pids[0] == 501
+    assert SyntheticConfig(train_identities=600, test_identities=3).test_pids == range(601, 604)
+
+
+def test_opposite_is_the_share_that_walks_the_other_way(tmp_path):
+    """Everybody walks one way with 0 and the other with 1: the second set's first silhouettes are not the first's."""
+    shapes = {}
+    for opposite in (0.0, 1.0):
+        root = tmp_path / str(opposite)
+        config = SyntheticConfig(train_identities=2, test_identities=1, cameras=1, frames=12, opposite=opposite)
+        generate(root, config)
+        folder = root / "silhouettes" / "Train" / "0001" / "ir" / "D1"
+        pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127 for path in sorted(folder.iterdir())]
+        shapes[opposite] = np.mean(pictures, axis=0)
+    same = np.abs(shapes[0.0] - shapes[1.0]).mean()
+    mirrored = np.abs(shapes[0.0] - shapes[1.0][:, ::-1]).mean()
+    assert mirrored < same

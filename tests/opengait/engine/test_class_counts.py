@@ -1,0 +1,71 @@
+"""Classifiers with fewer classes than there are identities: one sentence, not an index out of bounds."""
+
+import pytest
+import torch
+
+from opengait import registry
+from opengait.config import load_config
+from opengait.engine.train import _check_classes
+from opengait.errors import ConfigError
+from opengait.modeling.losses import CrossEntropyLoss
+from tests.opengait import tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """TinySil on four training identities, with three classes."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny.write_dataset(folder / "data")
+    necks = "model_cfg.SeparateBNNecks.class_num=3"
+    cfgs = load_config(tiny.write_config(folder), [necks, "trainer_cfg.total_iter=1"])
+    torch.manual_seed(0)
+    return registry.models.get("TinySil")(cfgs, True)
+
+
+def test_the_run_stops_before_its_first_step(model):
+    before = model.conv.weight.detach().clone()
+    with pytest.raises(ConfigError) as caught:
+        type(model).run_train(model)
+    assert "training set has 4 identities, but TinySil gives 'softmax' logits of 3 classes" in str(caught.value)
+    assert "model_cfg.SeparateBNNecks.class_num) to 4." in str(caught.value)
+    assert model.iteration == 0 and torch.equal(model.conv.weight, before)
+
+
+def test_identities_that_the_batch_does_not_show_count_too(model):
+    labels = torch.tensor([0, 1])
+    feat = {"softmax": {"logits": torch.zeros(2, 3, 1), "labels": labels}}
+    with pytest.raises(ConfigError, match="4 identities"):
+        _check_classes(model, feat, ([], labels, [], [], None))
+
+
+@pytest.mark.parametrize(
+    "feat",
+    [
+        {"softmax": {"logits": torch.zeros(2, 4, 1)}},  # enough classes
+        {"other": {"logits": torch.zeros(2, 3, 1), "labels": torch.tensor([0, 1])}},  # not the identities
+        {"triplet": {"embeddings": torch.zeros(2, 3, 1)}},
+        {"weighted": torch.zeros(())},
+    ],
+)
+def test_what_is_no_classifier_of_identities_is_left_alone(model, feat):
+    labels = torch.tensor([0, 1])
+    for value in feat.values():
+        if isinstance(value, dict):
+            value.setdefault("labels", labels)
+    if "triplet" in feat:
+        feat["triplet"]["labels"] = labels
+    _check_classes(model, feat, ([], labels, [], [], None))
+
+
+@pytest.mark.parametrize("label_smooth", [True, False])
+def test_the_loss_names_label_and_classes(label_smooth):
+    loss = CrossEntropyLoss(label_smooth=label_smooth)
+    logits = torch.zeros(3, 5, 2)
+    with pytest.raises(ConfigError, match=r"got the label 5, but the logits have 5 classes, 0 to 4.*class_num"):
+        loss(logits=logits, labels=torch.tensor([0, 5, 1]))
+    assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
+
+
+def test_logits_of_another_kind_are_left_to_their_loss(model):
+    labels = torch.tensor([0, 1])
+    _check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))

@@ -1,0 +1,65 @@
+"""Evaluators that want a list of probes are told the file that lists the test set."""
+
+import json
+import logging
+
+import pytest
+
+from opengait import registry
+from opengait.config import load_config
+from opengait.engine.test import evaluated_set
+from tests.opengait import tiny
+
+TEST_IDS = ("005", "006", "007")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The tiny data set; its partition lists the first view of every test identity as a probe."""
+    folder = tmp_path_factory.mktemp("tiny")
+    partition = tiny.write_dataset(folder / "data")
+    probes = [f"{label}-{tiny.TYPES[0]}-{tiny.VIEWS[0]}" for label in TEST_IDS]
+    gallery = [f"{label}-{kind}-{tiny.VIEWS[1]}" for label in TEST_IDS for kind in tiny.TYPES[:4]]
+    partition.write_text(json.dumps(json.loads(partition.read_text()) | {"PROBE_SET": probes, "GALLERY_SET": gallery}))
+    return folder
+
+
+def evaluate(folder, *overrides):
+    cfgs = load_config(tiny.write_config(folder), ["evaluator_cfg.restore_hint=0", *overrides])
+    model = registry.models.get("TinySil")(cfgs, False)
+    return type(model).run_test(model)
+
+
+@pytest.mark.parametrize("name", ["evaluate_Gait3D", "evaluate_FreeGait", "evaluate_CCGR_MINI"])
+def test_the_data_sets_partition_is_passed(folder, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)  # without ./datasets/<name>/<name>.json, which is read where none is named
+    found = evaluate(folder, f"evaluator_cfg.eval_func={name}")
+    assert 0 < found["scalar/test_accuracy/Rank-1"] <= 100
+
+
+def test_the_evaluators_own_key_comes_first(folder, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"PROBE_SET": ["nobody"]}))
+    found = evaluate(folder, "evaluator_cfg.eval_func=evaluate_Gait3D", f"evaluator_cfg.dataset_partition={other}")
+    assert found["scalar/test_accuracy/Rank-1"] == 0 and f"check PROBE_SET of {other}" in caplog.text
+
+
+def test_evaluators_that_take_no_partition_get_none(folder):
+    assert "scalar/test_accuracy/all" in evaluate(folder)
+
+
+def test_the_first_of_several_data_sets_is_the_tested_one():
+    one, two = {"dataset_name": "A"}, {"dataset_name": "B"}
+    assert evaluated_set({"data_cfg": [one, two]}) is one and evaluated_set({"data_cfg": two}) is two
+
+
+def test_a_missing_test_dataset_name_is_said(folder, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
+    told = "data_cfg.test_dataset_name is not set, so the evaluator is told "
+    with caplog.at_level(logging.INFO, "opengait"):
+        evaluate(folder, "data_cfg.test_dataset_name=null", "data_cfg.dataset_name=Mine")
+        assert f"{told}Mine." in caplog.text
+        caplog.clear()
+        evaluate(folder, "data_cfg.test_dataset_name=Tiny")
+        assert told not in caplog.text

@@ -1,0 +1,75 @@
+"""`python -m opengait.dry_run`: one batch through everything, nothing written."""
+
+import sys
+
+import pytest
+import torch
+
+from opengait import dry_run
+from opengait.config import load_config
+from tests.opengait import tiny
+from tests.paths import ROOT
+
+
+@pytest.fixture
+def file(tmp_path):
+    tiny.write_dataset(tmp_path / "data")
+    return tiny.write_config(tmp_path)
+
+
+def listing(folder):
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+def test_the_report_tells_what_the_model_does(file):
+    report = dry_run.check(load_config(file))
+    stages = {stage.name: stage for stage in report.stages}
+    assert report.inputs == "4x3x64x44"
+    assert (stages["conv"].shape, stages["fcs"].shape) == ("12x6x16x11", "4x5x16")
+    assert stages["fcs"].parameters == stages["fcs"].trainable == 16 * 6 * 5
+    assert [stage.name for stage in report.stages][-1] == "necks"
+    assert set(report.seconds) == {"load", "forward", "loss", "backward", "test"}
+    assert report.losses["triplet/loss"] > 0 and report.memory > 2**20
+    assert report.outputs == "embeddings 1x5x16"
+    assert report.without_gradient == []
+
+
+def test_frozen_and_unreached_parameters_are_told_apart(file, monkeypatch):
+    cfgs = load_config(file)
+    model = dry_run.registry.models.get("TinySil")
+    built = model.build_network
+
+    def build(self, model_cfg):
+        built(self, model_cfg)
+        self.conv.weight.requires_grad_(False)
+        self.left_out = torch.nn.Linear(2, 3)
+
+    monkeypatch.setattr(model, "build_network", build)
+    report = dry_run.check(cfgs)
+    stages = {stage.name: stage for stage in report.stages}
+    assert stages["conv"].parameters - stages["conv"].trainable == 6 * 25
+    assert report.without_gradient == ["left_out.weight", "left_out.bias"]
+    assert "find_unused_parameters" in dry_run.text_of(report, "TinySil")
+
+
+def test_the_command_line_writes_nothing(file, tmp_path):
+    before = listing(tmp_path)
+    done = tiny.trained(tmp_path, file, script=(str(ROOT / "opengait/dry_run.py"),))
+    assert "TinySil: a training batch of 4x3x64x44" in done.stdout
+    assert "softmax/accuracy" in done.stdout and "at its peak" in done.stdout
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("model_cfg.model=TinySill", "TinySill"),
+        ("data_cfg.dataset_root=nowhere", "nowhere"),
+        ("model_cfg.SeparateBNNecks.class_num=2", "class"),
+    ],
+)
+def test_mistakes_are_one_sentence(file, change, sentence, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["dry_run"])
+    assert dry_run.main([str(file), "--set", change]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("error: ") and sentence in told and "\n" not in told

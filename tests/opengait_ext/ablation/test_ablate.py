@@ -1,0 +1,241 @@
+"""scripts/ablate.py: runs side by side, what is done stays done, and the table that comes out."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from opengait.errors import ConfigError
+from opengait_ext.ablation import devices as devices_module
+from opengait_ext.ablation.devices import Device, devices_of
+from opengait_ext.ablation.jobs import Job, plan_jobs
+from opengait_ext.ablation.launch import run_jobs
+from opengait_ext.ablation.results import measure
+from opengait_ext.ablation.sweeps_figure import draw_sweeps
+from opengait_ext.ablation.tables import read_tables
+from tests.opengait_ext.ablation.test_rows import TINY
+from tests.opengait_ext.runs.stand_in_runs import draw_people, script
+from tests.paths import ROOT
+
+TABLES = read_tables()
+# Writes what the engine writes, in a moment: checkpoints, then a test whose Rank-1 tells the seed.
+ENGINE = """
+import json, sys, time, yaml
+from pathlib import Path
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+config = yaml.safe_load(Path(arguments["--cfgs"]).read_text())
+trainer = config["trainer_cfg"]
+run = Path(trainer["output_root"], config["data_cfg"]["dataset_name"], "DinoGRL", trainer["save_name"])
+with Path(trainer["output_root"], "calls.txt").open("a") as calls:
+    print(arguments["--phase"], arguments.get("--iter", 0), file=calls)
+if trainer["save_name"] == FAILING:
+    print("noise")
+    print("error: HITSZ-VCM was not found.")
+    sys.exit(2)
+if SECONDS:
+    Path(trainer["output_root"], "started").touch()
+time.sleep(SECONDS)
+if arguments["--phase"] == "train":
+    for iteration in range(int(arguments.get("--iter", 0)) + 1, trainer["total_iter"] + 1):
+        file = run / "checkpoints" / f"{trainer['save_name']}-{iteration:05d}.pt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+else:
+    keys = dict.fromkeys(("rank1", "rank5", "rank10", "rank20", "map", "minp"), 0.25)
+    numbers = {"infrared_to_visible": keys | {"rank1": 0.5 + trainer["seed"] / 10}, "visible_to_infrared": keys}
+    file = run / "logs" / f"test-{int(arguments['--iter']):05d}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    card = {"protocol": "hitsz-vcm", "frames": {"frames_num_fixed": 6}}
+    file.write_text(json.dumps({"results": numbers, "card": card}))
+"""
+SETTINGS = ["trainer_cfg.total_iter=2", "trainer_cfg.save_iter=1"]
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Puts a program in the engine's place; takes the row that fails and the seconds that each phase takes."""
+
+    def make(failing: str = "", seconds: float = 0) -> None:
+        file = tmp_path / "engine.py"
+        file.write_text(ENGINE.replace("FAILING", repr(failing)).replace("SECONDS", str(seconds)))
+        monkeypatch.setattr(devices_module, "MAIN", file)
+
+    make()
+    return make
+
+
+def plan(out: Path, table: str = "6", seeds: tuple[int, ...] = (0, 1), *settings: str) -> list[Job]:
+    return plan_jobs(TABLES[table].on("hitsz"), "hitsz", seeds, out, [*SETTINGS, *settings])
+
+
+def calls(job: Job) -> list[str]:
+    return (job.folder / "calls.txt").read_text().splitlines()
+
+
+def test_every_row_and_seed_is_trained_and_tested_once(stand_in, tmp_path):
+    jobs, told = plan(tmp_path / "runs"), []
+    assert [(job.row, job.seed) for job in jobs] == [
+        (row, seed) for seed in (0, 1) for row in ("table6_separate", "full")
+    ]
+    assert run_jobs(jobs, [Device(), Device()], told.append) == {}
+    assert all(job.done and calls(job) == ["train 0", "test 2"] for job in jobs)
+    assert any(text.startswith("[4/4] ") for text in told)
+    assert run_jobs(jobs, [Device()], told.append) == {}
+    assert all(len(calls(job)) == 2 for job in jobs), "what is done is not done again"
+    shared = plan(tmp_path / "runs", "8")
+    assert [job.row for job in shared if job.done] == ["full", "full"], "tables share the rows that they have in common"
+
+
+def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(stand_in, tmp_path):
+    (job,) = plan(tmp_path, "6", (0,))[1:]
+    run_jobs([job], [Device()], print)
+    job.result_file.unlink()
+    (job.run_folder / "checkpoints/full-00002.pt").unlink()
+    run_jobs([job], [Device()], print)
+    assert calls(job) == ["train 0", "test 2", "train 1", "test 2"]
+    job.result_file.unlink()
+    run_jobs([job], [Device()], print)
+    assert calls(job)[4:] == ["test 2"], "a finished training is only tested"
+
+
+def test_a_run_that_fails_leaves_the_others(stand_in, tmp_path):
+    stand_in(failing="table6_separate")
+    jobs, told = plan(tmp_path, "6", (0,)), []
+    failures = run_jobs(jobs, [Device()], told.append)
+    assert {job.row: text for job, text in failures.items()} == {"table6_separate": "HITSZ-VCM was not found."}
+    assert jobs[1].done
+    text = measure(TABLES["6"], "hitsz", (0,), jobs, failures).as_markdown()
+    assert "| without | - | - | - | - | *72.1* | *60.5* | *75.0* | *61.6* |" in text
+    assert "- table6_separate, seed 0, failed: HITSZ-VCM was not found." in text
+
+
+def test_the_table(stand_in, tmp_path):
+    jobs = plan(tmp_path / "runs")
+    run_jobs(jobs, [Device()], print)
+    measured = measure(TABLES["6"], "hitsz", (0, 1), jobs, {})
+    text = measured.as_markdown()
+    assert "| with | 55.0 ± 7.1 | 25.0 ± 0.0 | 25.0 ± 0.0 | 25.0 ± 0.0 | *72.5* | *61.1* | *76.1* | *62.3* |" in text
+    assert "| Joint learning | IR→VIS R@1 | mAP | VIS→IR R@1 | mAP | *paper* IR→VIS R@1 |" in text
+    assert "Measured on HITSZ-VCM, mean ± standard deviation over seeds 0, 1; protocol hitsz-vcm; frames 6" in text
+    assert "printed in Table 6 of the paper, measured by its authors on HITSZ-VCM; on the same data set." in text
+    content = json.loads(json.dumps(measured.as_json()))
+    assert content["rows"][1]["runs"] == {"0": [50, 25, 25, 25], "1": [60, 25, 25, 25]}
+    assert content["rows"][1]["mean"] == [55, 25, 25, 25] and content["rows"][1]["paper_on_hitsz_vcm"][0] == 72.5
+    single = measure(TABLES["6"], "hitsz", (0,), jobs[:2], {}).as_markdown()
+    assert "| with | 50.0 | 25.0 |" in single and "Measured on HITSZ-VCM, seed 0;" in single
+
+
+def test_rows_that_a_data_set_lacks_are_named(tmp_path):
+    text = measure(TABLES["7"], "synthetic", (0,), [], {}).as_markdown()
+    assert "- Not on the synthetic data: SCHP, Grapy-ML, DINOv3 ViT-S/16, CLIP ViT-B/16" in text
+    assert "| given masks (1) | - |" in text and "- (1) fed with the generator's true silhouettes" in text
+
+
+def test_figure_4_has_a_point_a_value(stand_in, tmp_path):
+    jobs = plan(tmp_path, "figure4")
+    run_jobs([job for job in jobs if job.row != "figure4_mask_0.8"], [Device(), Device()], lambda text: None)
+    measured = measure(TABLES["figure4"], "hitsz", (0, 1), jobs, {})
+    figure = draw_sweeps(measured)
+    first, *others = figure.axes
+    assert len(figure.axes) == 3 and first.get_xlabel() == "λ1"
+    rank1 = first.containers[0].lines[0].get_xydata()
+    assert rank1[:, 0].tolist() == [0.6, 0.8, 1.0, 1.2, 1.4]
+    assert rank1[[0, 2], 1].tolist() == [55, 55] and rank1[1, 1] != rank1[1, 1], "what is not done is a gap"
+
+
+def test_settings_that_changed_are_refused(stand_in, tmp_path):
+    run_jobs(plan(tmp_path, "6", (0,)), [Device()], print)
+    (job, _) = plan(tmp_path, "6", (0,), "optimizer_cfg.lr=0.3")
+    with pytest.raises(ConfigError, match=r"other settings \(optimizer_cfg.lr is 0.1 and 0.3\); remove it"):
+        job.check()
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(devices_module.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert devices_of([]) == [Device((number,), 8) for number in range(4)]
+    assert devices_of(["0,2", "3"]) == [Device((0, 2), 8), Device((3,), 8)]
+    assert devices_of(["0,2"])[0].environment == {"CUDA_VISIBLE_DEVICES": "0,2"}
+    assert "--nproc_per_node=2" in devices_of(["0,2"])[0].command and len(devices_of(["3"])[0].command) == 2
+    assert devices_of(["cpu", "cpu"]) == [Device((), 4)] * 2
+    for texts, message in ((["1", "1,2"], "twice"), (["4"], "devices 0 to 3 are there"), (["gpu"], "wanted are cpu")):
+        with pytest.raises(ConfigError, match=message):
+            devices_of(texts)
+    monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 0)
+    assert devices_of([]) == [Device((), 4)] * 2
+    with pytest.raises(ConfigError, match="no CUDA device; give cpu"):
+        devices_of(["0"])
+
+
+def test_a_stop_ends_what_runs(stand_in, tmp_path):
+    stand_in(seconds=60)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.ablation import devices;"
+        "from pathlib import Path; devices.MAIN = Path(sys.argv[2]);"
+        "import runpy; sys.argv = sys.argv[3:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    files = [str(ROOT), str(tmp_path / "engine.py"), str(ROOT / "scripts/ablate.py")]
+    options = ["--table", "6", "--data", "hitsz", "--repeats", "1", "--devices", "cpu", "--out", str(tmp_path / "runs")]
+    command = [sys.executable, "-c", program, *files, *options, "--set", *SETTINGS]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    started = tmp_path / "runs/hitsz/table6_separate/seed-0/started"
+    until = time.monotonic() + 60
+    while not started.exists() and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=40)
+    assert process.returncode == 130 and "the same command goes on from here" in told, told
+    assert not [line for line in _processes() if str(tmp_path / "engine.py") in line and "--cfgs" in line]
+
+
+def _processes() -> list[str]:
+    lines = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            lines.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return lines
+
+
+def test_the_command_line_trains_and_prints_the_table(tmp_path, monkeypatch, capsys):
+    """With the real engine, on a small drawn data set in HITSZ-VCM's layout."""
+    people = draw_people(tmp_path / "people", train=3, test=2)
+    monkeypatch.chdir(tmp_path)
+    settings = [text.replace("None", "null") for text in TINY]
+    settings += [f"data_cfg.dataset_root={people}", "data_cfg.num_workers=0", "trainer_cfg.total_iter=1"]
+    settings += ["trainer_cfg.save_iter=1", "trainer_cfg.sampler.batch_size=[2,1]"]
+    settings += [f"{section}.sampler.frames_num_fixed=2" for section in ("trainer_cfg", "evaluator_cfg")]
+    options = ["--table", "6", "--data", "hitsz", "--repeats", "1", "--devices", "cpu", "cpu"]
+    command = [*options, "--out", "runs", "--set", *settings]
+    assert script("ablate")([*command, "--dry-run"]) == 0
+    assert "to do  full, seed 0" in capsys.readouterr().err and not Path("runs").exists()
+    assert script("ablate")(command) == 0, Path("runs/hitsz/full/seed-0/log.txt").read_text()[-2000:]
+    printed, told = capsys.readouterr()
+    assert printed.strip() == Path("runs/hitsz/table6.md").read_text().strip()
+    assert "2 runs, 0 done" in told and "[2/2]" in told
+    rows = json.loads(Path("runs/hitsz/table6.json").read_text())["rows"]
+    assert all(0 <= value <= 100 for row in rows for value in row["runs"]["0"])
+    assert list(Path("runs/hitsz/full/seed-0").glob("*/DinoGRL/full/logs/test-00001.npz")), "features for the figures"
+    assert script("ablate")(command) == 0
+    assert "2 runs, 2 done" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--table 3"),
+        (["--table", "6", "--devices", "gpu"], "wanted are cpu"),
+        (["--table", "6", "--set", "model_cfg.dimensions=3"], "did you mean dimension"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert script("ablate")(arguments) == 2
+    printed, told = capsys.readouterr()
+    assert message in told.splitlines()[-1] and told.splitlines()[-1].startswith("error: ") and not printed
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,294 @@
+"""The HITSZ-VCM reader: what public readers find in the same tree, and a clear sentence for everything broken."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opengait.errors import ConfigError, DataError
+from opengait_ext.data import HITSZVCM, Modality, Tracklet
+from opengait_ext.data.readers import HITSZVCMDataSet
+from opengait_ext.data.tracklet import camera_of
+from tests.golden.vvi import mini_hitsz
+
+EXPECTED = json.loads((Path(mini_hitsz.__file__).parent / "mini_hitsz_expected.json").read_text())
+MODALITY = {"rgb": Modality.VISIBLE, "ir": Modality.INFRARED}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return mini_hitsz.write(tmp_path_factory.mktemp("hitsz"))
+
+
+@pytest.fixture
+def copy(tree, tmp_path):
+    """A tree of one's own to break."""
+    return Path(shutil.copytree(tree, tmp_path / "HITSZ-VCM"))
+
+
+def edit(path, number, line):
+    lines = path.read_text().split("\n")
+    lines[number - 1] = line
+    path.write_text("\n".join(lines))
+
+
+def described(split, tracklet, root):
+    return (
+        split,
+        tracklet.modality,
+        tracklet.person,
+        tracklet.label,
+        tracklet.camera,
+        [path.relative_to(root).as_posix() for path in tracklet.frames],
+    )
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_reads_what_public_readers_read(flat, tmp_path):
+    root = mini_hitsz.write(tmp_path, flat=flat)
+    data = HITSZVCM(root)
+    got = [
+        described(split, tracklet, root) for split in ("train", "query", "gallery") for tracklet in getattr(data, split)
+    ]
+    wanted = [
+        (
+            t["split"],
+            MODALITY[t["modality"]],
+            t["pid"],
+            t["label"],
+            t["camera"],
+            [frame.partition("/")[2] if flat else frame for frame in t["frames"]],
+        )
+        for split in ("train", "query", "gallery")
+        for t in EXPECTED["tracklets"]
+        if t["split"] == split
+    ]
+    assert got == wanted
+    assert all(path.is_absolute() and path.is_file() for t in data.train for path in t.frames)
+
+
+def test_the_generator_is_the_one_the_numbers_were_made_with(tree):
+    for name, digest in EXPECTED["info_sha256"].items():
+        assert hashlib.sha256((tree / "info" / name).read_bytes()).hexdigest() == digest
+
+
+def test_camera_and_track_numbers_of_several_digits(copy):
+    names = copy / "info" / "train_name.txt"
+    row = (copy / "info" / "track_train_info.txt").read_text().split("\n")[0].split()
+    last = int(row[2])
+    (copy / "Train" / "0001" / "rgb" / "D12").mkdir()
+    for number in range(1, last + 1):
+        edit(names, number, f"0001M2D12T10F{number}.jpg")
+    edit(copy / "info" / "track_train_info.txt", 1, f"2 1 {last} 0001 12")
+    first = HITSZVCM(copy).train[0]
+    assert first.camera == 12
+    assert first.frames[-1] == copy / "Train/0001/rgb/D12" / f"{last}.jpg"
+
+
+def test_query_rows_may_be_spread_over_lines(tree, copy):
+    path = copy / "info" / "query_IDX.txt"
+    path.write_text("\n".join(path.read_text().split()) + "\n\n")
+    assert [t.row for t in HITSZVCM(copy).query] == [t.row for t in HITSZVCM(tree).query]
+
+
+def test_lists_saved_on_windows_are_the_same(tree, copy):
+    for path in (copy / "info").iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    found, wanted = HITSZVCM(copy), HITSZVCM(tree)
+    assert [(t.row, len(t.frames)) for t in found.train] == [(t.row, len(t.frames)) for t in wanted.train]
+    assert [t.row for t in found.query] == [t.row for t in wanted.query]
+
+
+def test_minimum_frames_and_summary(tree):
+    everything = HITSZVCM(tree, minimum_frames=1)
+    assert len(everything.train) == EXPECTED["info"]["train_rows"]
+    assert len(everything.test) == EXPECTED["info"]["test_rows"]
+    summary = HITSZVCM(tree).summary()
+    assert "21 [5,460]" in summary and "22 [4,584]" in summary and "338 [126,543]" in summary
+    assert sum(int(n) for n in re.findall(r"(\d+) train \w+ tracklets dropped: fewer than 12 frames", summary)) == 6
+    assert sum(int(n) for n in re.findall(r"(\d+) test \w+ tracklets dropped: fewer than 12 frames", summary)) == 7
+    assert "[5,460]" not in everything.summary() and "[6,142]" in everything.summary()
+
+
+def test_discard_lists_come_before_the_short_rule(tree, tmp_path):
+    twelve = next(t for t in HITSZVCM(tree).train if len(t.frames) == 12)
+    names = (tree / "info" / "train_name.txt").read_text().split("\n")
+    row = (tree / "info" / "track_train_info.txt").read_text().split("\n")[twelve.row - 1].split()
+    discard = tmp_path / "discard.txt"
+    discard.write_text(names[int(row[1]) - 1] + "\n")
+    data = HITSZVCM(tree, discard_lists=[discard])
+    assert twelve.row not in {t.row for t in data.train}
+    assert "1 train frames removed: named in the discard lists" in data.summary()
+
+
+def test_a_discard_list_that_is_not_there_is_named(tree, tmp_path):
+    with pytest.raises(DataError, match=r"discard_lists names .*none\.txt, which is no file"):
+        HITSZVCM(tree, discard_lists=[tmp_path / "none.txt"])
+
+
+def test_people_in_one_modality_only_are_counted(copy):
+    path = copy / "info" / "track_train_info.txt"
+    rows = [row for row in path.read_text().strip().split("\n") if row.split()[3] != "0002" or row[0] == "2"]
+    path.write_text("\n".join(rows) + "\n")
+    data = HITSZVCM(copy)
+    assert "1 train identities without a partner" in data.summary()
+    assert {t.modality for t in data.train if t.person == 2} == {Modality.VISIBLE}
+
+
+def test_the_row_decides_when_names_disagree(copy):
+    path = copy / "info" / "track_train_info.txt"
+    row = path.read_text().split("\n")[0].split()
+    edit(path, 1, " ".join([*row[:4], "9"]))
+    data = HITSZVCM(copy)
+    assert data.train[0].camera == 9
+    assert "1 train tracklets whose frame names tell another" in data.summary()
+
+
+def breakages():
+    def missing_info(root):
+        (root / "info" / "track_test_info.txt").unlink()
+        return r"track_test_info\.txt is missing"
+
+    def info_is_a_folder(root):
+        (root / "info" / "test_name.txt").unlink()
+        (root / "info" / "test_name.txt").mkdir()
+        return r"test_name\.txt is a folder"
+
+    def past_the_list(root):
+        edit(root / "info" / "track_train_info.txt", 3, "2 700 720 0001 2")
+        return r"track_train_info\.txt, line 3: frames 700 to 720 .* 719 lines"
+
+    def zero_based(root):
+        edit(root / "info" / "track_train_info.txt", 1, "2 0 19 0001 2")
+        return r"line 1: frames 0 to 19"
+
+    def four_numbers(root):
+        edit(root / "info" / "track_train_info.txt", 2, "2 1 20 0001")
+        return r"line 2: '2 1 20 0001' should be five"
+
+    def third_modality(root):
+        edit(root / "info" / "track_train_info.txt", 2, "3 1 20 0001 2")
+        return r"line 2: modality 3"
+
+    def malformed_name(root):
+        edit(root / "info" / "test_name.txt", 5, "0501M2D3F1.jpg")
+        return r"test_name\.txt, line 5: '0501M2D3F1\.jpg' is no frame name"
+
+    def query_past_the_rows(root):
+        (root / "info" / "query_IDX.txt").write_text("1 2\n49\n")
+        return r"query_IDX\.txt, line 2: '49' is no row"
+
+    def query_empty(root):
+        (root / "info" / "query_IDX.txt").write_text("\n")
+        return r"query_IDX\.txt is empty"
+
+    def query_twice(root):
+        (root / "info" / "query_IDX.txt").write_text("7 8 7\n")
+        return r"query_IDX\.txt: row 7 is listed more than once"
+
+    def in_both_splits(root):
+        edit(root / "info" / "track_test_info.txt", 1, "2 1 20 0003 2")
+        return r"1 people are in both .*\(3\)"
+
+    def no_frames_folder(root):
+        shutil.rmtree(root / "Test")
+        return r"first test tracklet .* neither .*Test/0501/rgb/D\d nor .* Unpack the Test archive"
+
+    def no_info(root):
+        shutil.rmtree(root / "info")
+        return r"not found at .*no info/ in it.*datasets/HITSZ-VCM/README\.md.*--set data_cfg\.dataset_root"
+
+    def no_root(root):
+        shutil.rmtree(root)
+        return r"not found at .*no such folder"
+
+    def empty_rows(root):
+        (root / "info" / "track_train_info.txt").write_text("\n")
+        return r"track_train_info\.txt is empty"
+
+    def not_text(root):
+        (root / "info" / "train_name.txt").write_bytes(b"\xff\xd8\xff\xe0")
+        return r"train_name\.txt is not a text file"
+
+    return [function for name, function in sorted(locals().items())]
+
+
+@pytest.mark.parametrize("damage", breakages(), ids=lambda function: function.__name__)
+def test_damage_is_named(damage, copy):
+    message = damage(copy)
+    with pytest.raises(DataError, match=message):
+        HITSZVCM(copy)
+
+
+def test_a_rule_that_drops_everything_is_an_error(tree):
+    with pytest.raises(DataError, match="none of the 48 train tracklets has 99 frames"):
+        HITSZVCM(tree, minimum_frames=99)
+
+
+def test_views_keep_tracklets_of_one_camera_apart(tree):
+    data = HITSZVCM(tree)
+    views = {(t.person, t.modality, t.view) for t in data.test}
+    assert len(views) == len(data.test)
+    assert [camera_of(t.view) for t in data.test] == [t.camera for t in data.test]
+    for wrong in ("3-t00001", "c-t00001", "nm-01", ""):
+        with pytest.raises(ValueError, match="no view"):
+            camera_of(wrong)
+
+
+def test_tracklets_are_values():
+    a = Tracklet(1, 0, Modality.VISIBLE, 3, (Path("/x.jpg"),))
+    assert a == Tracklet(1, 0, Modality("visible"), 3, (Path("/x.jpg"),)) and hash(a) is not None
+    assert [modality.number for modality in Modality] == [0, 1]
+    with pytest.raises(AttributeError):
+        a.camera = 4
+
+
+class TestEngineReader:
+    def reader(self, root, training, **more):
+        return HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [16, 8], **more}, training)
+
+    def test_items(self, tree):
+        train, test = self.reader(tree, True), self.reader(tree, False)
+        assert (len(train), len(test)) == (42, 41)
+        assert train.label_set == [f"{person:04d}" for person in range(1, 7)]
+        assert train.types_set == ["infrared", "visible"] and set(train.types_list) == set(train.types_set)
+        assert sorted(i for indices in train.indices_dict.values() for i in indices) == list(range(42))
+        for index, tracklet in enumerate(train.tracklets):
+            label, modality, view, paths = train.seqs_info[index]
+            assert train.label_set.index(label) == tracklet.label
+            assert (modality, view, paths) == (tracklet.modality, tracklet.view, tracklet.frames)
+            assert type(modality) is str
+
+    def test_frames_are_the_frames_asked_for(self, tree):
+        train = self.reader(tree, True)
+        (frames,), info = train[0]
+        picked = frames[[4, 0, 4]]
+        assert picked.shape == (3, 3, 16, 8) and picked.dtype == np.uint8
+        camera = camera_of(info[2])
+        for frame, position in zip(picked, (4, 0, 4), strict=True):
+            wanted = mini_hitsz.colour(2, 1, camera, 1, position)
+            np.testing.assert_allclose(frame.mean(axis=(1, 2)), wanted, atol=6)
+
+    def test_a_missing_frame_is_named_when_it_is_read(self, copy):
+        train = self.reader(copy, True)
+        train.tracklets[0].frames[2].unlink()
+        (frames,), _ = train[0]
+        frames[[0, 1]]
+        with pytest.raises(DataError, match=re.escape(str(train.tracklets[0].frames[2]))):
+            frames[[2]]
+
+    def test_settings_are_checked(self, tree):
+        for wrong in ({"frame_size": [256]}, {"frame_size": 256}, {"minimum_frames": "12"}, {"discard_lists": "a.txt"}):
+            with pytest.raises(ConfigError, match=next(iter(wrong))):
+                self.reader(tree, True, **wrong)
+        with pytest.raises(ConfigError, match="dataset_root"):
+            HITSZVCMDataSet({}, True)
+
+    def test_the_table_is_logged(self, tree, caplog):
+        with caplog.at_level("INFO", logger="opengait"):
+            self.reader(tree, True)
+        assert "21 [5,460]" in caplog.text

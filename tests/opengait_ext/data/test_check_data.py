@@ -1,0 +1,403 @@
+"""The checks of whole data sets: a sound one has no problems, and of a broken one every problem is listed."""
+
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from opengait.data.packs.write import write_pack
+from opengait.errors import DataError
+from opengait_ext.data.bupt_campus import check as bupt
+from opengait_ext.data.check import frames, pool
+from opengait_ext.data.check.frames import FrameCheck, Look, odd_sizes
+from opengait_ext.data.check.pool import check_all
+from opengait_ext.data.check_data import check
+from opengait_ext.data.hitsz_vcm import check as hitsz
+from opengait_ext.data.opengait_layout import check as layout
+from opengait_ext.data.opengait_layout import pickles
+from scripts import check_data as command
+from tests.golden.vvi import mini_bupt, mini_hitsz
+
+
+@pytest.fixture(scope="module")
+def hitsz_tree(tmp_path_factory):
+    return mini_hitsz.write(tmp_path_factory.mktemp("hitsz"))
+
+
+@pytest.fixture(scope="module")
+def bupt_tree(tmp_path_factory):
+    return mini_bupt.write(tmp_path_factory.mktemp("bupt"))
+
+
+@pytest.fixture
+def own_hitsz(hitsz_tree, tmp_path):
+    return copied(hitsz_tree, tmp_path / "hitsz")
+
+
+@pytest.fixture
+def own_bupt(bupt_tree, tmp_path):
+    return copied(bupt_tree, tmp_path / "bupt")
+
+
+def copied(tree: Path, out: Path) -> Path:
+    """A copy with lists of its own; frames are links, so replace them, never write into them."""
+    return Path(
+        shutil.copytree(tree, out, copy_function=lambda a, b: (os.link if a.endswith("jpg") else shutil.copy)(a, b))
+    )
+
+
+def replace(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+def found(report) -> dict[str, list[str]]:
+    """Where each kind of problem is."""
+    places: dict[str, list[str]] = {}
+    for problem in report.problems:
+        places.setdefault(problem.kind, []).append(problem.where)
+    return places
+
+
+def edit(path: Path, number: int, line: str | None) -> str:
+    lines = path.read_text().split("\n")
+    former = lines[number - 1]
+    lines[number - 1 : number] = [] if line is None else [line]
+    path.write_text("\n".join(lines))
+    return former
+
+
+def break_frames(paths: list[Path]) -> dict[str, list[Path]]:
+    """Break seven frames, each in its own way."""
+    missing, empty, folder, text, cut, odd, tail = paths
+    for path in (missing, folder):
+        path.unlink()
+    folder.mkdir()
+    replace(empty, b"")
+    replace(text, b"no image")
+    noise = np.random.default_rng(0).integers(0, 256, (32, 16, 3), dtype=np.uint8)
+    jpegs = [io.BytesIO(), io.BytesIO()]
+    for jpeg, width in zip(jpegs, (16, 9), strict=True):
+        Image.fromarray(noise[:, :width]).save(jpeg, "JPEG")
+    replace(cut, jpegs[0].getvalue()[:-60])
+    replace(odd, jpegs[1].getvalue())
+    # Bytes after the end harm nobody.
+    replace(tail, tail.read_bytes() + b"\0\0")
+    return {
+        frames.MISSING: [missing],
+        frames.EMPTY: [empty],
+        frames.FOLDER: [folder],
+        frames.UNREADABLE: [text],
+        frames.TRUNCATED: [cut],
+        frames.ODD: [odd],
+    }
+
+
+@pytest.mark.parametrize("name", ["hitsz", "bupt"])
+def test_a_sound_data_set_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path):
+    tree = hitsz_tree if name == "hitsz" else bupt_tree
+    write_pack(tree, tmp_path / "pack")
+    reports = [check(name, root, fast, workers=1)[0] for root in (tree, tmp_path / "pack") for fast in (False, True)]
+    for report in reports:
+        assert report.problems == [] and report.frames > 300 and report.sizes == {(32, 16): report.frames}
+        assert [row.found for row in report.counts] == [row.found for row in reports[0].counts]
+        assert "No problems found." in report.text()
+
+
+def test_hitsz_counts_stand_beside_the_published_ones(hitsz_tree):
+    report, splits = check("hitsz", hitsz_tree, fast=True, workers=1)
+    rows = {(row.split, row.modality): row for row in report.counts}
+    visible = rows["train", "visible"]
+    assert (visible.found["of 12+"], visible.published["of 12+"]) == (21, 5460)
+    assert visible.found["their frames"] == 338 and visible.published["their frames"] == 126_543
+    assert sum(row.found["tracklets"] for row in report.counts) == sum(map(len, splits.values()))
+    assert "21 [5,460]*" in report.text() and "[6,142]" in report.text()
+    assert all(len(row.cameras) > 1 for row in report.counts)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_every_broken_frame_is_listed(own_hitsz, own_bupt, fast):
+    for name, root in (("hitsz", own_hitsz), ("bupt", own_bupt)):
+        _, splits = check(name, root, fast=True, workers=1)
+        some = [tracklet.frames[0] for tracklet in splits["train"][:7]]
+        expected = break_frames(some)
+        report, _ = check(name, root, fast, workers=1)
+        assert found(report) == {kind: [str(p.relative_to(root)) for p in paths] for kind, paths in expected.items()}
+        odd = next(problem for problem in report.problems if problem.kind == frames.ODD)
+        assert odd.what.startswith("32 x 9 where ")
+
+
+def test_hitsz_lists_are_read_to_their_end(own_hitsz):
+    info = own_hitsz / "info"
+    names, rows = info / "train_name.txt", info / "track_train_info.txt"
+    count = len(names.read_text().split())
+    lost = edit(names, 3, "0001M2D3T1.jpg")
+    first = edit(rows, 1, "2 1 two 0001 3")
+    edit(rows, 2, edit(rows, 2, "x").replace("2 ", "3 ", 1))
+    edit(rows, 3, f"2 {count - 1} {count + 5} 0001 3")
+    fields = edit(rows, 4, "x").split()
+    edit(rows, 4, " ".join([*fields[:4], "11"]))
+    overlapping = rows.read_text().split("\n")[5].split()
+    edit(rows, 5, " ".join([overlapping[0], overlapping[1], overlapping[1], *overlapping[3:]]))
+    query = info / "query_IDX.txt"
+    twice = query.read_text().split()[0]
+    query.write_text(query.read_text().strip() + f" {twice} 9999 one\n")
+    assert lost and first
+    report, _ = check("hitsz", own_hitsz, workers=1)
+    places = found(report)
+    assert places[hitsz.BAD_LINE] == [
+        "train_name.txt, line 3",
+        "track_train_info.txt, line 1",
+        "track_train_info.txt, line 2",
+        "query_IDX.txt, line 1",
+        "query_IDX.txt",
+    ]
+    assert places[hitsz.PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
+    assert places[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
+    assert places[hitsz.TWICE] == ["track_train_info.txt, line 6"]
+    assert any("belong to no row" in remark for remark in report.remarks)
+
+
+def test_hitsz_people_in_two_splits_or_alone(own_hitsz):
+    rows, tests = own_hitsz / "info/track_train_info.txt", own_hitsz / "info/track_test_info.txt"
+    person = tests.read_text().split()[3]
+    lines = [line.split() for line in rows.read_text().strip().split("\n")]
+    first, last = lines[0][3], lines[-1][3]
+    moved = [[*line[:3], person, line[4]] if line[3] == first else line for line in lines]
+    alone = [["2", *line[1:]] if line[3] == last else line for line in moved]
+    rows.write_text("\n".join(" ".join(line) for line in alone) + "\n")
+    places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
+    assert places[hitsz.BOTH] == [f"person {person}"]
+    assert places[hitsz.ALONE] == [f"person {last}"]
+    assert all(place.startswith("track_train_info.txt") for place in places[hitsz.AGAINST])
+
+
+def test_hitsz_missing_lists_and_folders(own_hitsz, tmp_path):
+    (own_hitsz / "info/test_name.txt").unlink()
+    (own_hitsz / "info/query_IDX.txt").write_text("")
+    shutil.rmtree(own_hitsz / "Train")
+    places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
+    assert places[hitsz.LIST] == ["test_name.txt", "query_IDX.txt"]
+    assert places[hitsz.SPLIT_FOLDER] == [str(own_hitsz / "Train")]
+    # Rows and frames that hang on what is missing are not listed one by one.
+    assert set(places) == {hitsz.LIST, hitsz.SPLIT_FOLDER}
+    write_pack(own_hitsz, tmp_path / "pack")
+    assert found(check("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
+        str(tmp_path / "pack" / "Train")
+    ]
+    for root, sentence in ((tmp_path / "none", "there is no folder .*none;"), (tmp_path, "there is no folder .*info;")):
+        with pytest.raises(DataError, match=sentence):
+            check("hitsz", root)
+
+
+def test_hitsz_older_layout(tmp_path):
+    tree = mini_hitsz.write(tmp_path / "flat", flat=True)
+    write_pack(tree, tmp_path / "pack")
+    for root in (tree, tmp_path / "pack"):
+        assert check("hitsz", root, fast=True, workers=1)[0].problems == []
+
+
+def test_hitsz_of_short_tracklets_alone(own_hitsz):
+    path = own_hitsz / "info/track_train_info.txt"
+    rows = [line.split() for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
+    assert found(check("hitsz", own_hitsz, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
+
+
+def test_a_frame_cut_in_its_header_is_truncated(own_hitsz):
+    _, splits = check("hitsz", own_hitsz, fast=True, workers=1)
+    frame = splits["test"][0].frames[0]
+    replace(frame, frame.read_bytes()[:300])
+    for fast in (False, True):
+        assert list(found(check("hitsz", own_hitsz, fast, workers=1)[0])) == [frames.TRUNCATED]
+
+
+def test_bupt_lists_are_read_to_their_end(own_bupt):
+    train, gallery, query = (own_bupt / f"{name}.txt" for name in ("train", "gallery", "query"))
+    edit(train, 1, "12 RGB/IR")
+    person, _, camera, track = edit(train, 2, "1 IR LS3 1").split()
+    edit(train, 3, "1 RGB/IR XX 1")
+    edit(train, 4, f"{person} RGB/IR {camera} 99")
+    repeated = train.read_text().split("\n")[4]
+    edit(train, 6, repeated)
+    asking = query.read_text().split()[0]
+    edit(train, 7, " ".join([asking, *train.read_text().split("\n")[6].split()[1:]]))
+    paths = json.loads((own_bupt / "data_paths.json").read_text())
+    unequal, wrong = (train.read_text().split("\n")[place].split() for place in (7, 8))
+    paths[unequal[0]]["IR"][unequal[2]][unequal[3]].pop()
+    paths[wrong[0]]["RGB"][wrong[2]][wrong[3]][0] = "elsewhere.jpg"
+    (own_bupt / "data_paths.json").write_text(json.dumps(paths))
+    lone = gallery.read_text().split()[0]
+    for path in (gallery, query):
+        lines = [line for line in path.read_text().strip().split("\n") if line.split()[:2] != [lone, "IR"]]
+        path.write_text("\n".join(lines) + "\n")
+    (own_bupt / "train_auxiliary.txt").unlink()
+    report, _ = check("bupt", own_bupt, workers=1)
+    places = found(report)
+    assert places[bupt.BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
+    assert places[bupt.UNKNOWN][0] == "train.txt, line 4" and places[bupt.TWICE] == ["train.txt, line 6"]
+    assert places[bupt.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
+    assert places[bupt.LIST] == ["train_auxiliary.txt"]
+    assert f"person {lone}" in places[bupt.ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
+    assert track
+
+
+def test_bupt_queries_without_a_match(own_bupt):
+    person, modality, *_ = (own_bupt / "query.txt").read_text().split()
+    other = "IR" if modality == "RGB" else "RGB"
+    gallery = own_bupt / "gallery.txt"
+    lines = [line for line in gallery.read_text().splitlines() if line.split()[:2] != [person, other]]
+    gallery.write_text("\n".join(lines))
+    assert found(check("bupt", own_bupt, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
+    gallery.write_text("")
+    assert bupt.NO_MATCH not in found(check("bupt", own_bupt, fast=True, workers=1)[0])
+
+
+def test_bupt_people_in_two_lists(own_bupt):
+    query, train = own_bupt / "query.txt", own_bupt / "train.txt"
+    person, _, camera, track = train.read_text().split("\n")[0].split()
+    query.write_text(query.read_text() + f"{person} RGB {camera} {track}\n")
+    places = found(check("bupt", own_bupt, fast=True, workers=1)[0])
+    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[bupt.ALONE] == [f"person {person}"]
+
+
+def make_opengait(root: Path) -> Path:
+    for label in ("001", "002", "003"):
+        for kind in ("nm-01", "bg-01"):
+            for view in ("000", "090"):
+                folder = root / "data" / label / kind / view
+                folder.mkdir(parents=True)
+                for name, frame in (("sils", np.zeros((6, 4), np.uint8)), ("ratios", np.float32(0.5))):
+                    (folder / f"{name}.pkl").write_bytes(pickle.dumps(np.stack([frame] * 5)))
+    (root / "set.json").write_text(json.dumps({"TRAIN_SET": ["001"], "TEST_SET": ["002", "003"]}))
+    return root / "data"
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_opengaits_layout(tmp_path, fast):
+    data = make_opengait(tmp_path)
+    report, splits = check("opengait", data, fast, workers=1, partition=tmp_path / "set.json")
+    assert report.problems == [] and report.frames == 24
+    assert [row.found["tracklets"] for row in report.counts] == [4, 8] == [len(part) for part in splits.values()]
+    assert [row.found["frames"] for row in report.counts] == ([0, 0] if fast else [20, 40])
+
+
+def test_every_problem_of_opengaits_layout_is_listed(tmp_path):
+    data = make_opengait(tmp_path)
+    partition = {"TRAIN_SET": ["001", "009"], "TEST_SET": ["002", "001", "002"], "PROBE_SET": ["002-nm-01-000", "x"]}
+    (tmp_path / "set.json").write_text(json.dumps(partition))
+    one, two = data / "001/nm-01", data / "002"
+    (one / "000/sils.pkl").write_bytes(b"")
+    (one / "090/sils.pkl").write_bytes((one / "090/sils.pkl").read_bytes()[:-9])
+    (two / "bg-01/000/sils.pkl").write_bytes(pickle.dumps(np.zeros((4, 6, 4), np.uint8)))
+    (two / "bg-01/090/sils.pkl").write_bytes(pickle.dumps(np.zeros((0, 6, 4), np.uint8)))
+    (two / "nm-01/000/sils.pkl").write_bytes(pickle.dumps(Counter()))
+    for path in (two / "nm-01/090").iterdir():
+        path.unlink()
+    (data / "001/bg-01/000/ratios.pkl").unlink()
+    (data / "001/bg-01/090/sils.pkl").unlink()
+    (data / "001/bg-01/090/sils.pkl").mkdir()
+    for fast in (False, True):
+        places = found(check("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
+        assert places[layout.BOTH] == ["id 001"] and places[layout.NO_FOLDER] == ["train id 009"]
+        assert places[layout.PARTITION] == ["set.json"] and places[layout.UNKNOWN] == ["x"]
+        assert places[layout.NO_FILES] == ["002/nm-01/090"]
+        assert places[layout.OTHER_NUMBER] == ["001-bg-01-000"] * 2  # 001 is in both lists
+        assert places[pickles.EMPTY] == ["001/nm-01/000/sils.pkl"]
+        assert places[pickles.FOLDER] == ["001/bg-01/090/sils.pkl"]
+        if fast:
+            assert places[pickles.TRUNCATED] == ["001/nm-01/090/sils.pkl"]
+        else:
+            assert places[pickles.UNREADABLE] == ["001/nm-01/090/sils.pkl", "002/nm-01/000/sils.pkl"]
+            assert places[pickles.NONE] == ["002/bg-01/090/sils.pkl"]
+            assert places[layout.UNEQUAL] == ["002-bg-01-000"]
+
+
+def test_odd_shapes_and_people_of_one_modality(tmp_path):
+    data = make_opengait(tmp_path)
+    for label in ("001", "002", "003"):
+        for old, new in (("nm-01", "visible"), ("bg-01", "infrared")):
+            (data / label / old).rename(data / label / new)
+    for number in range(30):
+        folder = data / "001/visible" / f"c{number}-t1"
+        shutil.copytree(data / "001/visible/000", folder)
+    (folder / "sils.pkl").write_bytes(pickle.dumps(np.zeros((5, 6, 3), np.uint8)))
+    shutil.rmtree(data / "003/infrared")
+    report, _ = check("opengait", data, workers=1, partition=tmp_path / "set.json")
+    assert found(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], layout.ALONE: ["id 003"]}
+    assert [(row.split, row.modality) for row in report.counts] == [
+        ("train", "infrared"),
+        ("train", "visible"),
+        ("test", "infrared"),
+        ("test", "visible"),
+    ]
+
+
+def test_odd_sizes_need_a_common_one():
+    mixed = [Look(100 + 10 * number, 50) for number in range(40)]
+    assert list(odd_sizes(mixed)) == []
+    assert list(odd_sizes([*mixed, Look(30, 60), Look(40, 6), Look()])) == [(40, "30 x 60"), (41, "40 x 6")]
+    assert [place for place, _ in odd_sizes([Look(9, 9)] * 19 + [Look(9, 8)])] == [19]
+    assert list(odd_sizes([Look()])) == []
+
+
+def test_processes_give_the_same_in_the_same_order(hitsz_tree, monkeypatch):
+    monkeypatch.setattr(pool, "CHUNK", 10)
+    paths = [str(path) for path in sorted(hitsz_tree.rglob("*"))][:300]
+    looks = check_all(paths, FrameCheck(fast=True))
+    assert len(looks) == 300 and {look.kind for look in looks} == {"", frames.FOLDER}
+    assert check_all(paths, FrameCheck(fast=True), workers=2) == looks
+
+
+def test_the_command_line(own_hitsz, tmp_path, capsys):
+    report, preview = tmp_path / "out/report.json", tmp_path / "preview.png"
+    arguments = ["hitsz", str(own_hitsz), "--workers", "1", "--report", str(report), "--preview", str(preview)]
+    assert command.main(arguments) == 0
+    assert "No problems found." in capsys.readouterr().out
+    broken = sorted((own_hitsz / "Train").rglob("*.jpg"))[::40][:12]
+    for path in broken:
+        replace(path, b"")
+    assert command.main([*arguments, "--show", "3"]) == 1
+    out = capsys.readouterr().out
+    told = json.loads(report.read_text())
+    assert f"empty frame file: {len(broken)}" in out and f"... and {len(broken) - 3} more" in out
+    assert out.count(".jpg") == 3 and told["problem_counts"] == {"empty frame file": len(broken)}
+    assert len(told["problems"]) == len(broken)
+    with Image.open(preview) as sheet:
+        assert sheet.height > 16 * 128 and sheet.width > 500
+    assert command.main(["hitsz", str(tmp_path / "none")]) == 2
+    assert command.main(["opengait", str(tmp_path)]) == 2
+    assert command.main(["hitsz", str(own_hitsz), "--workers", "1", "--report", str(preview / "x.json")]) == 2
+    assert [line[:7] for line in capsys.readouterr().err.split("\n")[:-1]] == ["error: "] * 3
+
+
+def test_a_preview_of_pickles(tmp_path, capsys):
+    data = make_opengait(tmp_path)
+    (data / "001/nm-01/000/sils.pkl").write_bytes(b"")
+    target = tmp_path / "preview.png"
+    arguments = ["opengait", str(data), "--partition", str(tmp_path / "set.json"), "--workers", "1"]
+    assert command.main([*arguments, "--preview", str(target)]) == 1
+    assert target.is_file() and "1 problem." in capsys.readouterr().out
+
+
+def test_the_script_starts_without_torch(hitsz_tree):
+    """Every checking process imports what the script does."""
+    code = "import sys; import scripts.check_data; print('torch' in sys.modules)"
+    root = Path(command.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "False"
+
+
+def test_point_clouds_are_frames_of_several_shapes(tmp_path):
+    clouds = tmp_path / "clouds.pkl"
+    clouds.write_bytes(pickle.dumps([np.zeros((3, 3)), np.zeros((5, 3))]))
+    assert pickles.content_of(clouds) == pickles.PickleLook(2, ((3, 3), (5, 3)))

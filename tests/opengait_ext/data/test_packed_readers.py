@@ -1,0 +1,145 @@
+"""The data readers on a pack: the tracklets, batches and labels that they read from the files."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from opengait import registry
+from opengait.data.loader import build_loader
+from opengait.data.packs.read import Pack
+from opengait.data.packs.write import write_pack
+from opengait.errors import ConfigError, DataError
+from opengait_ext.data import HITSZVCM
+from opengait_ext.data.augment import CrossModalAugmentation
+from opengait_ext.data.bupt_campus.reader import BUPTCampus
+from opengait_ext.data.readers import BUPTCampusDataSet, HITSZVCMDataSet
+from opengait_ext.data.sampler import CrossModalSampler
+from scripts import pack as command
+from tests.golden.vvi import mini_bupt, mini_hitsz
+
+SPLITS = ("train", "query", "gallery")
+SAMPLER = {
+    "type": "CrossModalSampler",
+    "batch_size": [3, 2],
+    "sample_type": "fixed_segment_random",
+    "frames_num_fixed": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """Folder and pack of each data set."""
+    made = {}
+    for name, generator, flags in (
+        ("hitsz", mini_hitsz, {}),
+        ("flat", mini_hitsz, {"flat": True}),
+        ("bupt", mini_bupt, {}),
+    ):
+        folder = tmp_path_factory.mktemp(name)
+        root = generator.write(folder / "tree", **flags)
+        write_pack(root, folder / "pack", shard_bytes=100_000)
+        made[name] = root, folder / "pack"
+    return made
+
+
+READERS = {"hitsz": HITSZVCM, "flat": HITSZVCM, "bupt": BUPTCampus}
+DATA_SETS = {"hitsz": HITSZVCMDataSet, "bupt": BUPTCampusDataSet}
+
+
+def described(data, root):
+    return [
+        (t.person, t.label, t.modality, t.view, [Path(frame).relative_to(root).as_posix() for frame in t.frames])
+        for split in SPLITS
+        for t in getattr(data, split)
+    ]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_same_tracklets(trees, name):
+    root, pack = trees[name]
+    from_files, from_pack = READERS[name](root), READERS[name](pack)
+    assert from_files.pack is None and isinstance(from_pack.pack, Pack)
+    assert described(from_pack, pack) == described(from_files, root)
+    assert from_pack.summary().split("\n")[1:] == from_files.summary().split("\n")[1:]
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_same_frames(trees, name):
+    root, pack = trees[name]
+    cfg = {"frame_size": [16, 8]}
+    for training in (True, False):
+        of_files, of_pack = (DATA_SETS[name](cfg | {"dataset_root": str(place)}, training) for place in (root, pack))
+        assert of_pack.label_list == of_files.label_list and of_pack.views_list == of_files.views_list
+        for index in range(0, len(of_files), 5):
+            one, other = of_files[index][0][0], of_pack[index][0][0]
+            assert np.array_equal(one[range(len(one))], other[range(len(other))])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_same_batches(trees, workers, monkeypatch):
+    monkeypatch.setitem(registry.samplers._added, "CrossModalSampler", CrossModalSampler)
+    found = []
+    for root in trees["hitsz"]:
+        data = HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [16, 8]}, True)
+        loader = build_loader(data, SAMPLER, [CrossModalAugmentation()], training=True, seed=3, num_workers=workers)
+        found.append(list(itertools.islice(loader, 2)))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one[0][0], other[0][0]) and one[1:4] == other[1:4]
+
+
+def test_a_pack_without_frames_of_a_split_is_told(trees, tmp_path):
+    for name, folder, sentence in (
+        ("hitsz", "Test", "The first test tracklet of .* has no folder"),
+        ("bupt", "DATA", "BUPTCampus was not found at .* the folder has no DATA/ in it"),
+    ):
+        root = Path(shutil.copytree(trees[name][0], tmp_path / name))
+        shutil.rmtree(root / folder)
+        if name == "bupt":
+            (root / "one.jpg").write_bytes(b"")
+        write_pack(root, tmp_path / f"{name}-pack")
+        with pytest.raises(DataError, match=sentence):
+            READERS[name](tmp_path / f"{name}-pack")
+
+
+def test_a_damaged_pack_is_told(trees, tmp_path):
+    pack = Path(shutil.copytree(trees["hitsz"][1], tmp_path / "pack"))
+    shard = next(pack.glob("frames-*.bin"))
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(DataError, match="has 100 bytes where the pack's header says"):
+        HITSZVCM(pack)
+
+
+def test_reduced_decoding_is_a_key(trees):
+    root = trees["hitsz"][0]
+    plain, reduced = (
+        HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [8, 4]} | extra, True)[0][0][0]
+        for extra in ({}, {"reduced_decode": True})
+    )
+    assert (plain.reduced, reduced.reduced) == (False, True) and reduced[[0]].shape == (1, 3, 8, 4)
+    for data_set, place in ((HITSZVCMDataSet, "hitsz"), (BUPTCampusDataSet, "bupt")):
+        assert "reduced_decode" in data_set.config_keys
+        with pytest.raises(ConfigError, match="data_cfg.reduced_decode is 'yes'; wanted is true or false"):
+            data_set({"dataset_root": str(trees[place][0]), "reduced_decode": "yes"}, True)
+
+
+def test_the_command_line(trees, tmp_path, capsys):
+    root, out = trees["bupt"][0], tmp_path / "pack"
+    assert command.main([str(root), "--out", str(out), "--verify", "--shard-size", "1"]) == 0
+    images = len(list(root.rglob("*.jpg")))
+    assert f"all {images:,} images and the lists have their checksums" in capsys.readouterr().out
+    assert command.main([str(out), "--verify"]) == 0
+    shard = out / "frames-00000.bin"
+    data = bytearray(shard.read_bytes())
+    data[200] ^= 255
+    shard.write_bytes(data)
+    assert command.main([str(out), "--verify"]) == 1
+    assert "is damaged." in capsys.readouterr().out
+    assert command.main([str(tmp_path / "none"), "--out", str(tmp_path / "p")]) == 2
+    assert capsys.readouterr().err.startswith("error: There is no folder")
+    with pytest.raises(SystemExit) as caught:
+        command.main([str(root)])
+    assert caught.value.code == 2

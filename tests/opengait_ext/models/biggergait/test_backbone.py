@@ -1,0 +1,254 @@
+"""BiggerGait's vision model: Hugging Face's names and numbers, DINOv2's own files, and what is said about bad ones."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.models.biggergait.backbone import (
+    Dinov2Backbone,
+    Dinov2Config,
+    backbone_config,
+    check_grid,
+    load_backbone,
+    to_hugging_face,
+)
+from tests.golden import seeded
+from tests.golden.compare import FOLDER, assert_golden, normals
+
+TINY = Dinov2Config(hidden_size=12, num_hidden_layers=3, num_attention_heads=2, patch_size=4, image_size=20)
+SETTINGS = vars(TINY) | {"model_type": "dinov2", "hidden_act": "gelu", "qkv_bias": True, "use_swiglu_ffn": False}
+
+
+def hugging_face_shapes(config: Dinov2Config) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of `Dinov2Model.state_dict()`, written out by hand."""
+    c, hidden = config.hidden_size, int(config.hidden_size * config.mlp_ratio)
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.cls_token": (1, 1, c),
+        "embeddings.mask_token": (1, c),
+        "embeddings.position_embeddings": (1, 1 + (config.image_size // config.patch_size) ** 2, c),
+        "embeddings.patch_embeddings.projection.weight": (c, 3, config.patch_size, config.patch_size),
+        "embeddings.patch_embeddings.projection.bias": (c,),
+    }
+    for number in range(config.num_hidden_layers):
+        layer = f"encoder.layer.{number}."
+        linears = [
+            ("attention.attention.query", c, c),
+            ("attention.attention.key", c, c),
+            ("attention.attention.value", c, c),
+            ("attention.output.dense", c, c),
+            ("mlp.fc1", hidden, c),
+            ("mlp.fc2", c, hidden),
+        ]
+        for norm in ("norm1", "norm2"):
+            shapes |= {f"{layer}{norm}.weight": (c,), f"{layer}{norm}.bias": (c,)}
+        for name, out, into in linears:
+            shapes |= {f"{layer}{name}.weight": (out, into), f"{layer}{name}.bias": (out,)}
+        shapes |= {f"{layer}layer_scale1.lambda1": (c,), f"{layer}layer_scale2.lambda1": (c,)}
+    return shapes | {"layernorm.weight": (c,), "layernorm.bias": (c,)}
+
+
+def weights(config: Dinov2Config = TINY) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.from_numpy(0.3 * seeded.normal(f"bigger:{name}", shape)).float()
+        for name, shape in hugging_face_shapes(config).items()
+    }
+
+
+def reference(state: dict[str, torch.Tensor], frames: torch.Tensor, config: Dinov2Config) -> list[torch.Tensor]:
+    """Hugging Face's forward, layer by layer; the position table is resampled to the grid's size."""
+
+    def linear(x: torch.Tensor, name: str) -> torch.Tensor:
+        return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        scale = (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        return centred / scale * state[f"{name}.weight"] + state[f"{name}.bias"]
+
+    size = config.patch_size
+    projection = "embeddings.patch_embeddings.projection"
+    patches = frames.unfold(2, size, size).unfold(3, size, size)  # f, 3, h, w, size, size
+    rows, columns = patches.shape[2:4]
+    x = torch.einsum("fchwij,ocij->fhwo", patches, state[f"{projection}.weight"]) + state[f"{projection}.bias"]
+    x = torch.cat([state["embeddings.cls_token"].expand(len(frames), 1, -1), x.flatten(1, 2)], dim=1)
+    table = state["embeddings.position_embeddings"]
+    side = config.image_size // size
+    if (rows, columns) != (side, side):
+        own = table[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        own = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False)
+        table = torch.cat([table[:, :1], own.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+    x = x + table
+    outputs = []
+    for number in range(config.num_hidden_layers):
+        layer = f"encoder.layer.{number}"
+        y = norm(x, f"{layer}.norm1")
+        q, k, v = (
+            linear(y, f"{layer}.attention.attention.{part}").unflatten(-1, (config.num_attention_heads, -1))
+            for part in ("query", "key", "value")
+        )
+        attention = (torch.einsum("fqhc,fkhc->fhqk", q, k) / q.shape[-1] ** 0.5).softmax(-1)
+        y = linear(torch.einsum("fhqk,fkhc->fqhc", attention, v).flatten(2), f"{layer}.attention.output.dense")
+        x = x + state[f"{layer}.layer_scale1.lambda1"] * y
+        y = linear(F.gelu(linear(norm(x, f"{layer}.norm2"), f"{layer}.mlp.fc1")), f"{layer}.mlp.fc2")
+        x = x + state[f"{layer}.layer_scale2.lambda1"] * y
+        outputs.append(x)
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A Hugging Face folder."""
+    path = tmp_path_factory.mktemp("lvm") / "dinov2-tiny"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(SETTINGS))
+    save_file(weights(), path / "model.safetensors")
+    return path
+
+
+def loaded(path: Path, position_offset: float = 0.1) -> Dinov2Backbone:
+    backbone = Dinov2Backbone(backbone_config(path), position_offset)
+    load_backbone(backbone, path)
+    return backbone
+
+
+def test_the_state_has_hugging_faces_names_and_shapes(folder):
+    state = loaded(folder).state_dict()
+    expected = hugging_face_shapes(TINY)
+    assert {name: tuple(value.shape) for name, value in state.items()} == expected
+    order = [re.sub(r"encoder\.layer\.0\.|\.(weight|bias)$", "", name) for name in state if "layer.0." in name]
+    assert list(dict.fromkeys(order)) == [
+        "norm1",
+        "attention.attention.query",
+        "attention.attention.key",
+        "attention.attention.value",
+        "attention.output.dense",
+        "layer_scale1.lambda1",
+        "norm2",
+        "mlp.fc1",
+        "mlp.fc2",
+        "layer_scale2.lambda1",
+    ]
+    for name, value in weights().items():
+        assert torch.equal(state[name], value), name
+
+
+@pytest.mark.parametrize("size", [(20, 20), (24, 12), (8, 4)])
+def test_every_block_equals_hugging_faces(folder, size):
+    frames = normals("bigger:frames", 2, 3, *size)
+    outputs = loaded(folder, position_offset=0)(frames)
+    expected = reference(weights(), frames, TINY)
+    assert len(outputs) == 3
+    for found, wanted in zip(outputs, expected, strict=True):
+        assert found.shape == (2, 1 + size[0] * size[1] // 16, 12)
+        assert_golden(found, wanted, 1e-5)
+
+
+def test_the_offset_changes_resampled_positions_only(folder):
+    frames = normals("bigger:frames", 1, 3, 24, 12)
+    with_offset, without = loaded(folder)(frames)[-1], loaded(folder, 0)(frames)[-1]
+    assert not torch.allclose(with_offset, without, atol=1e-3)
+    square = normals("bigger:square", 1, 3, 20, 20)
+    assert torch.equal(loaded(folder)(square)[-1], loaded(folder, 0)(square)[-1])
+
+
+def test_dinov2s_own_weights_give_its_own_tokens(tmp_path):
+    """DINOv2's release with its 0.1, against numbers of the original network."""
+    shapes = json.loads((FOLDER / "opengait/dinov2_vits14.json").read_text())["state"]
+    values = {name: seeded.state_value(name, shape).astype(np.float32) for name, shape in shapes.items()}
+    state = {name: torch.from_numpy(value) for name, value in values.items()}
+    path = tmp_path / "dinov2_vits14_pretrain.pth"
+    torch.save(state, path)
+    assert backbone_config(path) == Dinov2Config() == backbone_config(None)
+    backbone = loaded(path)
+    blocks = backbone(normals("input:dinov2_vits14:252x126", 1, 3, 252, 126))
+    golden = np.load(FOLDER / "opengait/dinov2_vits14.npz")
+    assert_golden(backbone.norm(blocks[-1])[:, 1::37, ::3], golden["252x126__last"])
+    mid4 = torch.cat([blocks[number][:, 1:] for number in (2, 5, 8, 11)], dim=-1)
+    assert_golden(F.layer_norm(mid4, mid4.shape[-1:], eps=1e-6)[:, ::37, ::12], golden["252x126__mid4"])
+
+
+def test_all_sources_of_the_same_weights_agree(folder, tmp_path):
+    first = loaded(folder)
+    frames = normals("bigger:frames", 1, 3, 24, 12)
+    other = tmp_path / "bin"
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps(SETTINGS))
+    torch.save(weights(), other / "pytorch_model.bin")
+    assert torch.equal(loaded(other)(frames)[-1], first(frames)[-1])
+    # As the part of a checkpoint, and under DINOv2's own names.
+    whole = torch.nn.ModuleDict({"Backbone": Dinov2Backbone(TINY)})
+    whole.load_state_dict({f"Backbone.{name}": value for name, value in weights().items()})
+    assert torch.equal(whole["Backbone"](frames)[-1], first(frames)[-1])
+    own = dict(first.named_parameters())
+    assert {"blocks.2.attn.qkv.bias", "norm.weight", "mask_token"} <= own.keys()
+    again = Dinov2Backbone(TINY)
+    again.load_state_dict(own)
+    assert torch.equal(again(frames)[-1], first(frames)[-1])
+    assert to_hugging_face(own, 3).keys() == weights().keys()
+
+
+def test_entries_may_be_filled_in_place(folder):
+    backbone = loaded(folder)
+    with torch.no_grad():
+        backbone.state_dict()["encoder.layer.1.attention.attention.key.weight"].fill_(7)
+    assert (backbone.blocks[1].attn.qkv.weight[12:24] == 7).all()
+    assert (backbone.blocks[1].attn.qkv.weight[:12] != 7).all()
+
+
+def test_a_partial_state_loads_what_it_has(folder):
+    backbone = loaded(folder)
+    state = backbone.state_dict()
+    del state["encoder.layer.0.attention.attention.key.weight"]
+    found = backbone.load_state_dict(state, strict=False)
+    assert found.missing_keys == ["blocks.0.attn.qkv.weight"]
+
+
+def test_it_is_frozen(folder):
+    backbone = loaded(folder).train()
+    assert not backbone.training and not any(parameter.requires_grad for parameter in backbone.parameters())
+    frames = normals("bigger:frames", 1, 3, 24, 12).requires_grad_()
+    assert not any(tokens.requires_grad for tokens in backbone(frames))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model_type": "vit"}, "its model_type must be dinov2"),
+        ({"use_swiglu_ffn": True}, "use_swiglu_ffn True; .* is built for False"),
+        ({"hidden_size": "wide"}, "hidden_size 'wide'; wanted is a positive number"),
+        ({"hidden_size": 16}, r"embeddings.cls_token has shape \(1, 1, 12\) where \(1, 1, 16\) is expected"),
+        ({"num_hidden_layers": 4}, "encoder.layer.3.norm1.weight is missing"),
+    ],
+)
+def test_folders_that_do_not_fit_are_named(folder, tmp_path, settings, message):
+    (tmp_path / "config.json").write_text(json.dumps(SETTINGS | settings))
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match=message):
+        loaded(tmp_path)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"there is no folder nowhere; put a Hugging Face folder"):
+        backbone_config("nowhere")
+    with pytest.raises(CheckpointError, match=r"there is no file .*dinov2_vits14_pretrain.pth; .*download it from"):
+        backbone_config(tmp_path / "dinov2_vits14_pretrain.pth")
+    with pytest.raises(CheckpointError, match=r"config.json, which cannot be read: No such file"):
+        backbone_config(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        backbone_config(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(SETTINGS))
+    with pytest.raises(CheckpointError, match="holds neither model.safetensors nor pytorch_model.bin"):
+        loaded(tmp_path)
+    torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"other.pth is no file of a DINOv2 transformer .*cls_token"):
+        backbone_config(tmp_path / "other.pth")
+    with pytest.raises(ConfigError, match="frames of 30x15 pixels; both must be whole patches of 4"):
+        check_grid(TINY, (30, 15))

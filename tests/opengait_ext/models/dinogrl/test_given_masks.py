@@ -1,0 +1,225 @@
+"""Masks of another network: read beside the frames, moved with them, and in the place of SASG."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from opengait.data.loader import build_loader
+from opengait.errors import ConfigError, DataError
+from opengait_ext.data.augment import CrossModalAugmentation, Normalise
+from opengait_ext.data.channels import IMAGENET_MEAN, IMAGENET_STD
+from opengait_ext.data.masks import MaskFolder, MaskTransform, TrackletInfo, open_masks
+from opengait_ext.data.readers import CrossModalDataSet, HITSZVCMDataSet
+from opengait_ext.data.tracklet import Modality, Tracklet
+from tests.opengait_ext.runs.stand_in_runs import draw_people
+
+HEIGHT, WIDTH, FRAMES = 24, 16, 9
+TRAIN = {"type": "TripletSampler", "batch_size": [2, 2], "sample_type": "fixed_unordered", "frames_num_fixed": 5}
+TEST = {"type": "InferenceSampler", "batch_size": 4, "sample_type": "fixed_uniform", "frames_num_fixed": 4}
+
+
+def save(path: Path, values: np.ndarray, mode: str = "L") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(values)
+    if mode == "P":
+        picture.putpalette([number % 256 for number in range(7, 7 + 768)])
+        assert picture.mode == "P"
+    (picture.convert("1") if mode == "1" else picture).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> tuple[Path, list[Tracklet]]:
+    """Frames that are their own masks: grey noise of 0 and 255, a pattern of its own in every frame."""
+    root = tmp_path_factory.mktemp("world")
+    noise = np.random.default_rng(0)
+    tracklets = []
+    for person, modality in itertools.product((1, 2), Modality):
+        places = [Path(f"{person:04d}/{modality}/{number}") for number in range(FRAMES)]
+        for place in places:
+            pattern = noise.integers(0, 2, (HEIGHT, WIDTH), dtype=np.uint8) * 255
+            save(root / "frames" / place.with_suffix(".bmp"), pattern)
+            save(root / "masks" / place.with_suffix(".png"), pattern)
+        frames = tuple((root / "frames" / place).with_suffix(".bmp") for place in places)
+        tracklets.append(Tracklet(person, None, modality, 1, frames, len(tracklets)))
+    return root, tracklets
+
+
+def dataset_of(world) -> CrossModalDataSet:
+    root, tracklets = world
+    dataset = CrossModalDataSet(tracklets, [f"{t.person:04d}" for t in tracklets], (HEIGHT, WIDTH))
+    dataset.masks = open_masks({"dataset_root": str(root / "frames"), "mask_root": str(root / "masks")}, tracklets)
+    return dataset
+
+
+def batches(world, count: int = 1, workers: int = 0, **settings) -> list:
+    loader = build_loader(
+        dataset_of(world),
+        TRAIN,
+        [CrossModalAugmentation(**settings), MaskTransform()],
+        training=True,
+        seed=1,
+        num_workers=workers,
+    )
+    return list(itertools.islice(loader, count))
+
+
+def as_masks(frames: torch.Tensor) -> torch.Tensor:
+    """Normalised frames of 0 and 255 as 0 and 1: `[..., 3, h, w]` to `[..., 1, h, w]`."""
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+    return (frames * std + mean)[..., :1, :, :]
+
+
+class TestTogether:
+    @pytest.mark.parametrize("per_frame", [False, True])
+    def test_masks_move_with_their_frames(self, world, per_frame):
+        still = 0
+        for (frames, masks), *_ in batches(world, 6, pad=5, erasing=0.0, adaptive_grey=None, per_frame=per_frame):
+            assert masks.shape == (4, 5, 1, HEIGHT, WIDTH) and masks.dtype == torch.float32
+            torch.testing.assert_close(as_masks(frames), masks, atol=1e-5, rtol=0)
+            still += sum(bool((mask[:, :, 0] > 0).any() and (mask[:, :, -1] > 0).any()) for mask in masks)
+        assert still < 24  # a crop that moves brings zeros in
+
+    def test_only_the_frames_lose_a_rectangle(self, world):
+        settings = {"pad": 3, "adaptive_grey": None}
+        ((erased, masks), *_), ((_, same), *_) = (
+            batches(world, **settings, erasing=erasing)[0] for erasing in (1.0, 0.0)
+        )
+        assert torch.equal(masks, same)
+        assert set(masks.unique().tolist()) == {0.0, 1.0}
+        wrong = (as_masks(erased) - masks).abs().amax(dim=(1, 2)) > 0.1
+        assert wrong.flatten(1).any(dim=1).all() and not wrong.flatten(1).all(dim=1).any()
+
+    def test_workers_change_nothing(self, world):
+        for one, two in zip(batches(world, 2), batches(world, 2, workers=2), strict=True):
+            assert torch.equal(one[0][0], two[0][0]) and torch.equal(one[0][1], two[0][1])
+
+    def test_nothing_moves_in_test(self, world):
+        transforms = [Normalise(), MaskTransform()]
+        (frames, masks), *_ = next(iter(build_loader(dataset_of(world), TEST, transforms, training=False, seed=0)))
+        torch.testing.assert_close(as_masks(frames), masks, atol=1e-5, rtol=0)
+        root, tracklets = world
+        for place, number in enumerate([0, 2, 4, 6]):
+            expected = np.asarray(Image.open(root / "masks/0001/visible" / f"{number}.png")) / 255
+            np.testing.assert_array_equal(masks[0, place, 0], expected)
+
+    def test_only_the_drawn_frames_are_decoded(self, world, monkeypatch):
+        opened = []
+        read = MaskFolder.read
+        monkeypatch.setattr(MaskFolder, "read", lambda self, path, size: opened.append(path) or read(self, path, size))
+        sources, info = dataset_of(world)[0]
+        assert len(sources) == 2 and len(sources[1]) == FRAMES and isinstance(info, TrackletInfo)
+        picked = sources[1][[7, 2, 7]]
+        assert [path.name for path in sorted(opened)] == ["2.png", "7.png"]
+        assert np.array_equal(picked[0], picked[2]) and not np.array_equal(picked[0], picked[1])
+        assert sources[1][[]].shape == (0, 1, HEIGHT, WIDTH)
+
+    def test_without_the_key_there_is_one_feature(self, world):
+        _, tracklets = world
+        sources, info = CrossModalDataSet(tracklets, ["a"] * len(tracklets), (HEIGHT, WIDTH))[0]
+        assert len(sources) == 1 and type(info) is list
+
+
+class TestFiles:
+    SIZE = (4, 6)
+
+    def read(self, tmp_path, values, mode="L", size=SIZE, **settings):
+        path = save(tmp_path / "masks/1.png", np.asarray(values, np.uint8), mode)
+        return MaskFolder(tmp_path / "masks", tmp_path / "frames", **settings).read(path, size)
+
+    @pytest.fixture
+    def parsing(self):
+        return np.arange(24, dtype=np.uint8).reshape(self.SIZE) % 20
+
+    @pytest.mark.parametrize("mode", ["L", "P"])
+    def test_classes(self, tmp_path, parsing, mode):
+        assert np.array_equal(self.read(tmp_path, parsing, mode)[0], np.where(parsing > 0, 255, 0))
+        chosen = self.read(tmp_path, parsing, mode, classes=[2, 13])
+        assert chosen.shape == (1, *self.SIZE) and chosen.dtype == np.uint8
+        assert np.array_equal(chosen[0] > 0, np.isin(parsing, [2, 13])) and set(np.unique(chosen)) == {0, 255}
+        groups = self.read(tmp_path, parsing, mode, classes=[[2, 13], [5], [0]])
+        for place, group in enumerate(([2, 13], [5], [0])):
+            assert np.array_equal(groups[place] == 255, np.isin(parsing, group))
+
+    def test_one_bit_and_zero_to_255(self, tmp_path):
+        for mode in ("L", "1"):
+            assert self.read(tmp_path, [[0, 255], [255, 0]], mode, (2, 2))[0].tolist() == [[0, 255], [255, 0]]
+            assert self.read(tmp_path, [[0, 255]], mode, (1, 2), soft=True)[0].tolist() == [[0, 255]]
+
+    def test_classes_are_resized_by_the_nearest_pixel(self, tmp_path):
+        parsing = np.array([[1, 19], [5, 0]])
+        large = self.read(tmp_path, parsing, size=(4, 6), classes=[[1], [19], [5], [10]])
+        expected = parsing.repeat(2, axis=0).repeat(3, axis=1)
+        for place, number in enumerate((1, 19, 5)):
+            assert np.array_equal(large[place] == 255, expected == number)
+        assert not large[3].any()  # nothing lies between two classes
+
+    def test_soft_masks_keep_their_values(self, tmp_path):
+        assert self.read(tmp_path, [[0, 40, 200, 255]], size=(1, 4), soft=True)[0].tolist() == [[0, 40, 200, 255]]
+        assert self.read(tmp_path, [[0, 255]], size=(1, 1), soft=True)[0, 0, 0] in (127, 128)
+
+    def test_colours_are_no_classes(self, tmp_path, parsing):
+        with pytest.raises(DataError, match=r"1\.png is a picture of mode RGB; wanted is a grey or palette PNG"):
+            self.read(tmp_path, np.stack([parsing] * 3, axis=-1))
+        with pytest.raises(DataError, match="mode P; wanted is a grey PNG whose bytes are probabilities"):
+            self.read(tmp_path, parsing, "P", soft=True)
+
+    def test_damaged_and_missing_files_are_named(self, tmp_path):
+        folder = MaskFolder(tmp_path, tmp_path)
+        with pytest.raises(DataError, match=r"Cannot read the mask .*1\.png"):
+            folder.read(tmp_path / "1.png", self.SIZE)
+        (tmp_path / "1.png").write_bytes(b"\x89PNG")
+        with pytest.raises(DataError, match=r"Cannot read the mask .*1\.png"):
+            folder.read(tmp_path / "1.png", self.SIZE)
+
+    @pytest.mark.parametrize("classes", [[], [256], [-1], [True], "1", 3, [[]], [[1], 2], [1.0]])
+    def test_unusable_classes(self, tmp_path, classes):
+        with pytest.raises(ConfigError, match=r"mask_classes is .*; wanted are class numbers from 0 to 255"):
+            MaskFolder(tmp_path, tmp_path, classes)
+
+
+class TestKeys:
+    def test_every_missing_mask_is_counted_and_the_first_named(self, world, tmp_path):
+        root, tracklets = world
+        for path in sorted((root / "masks").rglob("*.png")):
+            if path.parent.name == "visible" and path.stem not in ("3", "4"):
+                save(tmp_path / path.relative_to(root / "masks"), np.asarray(Image.open(path)))
+        cfg = {"dataset_root": str(root / "frames"), "mask_root": str(tmp_path)}
+        with pytest.raises(DataError, match=r"^22 of 36 frames have no mask .*first of them \S+0001/visible/3\.png"):
+            open_masks(cfg, tracklets)
+        assert open_masks(cfg, []).maps == 1
+
+    @pytest.mark.parametrize(
+        ("keys", "error", "message"),
+        [
+            ({"mask_classes": [1]}, ConfigError, "mask_classes is set without data_cfg.mask_root"),
+            ({"mask_soft": True}, ConfigError, "mask_soft is set without data_cfg.mask_root"),
+            ({"mask_root": "/nowhere/at/all"}, DataError, "no folder of masks /nowhere/at/all; .*MASKS.md"),
+            ({"mask_root": ".", "mask_soft": "yes"}, ConfigError, "mask_soft is 'yes'"),
+            (
+                {"mask_root": ".", "mask_soft": True, "mask_classes": [1]},
+                ConfigError,
+                "leave out data_cfg.mask_classes",
+            ),
+        ],
+    )
+    def test_unusable_keys(self, keys, error, message):
+        with pytest.raises(error, match=message):
+            open_masks({"dataset_root": "."} | keys, [])
+
+    def test_the_reader_knows_them(self, tmp_path):
+        data = draw_people(tmp_path / "data", train=1, test=1)
+        cfg = {"dataset_root": str(data), "frame_size": [64, 32], "mask_root": str(data / "silhouettes")}
+        for training in (True, False):
+            dataset = HITSZVCMDataSet(cfg, training)
+            (frames, masks), (_, kind, _, paths) = dataset[0]
+            assert frames[[3]].shape == (1, 3, 64, 32) and masks[[3]].shape == (1, 1, 64, 32)
+            true = np.asarray(Image.open(data / "silhouettes" / paths[3].relative_to(data).with_suffix(".png")))
+            assert kind == "visible" and np.array_equal(masks[[3]][0, 0] == 255, true)
+        (data / "silhouettes/Test/0501/ir/D1/6.png").unlink()
+        with pytest.raises(DataError, match=r"^1 of \d+ frames have no mask .*Test/0501/ir/D1/6\.png"):
+            HITSZVCMDataSet(cfg, False)

@@ -1,0 +1,152 @@
+"""GivenMasks in the place of SASG, alone and inside DinoGRL."""
+
+import numpy as np
+import pytest
+import torch
+
+from opengait.errors import ConfigError, DataError
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.dinogrl.given_masks import GivenMasks
+from opengait_ext.models.dinogrl.model import loss_terms
+from opengait_ext.models.shared.vision_model import FrozenVisionModel
+from opengait_ext.runs.silhouettes import load_network, silhouettes_of
+
+MODEL = {
+    "dimension": 8,
+    "granularities": [2, 4],
+    "num_classes": 3,
+    "appearance": {"backbone": "resnet10", "width": 8},
+    "silhouette": {"type": "masks", "size": [16, 8], "channels": 8},
+    "gait": {"backbone": "resnet10", "width": 8},
+}
+SASG = {
+    "vision_model": {
+        "name": "vit_tiny_patch16_224",
+        "layers": [0],
+        "image_size": [64, 32],
+        "arguments": {"patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 1},
+    },
+    "silhouette": {"type": "sasg", "size": [16, 8], "channels": 8, "priors": 4},
+}
+MODALITY = torch.tensor([0, 1])
+
+
+def given(count: int = 2, frames: int = 3, maps: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    masks = (torch.rand(count, frames, maps, 64, 32, generator=generator) < 0.4).float()
+    masks[..., :16, :] = 0  # nobody up there
+    return torch.randn(count, frames, 3, 64, 32, generator=generator), masks
+
+
+@pytest.fixture
+def net() -> DinoGRLNet:
+    torch.manual_seed(0)
+    return DinoGRLNet.from_config(MODEL)
+
+
+class TestGivenMasks:
+    def test_the_mask_is_the_share_of_each_pixels_area(self):
+        masks = given()[1].flatten(0, 1)
+        found = GivenMasks(size=(16, 8), channels=8).eval()(masks)
+        blocks = masks.numpy().reshape(6, 16, 4, 8, 4).mean(axis=(2, 4))
+        np.testing.assert_allclose(found.mask[:, 0].numpy(), blocks, atol=1e-6)
+        assert found.enriched.shape == (6, 8, 16, 8)
+        assert found.decoded is found.target is found.gait_prior is found.appearance_prior is None
+
+    def test_the_enriched_silhouette_is_the_mask_times_the_stem(self):
+        torch.manual_seed(0)
+        part = GivenMasks(size=(16, 8), channels=8).eval()
+        masks = given()[1].flatten(0, 1)
+        found = part(masks)
+        assert (found.enriched[:, :, :4] == 0).all() and found.enriched[:, :, 6:].abs().sum() > 0
+        torch.testing.assert_close(found.enriched, found.mask * part.stem(found.mask))
+
+    def test_groups_are_seen_apart_and_their_union_is_the_mask(self):
+        torch.manual_seed(0)
+        part = GivenMasks(maps=2, size=(16, 8), channels=8).eval()
+        whole = given()[1].flatten(0, 1)
+        upper, lower = whole.clone(), whole.clone()
+        upper[..., 40:, :], lower[..., :42, :] = 0, 0  # rows 40 and 41 belong to nobody
+        found = part(torch.cat([upper, lower], dim=1))
+        union = torch.nn.functional.avg_pool2d(torch.maximum(upper, lower), 4)
+        torch.testing.assert_close(found.mask, union)
+        swapped = part(torch.cat([lower, upper], dim=1))
+        torch.testing.assert_close(swapped.mask, union)
+        assert not torch.allclose(swapped.enriched, found.enriched)
+
+    def test_a_border_between_groups_is_no_border_of_the_person(self):
+        masks = torch.zeros(1, 2, 64, 32)
+        masks[:, 0, :30], masks[:, 1, 30:] = 1, 1
+        assert (GivenMasks(maps=2, size=(16, 8), channels=8).eval()(masks).mask == 1).all()
+
+    def test_frames_do_not_influence_each_other_and_one_is_enough(self):
+        torch.manual_seed(0)
+        part = GivenMasks(size=(64, 32), channels=8).eval()
+        masks = given()[1].flatten(0, 1)
+        torch.testing.assert_close(part(masks[2:3]).enriched, part(masks).enriched[2:3])
+        torch.testing.assert_close(part(masks).mask, masks)
+
+    def test_another_number_of_maps(self):
+        with pytest.raises(DataError, match="mask has 2 maps, but model_cfg.silhouette.maps is 1"):
+            GivenMasks()(torch.zeros(1, 2, 64, 32))
+
+
+class TestNetwork:
+    def test_both_streams_and_pbmge_without_a_vision_model(self, net):
+        frames, masks = given()
+        output = net(frames, MODALITY, masks)
+        assert output.descriptor.shape == (2, 8, 6)
+        assert net.vision_model is None
+        assert not [part for part in net.modules() if isinstance(part, FrozenVisionModel)]
+        terms = loss_terms(output, torch.tensor([0, 1]))
+        assert sorted(terms) == ["appearance_identity", "appearance_triplet", "gait_identity", "gait_triplet"]
+
+    def test_the_gait_stream_sees_the_masks_and_the_appearance_stream_does_not(self, net):
+        net.eval()
+        frames, masks = given()
+        one, two = net(frames, MODALITY, masks), net(frames, MODALITY, masks.flip(-1) * 0.5)
+        assert torch.equal(one.appearance.parts, two.appearance.parts)
+        assert not torch.allclose(one.gait.parts, two.gait.parts, atol=1e-4)
+        other = net(frames + 1, MODALITY, masks)
+        assert torch.equal(one.gait.parts, other.gait.parts)
+        alone = net(frames[1:], MODALITY[1:], masks[1:])
+        torch.testing.assert_close(alone.descriptor, one.descriptor[1:], atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.parametrize("joint", [True, False])
+    def test_the_stem_learns_with_the_gait_stream(self, joint):
+        # As the fusion in SASG, it belongs to the gait stream; there are no encoders that joint learning could reach.
+        torch.manual_seed(0)
+        net = DinoGRLNet.from_config(MODEL | {"joint_learning": joint})
+        output = net(given()[0], MODALITY, given()[1])
+        output.gait.supervised.square().sum().backward()
+        assert all(bool(parameter.grad.any()) for parameter in net.silhouette_generator.parameters())
+
+    def test_a_null_takes_back_what_a_base_file_says(self):
+        model = MODEL | {"silhouette": MODEL["silhouette"] | {"priors": None}}
+        assert DinoGRLNet.from_config(model).silhouette_generator.size == (16, 8)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; it must be 'sasg' or 'masks'"),
+            (SASG | {"silhouette": "masks"}, "model_cfg.silhouette must be a table"),
+            ({"silhouette": {"type": "masks", "priors": 4}}, "model_cfg.silhouette has an unknown key 'priors'"),
+            ({"vision_model": SASG["vision_model"]}, "nothing reads model_cfg.vision_model; set it to null"),
+        ],
+    )
+    def test_mistakes_in_the_configuration(self, changes, message):
+        with pytest.raises(ConfigError, match=message):
+            DinoGRLNet.from_config(MODEL | changes)
+
+    def test_masks_that_are_missing_and_masks_that_nobody_reads(self, net):
+        frames, masks = given()
+        with pytest.raises(ConfigError, match=r"is given the masks of its silhouettes; .* data_cfg\.mask_root"):
+            net(frames, MODALITY)
+        with pytest.raises(ConfigError, match=r"this network finds its own; leave them out"):
+            DinoGRLNet.from_config(MODEL | SASG)(frames, MODALITY, masks)
+
+    def test_there_is_nothing_to_export(self, net, tmp_path):
+        with pytest.raises(ConfigError, match="has none of its own to show; scripts/given_silhouettes.py"):
+            load_network({"model_cfg": MODEL}, tmp_path / "none.pt", "cpu")
+        with pytest.raises(ConfigError, match="is given the masks"):
+            silhouettes_of(net.eval(), np.zeros((1, 3, 64, 32), np.uint8))

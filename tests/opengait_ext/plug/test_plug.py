@@ -1,0 +1,200 @@
+"""This project's models inside a checkout of OpenGait, for which a stand-in with its bare bones serves."""
+
+import os
+import py_compile
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from opengait_ext import plug
+from scripts import plug_into_opengait
+from tests.opengait.tiny import launch
+from tests.opengait_ext.models.biggait.tiny import tiny_config
+from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
+from tests.opengait_ext.plug.stand_in_checkout import write_checkout
+from tests.paths import ROOT
+
+PLUG = "opengait/modeling/models/opengait_ext_plug.py"
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    return write_checkout(tmp_path / "OpenGait")
+
+
+def run(checkout: Path, *arguments: str, world_size: int = 1) -> str:
+    """Their `main.py`; what it logged."""
+    logs = set(checkout.glob("output/*/*/*/logs/*.txt"))
+    done = launch(
+        *arguments, "--log_to_file", world=world_size, cwd=checkout, script=(str(checkout / "opengait/main.py"),)
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (log,) = set(checkout.glob("output/*/*/*/logs/*.txt")) - logs
+    return log.read_text()
+
+
+def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
+    """What a program prints whose `sys.path` is that of their `main.py`."""
+    program = f"import sys; sys.path[0] = {str(checkout / 'opengait')!r}\n{program}"
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_the_checkouts_own_main_trains_and_tests(checkout, world, tmp_path, world_size, capsys):  # noqa: F811
+    file = write_config(world, tmp_path, sync_BN=True)
+    assert plug_into_opengait.main([str(checkout), "--config", str(file)]) == 0
+    adapted = f"configs/opengait_ext/{file.parent.name}_{file.name}"
+    assert adapted in capsys.readouterr().out
+    log = run(checkout, "--cfgs", adapted, "--phase", "train", world_size=world_size)
+    folder = checkout / "output/Synthetic-VVI/ExtDinoGRL/DinoGRL"
+    content = torch.load(folder / "checkpoints/DinoGRL-00004.pt", weights_only=True)
+    assert content["iteration"] == 4 and any(key.startswith("network.gait") for key in content["model"])
+    assert log.count("Iteration 00004, Cost") == 1 and "Parameters Count" in log
+    assert list((folder / "summary").iterdir())
+    log = run(checkout, "--cfgs", adapted, "--phase", "test", "--iter", "4", world_size=world_size)
+    assert "infrared to visible" in log and "visible to infrared" in log
+
+
+def test_biggait_trains_there_too(checkout, world, tmp_path):  # noqa: F811
+    """Under another name than the checkout's own, with an optimiser that does not take all of their defaults."""
+    content = {
+        "base": str(ROOT / "configs/biggait/hitsz.yaml"),
+        "data_cfg": {"dataset_root": str(world / "data"), "frame_size": [64, 32], "num_workers": 0},
+        "model_cfg": tiny_config(pretrained_mask_branch=None),
+        "trainer_cfg": {
+            "total_iter": 1,
+            "save_iter": 1,
+            "log_iter": 1,
+            "sampler": {"batch_size": [2, 1], "frames_num_fixed": 2},
+        },
+        "optimizer_cfg": {"solver": "AdamW", "lr": 0.001},
+    }
+    (tmp_path / "biggait.yaml").write_text(yaml.safe_dump(content))
+    assert plug_into_opengait.main([str(checkout), "--config", str(tmp_path / "biggait.yaml")]) == 0
+    adapted = f"configs/opengait_ext/{tmp_path.name}_biggait.yaml"
+    assert "Iteration 00001, Cost" in run(checkout, "--cfgs", adapted, "--phase", "train")
+
+
+def test_several_files_at_once(checkout, capsys):
+    files = [str(ROOT / f"configs/dinogrl/{name}.yaml") for name in ("hitsz", "bupt", "hitsz_official")]
+    assert plug_into_opengait.main([str(checkout), "--config", *files]) == 0
+    made = sorted(path.name for path in (checkout / "configs/opengait_ext").iterdir())
+    assert made == ["dinogrl_bupt.yaml", "dinogrl_hitsz.yaml", "dinogrl_hitsz_official.yaml"]
+
+
+def test_the_adapted_file_is_whole(checkout, capsys):
+    file = ROOT / "configs/dinogrl/hitsz.yaml"
+    assert plug_into_opengait.main([str(checkout), "--config", str(file), "--set", "data_cfg.num_workers=3"]) == 0
+    content = yaml.safe_load((checkout / "configs/opengait_ext/dinogrl_hitsz.yaml").read_text())
+    assert content["model_cfg"]["model"] == "ExtDinoGRL" and content["data_cfg"]["num_workers"] == 3
+    assert content["trainer_cfg"]["seed"] == 0 and content["trainer_cfg"]["output_root"] == "output"
+    assert (
+        content["data_cfg"]["test_dataset_name"] != "CASIA-B" and "extensions" not in content and "base" not in content
+    )
+
+
+def test_it_comes_and_goes_without_a_trace(checkout, capsys):
+    before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
+    assert plug_into_opengait.main([str(checkout)]) == 0
+    assert plug_into_opengait.main([str(checkout)]) == 0
+    added = {path for path in checkout.rglob("*") if path.is_file()} - set(before)
+    assert added == {checkout / PLUG}
+    assert "add --config" in capsys.readouterr().out
+    assert plug_into_opengait.main([str(checkout), "--config", str(ROOT / "configs/dinogrl/demo.yaml")]) == 0
+    py_compile.compile(str(checkout / PLUG))
+    assert plug_into_opengait.main([str(checkout), "--remove"]) == 0
+    assert {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()} == before
+    assert plug_into_opengait.main([str(checkout), "--remove"]) == 0
+    assert "There was no plug" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("on_path", ["", "."])
+def test_their_models_stay_theirs(checkout, on_path):
+    """Whatever is on the path beside, the four bare names are the checkout's and `opengait` is this project."""
+    assert plug_into_opengait.main([str(checkout)]) == 0
+    program = """
+from modeling import models, base_model
+import data.transform, data.dataset, evaluation.evaluator, utils, opengait
+print(issubclass(models.Theirs, base_model.BaseModel), models.Theirs.__module__, models.ExtDinoGRL.__name__)
+print(models.BigGait__Dinov2_Gaitbase.theirs, models.Theirs.parts[0].theirs, data.dataset.DataSet.theirs)
+print(all(module.__file__.startswith(sys.path[0]) for module in (data.transform, evaluation.evaluator, utils)))
+print(opengait.__file__)
+"""
+    assert python_in(checkout, program, PYTHONPATH=on_path) == [
+        *("True", "modeling.models.theirs", "ExtDinoGRL"),
+        *("True", "True", "True", "True"),
+        str(ROOT / "opengait/__init__.py"),
+    ]
+
+
+def test_where_the_plug_cannot_work_the_checkouts_own_models_do(checkout):
+    assert plug_into_opengait.main([str(checkout)]) == 0
+    program = """
+from modeling import models
+print(models.Theirs.theirs)
+try:
+    models.ExtDinoGRL({}, True)
+except ImportError as error:
+    print(error)
+"""
+    plug = (checkout / PLUG).read_text()
+    (checkout / PLUG).write_text(plug.replace("< (3, 11)", "< (99, 0)"))
+    told = " ".join(python_in(checkout, program))
+    assert told.startswith("True ExtDinoGRL of") and "ImportError: it needs Python 3.11 or newer" in told
+    (checkout / PLUG).write_text(plug.replace(f"PROJECT = {str(ROOT)!r}", "PROJECT = '/nowhere'"))
+    # As if this project were not installed in the checkout's environment.
+    told = " ".join(python_in(checkout, f"sys.modules['opengait_ext'] = None\n{program}"))
+    assert "True ExtDinoGRL of /nowhere cannot be used here: ModuleNotFoundError" in told
+
+
+def test_the_version_is_told_first(checkout, monkeypatch, capsys):
+    for commit, told in (
+        (None, "OpenGait of an unknown commit (this project follows 0efafd4), at "),
+        ("0efafd4", "OpenGait 0efafd4, the commit that this project follows, at "),
+        ("abc1234", "OpenGait abc1234 (this project follows 0efafd4), at "),
+    ):
+        monkeypatch.setattr(plug.checkout, "_commit", lambda root, commit=commit: commit)
+        assert plug_into_opengait.main([str(checkout)]) == 0
+        assert capsys.readouterr().out.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("opengait/main.py", "print('another program')\n", "never calls run_train"),
+        ("opengait/main.py", "def broken(:\n", "no Python that can be read"),
+        ("opengait/modeling/models/__init__.py", "from .theirs import Theirs\n", "iter_modules"),
+    ],
+)
+def test_a_checkout_that_does_not_fit_is_left_alone(checkout, file, text, told, capsys):
+    (checkout / file).write_text(text)
+    assert plug_into_opengait.main([str(checkout)]) == 1
+    assert told in capsys.readouterr().err
+    assert not (checkout / PLUG).exists()
+    assert plug_into_opengait.main([str(checkout), "--force"]) == 0
+    assert (checkout / PLUG).exists()
+
+
+def test_mistakes_are_one_sentence(checkout, tmp_path, capsys):
+    def told(*arguments: str) -> str:
+        assert plug_into_opengait.main([str(argument) for argument in arguments]) == 2
+        return capsys.readouterr().err
+
+    assert "no opengait/main.py" in told(tmp_path / "nowhere")
+    assert "this project itself" in told(ROOT)
+    assert "nothing.yaml" in told(checkout, "--config", tmp_path / "nothing.yaml")
+    other = tmp_path / "other.yaml"
+    other.write_text("model_cfg: {model: GaitSet}\n")
+    assert "'GaitSet'" in told(checkout, "--config", other)
+    assert not (checkout / PLUG).exists()
+    (checkout / PLUG).write_text("mine = True\n")
+    assert "not made by this script" in told(checkout)
+    assert "not made by this script" in told(checkout, "--remove")

@@ -1,0 +1,278 @@
+"""Runs beside published numbers: what may stand in one table, what is said where it may not, and how runs differ."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from tests.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import compare
+
+from opengait_ext.runs.compare import as_markdown, group_rows, measured_rows, published_rows
+from opengait_ext.runs.results import DIRECTIONS
+
+# As printed in the paper, apart from the file that is tested.
+TABLE_1 = """
+Lba|ICCV’21|Image|6|46.4|65.3|72.2|30.7|49.3|69.3|75.9|32.4
+MPANet|CVPR’21|Image|6|46.5|63.1|70.5|35.3|50.3|67.3|73.6|37.8
+VSD|CVPR’21|Image|6|54.5|70.0|76.3|41.2|57.5|73.7|79.4|43.5
+CAJ|ICCV’21|Image|6|56.6|73.5|79.5|41.5|60.1|74.6|79.9|42.8
+SEFL|CVPR’23|Image|6|67.7|80.3|84.7|52.3|70.2|82.2|86.1|52.5
+MITML|CVPR’22|Video|6|63.7|76.9|81.7|45.3|64.5|79.0|83.0|47.7
+IBAN|TCSVT’23|Video|6|65.0|78.3|83.0|48.8|69.6|81.5|85.4|51.0
+SADSTRM|Arxiv’23|Video|6|65.3|77.9|82.7|49.5|67.7|80.7|85.1|51.8
+SAADG|ACM MM’23|Video|6|69.2|80.6|85.0|53.8|73.1|83.5|86.9|56.1
+CST|TMM’24|Video|6|69.4|81.1|85.8|51.2|72.6|83.4|86.7|53.0
+AuxNet|TIFS’24|Video|6|51.1|-|-|46.0|54.6|-|-|48.7
+HD-GI|INFFUS’25|Video|6|71.4|81.7|84.9|57.9|74.9|84.3|87.2|60.2
+DinoGRL(our)|-|Video|6|72.5|82.9|86.8|61.1|76.1|85.3|87.9|62.3
+"""
+TABLE_2 = """
+LbA|ICCV’21|Image|10|32.1|54.9|65.1|32.9|39.1|58.7|66.5|37.1
+CAJ|ICCV’21|Image|10|40.5|66.8|73.3|41.5|45.0|70.0|77.0|43.6
+AGW|TPAMI’21|Image|10|36.4|60.1|67.2|37.4|43.7|64.4|73.2|41.1
+MMN|CVPR’21|Image|10|40.9|67.2|74.4|41.7|43.7|65.2|73.5|42.8
+DART|CVPR’22|Image|10|52.4|70.5|77.8|49.1|53.3|75.2|81.7|50.5
+DEEN|CVPR’23|Image|10|53.7|74.8|80.7|50.4|49.8|71.6|81.0|48.6
+MITML|CVPR’22|Video|6|49.1|67.9|75.4|47.5|50.2|68.3|75.7|46.3
+AuxNet|TIFS’24|Video|10|63.6|79.9|85.3|61.1|62.7|81.5|85.7|60.2
+DinoGRL(our)|-|Video|6|61.8|81.6|84.8|60.1|65.2|82.6|86.5|61.1
+DinoGRL(our)|-|Video|10|65.0|81.2|85.7|62.2|70.3|86.9|89.8|64.1
+"""
+HITSZ = {"infrared_to_visible": (4584, 5099), "visible_to_infrared": (5099, 4584)}
+BUPT = {"infrared_to_visible": (536, 2422), "visible_to_infrared": (540, 2422)}
+BUPT_CUT = {"infrared_to_visible": (536, 2368), "visible_to_infrared": (512, 2422)}
+
+
+def numbers(counts, rank1=0.7312):
+    return {
+        name: {"rank1": rank1, "rank5": 0.8, "rank10": 0.9, "rank20": 0.95, "map": 0.6, "minp": 0.3}
+        | {"queries": queries, "valid_queries": queries, "gallery": gallery, "chance_rank1": 0.01}
+        for name, (queries, gallery) in counts.items()
+    }
+
+
+def facts(counts):
+    return {name: {"queries": queries, "gallery": gallery} for name, (queries, gallery) in counts.items()}
+
+
+def write_test(folder, dataset="HITSZ-VCM", counts=HITSZ, protocol="hitsz-vcm", iteration=7, **changes):
+    """A run folder with one test; `changes` go into the card, `results` and `intervals` into the file."""
+    content = {
+        "dataset": dataset,
+        "checkpoint": "x.pt",
+        "iteration": iteration,
+        "results": numbers(counts) | changes.pop("results", {}),
+        "intervals": {name: {"rank1": [0.7, 0.75], "map": [0.58, 0.61]} for name in counts},
+        "card": {
+            "protocol": protocol,
+            "camera_rule": protocol == "hitsz-vcm",
+            "re_ranking": False,
+            "populations": {"full": facts(counts)},
+            "model": "Net",
+            "frames": {"sample_type": "fixed_segment_first", "frames_num_fixed": 6},
+            "checkpoint": {"iteration": iteration},
+            "data": {"fingerprint": "ab12" * 16},
+            **changes,
+        },
+    }
+    file = folder / "logs" / f"test-{iteration:05d}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize(("source", "printed"), [("Table 1", TABLE_1), ("Table 2", TABLE_2)])
+def test_published_rows_are_the_papers(source, printed):
+    rows = [row for row in published_rows() if row.source == f"DinoGRL paper, {source}"]
+    lines = [line.split("|") for line in printed.split("\n") if line]
+    assert len(rows) == len(lines)
+    for row, (method, reference, kind, frames, *cells) in zip(rows, lines, strict=True):
+        wanted = [None if cell == "-" else float(cell) for cell in cells]
+        got = [row.numbers[name][key] for name in DIRECTIONS for key in ("rank1", "rank5", "rank10", "map")]
+        assert (row.method, row.reference, row.kind, row.frames, got) == (method, reference, kind, frames, wanted)
+        assert not any(row.numbers[name][key] for name in DIRECTIONS for key in ("rank20", "minp"))
+
+
+def test_the_releases_own_numbers_are_there():
+    rows = [row for row in published_rows() if row.source == "authors' release"]
+    got = {
+        (row.conditions.dataset, row.frames): [
+            row.numbers[name][key] for name in DIRECTIONS for key in ("rank1", "map")
+        ]
+        for row in rows
+    }
+    assert got == {
+        ("HITSZ-VCM", "6"): [72.5, 61.1, 76.1, 62.3],
+        ("BUPTCampus", "6"): [61.8, 60.1, 65.2, 61.1],
+        ("BUPTCampus", "10"): [65.0, 62.2, 70.3, 64.1],
+    }
+
+
+class TestGroups:
+    def groups(self, *folders):
+        return group_rows([row for folder in folders for row in measured_rows(folder)], published_rows())
+
+    def test_the_real_data_set_joins_its_published_rows(self, tmp_path):
+        first, *others = self.groups(write_test(tmp_path))
+        assert [row.measured for row in first.rows] == [False] * 14 + [True]
+        assert {row.conditions.dataset for row in first.rows} == {"HITSZ-VCM"}
+        assert "fingerprint ab12ab12ab12" in first.sentence and "same counts of queries and gallery" in first.sentence
+        assert [group.title.partition(",")[0] for group in others] == ["BUPTCampus"] * 3
+        assert not any(row.measured for group in others for row in group.rows)
+
+    def test_synthetic_data_never_joins(self, tmp_path):
+        """Not even with the counts of the real data set."""
+        first, second, *_ = self.groups(write_test(tmp_path, dataset="Synthetic-VVI"))
+        assert [row.measured for row in first.rows] == [True]
+        assert "No published number is of Synthetic-VVI" in first.sentence
+        assert second.title.startswith("HITSZ-VCM") and "do not compare with these" in second.sentence
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            (
+                {"counts": {**HITSZ, "infrared_to_visible": (4583, 5099)}},
+                "are of other queries and galleries: infrared",
+            ),
+            ({"camera_rule": False}, "do not compare: here, camera rule off"),
+            ({"re_ranking": "k-reciprocal"}, "do not compare: here, re-ranked"),
+            ({"protocol": "other"}, "No published number of HITSZ-VCM is of the protocol other"),
+        ],
+    )
+    def test_another_population_or_rule_stays_apart(self, tmp_path, changes, said):
+        first = self.groups(write_test(tmp_path, **changes))[0]
+        assert [row.measured for row in first.rows] == [True]
+        assert said in first.sentence
+
+    def test_runs_on_other_data_get_tables_of_their_own(self, tmp_path):
+        one, same = write_test(tmp_path / "a"), write_test(tmp_path / "b")
+        other = write_test(tmp_path / "c", data={"fingerprint": "cd34" * 16})
+        groups = self.groups(one, other, same)
+        found = [[row.reference.split("/")[-3] for row in group.rows if row.measured] for group in groups]
+        assert found[:2] == [["a", "b"], ["c"]] and not any(found[2:])
+        assert all("of other data or rules" in group.sentence for group in groups[:2])
+
+    def test_populations_of_bupt_are_kept_apart(self, tmp_path):
+        counts = {"full": facts(BUPT), "official_cut": facts(BUPT_CUT)}
+        extra = {"official_cut": numbers(BUPT_CUT, rank1=0.5)}
+        run = write_test(
+            tmp_path, "BUPTCampus", BUPT, "bupt-campus", populations=counts, results=extra, camera_rule=False
+        )
+        full, cut, *others = self.groups(run)
+        assert [row.method for row in full.rows[:-1]] == ["LbA", "CAJ", "AGW", "MMN", "DART", "DEEN", "MITML"]
+        assert [row.method for row in cut.rows[:-1]] == ["AuxNet"]
+        assert cut.rows[-1].numbers["infrared_to_visible"]["rank1"] == 50
+        assert full.rows[-1].numbers["infrared_to_visible"]["rank1"] == pytest.approx(73.12)
+        assert "Rows differ in their frames: 10, 6, 6 (fixed_segment_first)" in full.sentence
+        (dinogrl,) = [group for group in others if group.title.startswith("BUPT")]
+        assert {row.method for row in dinogrl.rows} == {"DinoGRL(our)", "DinoGRL, authors' release"}
+        assert "queries and gallery not told" in dinogrl.sentence
+
+    def test_a_result_without_a_card_compares_with_nothing(self, tmp_path):
+        run = write_test(tmp_path)
+        file = run / "logs/test-00007.json"
+        content = json.loads(file.read_text())
+        del content["card"]
+        file.write_text(json.dumps(content))
+        first = self.groups(run)[0]
+        assert [row.measured for row in first.rows] == [True] and "holds no protocol card" in first.sentence
+
+
+class TestMarkdown:
+    def table(self, folder, **options):
+        rows = measured_rows(write_test(folder, **options))
+        return as_markdown(group_rows(rows, published_rows()))
+
+    def test_every_row_says_where_it_is_from(self, tmp_path):
+        text = self.table(tmp_path)
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        assert {line.count("|") for line in lines} == {19}
+        (mine,) = [line for line in lines if "measured here" in line]
+        cells = [cell.strip() for cell in mine.strip("|").split("|")]
+        assert cells[0] == "Net, iteration 7" and cells[1].startswith("measured here: ")
+        assert cells[3:7] == ["6 (fixed_segment_first)", "hitsz-vcm", "ab12ab12ab12", "**73.12** [70.0, 75.0]"]
+        assert cells[7:12] == ["80.00", "**90.00**", "95.00", "60.00 [58.0, 61.0]", "30.00"]
+        (paper,) = [line for line in lines if line.startswith("| DinoGRL(our)") and "Table 1" in line]
+        assert "DinoGRL paper, Table 1; -" in paper and "| 72.5 | **82.9** | 86.8 | - | **61.1** | - |" in paper
+        assert "| not told |" in paper
+        aux = next(line for line in lines if line.startswith("| AuxNet"))
+        assert "| 51.1 | - | - | - | 46.0 | - |" in aux
+
+    def test_the_best_is_bold_within_its_table_only(self, tmp_path):
+        text = self.table(tmp_path, dataset="Synthetic-VVI")
+        synthetic, hitsz = text.split("### ")[1:3]
+        assert "**" not in synthetic
+        assert "**72.5**" in hitsz and "**61.1**" in hitsz
+
+    def test_notes_are_numbered_once(self, tmp_path):
+        text = self.table(tmp_path)
+        section = text.split("### ")[1]
+        assert "AuxNet (1)" in section and "\n1. AuxNet reports neither" in section
+        assert len(re.findall(r"^\d+\. ", section, re.M)) == len(set(re.findall(r"\((\d)\)", section)))
+
+
+class TestCommandLine:
+    def test_table_json_and_file(self, tmp_path, capsys):
+        run = write_test(tmp_path / "run")
+        assert compare.main([str(run), "--out", str(tmp_path / "out" / "table.md")]) == 0
+        text = capsys.readouterr().out
+        assert (tmp_path / "out/table.md").read_text() == text and text.count("### ") == 4
+        assert compare.main([str(run), "--published", "matching"]) == 0
+        assert capsys.readouterr().out.count("### ") == 1
+        assert compare.main([str(run), "--published", "none", "--json"]) == 0
+        (group,) = json.loads(capsys.readouterr().out)["groups"]
+        assert group["rows"][0]["numbers"]["visible_to_infrared"]["map"] == pytest.approx(60)
+        assert group["rows"][0]["fingerprint"] == "ab12" * 16 and "published" not in group["sentence"]
+
+    def test_the_last_iteration_of_a_folder_counts(self, tmp_path):
+        for iteration in (2, 10, 9):
+            write_test(tmp_path, iteration=iteration)
+        write_test(tmp_path / "below", iteration=3)
+        methods = [row.method for row in measured_rows(tmp_path)]
+        assert sorted(methods) == ["Net, iteration 10", "Net, iteration 3"]
+        (row,) = measured_rows(tmp_path / "logs/test-00002.json")
+        assert row.method == "Net, iteration 2"
+        assert len(measured_rows(tmp_path / "logs")) == 1
+
+    @pytest.mark.parametrize(
+        ("make", "said"),
+        [
+            (lambda f: f / "nothing", "does not exist; give a run folder"),
+            (lambda f: f, "has no test result .* test the run first: --phase test"),
+            (lambda f: put(f, "{"), "is not JSON"),
+            (lambda f: put(f, "[]"), "is no test result: it has no `results`"),
+            (
+                lambda f: put(f, '{"results": {"NM@R1": 3}}'),
+                "results.infrared_to_visible.rank1 is no number; test with",
+            ),
+            (lambda f: damaged(f), r"protocol card in .* is damaged \(KeyError\('queries'\)\)"),
+        ],
+        ids=["missing", "empty", "broken", "list", "another evaluator", "damaged card"],
+    )
+    def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, said):
+        assert compare.main([str(make(tmp_path))]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == "" and re.search(said, captured.err)
+        assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+
+    def test_what_cannot_be_asked_is_said(self, tmp_path, capsys):
+        for arguments in ([], [str(tmp_path), "--diff", "a", "b"]):
+            assert compare.main(arguments) == 2
+            assert "Name one run or several, or two of them after --diff" in capsys.readouterr().err
+        run = write_test(tmp_path / "run")
+        (tmp_path / "taken").write_text("")
+        assert compare.main([str(run), "--out", str(tmp_path / "taken" / "x.md")]) == 2
+        assert "Cannot write" in capsys.readouterr().err
+
+
+def put(folder, text):
+    (folder / "test-00001.json").write_text(text)
+    return folder / "test-00001.json"
+
+
+def damaged(folder):
+    return write_test(folder / "run", populations={"full": {name: {} for name in HITSZ}})

@@ -1,0 +1,213 @@
+"""The page about a tested run: complete, self-contained, right in its numbers, and fit for a browser."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from opengait.errors import DataError
+from opengait_ext.models.dinogrl.enhancement import LocalToGlobalEnhancement
+from opengait_ext.runs.figures.inside import _steps
+from opengait_ext.runs.figures.of_runs import KINDS
+from opengait_ext.runs.report import breakdown, build_report
+from opengait_ext.runs.tested_run import Ranking, open_run
+from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
+from tests.opengait_ext.runs.stand_in_runs import engine, script
+from tests.opengait_ext.runs.stand_in_test import planted, write_run
+
+BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def tested(world, tmp_path_factory):  # noqa: F811
+    """A run folder after four iterations and a test, and the page about it."""
+    folder = tmp_path_factory.mktemp("report")
+    file = write_config(world, folder)
+    with engine(folder) as run:
+        assert run(file, "train") == 0
+        assert run(file, "test", "--set", "evaluator_cfg.save_features=true") == 0
+    root = folder / "output/Synthetic-VVI/DinoGRL/DinoGRL"
+    assert script("report")([str(root), "--out", str(folder / "page"), "--animations", "2", "--worst", "3"]) == 0
+    return root, folder / "page/index.html"
+
+
+def pictures(text):
+    found = re.findall(r'<img[^>]*src="data:image/(png|gif);base64,([^"]+)"', text)
+    return [(kind, Image.open(io.BytesIO(base64.b64decode(content)))) for kind, content in found]
+
+
+def test_the_page_holds_everything_itself(tested):
+    text = tested[1].read_text()
+    for name in (
+        "results",
+        "training",
+        "distances",
+        "lists",
+        "worst",
+        "breakdown",
+        "map",
+        "silhouettes",
+        "inside",
+        "card",
+    ):
+        assert f'<section id="{name}">' in text and f'href="#{name}"' in text
+    outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
+    assert outside == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
+    shown = pictures(text)
+    assert len(shown) == text.count("<img ")
+    moving = [image for kind, image in shown if kind == "gif"]
+    assert len(moving) == 4 and all(image.n_frames > 1 for image in moving)
+    assert "fingerprint" in text and "AP, %" in text
+
+
+def test_its_numbers_are_those_of_the_test(tested):
+    run = open_run(tested[0])
+    text = tested[1].read_text()
+    for direction in ("infrared_to_visible", "visible_to_infrared"):
+        for key in ("rank1", "map"):
+            assert f'data-value="{100 * run.content["results"][direction][key]}"' in text
+
+
+def test_against_another_run_and_without_frames(tmp_path):
+    write_run(tmp_path / "a", planted())
+    write_run(tmp_path / "b", planted(noise=1.0))
+    text = build_report(tmp_path / "a", tmp_path / "page", tmp_path / "b").read_text()
+    assert "Beside it: b." in text and "Frames cannot be shown" in text and '<section id="training">' not in text
+    with pytest.raises(DataError, match="different tracklets"):
+        write_run(tmp_path / "c", planted(people=5))
+        build_report(tmp_path / "a", tmp_path / "page", tmp_path / "c")
+    with pytest.raises(DataError, match="tested no person 99; its people are called 0000 to 0005"):
+        build_report(tmp_path / "a", tmp_path / "page", people=["3", "99"])
+    assert script("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+
+
+def test_a_network_that_is_given_its_masks(world, tmp_path):  # noqa: F811
+    content = yaml.safe_load(write_config(world, tmp_path).read_text())
+    content["data_cfg"]["mask_root"] = str(world / "data/silhouettes")
+    content["model_cfg"] |= {"vision_model": None}
+    content["model_cfg"]["silhouette"] |= {"type": "masks", "hidden": None, "priors": None}
+    augmentation = {"type": "CrossModalAugmentation", "pad": 2}
+    content["trainer_cfg"] |= {"total_iter": 1, "transform": [augmentation, {"type": "MaskTransform"}]}
+    content["evaluator_cfg"] = {
+        "restore_hint": 1,
+        "save_features": True,
+        "transform": [{"type": "Normalise"}, {"type": "MaskTransform"}],
+    }
+    streams = ("appearance", "gait")
+    content["loss_cfg"] = [{"type": "CrossEntropyLoss", "log_prefix": f"{stream}_identity"} for stream in streams]
+    (tmp_path / "masks.yaml").write_text(yaml.safe_dump(content))
+    with engine(tmp_path) as run:
+        assert [run(tmp_path / "masks.yaml", phase) for phase in ("train", "test")] == [0, 0]
+    root = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL"
+    assert script("report")([str(root), "--out", str(tmp_path), "--worst", "1", "--queries", "1"]) == 0
+    text = (tmp_path / "index.html").read_text()
+    assert '<section id="worst">' in text and '<section id="silhouettes">' not in text and "cannot be shown" not in text
+
+
+def test_camera_pairs_by_hand(tmp_path):
+    run = open_run(write_run(tmp_path / "run", planted(people=5, cameras=3, noise=1.3, seed=5)))
+    ranking = Ranking(run, run.direction("infrared_to_visible"))
+    rows = {row[0]: row[1:] for row in breakdown.by_camera_pair(ranking)}
+    assert len(rows) == 9 and rows["1 to 1"][0] == 0 and np.isnan(rows["1 to 1"][1])
+    first = []
+    for row in np.flatnonzero(ranking.cameras[ranking.query] == 1):
+        columns = np.flatnonzero(ranking.cameras[ranking.gallery] == 2)
+        nearest = columns[np.argmin(ranking.distance[row, columns])]
+        first.append(ranking.matches[row, nearest])
+    assert rows["1 to 2"][:2] == (5, pytest.approx(100 * np.mean(first)))
+
+
+def test_groups_by_a_value_cover_every_query(tmp_path):
+    run = open_run(write_run(tmp_path / "run", planted(noise=1.3)))
+    ranking = Ranking(run, run.direction("infrared_to_visible"))
+    values = np.arange(len(run.features), dtype=float)
+    rows = breakdown.by_value(ranking, values, bins=3)
+    assert sum(row[1] for row in rows) == ranking.valid.sum() and len(rows) == 3
+    whole = sum(row[1] * row[3] for row in rows) / ranking.valid.sum()
+    assert whole == pytest.approx(100 * np.nanmean(ranking.average_precision()))
+    assert [row[0] for row in breakdown.by_value(ranking, np.ones(len(values)))] == ["1"]
+    assert breakdown.by_value(ranking, np.full(len(values), np.nan)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_has_a_command(tested, tmp_path, kind):
+    assert script("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
+    picture = np.asarray(Image.open(tmp_path / f"{kind}.png").convert("RGB"))
+    assert picture.std() > 5 and (tmp_path / f"{kind}.pdf").stat().st_size > 3000
+
+
+def test_lge_steps_are_those_of_the_recurrence():
+    torch.manual_seed(0)
+    lge = LocalToGlobalEnhancement(6)
+    feature, stripes = torch.randn(2, 6), torch.randn(2, 6, 3)
+    with torch.no_grad():
+        lengths, angles = _steps(lge, feature, stripes)
+        query = lge.query(feature[..., None])[..., 0]
+        for j in range(3):
+            unit = stripes[..., j] / stripes[..., j].pow(2).mean(1, keepdim=True).sqrt()
+            key, value = lge.key(unit[..., None])[..., 0], lge.value(unit[..., None])[..., 0]
+            after = query + (value * query).mean(1, keepdim=True) * key
+            assert lengths[:, j] == pytest.approx((after.norm(dim=1) / query.norm(dim=1)).numpy(), rel=1e-4)
+            cosine = (after * query).sum(1) / after.norm(dim=1) / query.norm(dim=1)
+            assert angles[:, j] == pytest.approx(np.degrees(np.arccos(cosine.numpy())), abs=0.05)
+            query = after
+
+
+PRINTED = ["--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom"]
+PROBE = """
+<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message ?? "resource"), true);
+console.error = text => errors.push(text);
+addEventListener("load", () => {
+  const images = [...document.images];
+  const table = document.querySelector("#worst table");
+  const column = () => [...table.tBodies[0].rows].map(row => Number(row.cells[2].dataset.value));
+  table.tHead.rows[0].cells[2].querySelector("button").click();
+  const up = column();
+  table.tHead.rows[0].cells[2].querySelector("button").click();
+  const down = column();
+  document.title = JSON.stringify({
+    errors, images: images.length, broken: images.filter(i => !i.complete || !i.naturalWidth).length, up, down,
+    wide: document.documentElement.scrollWidth > innerWidth,
+  });
+});
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+@pytest.mark.parametrize("size", ["1200,900", "380,700"])
+def test_in_a_browser(tested, tmp_path, size):
+    page = tmp_path / "probed.html"
+    page.write_text(tested[1].read_text().replace("<title>", PROBE + "<title>", 1))
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        *quiet,
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    done = subprocess.run(
+        [*command, f"--window-size={size}", *PRINTED, f"file://{Path(page).resolve()}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told = json.loads(re.search(r"<title>(\{.*?\})</title>", done.stdout).group(1))
+    assert "CONSOLE" not in done.stderr
+    assert told["errors"] == [] and told["broken"] == 0 and told["images"] > 10
+    assert told["up"] == sorted(told["up"]) and told["down"] == sorted(told["up"], reverse=True)
+    assert not told["wide"]

@@ -1,0 +1,53 @@
+"""One export for all tests of this folder."""
+
+import pytest
+import torch
+
+from opengait import registry
+from opengait_ext.data.readers import HITSZVCMDataSet
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.silhouettes import choose_tracklets, export_silhouettes
+from tests.opengait_ext.runs.silhouettes.tiny import HEIGHT, MODEL, SEED, WIDTH, write_data
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "vcm")
+
+
+@pytest.fixture(scope="session")
+def data_cfg(data):
+    registry.datasets.add(HITSZVCMDataSet)
+    return {"reader": "HITSZVCMDataSet", "dataset_root": str(data), "frame_size": [HEIGHT, WIDTH], "minimum_frames": 1}
+
+
+@pytest.fixture(scope="session")
+def network():
+    torch.manual_seed(SEED)
+    network = DinoGRLNet.from_config(MODEL)
+    # A random network is almost sure of nothing; stretched, its masks cover the range from 0 to 1.
+    with torch.no_grad():
+        network.silhouette_generator.mask_encoder.down_sampling.weight.mul_(8)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(network, tmp_path_factory):
+    """As the engine saves it: without the frozen vision model."""
+    path = tmp_path_factory.mktemp("checkpoints") / "tiny-00010.pt"
+    state = {f"network.{key}": value for key, value in network.state_dict().items() if "vision_model." not in key}
+    torch.save({"model": state, "iteration": 10}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tracklets(data_cfg):
+    return choose_tracklets(data_cfg, "test")
+
+
+@pytest.fixture(scope="session")
+def exported(network, tracklets, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "export"
+    summary = export_silhouettes(network, tracklets, out, batch=7, progress=False)
+    assert (summary.written, summary.kept, summary.frames) == (8, 0, 24)
+    return out

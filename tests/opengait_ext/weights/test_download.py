@@ -1,0 +1,428 @@
+"""Fetching weights: a server of our own that cuts connections, changes files, and has none."""
+
+import hashlib
+import http.server
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.weights import catalogue, transfer
+from opengait_ext.weights import obtain as check
+from opengait_ext.weights import read as weights
+from opengait_ext.weights.catalogue import FILES, WeightFile, dinov2_shapes, published
+from opengait_ext.weights.obtain import obtain
+from opengait_ext.weights.read import find_weights, load_exactly, read_weights
+from opengait_ext.weights.transfer import OfflineError, fetch, note_path
+from scripts import download_weights
+
+SHAPES = {"conv.weight": (64, 3, 7, 7), "conv.bias": (64,)}
+
+
+def saved(state, **options):
+    buffer = io.BytesIO()
+    torch.save(state, buffer, **options)
+    return buffer.getvalue()
+
+
+def tiny_state(shapes=SHAPES):
+    torch.manual_seed(0)
+    return {key: torch.randn(shape) for key, shape in shapes.items()}
+
+
+GOOD = saved(tiny_state())
+DIGITS = hashlib.sha256(GOOD).hexdigest()[:8]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `server.files`; `server.cuts` says after how many bytes the next connections break."""
+
+    def do_GET(self):
+        server, content = self.server, self.server.files.get(self.path.strip("/"))
+        server.requests.append(dict(self.headers))
+        if content is None or server.status:
+            self.send_error(server.status or 404)
+            return
+        start = 0
+        fresh = self.headers.get("If-Range", server.version) == server.version
+        if "Range" in self.headers and server.ranges and fresh:
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        if server.version:
+            self.send_header("ETag", server.version)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start:][: server.cuts.pop(0) if server.cuts else None])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.cuts, server.requests = {}, [], []
+    server.ranges, server.version, server.status = True, '"one"', None
+    server.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def entry(server):
+    server.files["tiny.pth"] = GOOD
+    return WeightFile("tiny", "tiny.pth", "the tiny network", f"{server.address}/tiny.pth", lambda: SHAPES)
+
+
+def get(entry, folder, **options):
+    return obtain(entry, folder, pause=0, **options)
+
+
+def test_fetched_checked_noted_and_then_kept(entry, server, tmp_path):
+    done = get(entry, tmp_path / "new")
+    assert done.new
+    assert done.path.read_bytes() == GOOD
+    assert sorted(path.name for path in done.path.parent.iterdir()) == ["tiny.pth", "tiny.pth.json"]
+    note = json.loads((done.path.parent / "tiny.pth.json").read_text())
+    assert note == {"file": "tiny.pth", "address": entry.address, "sha256": hashlib.sha256(GOOD).hexdigest()}
+    again = get(entry, tmp_path / "new")
+    assert not again.new
+    assert len(server.requests) == 1
+
+
+def test_cut_connections_are_continued(entry, server, tmp_path):
+    server.cuts = [10_000, 7_000, 1]
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+    assert [request.get("Range") for request in server.requests] == [
+        None,
+        "bytes=10000-",
+        "bytes=17000-",
+        "bytes=17001-",
+    ]
+    assert server.requests[1]["If-Range"] == '"one"'
+
+
+def test_a_later_run_continues_a_half_fetched_file(entry, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "ATTEMPTS", 1)
+    server.cuts = [5_000, 0]
+    with pytest.raises(CheckpointError, match=r"broke off after 5,000 bytes .*; run the command again to continue"):
+        get(entry, tmp_path)
+    assert (tmp_path / "tiny.pth.part").stat().st_size == 5_000
+    assert not (tmp_path / "tiny.pth").exists()
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+    assert server.requests[-1]["Range"] == "bytes=5000-"
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_no_endless_tries_without_progress(entry, server, tmp_path):
+    server.cuts = [100] + [0] * 20
+    with pytest.raises(CheckpointError, match="broke off after 100 bytes"):
+        get(entry, tmp_path)
+    assert len(server.requests) == 1 + transfer.ATTEMPTS
+
+
+def test_a_server_without_ranges_starts_over(entry, server, tmp_path):
+    server.ranges, server.cuts = False, [9_000]
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("version", ['"two"', None])
+def test_a_file_that_changed_in_between_is_not_joined(entry, server, tmp_path, version):
+    server.version, server.cuts = '"one"' if version else None, [9_000] + [0] * transfer.ATTEMPTS
+    with pytest.raises(CheckpointError, match="broke off"):
+        get(entry, tmp_path)
+    server.version = version
+    server.files["tiny.pth"] = saved({key: value + 1 for key, value in tiny_state().items()}) + (
+        b"" if version else b" "
+    )
+    assert get(entry, tmp_path).path.read_bytes() == server.files["tiny.pth"]
+    assert len(server.requests) == transfer.ATTEMPTS + (2 if version else 3)
+
+
+def test_a_half_that_is_longer_than_the_new_file_is_thrown_away(entry, server, tmp_path):
+    partial = tmp_path / "tiny.pth.part"
+    partial.write_bytes(b"x" * len(GOOD) * 2)
+    note = {"address": entry.address, "size": 3 * len(GOOD), "version": None}
+    note_path(partial).write_text(json.dumps(note))
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("note", [None, "{", '{"address": "http://elsewhere/tiny.pth", "size": 9, "version": null}'])
+def test_a_half_of_unknown_origin_is_not_continued(entry, server, tmp_path, note):
+    (tmp_path / "tiny.pth.part").write_bytes(b"x" * 50)
+    if note:
+        note_path(tmp_path / "tiny.pth.part").write_text(note)
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+    assert "Range" not in server.requests[0]
+
+
+def test_a_complete_half_is_not_fetched_again(entry, server, tmp_path):
+    (tmp_path / "tiny.pth.part").write_bytes(GOOD)
+    note = {"address": entry.address, "size": len(GOOD), "version": None}
+    note_path(tmp_path / "tiny.pth.part").write_text(json.dumps(note))
+    assert get(entry, tmp_path).path.read_bytes() == GOOD
+    assert not server.requests
+
+
+def test_no_such_file_at_the_server(entry, server, tmp_path):
+    del server.files["tiny.pth"]
+    with pytest.raises(CheckpointError, match=r"tiny.pth cannot be fetched: the server answers 404 \(Not Found\)"):
+        get(entry, tmp_path)
+    assert len(server.requests) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_in_trouble_is_asked_again(entry, server, tmp_path):
+    server.status = 503
+    with pytest.raises(CheckpointError, match=r"broke off after 0 bytes \(the server answers 503"):
+        get(entry, tmp_path)
+    assert len(server.requests) == transfer.ATTEMPTS
+
+
+def test_no_network(entry, server, tmp_path):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(OfflineError, match=r"http://127.0.0.1:\d+/tiny.pth cannot be reached \(.*refused"):
+        get(entry, tmp_path)
+
+
+def test_other_kinds_of_addresses_are_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no address that starts with http"):
+        fetch("file:///etc/hostname", tmp_path / "x.part")
+
+
+def test_a_folder_that_cannot_be_made_or_written(entry, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"file/sub cannot be made .* --out"):
+        get(entry, tmp_path / "file" / "sub")
+    (tmp_path / "tiny.pth.part").mkdir()
+    with pytest.raises(CheckpointError, match=r"tiny.pth.part cannot be written"):
+        get(entry, tmp_path)
+
+
+def test_a_mirror_takes_the_place_of_the_publisher(server, tmp_path):
+    server.files["all/tiny.pth"] = GOOD
+    entry = WeightFile("tiny", "tiny.pth", "the tiny network", "http://127.0.0.1:9/tiny.pth", lambda: SHAPES)
+    assert get(entry, tmp_path, mirror=f"{server.address}/all/").new
+
+
+class Bomb:
+    """Writes a file when it is unpickled as code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            lambda _: saved(tiny_state({**SHAPES, "conv.weight": (64, 3, 5, 5)})),
+            r"conv.weight has shape \(64, 3, 5, 5\)",
+        ),
+        (lambda _: saved(tiny_state({**SHAPES, "more.bias": (2,)})), r"more.bias is unknown \(0 missing, 1 unknown"),
+        (lambda _: saved(tiny_state({"conv.bias": (64,)})), r"conv.weight is missing \(1 missing, 0 unknown"),
+        (lambda _: GOOD[:-2000], "its end is missing"),
+        (lambda _: saved(tiny_state(), _use_new_zipfile_serialization=False)[:2000], "its end is missing"),
+        (lambda _: b"", "it is empty"),
+        (lambda _: b"<html>Please log in</html>" * 9, "it is a web page or text"),
+        (lambda _: b"\x00\x01" * 99, "something else than tensors"),
+        (lambda trap: saved({"conv.bias": Bomb(trap)}), "code or objects other than tensors, .*which is not run"),
+        (lambda _: saved({"conv.bias": 3}), "holds no table of tensors"),
+        (lambda _: saved([1]), "holds no table of tensors"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_deleted(entry, server, tmp_path, content, complaint):
+    server.files["tiny.pth"] = content(str(tmp_path / "trap"))
+    folder = tmp_path / "weights"
+    with pytest.raises(CheckpointError, match=complaint) as caught:
+        get(entry, folder)
+    assert "tiny.pth.part" in str(caught.value)
+    assert not list(folder.iterdir())
+    assert not (tmp_path / "trap").exists()
+
+
+def test_a_wrong_hash_is_refused(entry, server, tmp_path):
+    right = WeightFile("tiny", f"tiny-{DIGITS}.pth", entry.purpose, entry.address, entry.shapes)
+    assert get(right, tmp_path / "right").sha256.startswith(DIGITS)
+    wrong = WeightFile("tiny", "tiny-0123abcd.pth", entry.purpose, entry.address, entry.shapes)
+    with pytest.raises(CheckpointError, match=f"its SHA-256 starts {DIGITS} instead of 0123abcd; it came from http"):
+        get(wrong, tmp_path / "wrong")
+
+
+def test_a_wrong_file_that_is_there_is_refused_and_left_alone(entry, server, tmp_path):
+    (tmp_path / "tiny.pth").write_bytes(saved(tiny_state({"conv.bias": (2,)})))
+    with pytest.raises(CheckpointError, match=r"tiny.pth is not the tiny network: .*; delete it and run `python"):
+        get(entry, tmp_path)
+    assert (tmp_path / "tiny.pth").is_file()
+    assert not server.requests
+
+
+def test_a_file_put_there_by_hand_is_checked_and_kept(entry, server, tmp_path):
+    (tmp_path / "tiny.pth").write_bytes(GOOD)
+    assert not get(entry, tmp_path).new
+    assert not server.requests
+
+
+def test_a_later_change_is_noticed_though_all_shapes_fit(entry, server, tmp_path):
+    path = get(entry, tmp_path).path
+    path.write_bytes(saved({key: value + 1 for key, value in tiny_state().items()}))
+    with pytest.raises(CheckpointError, match=rf"is not what was fetched first: .* tiny.pth.json says {DIGITS}"):
+        get(entry, tmp_path)
+    server.files["tiny.pth"] = path.read_bytes()
+    path.unlink()
+    with pytest.raises(CheckpointError, match="is not what was fetched first"):
+        get(entry, tmp_path)
+    (tmp_path / "tiny.pth.json").unlink()
+    assert get(entry, tmp_path).new
+
+
+def test_a_note_that_cannot_be_read(entry, server, tmp_path):
+    path = get(entry, tmp_path).path
+    (tmp_path / "tiny.pth.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"tiny.pth.json cannot be read as a note"):
+        get(entry, tmp_path)
+    assert path.is_file()
+
+
+def test_counters_of_batch_norms_may_be_missing_or_there(entry, server, tmp_path):
+    server.files["tiny.pth"] = saved(tiny_state() | {"bn.num_batches_tracked": torch.tensor(3)})
+    assert get(entry, tmp_path).new
+    norm = torch.nn.BatchNorm1d(2)
+    state = torch.nn.BatchNorm1d(2).state_dict()
+    state["running_mean"] += 1
+    del state["num_batches_tracked"]
+    load_exactly(norm, state, "old.pth", "a norm")
+    assert norm.running_mean.tolist() == [1, 1]
+    with pytest.raises(CheckpointError, match="running_var is missing"):
+        load_exactly(norm, {key: state[key] for key in state if key != "running_var"}, "old.pth", "a norm")
+
+
+def test_dinov2_s_tensors_are_those_of_the_network():
+    timm = pytest.importorskip("timm")
+    with torch.device("meta"):
+        model = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=518)
+    own = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    table = dinov2_shapes(384, 12)
+    assert table.pop("mask_token") == (1, 384)
+    assert table == own
+    assert published("dinov2_vits14").mebibytes * 2**18 == 22_056_576
+
+
+@pytest.mark.parametrize(
+    ("shapes", "complaint"),
+    [
+        (dinov2_shapes(384, 14), r"blocks.12.attn.qkv.weight is unknown \(0 missing, 28 unknown keys\)"),
+        (dinov2_shapes(384, 11), r"blocks.11.attn.qkv.weight is missing \(14 missing"),
+        (dinov2_shapes(768, 12), r"cls_token has shape \(1, 1, 768\) where \(1, 1, 384\)"),
+        (dinov2_shapes(384, 12) | {"pos_embed": (1, 257, 384)}, r"pos_embed has shape \(1, 257, 384\) where \(1, 1370"),
+        (dinov2_shapes(384, 12) | {"patch_embed.proj.weight": (384, 3, 16, 16)}, "patch_embed.proj.weight has shape"),
+    ],
+)
+def test_another_vision_transformer_is_refused(tmp_path, shapes, complaint):
+    zeros = {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
+    path = tmp_path / "dinov2_vits14_pretrain.pth"
+    torch.save(zeros, path)
+    with pytest.raises(CheckpointError, match=r"dinov2_vits14_pretrain.pth is not DINOv2 ViT-S/14.*: " + complaint):
+        get(published("dinov2_vits14"), tmp_path)
+
+
+def test_the_catalogue_is_in_order():
+    assert {entry.sha256_start for entry in FILES if entry.name.startswith("resnet")} == {
+        "0676ba61",
+        "b627a593",
+        "f37072fd",
+    }
+    names = [entry.name for entry in (*FILES, *catalogue.BY_HAND)]
+    assert len(set(names)) == len(names)
+    assert all(entry.address.endswith(entry.file) for entry in FILES)
+    import torchvision
+
+    for entry in FILES:
+        if entry.name.startswith("resnet"):
+            model = torchvision.models.get_model_weights(entry.name)["IMAGENET1K_V1"]
+            assert model.url == entry.address
+            assert entry.mebibytes == pytest.approx(model.meta["_file_size"], rel=2e-3)
+
+
+def test_models_find_weights_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(CheckpointError, match=r"no file resnet18; run `python scripts/download_weights.py resnet18`"):
+        find_weights("resnet18", "the backbone")
+    (tmp_path / "resnet18-f37072fd.pth").write_bytes(GOOD)
+    assert find_weights("resnet18", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
+    assert set(read_weights("resnet18", "the backbone")) == set(SHAPES)
+    assert find_weights("resnet18-f37072fd.pth", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
+    (tmp_path / "MaskBranch_vits14.pt").write_bytes(GOOD)
+    assert find_weights("MaskBranch_vits14.pt", "the mask branch") == tmp_path / "MaskBranch_vits14.pt"
+    with pytest.raises(CheckpointError, match=r"no file dinov2_vit14; names that stand for a file are dinov2_vits14, "):
+        find_weights("dinov2_vit14", "the vision model")
+    with pytest.raises(ConfigError, match="weights of the backbone are named by 5; wanted is the path"):
+        find_weights(5, "the backbone")
+    with pytest.raises(CheckpointError, match=r"no file gone/resnet50-0676ba61.pth; run .* resnet50`, or download it"):
+        find_weights("gone/resnet50-0676ba61.pth", "the backbone")
+    with pytest.raises(CheckpointError, match=r"get it by hand \(the model links of BigGait"):
+        find_weights("gone/MaskBranch_vits14.pt", "the mask branch")
+
+
+@pytest.fixture
+def script_catalogue(entry, monkeypatch):
+    monkeypatch.setattr(catalogue, "FILES", (entry,))
+    monkeypatch.setattr(download_weights, "FILES", (entry,))
+    monkeypatch.setattr(check, "fetch", lambda address, partial, pause: fetch(address, partial, 0))
+
+
+def test_script_fetches(script_catalogue, tmp_path, capsys):
+    assert download_weights.main(["tiny", "--out", str(tmp_path)]) == 0
+    assert "tiny.pth: fetched and checked" in capsys.readouterr().out
+    assert download_weights.main(["tiny.pth", "--out", str(tmp_path)]) == 0
+    assert "tiny.pth: there already and checked" in capsys.readouterr().out
+
+
+def test_script_without_network_says_all_that_a_person_needs(script_catalogue, server, tmp_path, capsys):
+    server.shutdown()
+    server.server_close()
+    assert download_weights.main(["tiny", "--out", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    for part in (f"{server.address}/tiny.pth", "about 0 MiB", "no SHA-256 known beforehand", str(tmp_path), "refused"):
+        assert part in message
+
+
+def test_script_with_a_wrong_file_goes_on_with_the_others(script_catalogue, server, tmp_path, capsys):
+    server.files["tiny.pth"] = b"<html>"
+    assert download_weights.main(["tiny", "dinogrl", "--out", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert "error: " in message
+    assert "best_shape.pth" in message
+
+
+def test_script_lists_and_refuses(capsys):
+    assert download_weights.main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    for part in (
+        *("dinov2_vitl14_pretrain.pth", "SHA-256 starts 0676ba61", "best_model2.pth", "MaskBranch_vits14.pt"),
+        *("on GitHub, or its authors\n    about 169 MiB, 29 KiB and 419 MiB", "checked\n    into pretrained\n"),
+    ):
+        assert part in listed
+    assert download_weights.main(["biggait"]) == 3
+    assert "To be fetched by hand: biggait" in capsys.readouterr().err
+    assert download_weights.main(["resnet51"]) == 2
+    assert "There are no weights 'resnet51'; known are dinov2_vits14" in capsys.readouterr().err

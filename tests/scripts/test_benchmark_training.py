@@ -1,0 +1,24 @@
+"""scripts/benchmarks/training.py: a row a precision and form, the same loss in each form."""
+
+from tests.opengait_ext.runs.stand_in_runs import script
+from tests.paths import ROOT
+
+SMALL = ["--cfgs", str(ROOT / "configs/dinogrl/demo.yaml"), "--batch", "2", "1", "--frames", "1", "--steps", "1"]
+
+
+def test_a_row_for_every_precision_and_form_of_lge(capsys):
+    release = ["--set", "model_cfg.enhancement={type: release}", "--precisions", "float32", "bfloat16"]
+    assert script("benchmark_training")([*SMALL, *release, "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "demo.yaml: 4 tracklets x 1 frames" in printed
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][1:]
+    assert [row[:2] for row in rows] == [
+        [precision, form] for precision in ("float32", "bfloat16") for form in ("sorted", "written out")
+    ]
+    assert abs(float(rows[1][6])) < 1e-5
+    assert 0 < abs(float(rows[2][6])) < 0.1, "half precision rounds"
+
+
+def test_what_cannot_be_measured_is_said(capsys):
+    assert script("benchmark_training")([*SMALL, "--set", "model_cfg.dimensio=3"]) == 2
+    assert "did you mean dimension" in capsys.readouterr().err
