@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from opengait.config.keys import check
-from opengait.config.source import Origin, Origins, Path_, parse_value, read_yaml, write_yaml
+from opengait.config.source import Origin, Origins, Path_, parse_value, read_yaml
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
+from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
 # Sections whose keys the engine knows by heart; elsewhere an override must name a key that is there already.

@@ -1,6 +1,5 @@
 """Reading YAML so that every key remembers its file and line."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import yaml
 
 from opengait.errors import ConfigError
+from opengait.utils.yaml_text import YamlLoader
 
 Path_ = tuple[str | int, ...]
 
@@ -26,20 +26,6 @@ class Origin:
 Origins = dict[Path_, Origin]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, and `1e-4` is a number, as everybody expects."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads back."""
-
-
-# PyYAML wants a point and a signed exponent, and takes 1e-4 for a string.
-_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-
-
 def parse_value(text: str) -> Any:
     """A value from the command line, read as YAML.
 
@@ -47,7 +33,7 @@ def parse_value(text: str) -> Any:
         ConfigError: it is not YAML.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
+        return yaml.load(text, Loader=YamlLoader)  # noqa: S506 (a subclass of SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{text!r} is not a YAML value: {_problem(error)}.") from error
 
@@ -64,7 +50,7 @@ def read_yaml(path: Path, depth: int) -> tuple[dict[str, Any], Origins]:
         raise ConfigError(f"Cannot read the configuration {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"The configuration {path} is not text in UTF-8.") from error
-    loader = _Loader(text)
+    loader = YamlLoader(text)
     try:
         node = loader.get_single_node()
         content = loader.construct_document(node) if node is not None else {}
@@ -100,8 +86,3 @@ def _line(error: yaml.YAMLError) -> str:
 
 def _problem(error: yaml.YAMLError) -> str:
     return getattr(error, "problem", None) or str(error).splitlines()[0]
-
-
-def write_yaml(content: dict[str, Any]) -> str:
-    """Plain values as YAML, in their own order."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

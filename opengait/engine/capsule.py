@@ -30,11 +30,11 @@ from typing import Any
 from torch import nn
 
 from opengait import distributed
-from opengait.config import save_config
 from opengait.data.fingerprint import facts_of
 from opengait.errors import DataError
 from opengait.utils.environment import hardware, source_state, versions
-from opengait.utils.files import sha256_of, write_json, write_whole
+from opengait.utils.files import sha256_of, write_json, write_text
+from opengait.utils.yaml_text import write_yaml
 
 KIND = "opengait run capsule"
 # Larger files are data rather than weights, and reading them would delay the start.
@@ -69,7 +69,7 @@ def write_capsule(model: nn.Module, phase: str) -> Path | None:
         "hardware": hardware(),
         "git": source_state(),
     }
-    write_whole(path.with_suffix(".yaml"), lambda partial: save_config(model.cfgs, partial))
+    write_text(path.with_suffix(".yaml"), write_yaml(model.cfgs))
     write_json(path, content)
     return path
 

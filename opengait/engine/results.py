@@ -6,12 +6,12 @@ from typing import Any
 from torch import nn
 
 from opengait import distributed
-from opengait.config.source import write_yaml
 from opengait.data.fingerprint import facts_of
 from opengait.engine.precision import Precision
 from opengait.engine.test import evaluated_name, evaluated_set, results_file
 from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
+from opengait.utils.yaml_text import write_yaml
 
 # Entries of an evaluator's result that describe its numbers and are none themselves.
 DESCRIPTIONS = ("card", "intervals")

@@ -90,7 +90,7 @@ def _discovery_problems(root: Path) -> list[str]:
 
 def _config_problems(root: Path) -> list[str]:
     if not (root / "configs" / "default.yaml").is_file():
-        return ["opengait/config/default.yaml is missing; OpenGait reads every configuration over it."]
+        return ["configs/default.yaml is missing; OpenGait reads every configuration over it."]
     return []
 
 

@@ -9,10 +9,10 @@ from opengait_ext.data.choose import bare
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps
+from opengait_ext.runs.figures.network import look_at, network_of, see
 from opengait_ext.runs.figures.people import choose_people
 from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists
 from opengait_ext.runs.figures.silhouettes import draw_silhouettes
-from opengait_ext.runs.network import look_at, network_of, see
 from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.tested_run import Ranking, TestedRun, open_runs
 

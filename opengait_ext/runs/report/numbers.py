@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from opengait.config.source import write_yaml
+from opengait.utils.yaml_text import write_yaml
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.runs.compare.outcome import read_curves
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances, gap_of

@@ -5,10 +5,10 @@ from html import escape
 
 from opengait.errors import ConfigError
 from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps
+from opengait_ext.runs.figures.network import look_at, see
 from opengait_ext.runs.figures.people import Seen, choose_people
 from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists, film_strip, row_of
 from opengait_ext.runs.figures.silhouettes import draw_silhouettes
-from opengait_ext.runs.network import look_at, see
 from opengait_ext.runs.report import silhouettes
 from opengait_ext.runs.report.html import Cell, Section, animation, figure, note, picture, table
 from opengait_ext.runs.report.subject import Subject

@@ -6,7 +6,7 @@ from functools import cached_property
 from opengait.errors import UserError
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.models import DinoGRLNet
-from opengait_ext.runs.network import network_of
+from opengait_ext.runs.figures.network import network_of
 from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.tested_run import Ranking, TestedRun
 

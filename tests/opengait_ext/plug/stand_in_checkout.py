@@ -10,7 +10,7 @@ from pathlib import Path
 
 FILES = {
     # The documented defaults; dicts are merged over it, so keys that a configuration does not have stay.
-    "opengait/config/default.yaml": """
+    "configs/default.yaml": """
 data_cfg:
   dataset_name: CASIA-B
   dataset_root: your_path

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from opengait.errors import CheckpointError, ConfigError, DataError
 from opengait_ext.models.biggait import backbone as biggait_backbone
-from opengait_ext.models.biggait import parts as biggait_parts
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet
 from opengait_ext.models.biggait.parts import person_pixels, restore_ratio, usage_loss
+from opengait_ext.models.shared import tokens as shared_tokens
 from opengait_ext.models.shared.connectivity import sobel_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
@@ -188,7 +188,7 @@ def test_only_the_chosen_pixels_are_enlarged(monkeypatch):
     maps = F.interpolate(tokens.transpose(1, 2).unflatten(2, (3, 2)), size=(8, 4), mode="bilinear", align_corners=False)
     want = maps.permute(0, 2, 3, 1)[chosen]
     for at_once in (1, 64, 10**6):
-        monkeypatch.setattr(biggait_parts, "_PIXELS_AT_ONCE", at_once)
+        monkeypatch.setattr(shared_tokens, "_PIXELS_AT_ONCE", at_once)
         assert torch.allclose(enlarged_tokens(tokens, (3, 2), (8, 4), chosen), want)
     back = scatter_tokens(want, chosen.flatten(), torch.Size((5, 1, 8, 4)))
     assert torch.allclose(back, maps * chosen[:, None])

@@ -14,7 +14,7 @@ from opengait.config import load_config
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.errors import CheckpointError, ConfigError
 from opengait.extensions import load_extensions
-from opengait_ext.models import biggergait
+from opengait_ext.models.biggergait import model as biggergait
 from opengait_ext.models.biggergait.model import BiggerGait__DINOv2, mask_branch
 from tests.golden import seeded
 from tests.golden.compare import assert_golden, normals

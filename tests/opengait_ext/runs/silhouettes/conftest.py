@@ -3,22 +3,9 @@
 import pytest
 import torch
 
-from opengait import registry
-from opengait_ext.data.readers import HITSZVCMDataSet
 from opengait_ext.models import DinoGRLNet
-from opengait_ext.runs.silhouettes import choose_tracklets, export_silhouettes
-from tests.opengait_ext.runs.silhouettes.tiny import HEIGHT, MODEL, SEED, WIDTH, write_data
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp("data") / "vcm")
-
-
-@pytest.fixture(scope="session")
-def data_cfg(data):
-    registry.datasets.add(HITSZVCMDataSet)
-    return {"reader": "HITSZVCMDataSet", "dataset_root": str(data), "frame_size": [HEIGHT, WIDTH], "minimum_frames": 1}
+from opengait_ext.runs.silhouettes import export_silhouettes
+from tests.opengait_ext.runs.silhouettes.tiny import MODEL, SEED
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +25,6 @@ def checkpoint(network, tmp_path_factory):
     state = {f"network.{key}": value for key, value in network.state_dict().items() if "vision_model." not in key}
     torch.save({"model": state, "iteration": 10}, path)
     return path
-
-
-@pytest.fixture(scope="session")
-def tracklets(data_cfg):
-    return choose_tracklets(data_cfg, "test")
 
 
 @pytest.fixture(scope="session")

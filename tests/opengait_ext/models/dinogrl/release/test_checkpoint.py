@@ -11,8 +11,8 @@ from opengait.config import load_config
 from opengait.errors import CheckpointError
 from opengait_ext.checkpoints import build_network, convert_official, convert_to_official
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.dinogrl.checkpoints.release import is_unused
 from opengait_ext.models.dinogrl.model import DinoGRL
-from opengait_ext.models.dinogrl.release.checkpoint import is_unused
 from opengait_ext.runs.silhouettes import load_network
 from tests.equations.networks import TINY_VIT, tiny_network
 from tests.golden.dinogrl_official import recipe

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from opengait.engine.checkpoint import load_checkpoint, save_checkpoint
 from opengait.errors import CheckpointError
-from opengait_ext.models.dinogrl.release.checkpoint import convert_official, convert_to_official, read_state
+from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official, read_state
 
 # Their names in the release.
 NAMES = ("best_model.pth", "best_model2.pth", "best_shape.pth")

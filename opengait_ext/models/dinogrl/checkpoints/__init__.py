@@ -1,0 +1,1 @@
+"""The authors' released checkpoints as checkpoints of the engine, and back."""
