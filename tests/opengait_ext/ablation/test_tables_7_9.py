@@ -41,7 +41,7 @@ def step(net, masks=True, lr=0.01):
 @pytest.mark.parametrize("name", ["lge", "release", *INTERACTIONS])
 def test_one_step_lowers_the_loss_and_both_streams_hear_of_each_other(name):
     net = network(enhancement={"type": name})
-    losses = [step(net), step(net), float(loss_of(net)[0])]
+    losses = [step(net), step(net), loss_of(net)[0].item()]
     assert losses[2] < losses[1] < losses[0]
     # Some start as the identity; after a step, the enhanced feature of one stream depends on the other.
     net.zero_grad()
@@ -79,4 +79,4 @@ def test_given_masks_of_one_or_several_maps_learn(maps):
 
 def test_sasg_beside_them_learns_too():
     net = network(**SASG)
-    assert step(net, masks=False) > float(loss_of(net, masks=False)[0])
+    assert step(net, masks=False) > loss_of(net, masks=False)[0].item()
