@@ -1,0 +1,18 @@
+"""Let pages link to files beside `docs/`: on GitHub these links work as they are, in the built site they need a target."""
+
+import re
+from posixpath import normpath
+
+OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
+
+
+def on_page_markdown(markdown, config, **_):
+    """Point links that leave `docs/` to the repository, or reduce them to their text if its address is not set."""
+
+    def replace(match):
+        text, path = match[1], normpath(match[2])
+        if config.repo_url:
+            return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{path})"
+        return f"`{path}`" if path.startswith(text) else f"{text} (`{path}`)"
+
+    return OUTSIDE.sub(replace, markdown)
