@@ -1,4 +1,4 @@
-"""Let pages link to files beside `docs/`: on GitHub these links work as they are, in the built site they need a target."""
+"""Give links to files beside `docs/` a target in the built site; on GitHub they work as they are."""
 
 import re
 from posixpath import normpath
