@@ -46,7 +46,9 @@ def parse(command: str) -> None:
         script = ROOT / words[0]
         assert script.is_file(), words[0]
         text = script.read_text(encoding="utf-8")
-        assert all(option in text for option in words if option.startswith("--")), f"unknown option in {command!r}"
+        options = [word for word in words if word.startswith("--")]
+        # A file without options of its own stands for a command under its former name.
+        assert "add_argument" not in text or all(option in text for option in options), f"unknown option in {command!r}"
 
 
 def check_run(words: list[str]) -> None:
