@@ -158,3 +158,12 @@ def test_the_architecture_page_draws_the_folders_that_exist():
         indent, name = re.match(r"( *)(\S+)/", line).groups()
         parents[len(indent) // 2 :] = [name]
         assert (ROOT / "/".join(parents)).is_dir(), line
+
+
+@pytest.mark.parametrize("config", ["hitsz", "demo"])
+def test_the_run_folders_are_those_of_the_configurations(config):
+    cfgs = load_config(ROOT / f"configs/dinogrl/{config}.yaml")
+    names = cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], cfgs["evaluator_cfg"]["save_name"]
+    text = "".join(page.text for page in PAGES if page.path.parent.name == "docs")
+    folders = set(re.findall(rf"\b{names[0]}/\w+/\w+(?=/(?:logs|checkpoints))", text))
+    assert folders == {"/".join(names)}
