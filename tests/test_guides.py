@@ -12,8 +12,8 @@ import yaml
 from tests.golden.dinogrl_official import recipe
 from tests.markdown import read_page
 from tests.opengait import tiny
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import draw_people
+from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
 OWN_MODEL = read_page("docs/your-own-model.md")
