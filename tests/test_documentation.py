@@ -85,12 +85,11 @@ def test_commands_are_found():
     assert {command.split()[0] for command in commands} >= {"bash", "torchrun", "python", "vvi", "pip"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_commands_in_sentences_exist(page):
+def test_commands_in_sentences_exist():
     from opengait_ext.commands import COMMANDS as known
 
-    named = set(re.findall(r"`vvi ([a-z][\w-]*)", page.prose))
-    assert named <= set(known), named - set(known)
+    named = {name for page in PAGES for name in re.findall(r"`vvi ([a-z][\w-]*)", page.prose)}
+    assert len(named) > 10 and named <= set(known), named - set(known)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -104,6 +103,8 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_files_in_sentences_exist(page):
+    if page.name == "CHANGELOG.md":
+        pytest.skip("names files as they were")
     rooms = r"`((?:opengait|opengait_ext|tests|scripts|configs|datasets|pretrained|docs)/[\w./*-]+)`"
     for path in re.findall(rooms, page.prose):
         assert list(ROOT.glob(path.rstrip("/"))), path
