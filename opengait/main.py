@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     if cfgs["trainer_cfg"]["fix_BN"]:
         model.fix_BN()
     messages.log_info(params_count(model))
-    model.capsule = write_capsule(model, args.phase)
+    write_capsule(model, args.phase)
     messages.log_info("Model Initialization Finished!")
     loop = build.run_train if training else build.run_test
     # A loop of the model's own may expect the wrapper that OpenGait puts around every model.

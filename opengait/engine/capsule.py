@@ -42,7 +42,7 @@ _LARGEST = 2**31
 
 
 def write_capsule(model: nn.Module, phase: str) -> Path | None:
-    """Write the capsule of a run that starts, on rank 0.
+    """Write the capsule of a run that starts, on rank 0, and record it in the run state.
 
     Args:
         model: the bare model, with its loaders.
@@ -71,6 +71,7 @@ def write_capsule(model: nn.Module, phase: str) -> Path | None:
     }
     write_text(path.with_suffix(".yaml"), write_yaml(model.cfgs))
     write_json(path, content)
+    model.run_state.capsule = path
     return path
 
 

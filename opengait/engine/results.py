@@ -38,10 +38,10 @@ def write_results(model: nn.Module, result: dict[str, Any], checkpoint: Path | N
     Returns:
         The file's path.
     """
-    checkpoint = checkpoint or model.restored_from
+    checkpoint = checkpoint or model.run_state.restored_from
     file = results_file(model, ".json")
     features = results_file(model, ".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
-    capsule = getattr(model, "capsule", None)
+    capsule = model.run_state.capsule
     card = plain(dict(result.get("card") or {}) | engine_card(model, checkpoint))
     content = {
         "dataset": evaluated_name(model.cfgs),
@@ -78,7 +78,7 @@ def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
         "checkpoint": {
             "file": None if checkpoint is None else checkpoint.name,
             # A checkpoint that was named by its path does not set the model's own count.
-            "iteration": model.iteration or getattr(model, "restored_iteration", None),
+            "iteration": model.iteration or model.run_state.restored_iteration,
             "sha256": sha256_of(checkpoint) if there else None,
         },
         "seed": cfgs["trainer_cfg"].get("seed"),

@@ -29,16 +29,17 @@ def run_train(model: nn.Module) -> None:
         ConfigError: a classifier has fewer classes than the training set has identities.
     """
     inner = bare(model)
-    engine_cfg, messages = inner.engine_cfg, inner.msg_mgr
+    engine_cfg, messages, state = inner.engine_cfg, inner.msg_mgr, inner.run_state
     precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)
-    progress = messages.progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
+    progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
+    messages.track_progress(progress)
     messages.reset_time()
     try:
         while inner.iteration < engine_cfg["total_iter"]:
             inputs = inner.inputs_pretreament(next(batches))
-            inner.batches_drawn += 1
+            state.batches_drawn += 1
             progress.loaded()
             with precision.autocast():
                 results = model(inputs)
@@ -54,25 +55,26 @@ def run_train(model: nn.Module) -> None:
             summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
             messages.train_step(loss_info | inner.info_to_log(), summary)
             if inner.iteration % engine_cfg["save_iter"] == 0:
-                inner.rank_states = distributed.gather_objects(random_state())
+                state.rank_states = distributed.gather_objects(random_state())
                 inner.save_ckpt(inner.iteration)
                 if engine_cfg["with_test"]:
                     _evaluate(model)
             progress.resumed()
     finally:
         progress.close()
-        messages.progress = None
+        messages.track_progress(None)
 
 
 def _batches(inner: nn.Module) -> Iterator[Any]:
     """The loader's batches without end: one of the model's own may hold an epoch."""
     plan = getattr(inner.train_loader, "batch_sampler", None)
-    if inner.batches_drawn and hasattr(plan, "start"):
-        plan.start = inner.batches_drawn
+    state = inner.run_state
+    if state.batches_drawn and hasattr(plan, "start_at"):
+        plan.start_at(state.batches_drawn)
     while True:
-        before = inner.batches_drawn
+        before = state.batches_drawn
         yield from inner.train_loader
-        if inner.batches_drawn == before:
+        if state.batches_drawn == before:
             raise ConfigError(f"The train_loader of {type(inner).__name__} gives no batch.")
 
 
@@ -84,8 +86,9 @@ def _identities(inner: nn.Module) -> Sequence[str]:
 def _start_random_streams(inner: nn.Module) -> None:
     """Continue the streams of a resumed run; else give each rank streams of its own, for dropout and the like."""
     rank = distributed.rank()
-    if rank < len(inner.rank_states):
-        set_random_state(inner.rank_states[rank])
+    states = inner.run_state.rank_states
+    if rank < len(states):
+        set_random_state(states[rank])
     else:
         seed = inner.cfgs["trainer_cfg"].get("seed", 0)
         distributed.seed_everything(distributed.mix_seed(seed, "rank", rank, inner.iteration))

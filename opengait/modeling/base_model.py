@@ -5,7 +5,7 @@ loops) follows the configuration, and each step is a method that a model may rep
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from opengait.engine import train as train_loop
 from opengait.engine.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
+from opengait.engine.run_state import RunState
 from opengait.errors import ConfigError, UserError
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.arguments import accepted_arguments
@@ -83,28 +84,20 @@ class BaseModel(MetaModel, nn.Module):
         training: make the training's parts too, and start in training mode.
 
     Attributes:
-        msg_mgr, cfgs, engine_cfg, save_path, iteration: set before `build_network`.
+        msg_mgr, cfgs, engine_cfg, save_path: set before `build_network`.
+        run_state: counters and origin of the run (`opengait.engine.run_state`); `iteration` is the first of them.
         train_loader, loss_aggregator, optimizer, scheduler, Scaler: in training.
         test_loader: in testing, and in training with `with_test`.
         ignored_state_prefixes: a model may name prefixes of state entries that are neither saved nor required on
             loading, such as a frozen backbone that has a weight file of its own.
-        restored_from: the checkpoint that was read, or None; restored_iteration: the iteration that it tells.
-        capsule: the file that tells what this run was made of (`opengait.engine.capsule`), or None.
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
-    # Of the class, so that a model with a constructor of its own has them too.
-    batches_drawn = 0
-    rank_states: Sequence[dict[str, Any]] = ()
-    restored_from: Path | None = None
-    restored_iteration: int | None = None
-    capsule: Path | None = None
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
         self.msg_mgr = get_msg_mgr()
         self.cfgs = cfgs
-        self.iteration = 0
         self.engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
         self.device = distributed.device()
         self.save_path = str(output_path(cfgs, training))
@@ -130,6 +123,20 @@ class BaseModel(MetaModel, nn.Module):
         self.train(training)
         if self.engine_cfg["restore_hint"] != 0:
             self.resume_ckpt(self.engine_cfg["restore_hint"])
+
+    @property
+    def run_state(self) -> RunState:
+        """Counters and origin of the run, created on first use: a model's own constructor may not call this class's."""
+        return self.__dict__.setdefault("_run_state", RunState())
+
+    @property
+    def iteration(self) -> int:
+        """Completed training iterations."""
+        return self.run_state.iteration
+
+    @iteration.setter
+    def iteration(self, iteration: int) -> None:
+        self.run_state.iteration = iteration
 
     # What a model is made of.
 
@@ -199,10 +206,8 @@ class BaseModel(MetaModel, nn.Module):
             "model": weights,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "iteration": iteration,
             "scaler": self.Scaler.state_dict() if hasattr(self, "Scaler") else {},
-            "batches_drawn": self.batches_drawn,
-            "rank_states": list(self.rank_states),
+            **self.run_state.to_checkpoint(iteration),
         }
         save_checkpoint(content, checkpoint_path(self.save_path, self.engine_cfg["save_name"], iteration))
 
@@ -231,12 +236,14 @@ class BaseModel(MetaModel, nn.Module):
         kept = load_weights(self, content.get("model", {}), path, strict=strict, free=free)
         if kept:
             self.msg_mgr.log_warning(f"{path} has no fitting value for {len(kept)} entries, such as {kept[0]}.")
-        self.restored_from, self.restored_iteration = Path(path), content.get("iteration")
+        self.run_state.restored(Path(path), content)
         if self.training:
             self._restore("Optimizer", "optimizer", content, path)
             self._restore("Scheduler", "scheduler", content, path)
             if self.iteration:
-                self._continue_run(content)
+                self.run_state.resume(content)
+                if hasattr(self, "Scaler") and content.get("scaler"):
+                    self.Scaler.load_state_dict(content["scaler"])
         self.msg_mgr.log_info(f"Restore Parameters from {path} !!!")
 
     def _restore(self, title: str, part: str, content: dict[str, Any], path: str | Path) -> None:
@@ -250,12 +257,6 @@ class BaseModel(MetaModel, nn.Module):
                 f"The {part} in {path} does not fit {part}_cfg ({error}); set trainer_cfg.{part}_reset: true to start "
                 f"with a fresh one."
             ) from error
-
-    def _continue_run(self, content: dict[str, Any]) -> None:
-        if hasattr(self, "Scaler") and content.get("scaler"):
-            self.Scaler.load_state_dict(content["scaler"])
-        self.batches_drawn = content.get("batches_drawn", self.iteration)
-        self.rank_states = content.get("rank_states", [])
 
     def fix_BN(self) -> None:  # noqa: N802 (upstream's name)
         """Put every batch norm in evaluation mode."""

@@ -37,16 +37,27 @@ class MultiDatasets(BaseModel):
         return {"scalar/opt/lr": self.optimizer.param_groups[0]["lr"]}
 
 
+class MixedPlan:
+    """The number of the batch that a `MixedLoader` starts at."""
+
+    def __init__(self) -> None:
+        self.start = 0
+
+    def start_at(self, number: int) -> None:
+        """Begin the next iteration at batch `number`."""
+        self.start = number
+
+
 class MixedLoader:
     """Batches of several loaders, one loader a batch; batch k comes from the same one on every rank and in every run.
 
     Args:
-        loaders: endless loaders over data sets with a `label_set`, each with a `batch_sampler.start`.
+        loaders: endless loaders over data sets with a `label_set`, each with a `batch_sampler.start_at`.
         names: the data sets' names.
 
     Attributes:
         dataset: `label_set`, the sorted ids of all data sets, which the batches' labels index.
-        batch_sampler: `start`, the number of the first batch.
+        batch_sampler: the number of the first batch.
     """
 
     def __init__(self, loaders: list[Any], names: list[str]) -> None:
@@ -54,7 +65,7 @@ class MixedLoader:
         sets = [loader.dataset for loader in loaders]
         labels = sorted({label for dataset in sets for label in dataset.label_set})
         self.dataset = SimpleNamespace(label_set=labels)
-        self.batch_sampler = SimpleNamespace(start=0)
+        self.batch_sampler = MixedPlan()
         self.shares = shares([len(dataset) for dataset in sets], names)
         class_of = {label: index for index, label in enumerate(labels)}
         self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
@@ -71,7 +82,7 @@ class MixedLoader:
         while True:
             which = self.choose(number)
             if streams[which] is None:
-                self.loaders[which].batch_sampler.start = before.count(which)
+                self.loaders[which].batch_sampler.start_at(before.count(which))
                 streams[which] = iter(self.loaders[which])
             seqs, labels, *rest = next(streams[which])
             yield [seqs, [self._classes[which][label] for label in labels], *rest]

@@ -54,7 +54,7 @@ class MessageManager:
         self.info_dict = Odict()
         self.writer_hparams = ["image", "scalar"]
         self.writer: SummaryWriter | None = None
-        self.progress: Progress | None = None
+        self._progress: Progress | None = None
         self.iteration = 0
         self.log_iter = 100
         self._learning_rate: float | None = None
@@ -112,6 +112,10 @@ class MessageManager:
         """Say something for a debugger; hidden at the ordinary level."""
         self.logger.debug(*messages)
 
+    def track_progress(self, progress: Progress | None) -> None:
+        """Add the times and the time left of `progress` to the lines of the intervals; None ends that."""
+        self._progress = progress
+
     def reset_time(self) -> None:
         """Start the interval's clock anew."""
         self.time = time.time()
@@ -144,8 +148,8 @@ class MessageManager:
                 text += f", {name.replace('/', '_')}={np.mean([np.mean(_as_array(value)) for value in values]):.4f}"
         self.log_info(text)
         course = [] if self._learning_rate is None else [f"lr={self._learning_rate:.3g}"]
-        if self.progress is not None:
-            course.append(self.progress.fields())
+        if self._progress is not None:
+            course.append(self._progress.fields())
         if course:
             self.log_info(", ".join(course))
         self.reset_time()

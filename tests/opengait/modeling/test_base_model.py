@@ -10,6 +10,7 @@ from opengait.config import load_config
 from opengait.engine.checkpoint import load_checkpoint
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
+from opengait.engine.run_state import RunState
 from opengait.engine.train import _scalars
 from opengait.errors import CheckpointError, ConfigError, UserError
 from opengait.modeling.base_model import BaseModel, output_path
@@ -272,7 +273,7 @@ def test_a_path_starts_at_zero_and_a_foreign_optimiser_is_named(folder, tmp_path
     model.save_ckpt(2)
     file = tmp_path / "CASIA-B" / "TinySil" / "tiny" / "checkpoints" / "tiny-00002.pt"
     again = build(folder, overrides=[f"trainer_cfg.restore_hint={file}"])
-    assert again.iteration == 0 and again.batches_drawn == 0 and again.restored_from == file
+    assert again.iteration == 0 and again.run_state == RunState(restored_from=file, restored_iteration=2)
     assert torch.equal(again.conv.weight, model.conv.weight)
     content = load_checkpoint(file)
     content["optimizer"]["param_groups"][0]["params"] = [0]
@@ -292,7 +293,7 @@ def test_an_opengait_checkpoint_resumes(folder, tmp_path):
     content = load_checkpoint(file)
     torch.save({key: content[key] for key in ("model", "optimizer", "scheduler", "iteration")}, file)
     again = build(folder, overrides=[f"trainer_cfg.output_root={tmp_path}", "trainer_cfg.restore_hint=4"])
-    assert (again.iteration, again.batches_drawn) == (4, 4)
+    assert (again.iteration, again.run_state.batches_drawn) == (4, 4)
 
 
 def test_fix_bn(folder):

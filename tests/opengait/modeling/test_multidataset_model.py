@@ -55,7 +55,7 @@ def test_labels_index_the_ids_of_all(cfgs, model_class):
 def test_starting_later_gives_the_same_batches(cfgs, model_class):
     whole = first(model_class(cfgs, True).train_loader, 8)
     late = model_class(cfgs, True).train_loader
-    late.batch_sampler.start = 5
+    late.batch_sampler.start_at(5)
     for expected, batch in zip(whole[5:], first(late, 3), strict=True):
         assert torch.equal(expected[0][0], batch[0][0]) and expected[1:4] == batch[1:4]
 

@@ -34,7 +34,7 @@ def logged(tmp_path) -> list[str]:
 
 
 def test_the_line_of_an_interval_is_opengaits(manager, tmp_path):
-    manager.progress = Progress(200, bar=False)
+    manager.track_progress(Progress(200, bar=False))
     for loss in (1.0, 2.0):
         info = {
             "scalar/triplet/loss": torch.tensor([loss, loss + 1]),
