@@ -29,7 +29,7 @@ from opengait.engine.capsule import write_capsule  # noqa: E402
 from opengait.engine.results import write_results  # noqa: E402
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
-from opengait.modeling.base_model import BaseModel, output_path  # noqa: E402
+from opengait.modeling.base_model import output_path  # noqa: E402
 from opengait.utils.messages import get_msg_mgr  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
 from opengait.utils.tensors import get_ddp_module, params_count  # noqa: E402
@@ -71,15 +71,14 @@ def run(args: argparse.Namespace) -> None:
     messages.log_info(params_count(model))
     write_capsule(model, args.phase)
     messages.log_info("Model Initialization Finished!")
-    loop = build.run_train if training else build.run_test
-    # A loop of the model's own may expect the wrapper that OpenGait puts around every model.
-    own_loop = loop not in (BaseModel.run_train, BaseModel.run_test)
+    # OpenGait wraps every model, and a loop from there may rely on it.
+    own_loop = args.phase in model.own_loops
     wrapped = get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"], alone_too=own_loop)
     if training:
-        loop(wrapped)
+        build.run_train(wrapped)
         return
     messages.log_info("Running test...")
-    result = loop(wrapped)
+    result = build.run_test(wrapped)
     # A test loop of the model's own may return something else than an evaluator's numbers.
     if distributed.is_main() and isinstance(result, dict):
         file = write_results(model, result)

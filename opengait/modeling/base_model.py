@@ -7,7 +7,7 @@ loops) follows the configuration, and each step is a method that a model may rep
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
 from opengait.engine.run_state import RunState
 from opengait.errors import ConfigError, UserError
+from opengait.modeling.initialisation import xavier_init
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
@@ -84,7 +85,7 @@ class BaseModel(MetaModel, nn.Module):
         training: make the training's parts too, and start in training mode.
 
     Attributes:
-        msg_mgr, cfgs, engine_cfg, save_path: set before `build_network`.
+        msg_mgr, cfgs, phase, engine_cfg, save_path: set before `build_network`.
         run_state: counters and origin of the run (`opengait.engine.run_state`); `iteration` is the first of them.
         train_loader, loss_aggregator, optimizer, scheduler, Scaler: in training.
         test_loader: in testing, and in training with `with_test`.
@@ -93,11 +94,27 @@ class BaseModel(MetaModel, nn.Module):
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
+    # Facts of a class that `__init_subclass__` derives, so that OpenGait's files need not state them.
+    transforms_itself = False
+    own_loops: frozenset[str] = frozenset()
+    phase: Literal["train", "test"]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Derive from the methods that a class replaces what the engine must do differently for it.
+
+        `transforms_itself`: the class has its own `inputs_pretreament`, which expects batches before any transform.
+        `own_loops`: the phases whose loop the class replaces; such a loop may expect OpenGait's DDP wrapper.
+        """
+        super().__init_subclass__(**options)
+        replaced = {name for base in cls.__mro__[: cls.__mro__.index(BaseModel)] for name in vars(base)}
+        cls.transforms_itself = "inputs_pretreament" in replaced
+        cls.own_loops = frozenset(phase for phase in ("train", "test") if f"run_{phase}" in replaced)
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
         self.msg_mgr = get_msg_mgr()
         self.cfgs = cfgs
+        self.phase = "train" if training else "test"
         self.engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
         self.device = distributed.device()
         self.save_path = str(output_path(cfgs, training))
@@ -161,15 +178,8 @@ class BaseModel(MetaModel, nn.Module):
             self.Backbone = self.get_backbone(model_cfg["backbone_cfg"])
 
     def init_parameters(self) -> None:
-        """Xavier-uniform weights and zero biases for convolutions and linear layers; N(1, 0.02) for batch norms."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight.data)
-                if module.bias is not None:
-                    nn.init.constant_(module.bias.data, 0.0)
-            elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and module.affine:
-                nn.init.normal_(module.weight.data, 1.0, 0.02)
-                nn.init.constant_(module.bias.data, 0.0)
+        """Initialise every parameter with `xavier_init`; models override this."""
+        xavier_init(self)
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
         """The loader over the data set that `data_cfg.reader` names."""
@@ -184,7 +194,7 @@ class BaseModel(MetaModel, nn.Module):
             training=train,
             seed=self.cfgs["trainer_cfg"].get("seed", 0),
             num_workers=data_cfg.get("num_workers", 1),
-            wants_raw=type(self).inputs_pretreament is not BaseModel.inputs_pretreament,
+            wants_raw=self.transforms_itself,
         )
 
     def get_optimizer(self, optimizer_cfg: dict[str, Any]) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ from opengait.engine.run_state import RunState
 from opengait.engine.train import _scalars
 from opengait.errors import CheckpointError, ConfigError, UserError
 from opengait.modeling.base_model import BaseModel, output_path
+from opengait.modeling.initialisation import xavier_init
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils import Ntuple, Odict, clones, get_attr_from, get_valid_args
 from opengait.utils.arguments import accepted_arguments
@@ -64,16 +65,38 @@ def test_packed_batches(folder):
 
 
 def test_initial_values():
-    class Plain(BaseModel):
-        forward = None
+    linear, conv, norm = nn.Linear(30, 50), nn.Conv2d(4, 8, 3), nn.BatchNorm1d(4000)
+    xavier_init(nn.Sequential(linear, conv, norm, nn.BatchNorm1d(3, affine=False)))
+    assert linear.weight.abs().max() <= (6 / 80) ** 0.5 and linear.weight.std() > 0.1
+    assert (linear.bias == 0).all() and (conv.bias == 0).all() and (norm.bias == 0).all()
+    assert abs(norm.weight.mean() - 1) < 0.005 and abs(norm.weight.std() - 0.02) < 0.005
 
-    model = Plain.__new__(Plain)
-    nn.Module.__init__(model)
-    model.linear, model.conv, model.norm = nn.Linear(30, 50), nn.Conv2d(4, 8, 3), nn.BatchNorm1d(4000)
-    model.init_parameters()
-    assert model.linear.weight.abs().max() <= (6 / 80) ** 0.5 and model.linear.weight.std() > 0.1
-    assert (model.linear.bias == 0).all() and (model.conv.bias == 0).all() and (model.norm.bias == 0).all()
-    assert abs(model.norm.weight.mean() - 1) < 0.005 and abs(model.norm.weight.std() - 0.02) < 0.005
+
+def test_the_phase_is_stated(folder):
+    assert build(folder).phase == "train"
+    assert build(folder, training=False).phase == "test"
+
+
+def test_class_facts_follow_from_the_replaced_methods():
+    class OwnInputs:
+        def inputs_pretreament(self, inputs):
+            return inputs
+
+    class FromMixin(OwnInputs, BaseModel):
+        pass
+
+    class OwnTest(FromMixin):
+        @staticmethod
+        def run_test(model):
+            return None
+
+    class OwnTestChild(OwnTest):
+        pass
+
+    tiny_sil = registry.models.get("TinySil")
+    assert (tiny_sil.transforms_itself, tiny_sil.own_loops) == (False, frozenset())
+    assert (FromMixin.transforms_itself, FromMixin.own_loops) == (True, frozenset())
+    assert (OwnTestChild.transforms_itself, OwnTestChild.own_loops) == (True, {"test"})
 
 
 def test_run_folder():
