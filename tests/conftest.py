@@ -1,6 +1,7 @@
 """What all tests share: they see the same machine, whether or not it has a GPU."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -21,3 +22,10 @@ def with_cuda_where_it_is_meant(request: pytest.FixtureRequest, monkeypatch: pyt
     """Tests with `cuda` in their name find the GPU, if there is one; they are skipped where there is none."""
     if "cuda" in request.node.name:
         monkeypatch.setattr(torch.cuda, "is_available", IS_AVAILABLE)
+
+
+@pytest.fixture
+def temporarily():
+    """Register a part for the length of a test: `temporarily(registry.losses, MyLoss)`."""
+    with ExitStack() as stack:
+        yield lambda parts, part: stack.enter_context(parts.temporarily(part))
