@@ -67,6 +67,7 @@ def broken_on_rank_1():
     return ""
 
 
+@pytest.mark.slow
 def test_every_rank_stops_at_the_broken_step_of_one(tmp_path):
     other, broken = on_ranks(broken_on_rank_1, tmp_path)
     assert broken.startswith("The loss of iteration 2 is not finite (nan)") and "rank1" in broken

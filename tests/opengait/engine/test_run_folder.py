@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from opengait.engine.run_folder import output_path
 from tests.paths import ROOT
 
@@ -20,6 +22,7 @@ def test_the_folder_of_each_phase():
     assert str(output_path(cfgs, True)) == "o/A_B/M/t"
 
 
+@pytest.mark.slow
 def test_it_is_named_without_torch():
     code = "import sys; import opengait.engine.run_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
