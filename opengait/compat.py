@@ -50,8 +50,8 @@ def _real_name(name: str) -> str | None:
 
 def _import(
     name: str,
-    globals: dict | None = None,  # noqa: A002 (argument names of `__import__`)
-    locals: dict | None = None,  # noqa: A002
+    globals: dict[Any, Any] | None = None,  # noqa: A002 (argument names of `__import__`)
+    locals: dict[Any, Any] | None = None,  # noqa: A002
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
@@ -104,7 +104,9 @@ class _WithoutCuda(ast.NodeTransformer):
         return node
 
     @staticmethod
-    def _call(function: Callable, args: list[ast.expr], keywords: list[ast.keyword], origin: ast.AST) -> ast.Call:
+    def _call(
+        function: Callable[..., Any], args: list[ast.expr], keywords: list[ast.keyword], origin: ast.AST
+    ) -> ast.Call:
         name = ast.copy_location(ast.Name(function.__name__, ast.Load()), origin)
         return ast.copy_location(ast.Call(name, args, keywords), origin)
 

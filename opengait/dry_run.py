@@ -102,7 +102,7 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), unreached)
 
 
-def _step(model: EngineModel, inputs: tuple, seconds: dict[str, float]) -> dict[str, Any]:
+def _step(model: EngineModel, inputs: tuple[Any, ...], seconds: dict[str, float]) -> dict[str, Any]:
     """Time forward, loss and backward, and return the logged values; the optimiser takes no step."""
     precision = Precision.of(model.cfgs, distributed.device(), training=True)
     with _Clock(seconds, "forward", distributed.device()), precision.autocast():

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from opengait.errors import ConfigError
 
-Part = TypeVar("Part", bound=Callable)
+Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 class Parts:
@@ -33,7 +33,7 @@ class Parts:
     def __init__(self, kind: str, home: str) -> None:
         self.kind = kind
         self.home = home
-        self._added: dict[str, Callable] = {}
+        self._added: dict[str, Callable[..., Any]] = {}
 
     def add(self, part: Part, name: str | None = None) -> Part:
         """Register a class or function under `name`, by default its own; usable as a decorator.
@@ -98,7 +98,7 @@ class Parts:
         return sorted(engine_parts | set(self._added))
 
 
-def describe(part: Callable) -> str:
+def describe(part: Callable[..., Any]) -> str:
     """Return `module.name` of a part, for messages."""
     return f"{getattr(part, '__module__', '?')}.{getattr(part, '__qualname__', part)}"
 

@@ -42,7 +42,7 @@ class FiniteLossCheck:
         self.interval = interval
         self._steps: list[_Step] = []
 
-    def record(self, iteration: int, loss: torch.Tensor, loss_info: dict[str, Any], inputs: tuple) -> None:
+    def record(self, iteration: int, loss: torch.Tensor, loss_info: dict[str, Any], inputs: tuple[Any, ...]) -> None:
         """Keep the loss and the logged terms of a step with the model's inputs, and check if the interval is over.
 
         Raises:

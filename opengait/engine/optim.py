@@ -181,7 +181,7 @@ class EpochSchedule:
         self.scheduler.load_state_dict(state["scheduler"])
 
 
-def _construct(kind: type, first: tuple, arguments: dict[str, Any], key: str) -> Any:
+def _construct(kind: type, first: tuple[Any, ...], arguments: dict[str, Any], key: str) -> Any:
     try:
         return kind(*first, **arguments)
     except (TypeError, ValueError) as error:

@@ -34,7 +34,7 @@ class Precision:
         enabled = cfgs["trainer_cfg" if training else "evaluator_cfg"]["enable_float16"]
         return cls(device, _TYPES[name] if enabled else None)
 
-    def autocast(self) -> AbstractContextManager:
+    def autocast(self) -> AbstractContextManager[Any]:
         """Return the context that forward passes run in."""
         return torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None)
 

@@ -141,7 +141,7 @@ def scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
     return numbers
 
 
-def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tuple) -> None:
+def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tuple[Any, ...]) -> None:
     """Check that the classifiers of the identity have a class for every training identity, by shapes alone.
 
     Raises:

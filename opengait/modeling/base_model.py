@@ -45,7 +45,7 @@ class MetaModel(metaclass=ABCMeta):
         """Initialise the parameters."""
 
     @abstractmethod
-    def forward(self, inputs: tuple) -> dict[str, Any]:
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
         """Return the model's outputs for `(ipts, labels, types, views, seqL)`; see `BaseModel`."""
 
     @abstractmethod
@@ -136,7 +136,8 @@ class BaseModel(MetaModel, nn.Module):
     @property
     def run_state(self) -> RunState:
         """Counters and origin of the run, created on first use: a model's own constructor may not call this class's."""
-        return self.__dict__.setdefault("_run_state", RunState())
+        state: RunState = self.__dict__.setdefault("_run_state", RunState())
+        return state
 
     @property
     def iteration(self) -> int:
@@ -159,7 +160,8 @@ class BaseModel(MetaModel, nn.Module):
             if "type" not in backbone_cfg:
                 raise ConfigError("backbone_cfg has no `type`; set it to the class of the backbone.")
             kind = registry.backbones.get(backbone_cfg["type"])
-            return kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
+            backbone: nn.Module = kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
+            return backbone
         if isinstance(backbone_cfg, list):
             return nn.ModuleList([self.get_backbone(entry) for entry in backbone_cfg])
         raise ConfigError(f"backbone_cfg: expected a dict with a `type` or a list of such dicts, got {backbone_cfg!r}.")
@@ -268,7 +270,7 @@ class BaseModel(MetaModel, nn.Module):
 
     # One step.
 
-    def inputs_pretreament(self, inputs: list) -> tuple:
+    def inputs_pretreament(self, inputs: list[Any]) -> tuple[Any, ...]:
         """Move a loader's batch to the device: `(ipts, labs, typs, vies, seqL)`.
 
         Args:
@@ -298,7 +300,7 @@ class BaseModel(MetaModel, nn.Module):
             lengths = lengths.to(distributed.device(), non_blocking=True)
         return ipts, labs, list(types), list(views), lengths
 
-    def _to_input(self, feature: torch.Tensor | list, transform: Callable) -> torch.Tensor:
+    def _to_input(self, feature: torch.Tensor | list[Any], transform: Callable[..., Any]) -> torch.Tensor:
         if not isinstance(feature, torch.Tensor):
             feature = torch.from_numpy(np.asarray([transform(sequence) for sequence in feature], dtype=np.float32))
         # Not `self.device`, which a model with its own constructor may set to a number, as OpenGait does.
@@ -343,7 +345,7 @@ class BaseModel(MetaModel, nn.Module):
         return test_loop.run_test(model)
 
 
-def _as_list(transforms: Any) -> list:
+def _as_list(transforms: Any) -> list[Any]:
     return transforms if isinstance(transforms, list) else [transforms]
 
 

@@ -78,6 +78,7 @@ def _build(cfg: dict[str, Any], index: int) -> nn.Module:
     kind = registry.losses.get(cfg["type"])
     arguments = accepted_arguments(kind, cfg, ["type", "log_prefix", "gather_and_scale"])
     try:
-        return kind(**arguments)
+        loss: nn.Module = kind(**arguments)
     except TypeError as error:
         raise ConfigError(f"loss_cfg.{index}: {cfg['type']} rejects {arguments}: {error}") from error
+    return loss

@@ -75,9 +75,9 @@ class MixedLoader:
         generator = torch.Generator().manual_seed(number)
         return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
 
-    def __iter__(self) -> Iterator[list]:
+    def __iter__(self) -> Iterator[list[Any]]:
         before = [self.choose(number) for number in range(self.batch_sampler.start)]
-        streams: dict[int, Iterator] = {}
+        streams: dict[int, Iterator[Any]] = {}
         number = self.batch_sampler.start
         while True:
             which = self.choose(number)

@@ -9,7 +9,7 @@ from opengait.utils.messages import get_msg_mgr
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def argument_names(obj: Callable) -> list[str]:
+def argument_names(obj: Callable[..., Any]) -> list[str]:
     """Return the names that a class's `__init__` or a function takes by keyword, in order, without `self`.
 
     Raises:
@@ -26,7 +26,9 @@ def argument_names(obj: Callable) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in _NAMED]
 
 
-def accepted_arguments(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
+def accepted_arguments(
+    obj: Callable[..., Any], input_args: dict[str, Any], free_keys: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the entries of `input_args` that `obj` takes by name, including keyword-only ones; others are dropped.
 
     Args:
@@ -44,7 +46,9 @@ def accepted_arguments(obj: Callable, input_args: dict[str, Any], free_keys: Ite
     return {key: value for key, value in input_args.items() if key in expected}
 
 
-def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
+def get_valid_args(
+    obj: Callable[..., Any], input_args: dict[str, Any], free_keys: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return `accepted_arguments` without the keyword-only ones, which upstream's helper of this name ignores.
 
     Model files that pass keyword-only arguments themselves would otherwise pass them twice.

@@ -14,7 +14,7 @@ class NoOp:
         return nothing
 
 
-class Odict(OrderedDict):
+class Odict(OrderedDict[Any, Any]):
     """A dict of lists that grows by `append`."""
 
     def append(self, other: dict[str, Any]) -> None:
@@ -29,14 +29,14 @@ class Odict(OrderedDict):
                 self[key] = items
 
 
-def Ntuple(description: str, keys: list[str] | str, values: Any) -> tuple:  # noqa: N802 (upstream's name)
+def Ntuple(description: str, keys: list[str] | str, values: Any) -> tuple[Any, ...]:  # noqa: N802 (upstream's name)
     """Build a namedtuple; with a single key, given as a string, `values` is its value."""
     if isinstance(keys, str):
         return namedtuple(description, [keys])(values)
     return namedtuple(description, keys)(*values)
 
 
-def MergeCfgsDict(src: dict, dst: dict) -> None:  # noqa: N802 (upstream's name)
+def MergeCfgsDict(src: dict[Any, Any], dst: dict[Any, Any]) -> None:  # noqa: N802 (upstream's name)
     """Merge `src` into `dst` in place: dicts recursively; any other value, such as a list or None, replaces the old."""
     for key, value in src.items():
         if type(value) is dict and isinstance(dst.get(key), dict):

@@ -15,7 +15,7 @@ def np2var(array: np.ndarray, requires_grad: bool = False) -> torch.Tensor:
     return torch.from_numpy(array).to(distributed.device()).requires_grad_(requires_grad)
 
 
-def list2var(values: list, requires_grad: bool = False) -> torch.Tensor:
+def list2var(values: list[Any], requires_grad: bool = False) -> torch.Tensor:
     """Return a list of numbers or of equally shaped arrays as one tensor on this process's device."""
     return np2var(np.array(values), requires_grad=requires_grad)
 

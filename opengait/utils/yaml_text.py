@@ -22,4 +22,5 @@ for _side in (YamlLoader, _Dumper):
 
 def write_yaml(content: dict[str, Any]) -> str:
     """Return plain values as YAML, with dicts in their own order."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -37,7 +37,7 @@ def at_least_float32(values: torch.Tensor) -> torch.Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def gather_and_scale_wrapper(forward: Callable[..., tuple[torch.Tensor, Any]]) -> Callable:
+def gather_and_scale_wrapper(forward: Callable[..., tuple[torch.Tensor, Any]]) -> Callable[..., Any]:
     """Compute a loss over the rows of all ranks (upstream `gather_and_scale_wrapper`).
 
     Tensors among the keyword arguments are concatenated over the ranks, where a rank's own rows keep their gradient;
