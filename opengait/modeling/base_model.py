@@ -31,34 +31,14 @@ from opengait.utils.messages import get_msg_mgr
 
 
 class MetaModel(metaclass=ABCMeta):
-    """The methods that the loops rely on."""
+    """The one method that every model must define; `BaseModel` has defaults for the others."""
 
     # Distinguishes the models of a model folder from other classes that its files import.
     is_engine_model = True
 
     @abstractmethod
-    def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Create the modules and set them as attributes."""
-
-    @abstractmethod
-    def init_parameters(self) -> None:
-        """Initialise the parameters."""
-
-    @abstractmethod
     def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
         """Return the model's outputs for `(ipts, labels, types, views, seqL)`; see `BaseModel`."""
-
-    @abstractmethod
-    def get_loader(self, data_cfg: Any, train: bool = True) -> Any:
-        """Return the loader of a phase, with its dataset as `.dataset`."""
-
-    @abstractmethod
-    def get_optimizer(self, optimizer_cfg: dict[str, Any]) -> torch.optim.Optimizer:
-        """Return the optimiser of the model's parameters."""
-
-    @abstractmethod
-    def get_scheduler(self, scheduler_cfg: dict[str, Any]) -> Any:
-        """Return the learning-rate schedule of `self.optimizer`."""
 
 
 class BaseModel(MetaModel, nn.Module):
