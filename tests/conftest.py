@@ -1,10 +1,13 @@
 """What all tests share: markers, the same machine whether or not it has a GPU, and a drawn dataset."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+
+from opengait.registry import Parts
 
 HAS_CUDA = torch.cuda.is_available()
 
@@ -37,3 +40,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.opengait_ext.world import draw_world
 
     return draw_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def temporarily() -> Iterator[Callable[[Parts, Callable], Callable]]:
+    """Register parts for the length of a test: `temporarily(registry.losses, MyLoss)`."""
+    with ExitStack() as stack:
+        yield lambda parts, part: stack.enter_context(parts.temporarily(part))

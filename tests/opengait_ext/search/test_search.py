@@ -183,7 +183,7 @@ def test_descriptors_of_two_networks_are_refused(tmp_path):
     (tmp_path / "text.npz").write_text("no")
     for name, told in (
         ("other.npz", "no `embeddings`"),
-        ("text.npz", "is not what it should be"),
+        ("text.npz", "is not a valid .npz file"),
         ("none.npz", "Cannot"),
     ):
         with pytest.raises(DataError, match=told):
