@@ -4,4 +4,4 @@ It knows tracklets, frames, labels, types and views, and nothing of any particul
 those come in through `opengait.registry` (see `opengait.extensions`).
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

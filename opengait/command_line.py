@@ -1,21 +1,54 @@
-"""Values that command lines take, for `type=` of `argparse`."""
+"""What command lines share: types of arguments, and the one place that turns errors into messages and exit codes."""
 
 import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from opengait.errors import UserError
+
+INTERRUPTED = 130
+
+
+def exit_status(run: Callable[[], int], interrupted: str = "Interrupted.") -> int:
+    """Run a command and return its exit status; an expected error becomes one line on standard error and status 2.
+
+    Args:
+        run: the command, which returns its own exit status.
+        interrupted: the message after Ctrl-C.
+    """
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        message = str(error)
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    return 2
 
 
 def count(text: str) -> int:
-    """A whole number of 1 or more.
+    """Parse a positive integer.
 
     Raises:
         argparse.ArgumentTypeError: it is something else.
     """
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """A number between 0 and 1, neither of them.
+    """Parse a number strictly between 0 and 1.
 
     Raises:
         argparse.ArgumentTypeError: it is something else.
@@ -25,5 +58,5 @@ def share(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
     return value

@@ -1,79 +1,103 @@
 """Train and test the rows of the paper's ablations, and print their table beside the paper's numbers.
 
-    python scripts/ablate.py --table 3                                    # on the synthetic data, anywhere
-    python scripts/ablate.py --table 3 4 5 --data hitsz --set data_cfg.dataset_root=PATH --devices 0 1
-    python scripts/ablate.py --figure 4 --repeats 1                       # the sweeps of the three weights
-    python scripts/ablate.py --table 7 --dry-run                          # what there is to do
+    vvi ablate --table 3                                    # on the synthetic data, on any machine
+    vvi ablate --table 3 4 5 --data hitsz --set data_cfg.dataset_root=PATH --devices 0 1
+    vvi ablate --figure 4 --repeats 1                       # the sweeps of the three loss weights
+    vvi ablate --table 7 --dry-run                          # list the runs
 
 A row is a file of configs/ablation. What it changes in configs/dinogrl/hitsz.yaml is changed in the configuration of
-the data: configs/ablation/synthetic.yaml, configs/dinogrl/hitsz.yaml or bupt.yaml. The same command goes on where it
-was stopped, and tables share the runs of rows that they have in common. Tables are written to OUT/DATA/tableN.md and
-.json.
+the dataset: configs/ablation/synthetic.yaml, configs/dinogrl/hitsz.yaml or bupt.yaml. The same command continues after
+an interruption, and tables share the runs of common rows. Tables are written to OUT/DATA/tableN.md and .json.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from opengait.command_line import count
+from opengait_ext.commands.options import add_overrides
 
-from opengait.command_line import count  # noqa: E402
-from opengait.errors import ConfigError, UserError  # noqa: E402 - the project need not be installed
-from opengait.utils.files import write_json, write_text  # noqa: E402
-from opengait_ext import ablation  # noqa: E402
-from opengait_ext.ablation.drawing import draw_data  # noqa: E402
-from opengait_ext.ablation.tables import FIGURE4  # noqa: E402
+if TYPE_CHECKING:
+    from opengait_ext import ablation
 
-REPEATS = 3
+HELP = "train and test the rows of the paper's ablations"
+INTERRUPTED = "Stopped; the same command goes on from here."
+TABLES = ("3", "4", "5", "6", "7", "8", "9")
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [name for name in ablation.read_tables() if name != FIGURE4]
-    parser.add_argument("--table", nargs="+", default=[], choices=[*names, "all"], metavar="N", help="3 to 9, or all")
-    parser.add_argument("--figure", choices=("4",), help="Figure 4, drawn as PNG and PDF too")
-    parser.add_argument("--data", choices=tuple(ablation.DATA), default="synthetic", help="default: synthetic")
-    parser.add_argument("--repeats", type=count, default=REPEATS, metavar="N", help=f"seeds (default: {REPEATS})")
-    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="seeds count from here (default: 0)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--table", nargs="+", default=[], choices=[*TABLES, "all"], metavar="N", help="3 to 9, or all")
+    parser.add_argument("--figure", choices=("4",), help="Figure 4, also drawn as PNG and PDF")
+    parser.add_argument("--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic")
+    parser.add_argument("--repeats", type=count, default=3, metavar="N", help="seeds (default: 3)")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="first seed (default: 0)")
     parser.add_argument(
         "--devices",
         nargs="+",
         default=[],
         metavar="D",
-        help="one run at a time on each: a CUDA device, several joined by commas, or cpu; default: all there are",
+        help="one run at a time on each: a CUDA device, several joined by commas, or cpu (default: all CUDA devices)",
     )
-    parser.add_argument("--out", type=Path, default=Path("output/ablation"), metavar="DIR", help="of runs and tables")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides", help="in every row"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and what is done of them, and stop")
-    args = parser.parse_args(argv)
-    args.table = names if "all" in args.table else args.table
-    return args
+    parser.add_argument("--out", type=Path, default=Path("output/ablation"), metavar="DIR", help="for runs and tables")
+    add_overrides(parser, "change settings of every row")
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and their state, and stop")
 
 
-def tell(text: str) -> None:
-    """Progress goes beside the table, which alone is standard output."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def chosen_tables(args: argparse.Namespace) -> list[ablation.Table]:
-    """The tables that were asked for.
+def run(args: argparse.Namespace) -> int:
+    """Plan the runs, train and test what is left, and write the tables; 1 if a run failed.
 
     Raises:
-        ConfigError: none was.
+        UserError: a table, a device or a setting cannot be used.
     """
-    known = ablation.read_tables()
-    names = [*dict.fromkeys(args.table), *([FIGURE4] if args.figure else [])]
+    from opengait_ext import ablation
+    from opengait_ext.ablation.drawing import draw_data
+
+    tables = chosen_tables(TABLES if "all" in args.table else args.table, args.figure)
+    devices = ablation.devices_of(args.devices)
+    seeds = range(args.first_seed, args.first_seed + args.repeats)
+    rows = [row for table in tables for row in table.on(args.data)]
+    jobs = ablation.plan_jobs(rows, args.data, seeds, args.out, args.overrides)
+    for job in jobs:
+        job.check()
+    left = sum(not job.done for job in jobs)
+    log(f"{len(jobs)} runs, {len(jobs) - left} done; on {', '.join(device.title for device in devices)}")
+    if args.dry_run:
+        for job in jobs:
+            log(f"{'done' if job.done else 'to do':<6} {job.title:<40} {job.folder}")
+        return 0
+    draw_data(jobs, args.data)
+    failures = ablation.run_jobs(jobs, devices, log)
+    for table in tables:
+        measured = ablation.measure(table, args.data, seeds, jobs, failures)
+        files = save(measured, args.out / args.data)
+        print(measured.as_markdown())
+        log(f"Written: {', '.join(map(str, files))}")
+    return 1 if failures else 0
+
+
+def chosen_tables(names: "list[str] | tuple[str, ...]", figure: str | None) -> "list[ablation.Table]":
+    """Return the chosen tables, each once.
+
+    Raises:
+        ConfigError: none was chosen.
+    """
+    from opengait.errors import ConfigError
+    from opengait_ext import ablation
+    from opengait_ext.ablation.tables import FIGURE4
+
+    names = [*dict.fromkeys(names), *([FIGURE4] if figure else [])]
     if not names:
         raise ConfigError("Name what to measure: --table 3 (to 9, several, or all), or --figure 4.")
+    known = ablation.read_tables()
     return [known[name] for name in names]
 
 
-def save(measured: ablation.MeasuredTable, folder: Path) -> list[Path]:
-    """Write a table, and draw it if it is a figure; the files."""
+def save(measured: "ablation.MeasuredTable", folder: Path) -> list[Path]:
+    """Write a table, draw it if it is a figure, and return the files."""
+    from opengait.utils.files import write_json, write_text
+
     files = [folder / f"{measured.table.file}.md", folder / f"{measured.table.file}.json"]
     write_text(files[0], measured.as_markdown())
     write_json(files[1], measured.as_json())
@@ -85,43 +109,6 @@ def save(measured: ablation.MeasuredTable, folder: Path) -> list[Path]:
     return files
 
 
-def run(args: argparse.Namespace) -> int:
-    """Everything from the plan to the tables; 1 if a run failed."""
-    tables = chosen_tables(args)
-    devices = ablation.devices_of(args.devices)
-    seeds = range(args.first_seed, args.first_seed + args.repeats)
-    rows = [row for table in tables for row in table.on(args.data)]
-    jobs = ablation.plan_jobs(rows, args.data, seeds, args.out, args.overrides)
-    for job in jobs:
-        job.check()
-    left = sum(not job.done for job in jobs)
-    tell(f"{len(jobs)} runs, {len(jobs) - left} done; on {', '.join(device.title for device in devices)}")
-    if args.dry_run:
-        for job in jobs:
-            tell(f"{'done' if job.done else 'to do':<6} {job.title:<40} {job.folder}")
-        return 0
-    draw_data(jobs, args.data)
-    failures = ablation.run_jobs(jobs, devices, tell)
-    for table in tables:
-        measured = ablation.measure(table, args.data, seeds, jobs, failures)
-        files = save(measured, args.out / args.data)
-        print(measured.as_markdown())
-        tell(f"Written: {', '.join(map(str, files))}")
-    return 1 if failures else 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, 1 if a run failed, or 2 after the one sentence that says what is wrong."""
-    args = arguments(argv)
-    try:
-        return run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        tell("Stopped; the same command goes on from here.")
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def log(text: str) -> None:
+    """Print progress to standard error; standard output holds the tables only."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,16 +1,16 @@
-"""Fetch the pretrained weights that the configurations name, and check them.
+"""Download the pretrained weights that the configurations name, and check them.
 
-    python scripts/download_weights.py                     # dinov2_vits14 and resnet50, what DinoGRL needs
-    python scripts/download_weights.py dinov2_vitb14 resnet18 --out DIR
-    python scripts/download_weights.py --list              # all there are, and what has to be fetched by hand
+    vvi download                            # dinov2_vits14 and resnet50, for DinoGRL
+    vvi download dinov2_vitb14 resnet18 --out DIR
+    vvi download --list                     # all known files, and those that have to be fetched by hand
 
-A broken connection is continued, also by a later run. A file gets its name when it is complete and is what it says:
-the names and shapes of all its tensors are compared with the network's. For torchvision's files the first eight digits
-of the SHA-256 are known beforehand (their names carry them); for DINOv2's none are. The SHA-256 of the first fetch is
-noted in a JSON file beside each file, so that a later change is noticed.
+An interrupted download continues, also in a later run. A file gets its name once it is complete and valid: the names
+and shapes of all its tensors are compared with the network's. The first eight digits of the SHA-256 of torchvision's
+files are known beforehand (their names carry them); for DINOv2's files none are. The SHA-256 of the first download is
+written to a JSON file beside each file, so that a later change is noticed.
 
-Exit status: 0, all that was asked for is there; 2, something is wrong, such as no network; 3, what was asked for has to
-be fetched by hand.
+Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file has to be fetched by
+hand.
 """
 
 import argparse
@@ -18,42 +18,48 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from opengait.errors import ConfigError, UserError
+from opengait_ext.weights.catalogue import BY_HAND, DEFAULT, FILES, HandFetched, WeightFile, hand_fetched, published
 
-from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait.utils.files import from_here  # noqa: E402
-from opengait_ext.weights.catalogue import (  # noqa: E402
-    BY_HAND,
-    DEFAULT,
-    FILES,
-    HandFetched,
-    WeightFile,
-    hand_fetched,
-    published,
-)
-from opengait_ext.weights.obtain import obtain  # noqa: E402
-from opengait_ext.weights.read import FOLDER  # noqa: E402
-from opengait_ext.weights.transfer import OfflineError  # noqa: E402
+HELP = "download and check pretrained weights"
+INTERRUPTED = "Stopped; run the same command again to continue."
 
 
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"by default {' and '.join(DEFAULT)}")
-    parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="pretrained/ by default")
-    parser.add_argument("--mirror", metavar="URL", help="take the files from this folder instead of their publishers")
-    parser.add_argument("--list", action="store_true", help="only say what there is")
-    return parser.parse_args(argv)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' and '.join(DEFAULT)}")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: pretrained/")
+    parser.add_argument("--mirror", metavar="URL", help="fetch from this folder instead of the publishers")
+    parser.add_argument("--list", action="store_true", help="list the known files and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download or list the files.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    from opengait_ext.weights.read import FOLDER
+
+    unknown = [name for name in args.names if not published(name) and not hand_fetched(name)]
+    if unknown:
+        known = ", ".join(entry.name for entry in (*FILES, *BY_HAND))
+        raise ConfigError(f"There are no weights {unknown[0]!r}; known are {known}.")
+    folder = args.out or FOLDER
+    if args.list:
+        list_all(folder)
+        return 0
+    return fetch_all(args.names or DEFAULT, folder, args.mirror)
 
 
 def size_and_hash(entry: WeightFile) -> str:
-    """How large a file is, and what is known of its checksum."""
+    """Return the size of a file, and what is known of its checksum."""
     known = f"SHA-256 starts {entry.sha256_start}" if entry.sha256_start else "no SHA-256 known beforehand"
     return f"about {entry.mebibytes:.0f} MiB, {known}"
 
 
 def describe_by_hand(entry: HandFetched) -> str:
-    """What files there are, where to ask for them, what is known of them, and where to put them."""
+    """Return the files, their publisher, what is known of them, and the folder for them."""
     lines = (
         f"{entry.name}: {entry.purpose}",
         ", ".join(entry.files),
@@ -65,23 +71,31 @@ def describe_by_hand(entry: HandFetched) -> str:
 
 
 def list_all(folder: Path) -> None:
-    """Print the whole catalogue."""
-    print(f"Fetched by this script into {from_here(folder)}:\n")
+    """Print the catalogue."""
+    from opengait.utils.files import from_here
+
+    print(f"Downloaded into {from_here(folder)}:\n")
     for entry in FILES:
-        there = ", there already" if (folder / entry.file).is_file() else ""
-        print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{there}\n")
+        present = ", there already" if (folder / entry.file).is_file() else ""
+        print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{present}\n")
     print("To be fetched by hand:\n")
     for by_hand in BY_HAND:
         print(f"  {describe_by_hand(by_hand)}\n")
 
 
 def fetch_all(names: Sequence[str], folder: Path, mirror: str | None) -> int:
-    """Fetch or check every named file, say what came of each, and return the exit status."""
+    """Fetch or check every named file, print the outcome, and return the exit status."""
+    from opengait.utils.files import from_here
+    from opengait_ext.weights.obtain import obtain
+    from opengait_ext.weights.transfer import OfflineError
+
     status, offline = 0, []
     for name in names:
         entry = published(name)
         if entry is None:
-            print(f"To be fetched by hand: {describe_by_hand(hand_fetched(name))}", file=sys.stderr)
+            by_hand = hand_fetched(name)
+            assert by_hand is not None, "the caller has checked the names"
+            print(f"To be fetched by hand: {describe_by_hand(by_hand)}", file=sys.stderr)
             status = status or 3
             continue
         try:
@@ -89,6 +103,7 @@ def fetch_all(names: Sequence[str], folder: Path, mirror: str | None) -> int:
         except OfflineError as error:
             offline.append(f"  {entry.file}, {size_and_hash(entry)}: {error}")
         except UserError as error:
+            # The other files are worth having all the same.
             print(f"error: {error}", file=sys.stderr)
             status = 2
         else:
@@ -103,21 +118,3 @@ def fetch_all(names: Sequence[str], folder: Path, mirror: str | None) -> int:
         )
         status = 2
     return status
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    args = arguments(argv)
-    unknown = [name for name in args.names if not published(name) and not hand_fetched(name)]
-    if unknown:
-        known = ", ".join(entry.name for entry in (*FILES, *BY_HAND))
-        print(f"error: There are no weights {unknown[0]!r}; known are {known}.", file=sys.stderr)
-        return 2
-    if args.list:
-        list_all(args.out)
-        return 0
-    return fetch_all(args.names or DEFAULT, args.out, args.mirror)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,54 +1,52 @@
-"""Look for people in a gallery: matches with distances, or "nobody here".
+"""Search a gallery for people: the nearest tracklets, or "nobody here".
 
-    python scripts/search.py --gallery features.npz --query DIR [DIR ...] --top 10
+    vvi search --gallery features.npz --query DIR [DIR ...] --top 10
     ... --json answers.json --picture answers.png
 
-The gallery is made by scripts/embed.py; queries are described by the network that the gallery file names. A p-value is
-the chance that the nearest of a gallery of strangers is as near; above --level the answer is "nobody here".
+`vvi embed` writes the gallery; the network that it names describes the queries. A p-value is the probability that the
+nearest tracklet of a gallery of strangers is as near; above --level the answer is "nobody here".
 """
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from opengait.command_line import count, share
+from opengait_ext.commands.options import add_device, add_overrides
 
-from opengait.command_line import count, share  # noqa: E402 - the project need not be installed
-from opengait.errors import UserError  # noqa: E402
-from opengait.utils.files import write_text  # noqa: E402
-from opengait_ext import search  # noqa: E402
-from opengait_ext.runs.figures.style import save_figure  # noqa: E402
-from opengait_ext.search.matching import LEAST  # noqa: E402
-from opengait_ext.search.pictures import draw_answers  # noqa: E402
+if TYPE_CHECKING:
+    from opengait_ext.search import QueryResult
+
+HELP = "search a gallery of descriptors for the people of your queries"
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by scripts/embed.py")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by `vvi embed`")
     parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO")
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries; else read from the names")
-    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="people's boxes: a file for each video")
-    parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates a query (default: 10)")
-    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="of a false answer (default: 0.05)")
-    parser.add_argument("--cfgs", metavar="FILE", help="where the gallery's configuration is now, if it moved")
-    parser.add_argument("--checkpoint", metavar="FILE", help="where the gallery's checkpoint is now, if it moved")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the answers there, too")
+    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries (default: from the names)")
+    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
+    parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
+    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
+    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the answers as JSON")
     parser.add_argument("--picture", metavar="FILE", type=Path, help="draw the answers as .png and .pdf")
-    parser.add_argument("--device", help="such as cpu or cuda:1; the GPU by default, if there is one")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
-    return parser.parse_args(argv)
+    add_device(parser)
+    add_overrides(parser)
 
 
-def answer(args: argparse.Namespace) -> None:
-    """Search, and print and write what was asked for.
+def run(args: argparse.Namespace) -> int:
+    """Search, and print and write the answers.
 
     Raises:
-        UserError: something that is needed is missing or does not fit.
+        UserError: the gallery, a query or the network cannot be used.
     """
+    from opengait.utils.files import write_text
+    from opengait_ext import search
+
     gallery = search.load_descriptors(args.gallery)
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
@@ -59,11 +57,17 @@ def answer(args: argparse.Namespace) -> None:
     if args.json:
         write_text(args.json, json.dumps([asdict(result) for result in results], indent=2) + "\n")
     if args.picture:
+        from opengait_ext.runs.figures.style import save_figure
+        from opengait_ext.search.pictures import draw_answers
+
         save_figure(draw_answers(results, clips, gallery, describer.size), args.picture)
+    return 0
 
 
-def text_of(result: search.QueryResult, level: float) -> str:
-    """A query's table."""
+def text_of(result: "QueryResult", level: float) -> str:
+    """Return the table of one query."""
+    from opengait_ext.search.matching import LEAST
+
     verdict = {
         True: f"somebody is near enough (level {level:g})",
         False: f"nobody here (level {level:g}); the nearest are",
@@ -74,21 +78,7 @@ def text_of(result: search.QueryResult, level: float) -> str:
         f"{result.query} ({result.modality}): {verdict}",
         f"{'rank':>4}  {'tracklet':<{width}}  {'':<8}  distance  p",
     ]
-    for rank, found in enumerate(result.candidates, start=1):
-        chance = "-" if found.p_value is None else f"{found.p_value:.3g}"
-        lines.append(f"{rank:>4}  {found.name:<{width}}  {found.modality:<8}  {found.distance:8.4f}  {chance}")
+    for rank, candidate in enumerate(result.candidates, start=1):
+        chance = "-" if candidate.p_value is None else f"{candidate.p_value:.3g}"
+        lines.append(f"{rank:>4}  {candidate.name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}")
     return "\n".join(lines)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after the one sentence that says what is wrong."""
-    try:
-        answer(arguments(argv))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synthetic_vvi.shapes import Paint, Part
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part
 
 SUBPIXEL_BITS = 4  # OpenCV takes polygon corners as fixed-point numbers
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from synthetic_vvi.head import head_parts
-from synthetic_vvi.kinematics import point, walk
-from synthetic_vvi.person import Person
-from synthetic_vvi.shapes import Paint, Part, View, capsule
+from opengait_ext.data.synthetic_vvi.head import head_parts
+from opengait_ext.data.synthetic_vvi.kinematics import point, walk
+from opengait_ext.data.synthetic_vvi.person import Person
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule
 
 BARE_LEGS = ("shorts", "skirt", "long skirt")
 EASE = {"shirt": 0.0, "tee": 0.0, "jacket": 0.010, "coat": 0.013}  # statures a garment stands off the body

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from synthetic_vvi.person import Person
-from synthetic_vvi.shapes import Paint, Part, View, capsule, ellipse, unit
+from opengait_ext.data.synthetic_vvi.person import Person
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule, ellipse, unit
 
 UPRIGHT = 1.2  # people look ahead, whatever the slope of the neck: 0 would tilt the head with it
 

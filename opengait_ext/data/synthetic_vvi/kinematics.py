@@ -6,7 +6,7 @@ the hip, a small knee flexion under load and a large one in swing, toes up at th
 
 import numpy as np
 
-from synthetic_vvi.person import Body, Gait, Person
+from opengait_ext.data.synthetic_vvi.person import Body, Gait, Person
 
 SIDES = {"left": 1.0, "right": -1.0}
 ANKLE_HEIGHT = 0.035

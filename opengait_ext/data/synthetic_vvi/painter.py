@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from synthetic_vvi.drawing import (
+from opengait_ext.data.synthetic_vvi.drawing import (
     Placement,
     add_pattern,
     coverage,
@@ -15,10 +15,10 @@ from synthetic_vvi.drawing import (
     painted,
     relief,
 )
-from synthetic_vvi.scene import Camera, grain, tone_curve
-from synthetic_vvi.settings import VISIBLE, SyntheticConfig
-from synthetic_vvi.shapes import Part
-from synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
+from opengait_ext.data.synthetic_vvi.scene import Camera, grain, tone_curve
+from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.shapes import Part
+from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
 
 
 class Backdrop:

@@ -3,13 +3,15 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from opengait.errors import UserError
+
 FORMAT = 2  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
 LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A setting or an output folder cannot be used; the message says which and what to do."""
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_vvi.drawing import Placement
-from synthetic_vvi.figure import figure
-from synthetic_vvi.painter import Backdrop, Painter
-from synthetic_vvi.person import Person, draw_person, on_another_day
-from synthetic_vvi.scene import camera
-from synthetic_vvi.settings import SyntheticConfig
-from synthetic_vvi.shapes import Part, View
-from synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
+from opengait_ext.data.synthetic_vvi.drawing import Placement
+from opengait_ext.data.synthetic_vvi.figure import figure
+from opengait_ext.data.synthetic_vvi.painter import Backdrop, Painter
+from opengait_ext.data.synthetic_vvi.person import Person, draw_person, on_another_day
+from opengait_ext.data.synthetic_vvi.scene import camera
+from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
+from opengait_ext.data.synthetic_vvi.shapes import Part, View
+from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
 
 FRAMES_A_SECOND = 12.0
 SHORTEST = 12  # shorter tracklets are dropped by the benchmark

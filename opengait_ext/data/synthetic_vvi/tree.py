@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
-from synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
+from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
 
 DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second lies there while the first is not yet true
 PARTS = ("Train", "Test", "info", "silhouettes")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synthetic_vvi.shapes import Paint
+from opengait_ext.data.synthetic_vvi.shapes import Paint
 
 SKIN_TONES = ((226, 178, 150), (205, 150, 120), (168, 116, 86), (122, 80, 58), (84, 56, 42))  # RGB
 HAIR_TONES = ((28, 24, 22), (58, 40, 28), (104, 72, 44), (168, 132, 82), (150, 148, 146))

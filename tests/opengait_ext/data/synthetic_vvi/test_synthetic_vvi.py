@@ -14,13 +14,13 @@ from tests.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "datasets"))
 
-from synthetic_vvi.generate import SettingsError, SyntheticConfig, generate, main  # noqa: E402
-from synthetic_vvi.kinematics import walk  # noqa: E402
-from synthetic_vvi.person import draw_person  # noqa: E402
-from synthetic_vvi.settings import INFRARED, VISIBLE  # noqa: E402
-from synthetic_vvi.shapes import Paint, View, capsule  # noqa: E402
-from synthetic_vvi.tracklet import TrackletKey, render, who  # noqa: E402
-from synthetic_vvi.wardrobe import infrared_palette  # noqa: E402
+from opengait_ext.data.synthetic_vvi.generate import SettingsError, SyntheticConfig, generate, main  # noqa: E402
+from opengait_ext.data.synthetic_vvi.kinematics import walk  # noqa: E402
+from opengait_ext.data.synthetic_vvi.person import draw_person  # noqa: E402
+from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE  # noqa: E402
+from opengait_ext.data.synthetic_vvi.shapes import Paint, View, capsule  # noqa: E402
+from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, who  # noqa: E402
+from opengait_ext.data.synthetic_vvi.wardrobe import infrared_palette  # noqa: E402
 
 SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
 MEASURED = SyntheticConfig(cameras=3, frames=24, occlusion=0.0)

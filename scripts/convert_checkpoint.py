@@ -1,0 +1,6 @@
+"""Former name of `vvi convert`."""
+
+from _vvi import main
+
+if __name__ == "__main__":
+    main("convert")
