@@ -222,7 +222,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cfgs", metavar="FILE", help="the configuration, a YAML file")
     parser.add_argument("file", nargs="?", help=argparse.SUPPRESS)  # the former spelling of --cfgs
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true"
+    )
     parser.add_argument("--depth", type=int, default=2, metavar="N", help="levels of sub-modules to show (default: 2)")
     args = parser.parse_args(argv)
     args.cfgs = args.cfgs or args.file or parser.error("the following arguments are required: --cfgs")

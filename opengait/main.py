@@ -41,7 +41,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cfgs", required=True, metavar="FILE", help="the configuration, a YAML file")
     parser.add_argument("--phase", default="train", choices=("train", "test"))
     parser.add_argument("--iter", type=int, default=0, metavar="N", help="continue from, or test, iteration N")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true"
+    )
     parser.add_argument("--log_to_file", action="store_true", help="write the log under <run folder>/logs too")
     parser.add_argument(
         "--local_rank", "--local-rank", type=int, default=0, help="ignored; old launchers pass it, torchrun does not"

@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--table", nargs="+", default=[], choices=[*TABLES, "all"], metavar="N", help="3 to 9, or all")
     parser.add_argument("--figure", choices=("4",), help="Figure 4, also drawn as PNG and PDF")
-    parser.add_argument("--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic")
+    parser.add_argument(
+        "--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic"
+    )
     parser.add_argument("--repeats", type=count, default=3, metavar="N", help="seeds (default: 3)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="first seed (default: 0)")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Collect the demo's numbers in one JSON file and print them as a table.
 
-    vvi demo-results --run output/demo/seed-0 --out output/demo/results.json
+vvi demo-results --run output/demo/seed-0 --out output/demo/results.json
 """
 
 import argparse

@@ -52,7 +52,12 @@ def run(args: argparse.Namespace) -> int:
     from opengait.errors import ConfigError
     from opengait_ext.data.opengait_layout.write import PARTITION, prepare
 
-    for name, data_set in (("minimum_frames", "hitsz"), ("discard", "hitsz"), ("auxiliary", "bupt"), ("fake_infrared", "bupt")):
+    for name, data_set in (
+        ("minimum_frames", "hitsz"),
+        ("discard", "hitsz"),
+        ("auxiliary", "bupt"),
+        ("fake_infrared", "bupt"),
+    ):
         if getattr(args, name) and args.data_set != data_set:
             raise ConfigError(f"--{name.replace('_', '-')} is an option of `prepare {data_set}` only.")
     out = args.out or args.former_out

@@ -80,5 +80,7 @@ def text_of(result: "QueryResult", level: float) -> str:
     ]
     for rank, candidate in enumerate(result.candidates, start=1):
         chance = "-" if candidate.p_value is None else f"{candidate.p_value:.3g}"
-        lines.append(f"{rank:>4}  {candidate.name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}")
+        lines.append(
+            f"{rank:>4}  {candidate.name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}"
+        )
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """DinoGRL through the engine's command line: processes, stops, and what is said when something is wrong."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,7 @@ TINY_VIT = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
     """Eight people to train on and five to test on, drawn small; and a vision transformer's weights."""
-    sys.path.insert(0, str(ROOT / "datasets"))
-    from synthetic_vvi.generate import SyntheticConfig, generate
-
+    from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
     from opengait_ext.models.shared.vision_model import build_transformer
 
     folder = tmp_path_factory.mktemp("world")
