@@ -39,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: PATH is not a checkout, or a configuration cannot be used.
     """
-    from opengait.shipped import shipped
     from opengait.utils.files import write_text
     from opengait_ext import plug
 
@@ -54,9 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if checkout.problems and not args.force:
         print("Nothing was written; --force continues all the same.", file=sys.stderr)
         return 1
-    adapted = [
-        (f"{path.parent.name}_{path.name}", plug.adapted_config(shipped(path), args.overrides)) for path in args.cfgs
-    ]
+    adapted = [(f"{path.parent.name}_{path.name}", plug.adapted_config(path, args.overrides)) for path in args.cfgs]
     print(f"Added {plug.install(checkout.root)}.")
     for name, text in adapted:
         file = checkout.root / plug.CONFIGS / name

@@ -177,9 +177,9 @@ def test_a_stop_ends_what_runs(stand_in, tmp_path):
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.ablation import devices;"
         "from pathlib import Path; devices.MAIN = Path(sys.argv[2]);"
-        "import runpy; sys.argv = sys.argv[3:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "from opengait_ext.commands import main; sys.exit(main(['ablate', *sys.argv[3:]]))"
     )
-    files = [str(ROOT), str(tmp_path / "engine.py"), str(ROOT / "scripts/ablate.py")]
+    files = [str(ROOT), str(tmp_path / "engine.py")]
     options = ["--table", "6", "--data", "hitsz", "--repeats", "1", "--devices", "cpu", "--out", str(tmp_path / "runs")]
     command = [sys.executable, "-c", program, *files, *options, "--set", *SETTINGS]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
