@@ -20,6 +20,9 @@ from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Part
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
 
+# Whether it is a pole, its position and extent in pixels, and its colour.
+Occluder = tuple[bool, float, float, np.ndarray]
+
 
 class Backdrop:
     """The part of a camera's panorama behind the person, frame by frame."""
@@ -127,7 +130,7 @@ class Painter:
         picture += painted(canvas, self.lookup, self.config.size) * shade[..., None]
         silhouette = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
         if self.occluder is not None:
-            self._occlude(frame, picture, silhouette)
+            self._occlude(self.occluder, frame, picture, silhouette)
         y, x = self.corners[frame % len(self.corners)]
         picture += self.noise[y : y + height, x : x + width]
         picture = cv2.convertScaleAbs(np.maximum(picture, 0)).reshape(height, width, -1)
@@ -144,16 +147,16 @@ class Painter:
         down = (row - self.ground) / (0.022 * height)
         return np.exp(-(across**2) - down**2)[..., None]
 
-    def _draw_occluder(self) -> tuple[bool, float, float, np.ndarray]:
+    def _draw_occluder(self) -> Occluder:
         """A pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, self.channels)
+        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, (self.channels,))
 
-    def _occlude(self, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
+    def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
         """Covers a strip of the picture and takes it out of the silhouette."""
-        pole, position, extent, colour = self.occluder
+        pole, position, extent, colour = occluder
         height, width = silhouette.shape
         if pole:
             first = position - abs(self.step) * frame

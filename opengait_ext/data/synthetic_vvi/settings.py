@@ -74,5 +74,5 @@ class SyntheticConfig:
         return {"format": FORMAT} | asdict(self) | {"size": list(self.size)}
 
 
-# What scripts/demo.sh and scripts/ablate.py draw: people who train and test a small network within minutes.
+# What scripts/demo.sh and `vvi ablate` draw: people who train and test a small network within minutes.
 DEMO = SyntheticConfig(train_identities=64, frames=18, opposite=0.1, occlusion=0.05, motion_blur=0.05)
