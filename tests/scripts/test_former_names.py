@@ -9,6 +9,8 @@ import pytest
 from opengait_ext.commands import COMMANDS
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = sorted(
     path
     for path in (*(ROOT / "scripts").glob("[!_]*.py"), *(ROOT / "datasets").glob("*/*.py"))
