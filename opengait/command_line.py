@@ -37,10 +37,10 @@ def exit_status(run: Callable[[], int], interrupted: str = "Interrupted.") -> in
 
 
 def count(text: str) -> int:
-    """Parse a positive integer.
+    """Return a positive integer.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else.
+        argparse.ArgumentTypeError: the text is anything else.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
@@ -48,10 +48,10 @@ def count(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """Parse a number strictly between 0 and 1.
+    """Return a number between 0 and 1, exclusive.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else.
+        argparse.ArgumentTypeError: the text is anything else.
     """
     try:
         value = float(text)

@@ -1,4 +1,4 @@
-"""From a placed figure to camera frames: background, light, what passes in front, lens and sensor."""
+"""From a placed figure to camera frames: background, light, occluders, lens and sensor."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ class Backdrop:
         self.margin = (self.panorama.shape[0] - size[0]) / 2
 
     def __getitem__(self, frame: int) -> np.ndarray:
-        """Frame number `frame`, (height, width, channels) float32."""
+        """Return frame number `frame`, (height, width, channels) float32."""
         height, width = self.size
         right, down, scale = self.jitter[frame]
         # From frame pixels to panorama pixels: undo the shift and the scale about the middle, then scroll along.
@@ -57,7 +57,7 @@ class Backdrop:
 
 
 class Painter:
-    """Puts the figure on the background and looks at it through the camera."""
+    """The figure before its background, seen through the camera."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Painter:
     def frames(
         self, parts: list[Part], placement: Placement, anchor: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields (frame, silhouette) pairs, as `render` describes them."""
+        """Yield (frame, silhouette) pairs, as `render` describes them."""
         size = self.config.size
         factor = oversampling(size[0])
         fine = (size[0] * factor, size[1] * factor)
@@ -117,7 +117,7 @@ class Painter:
     def _finish(
         self, frame: int, canvas: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Light, background, occluder, lens and sensor of one frame."""
+        """Apply light, background, occluder, lens and sensor to one frame."""
         height, width = alpha.shape
         y, x = (round(side - at) % side for side, at in ((height, anchor[1]), (width, anchor[0])))
         shade = relief(alpha, self.light) * self.cloth[y : y + height, x : x + width]
@@ -140,7 +140,7 @@ class Painter:
         return cv2.LUT(picture, self.tone).reshape(height, width, -1), silhouette
 
     def _contact_shadow(self) -> np.ndarray:
-        """How dark the ground under the feet is, (height, width, 1) float32 from 0 to 1."""
+        """Return the darkness of the ground under the feet, (height, width, 1) float32 from 0 to 1."""
         height, width = self.config.size
         row, column = np.mgrid[:height, :width].astype(np.float32)
         across = (column - width / 2) / (0.26 * width)
@@ -148,14 +148,14 @@ class Painter:
         return np.exp(-(across**2) - down**2)[..., None]
 
     def _draw_occluder(self) -> Occluder:
-        """A pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
+        """Draw a pole that the walker passes, or a low hedge."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
         return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, (self.channels,))
 
     def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
-        """Covers a strip of the picture and takes it out of the silhouette."""
+        """Cover a strip of the picture and remove it from the silhouette."""
         pole, position, extent, colour = occluder
         height, width = silhouette.shape
         if pole:

@@ -8,8 +8,6 @@ import time
 
 import pytest
 
-from opengait import command_line
-from opengait.errors import DataError
 from opengait_ext import commands
 from opengait_ext.ablation import DATA, read_tables
 from opengait_ext.ablation.tables import FIGURE4
@@ -91,40 +89,6 @@ def test_the_parameters_of_synthetic_data_are_documented():
     args = vars(commands.build_parser().parse_args(["synthesize", "--out", "x", *words]))
     default = dataclasses.asdict(SyntheticConfig()) | {"size": [128, 64]}
     assert {name: args[name] for name in default} == default
-
-
-def raises(error: BaseException):
-    def run() -> int:
-        raise error
-
-    return run
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "message"),
-    [
-        (DataError("No frame 3."), 2, "error: No frame 3.\n"),
-        (FileNotFoundError(2, "No such file or directory", "a.txt"), 2, "error: a.txt: No such file or directory.\n"),
-        (OSError("broken"), 2, "error: broken.\n"),
-        (KeyboardInterrupt(), 130, "Interrupted.\n"),
-    ],
-)
-def test_errors_become_messages_and_exit_codes(error, status, message, capsys):
-    assert command_line.exit_status(raises(error)) == status
-    assert capsys.readouterr() == ("", message)
-
-
-def test_a_mistake_of_the_program_keeps_its_traceback():
-    with pytest.raises(KeyError):
-        command_line.exit_status(raises(KeyError("x")))
-    assert command_line.exit_status(lambda: 1) == 1
-
-
-def test_a_closed_pipe_ends_a_command_silently():
-    program = "from opengait.command_line import exit_status; exit_status(lambda: print('x' * 10**6) or 0)"
-    pipe = f'{sys.executable} -c "{program}" | true'
-    done = subprocess.run(pipe, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("command", ["hitsz", "bupt"])
