@@ -4,4 +4,4 @@ It knows tracklets, frames, labels, types and views, but no particular method or
 `opengait.registry` (see `opengait.extensions`).
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,6 +1,39 @@
-"""Types of command-line values, for `type=` of `argparse`."""
+"""What command lines share: types of arguments, and the one place that turns errors into messages and exit codes."""
 
 import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from opengait.errors import UserError
+
+INTERRUPTED = 130
+
+
+def exit_status(run: Callable[[], int], interrupted: str = "Interrupted.") -> int:
+    """Run a command and return its exit status; an expected error becomes one line on standard error and status 2.
+
+    Args:
+        run: the command, which returns its own exit status.
+        interrupted: the message after Ctrl-C.
+    """
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        message = str(error)
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    return 2
 
 
 def count(text: str) -> int:

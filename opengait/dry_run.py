@@ -1,6 +1,6 @@
 """Try a configuration without training: report what is read, what each stage outputs, and what a step costs.
 
-    python -m opengait.dry_run FILE [--set KEY=VALUE ...]
+    python -m opengait.dry_run --cfgs FILE [--set KEY=VALUE ...]
 
 Builds the loaders, the model and the losses, then runs one training batch through forward, loss and backward, and one
 test batch through forward. Nothing is written (no run folder, log or checkpoint), and no parameter changes.
@@ -225,16 +225,18 @@ def _shape(value: Any) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", metavar="FILE", help="the configuration, a YAML file")
+    parser.add_argument("--cfgs", metavar="FILE", help="the configuration, a YAML file")
+    parser.add_argument("file", nargs="?", help=argparse.SUPPRESS)  # the former spelling of --cfgs
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as data_cfg.cache=true"
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true"
     )
     parser.add_argument("--depth", type=int, default=2, metavar="N", help="levels of sub-modules to show (default: 2)")
     args = parser.parse_args(argv)
+    args.cfgs = args.cfgs or args.file or parser.error("the following arguments are required: --cfgs")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         distributed.start()
-        cfgs = load_config(args.file, args.set)
+        cfgs = load_config(args.cfgs, args.set)
         print(text_of(check(cfgs, args.depth), cfgs["model_cfg"]["model"]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)

@@ -41,7 +41,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--phase", default="train", choices=("train", "test"))
     parser.add_argument("--iter", type=int, default=0, metavar="N", help="iteration to continue from, or to test")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as data_cfg.cache=true"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="overrides, such as data_cfg.cache=true",
     )
     parser.add_argument("--log_to_file", action="store_true", help="also write the log to <run folder>/logs")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help="ignored; passed by old launchers")

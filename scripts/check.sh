@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Lint, formatting, types and the documentation; what the tests cannot see. pre-commit runs the first three too.
 set -euo pipefail
+extras="lint"
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 ruff check .
 ruff format --check .

@@ -13,6 +13,7 @@ from opengait.config.keys import check
 from opengait.config.source import Origin, Origins, Path_, parse_value, read_yaml
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
+from opengait.shipped import shipped
 from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
@@ -24,17 +25,18 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
     """The whole configuration that a file describes; its extensions are loaded on the way.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; if there is none, the shipped one of that name, such as `configs/dinogrl/hitsz.yaml`.
         overrides: `section.key=value`, the value read as YAML; list entries by number, as in `loss_cfg.0.margin=0.3`.
 
     Raises:
         ConfigError: a file cannot be read, a key is unknown (file, line and nearest known key are named), or an
             override names nothing.
     """
-    config, origins = _read(Path(path))
+    path = shipped(path)
+    config, origins = _read(path)
     for text in overrides:
         _override(config, origins, text)
-    load_extensions(config.get("extensions") or [], Path(path).resolve().parent)
+    load_extensions(config.get("extensions") or [], path.resolve().parent)
     check(config, origins)
     return config
 

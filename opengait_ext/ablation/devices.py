@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from opengait.errors import ConfigError
+from opengait.shipped import PACKAGES
 
-MAIN = Path(__file__).resolve().parents[2] / "opengait/main.py"
+MAIN = PACKAGES / "opengait/main.py"
 # Without CUDA: more runs side by side than this gain nothing on a laptop and need its memory.
 CPU_RUNS = 2
 

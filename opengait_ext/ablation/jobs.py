@@ -9,15 +9,15 @@ from opengait.config import config_text, load_config
 from opengait.config.source import read_yaml
 from opengait.engine.run_folder import output_path
 from opengait.errors import ConfigError
+from opengait.shipped import SHIPPED
 from opengait.utils.files import write_text
 from opengait_ext.ablation.merge import carry_over, first_difference
 from opengait_ext.ablation.tables import Row
 from opengait_ext.runs.results import read_test
 
-PROJECT = Path(__file__).resolve().parents[2]
-ROWS = PROJECT / "configs/ablation"
+ROWS = SHIPPED / "configs/ablation"
 # What the files of configs/ablation are changes of.
-PAPER = PROJECT / "configs/dinogrl/hitsz.yaml"
+PAPER = SHIPPED / "configs/dinogrl/hitsz.yaml"
 
 
 # Beside the data set; the rows that read masks of several networks name a folder below.
@@ -156,7 +156,7 @@ def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, o
 def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """The configuration of a row on a data set: what the row changes in the paper's is changed in the data set's."""
     paper, changed = load_config(PAPER), load_config(ROWS / f"{row.config}.yaml")
-    onto = load_config(PROJECT / data.config, overrides)
+    onto = load_config(SHIPPED / data.config, overrides)
     config = carry_over(paper, changed, onto)
     for loss in config["loss_cfg"]:
         if loss["log_prefix"] in row.weights:

@@ -1,51 +1,91 @@
-"""The command line that the data sets' `prepare.py` scripts share."""
+"""Write a dataset in OpenGait's own layout, for its models that read RGB frames. DinoGRL does not need it.
+
+    vvi prepare hitsz ROOT --out OUT --workers 8
+    vvi prepare bupt ROOT --out OUT --auxiliary
+
+ROOT is the dataset as its authors distribute it. OUT gets <id>/<modality>/<view>/<view>-aligned-rgbs.pkl and
+-ratios.pkl, and partition.json. The same command continues after an interruption. The README.md of each folder in
+datasets/ tells sizes and licence.
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opengait.command_line import count
-from opengait.errors import UserError
-from opengait_ext.data.opengait_layout.write import FITS, PARTITION, SIZE, Source, prepare
+
+if TYPE_CHECKING:
+    from opengait_ext.data.opengait_layout.write import Source
+
+HELP = "write a dataset in OpenGait's own layout"
+INTERRUPTED = "Stopped; run the same command again and it continues."
 
 
-def main(
-    description: str | None,
-    add_arguments: Callable[[argparse.ArgumentParser], None],
-    open_source: Callable[[argparse.Namespace], tuple[Source, dict[str, Any]]],
-    argv: Sequence[str] | None = None,
-) -> int:
-    """The command line of a data set's `prepare.py`; 0, 2 after the sentence that says what is wrong, 130 if stopped.
-
-    Args:
-        description: what --help says.
-        add_arguments: adds the data set's own arguments.
-        open_source: opens the data set that they name, and gives the settings that decide what is in it.
-        argv: the arguments; those of this process by default.
-    """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", metavar="ROOT", type=Path, help="the data set as its authors hand it out")
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write into")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("data_set", choices=tuple(SOURCES))
+    parser.add_argument("root", metavar="ROOT", type=Path, help="the dataset as its authors distribute it")
+    parser.add_argument("--out", metavar="OUT", type=Path, help="folder to write into")
+    # The former spelling of --out.
+    parser.add_argument("former_out", metavar="OUT", type=Path, nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="processes")
-    parser.add_argument("--fit", choices=FITS, default="pad", help="keep proportions (pad) or fill the frame (stretch)")
-    parser.add_argument("--size", type=count, nargs=2, default=SIZE, metavar=("HEIGHT", "WIDTH"))
-    add_arguments(parser)
-    args = parser.parse_args(argv)
-    try:
-        source, settings = open_source(args)
-        print(source.summary(), flush=True)
-        done = prepare(source, args.out, settings, tuple(args.size), args.fit, args.workers, sys.stderr.isatty())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; run the same command again and it continues.", file=sys.stderr)
-        return 130
-    print(
-        f"{done.written:,} tracklets ({done.frames:,} frames) written to {args.out}, {done.kept:,} were there already."
+    parser.add_argument(
+        "--fit", choices=("pad", "stretch"), default="pad", help="keep proportions (pad) or fill the frame (stretch)"
     )
-    print(f"In a configuration: data_cfg: {{dataset_root: {args.out}, dataset_partition: {args.out / PARTITION}}}")
+    parser.add_argument("--size", type=count, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
+    hitsz = parser.add_argument_group("hitsz only")
+    hitsz.add_argument("--minimum-frames", type=count, metavar="N", help="drop shorter tracklets (default: 12)")
+    hitsz.add_argument("--discard", nargs="+", metavar="FILE", help="lists of frame names to leave out")
+    bupt = parser.add_argument_group("bupt only")
+    bupt.add_argument("--auxiliary", action="store_true", help="include the people of train_auxiliary.txt")
+    bupt.add_argument("--fake-infrared", action="store_true", help="include the training tracklets of FakeIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the dataset.
+
+    Raises:
+        UserError: the dataset cannot be read or written.
+    """
+    from opengait.errors import ConfigError
+    from opengait_ext.data.opengait_layout.write import PARTITION, prepare
+
+    for name, data_set in (
+        ("minimum_frames", "hitsz"),
+        ("discard", "hitsz"),
+        ("auxiliary", "bupt"),
+        ("fake_infrared", "bupt"),
+    ):
+        if getattr(args, name) and args.data_set != data_set:
+            raise ConfigError(f"--{name.replace('_', '-')} is an option of `prepare {data_set}` only.")
+    out = args.out or args.former_out
+    if out is None:
+        raise ConfigError("--out is missing; name the folder to write into.")
+    source, settings = SOURCES[args.data_set](args)
+    print(source.summary(), flush=True)
+    done = prepare(source, out, settings, tuple(args.size), args.fit, args.workers, sys.stderr.isatty())
+    print(f"{done.written:,} tracklets ({done.frames:,} frames) written to {out}, {done.kept:,} were there already.")
+    print(f"In a configuration: data_cfg: {{dataset_root: {out}, dataset_partition: {out / PARTITION}}}")
     return 0
+
+
+def open_hitsz(args: argparse.Namespace) -> "tuple[Source, dict[str, Any]]":
+    """Open HITSZ-VCM; return it and the settings that decide which tracklets are in it."""
+    from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES, NAME
+
+    minimum, discard = args.minimum_frames or MINIMUM_FRAMES, args.discard or []
+    settings = {"data_set": NAME, "minimum_frames": minimum, "discard": discard}
+    return HITSZVCM(args.root, minimum, discard), settings
+
+
+def open_bupt(args: argparse.Namespace) -> "tuple[Source, dict[str, Any]]":
+    """Open BUPTCampus; return it and the settings that decide which tracklets are in it."""
+    from opengait_ext.data.bupt_campus.reader import NAME, BUPTCampus
+
+    settings = {"data_set": NAME, "auxiliary": args.auxiliary, "fake_infrared": args.fake_infrared}
+    return BUPTCampus(args.root, args.auxiliary, args.fake_infrared), settings
+
+
+SOURCES = {"hitsz": open_hitsz, "bupt": open_bupt}

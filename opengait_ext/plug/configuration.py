@@ -5,8 +5,8 @@ from pathlib import Path
 
 from opengait.config import config_text, load_config
 from opengait.errors import ConfigError
+from opengait.shipped import SHIPPED
 from opengait_ext.plug.plug import CONFIG_MARK, plugged_name
-from opengait_ext.weights.read import PROJECT
 
 # Read by this project's `main.py` alone.
 OWN_SECTIONS = ("extensions", "base")
@@ -34,8 +34,8 @@ def adapted_config(path: str | Path, overrides: Iterable[str] = ()) -> str:
     if not isinstance(cfg["data_cfg"], dict):
         raise ConfigError(f"{path} lists several data sets; the plug offers models that train on one.")
     folder = Path(cfg["data_cfg"].get("dataset_root") or "")
-    if not folder.is_absolute() and (PROJECT / folder).is_dir():
-        cfg["data_cfg"]["dataset_root"] = str(PROJECT / folder)
+    if not folder.is_absolute() and (SHIPPED / folder).is_dir():
+        cfg["data_cfg"]["dataset_root"] = str(SHIPPED / folder)
     cfg["trainer_cfg"]["output_root"] = "output"
     head = f"{CONFIG_MARK} from {Path(path).name}; make it again rather than edit it here.\n"
     return head + config_text(cfg)

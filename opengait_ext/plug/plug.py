@@ -17,6 +17,7 @@ from opengait.engine.run_folder import output_path
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.errors import ConfigError, DataError
 from opengait.modeling.base_model import BaseModel
+from opengait.shipped import PACKAGES
 from opengait.utils.files import write_text
 from opengait.utils.messages import get_msg_mgr
 
@@ -27,7 +28,6 @@ MARK = "Added by scripts/plug_into_opengait.py"
 # Where rewritten configurations go, and what their first line says.
 CONFIGS = Path("configs") / "opengait_ext"
 CONFIG_MARK = "# Made by scripts/plug_into_opengait.py"
-PROJECT = Path(__file__).resolve().parents[2]
 
 # Runs in whatever environment the checkout has, so it is plain Python that old versions read.
 TEXT = f'''"""{MARK} of {{project}}; remove it with the same script and --remove."""
@@ -75,7 +75,7 @@ def install(checkout: Path) -> Path:
     if file.exists() and MARK not in file.read_text(encoding="utf-8"):
         raise DataError(f"{file} is there already and was not made by this script; move it away.")
     models = sorted(map(plugged_name, _own_models()))
-    write_text(file, TEXT.format(project=PROJECT.name, path=str(PROJECT), models=models))
+    write_text(file, TEXT.format(project=PACKAGES.name, path=str(PACKAGES), models=models))
     return file
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from opengait.config import load_config
 from opengait.data.frame_picker import FramePicker
+from opengait.shipped import shipped
 from opengait.utils.files import sha256_of
 from opengait_ext.data.readers import frame_size_of
 from opengait_ext.models import DinoGRLNet
@@ -67,7 +68,7 @@ def load_describer(
     picker = FramePicker.from_config(evaluator_cfg["sampler"])
     return Describer(
         network=network,
-        cfgs=Path(cfgs).absolute(),
+        cfgs=shipped(cfgs).absolute(),
         checkpoint=Path(checkpoint).absolute(),
         size=frame_size_of(content["data_cfg"]),
         frames=picker.fixed or 6,

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait.shipped import IN_CHECKOUT, SHIPPED, shipped
 from opengait_ext.weights.catalogue import FILES, hand_fetched, published
 
-PROJECT = Path(__file__).resolve().parents[2]
-FOLDER = PROJECT / "pretrained"
+# Where downloaded files go; an installed package is no place for them.
+FOLDER = SHIPPED / "pretrained" if IN_CHECKOUT else Path("pretrained")
 
 # Public addresses of the files that the shipped configurations name.
 ADDRESSES = {entry.file: entry.address for entry in FILES}
@@ -38,7 +39,7 @@ def find_weights(path: str | Path, purpose: str) -> Path:
         raise ConfigError(f"The weights of {purpose} are named by {path!r}; wanted is the path of a file or a name.")
     path = Path(path)
     entry = published(str(path))
-    for candidate in (path, PROJECT / path, FOLDER / (entry.file if entry else path)):
+    for candidate in (shipped(path), FOLDER / (entry.file if entry else path)):
         if candidate.is_file():
             return candidate
     entry = entry or published(path.name)

@@ -14,7 +14,7 @@ def load_frames(root: Path, size: tuple[int, int], every: int, progress: bool = 
     """Every `every`-th frame of every training tracklet, with its silhouette.
 
     Args:
-        root: a data set written by `datasets/synthetic_vvi/generate.py`.
+        root: a data set written by `vvi synthesize`.
         size: (height, width) that both are resized to.
 
     Returns:

@@ -2,7 +2,7 @@
 
     python pretrained/synthetic_vit/train.py --out pretrained/synthetic_vit.safetensors
 
-Frames and silhouettes come from datasets/synthetic_vvi with seeds that the demo does not use. Identities are not used.
+Frames and silhouettes are synthetic (`vvi synthesize`), with seeds that the demo does not use. Identities are not used.
 """
 
 import argparse
@@ -14,13 +14,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "datasets")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from synthetic_vvi.generate import SyntheticConfig, generate  # noqa: E402
-
-from pretrained.synthetic_vit import PretrainSettings, pretrain  # noqa: E402
-from pretrained.synthetic_vit.frames import load_frames  # noqa: E402
+from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
+from pretrained.synthetic_vit import PretrainSettings, pretrain
+from pretrained.synthetic_vit.frames import load_frames
 
 SIZE = (128, 64)
 FIRST_WORLD = 900_001  # seeds of the demo are small numbers

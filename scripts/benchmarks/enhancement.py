@@ -1,13 +1,13 @@
-"""Time and memory of the release's PBMGE: written out, and as this project computes it.
+"""Measure time and memory of the release's PBMGE, written out and as this project computes it.
 
     python scripts/benchmarks/enhancement.py                   # batch 32, 256 channels, 2 CPU threads; and CUDA, if any
     python scripts/benchmarks/enhancement.py --batch 8 --repeats 5 --device cpu
 
-Prints a Markdown table. Every row is measured in processes of its own, one for training steps and one for evaluation.
-Peak memory is what the process held at most, less what it held before its first pass: the resident set on the CPU,
+Prints a Markdown table. Every row is measured in two separate processes, one for training steps and one for evaluation.
+Peak memory is the maximum of the process minus what it held before its first pass: the resident set on the CPU,
 allocated tensors on CUDA. Times are the median of the repeats. CPU threads sleep instead of spinning while they wait
-for each other (OMP_WAIT_POLICY=passive, unless it is set): beside other work, spinning costs seconds. The paper's LGE
-(Eq. 13-15) is another function; its row shows what the presets cost beside each other.
+for each other (OMP_WAIT_POLICY=passive, unless it is set): on a busy machine, spinning costs seconds. The paper's LGE
+(Eq. 13-15) is another function; its row compares the cost of the two presets.
 """
 
 import argparse
@@ -22,8 +22,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from opengait.command_line import count, exit_status
+from opengait.errors import ConfigError, UserError
 
 FORMS = {
     "direct": "release, C x C matrices",
@@ -32,52 +34,56 @@ FORMS = {
 }
 PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "float16", "bfloat16")}
 
-# torch is imported where it is used: a process inherits the peak memory of the one that started it, so that one has to
-# stay small.
+# torch is imported where it is used: a process inherits the peak memory of its parent, which has to stay small.
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=32, metavar="N", help="tracklets; 32 by default")
-    parser.add_argument("--channels", type=int, default=256, metavar="C", help="of a part feature; 256 by default")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="measured passes; 5 by default")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads; 2 by default")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="only this one; both by default, if there is a GPU")
+    parser.add_argument("--batch", type=count, default=32, metavar="N", help="tracklets (default: 32)")
+    parser.add_argument("--channels", type=count, default=256, metavar="C", help="channels per part (default: 256)")
+    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="measured passes (default: 5)")
+    parser.add_argument("--threads", type=count, default=2, metavar="N", help="CPU threads (default: 2)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: both, if there is a GPU")
     parser.add_argument("--worker", nargs=4, metavar=("DEVICE", "PRECISION", "FORM", "PHASE"), help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after the one sentence that says what is wrong."""
+    """Run the benchmark and return its exit status."""
     args = arguments(argv)
+    return exit_status(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables, or in a worker the result of one measurement.
+
+    Raises:
+        UserError: there is no GPU, or a measurement failed.
+    """
     if args.worker:
         print(json.dumps(measure(args, *args.worker)))
         return 0
-    if min(args.batch, args.channels, args.repeats, args.threads) < 1:
-        print("error: --batch, --channels, --repeats and --threads must be 1 or more.", file=sys.stderr)
-        return 2
     devices = [args.device] if args.device else ["cpu", "cuda"]
     try:
-        present = devices == ["cpu"] or run_worker(args, "cuda", "float32", "paper", "present")["cuda"]
-        if devices == ["cuda"] and not present:
-            print("error: --device cuda was asked for, but torch sees no GPU here.", file=sys.stderr)
-            return 2
+        has_cuda = devices == ["cpu"] or run_worker(args, "cuda", "float32", "paper", "present")["cuda"]
+        if devices == ["cuda"] and not has_cuda:
+            raise ConfigError("--device cuda needs a GPU, but torch finds none.")
         for device in devices:
-            if device == "cpu" or present:
+            if device == "cpu" or has_cuda:
                 print_table(args, device)
     except subprocess.CalledProcessError as error:
-        print(f"error: a measurement failed: {(error.stderr.strip() or str(error)).splitlines()[-1]}", file=sys.stderr)
-        return 2
+        reason = (error.stderr.strip() or str(error)).splitlines()[-1]
+        raise UserError(f"A measurement failed: {reason}") from error
     return 0
 
 
 def print_table(args: argparse.Namespace, device: str) -> None:
-    """Measure every form and precision on `device` and print the table, then how far the two forms agree."""
+    """Measure every form and precision on `device`; print the table and the agreement of the two forms."""
     agreement = run_worker(args, device, "float32", "sorted", "agree")
-    where = f"{args.threads} threads" if device == "cpu" else agreement["name"]
+    machine = f"{args.threads} threads" if device == "cpu" else agreement["name"]
     print(
-        f"\nBatch {args.batch}, {args.channels} channels, stripes 2, 4, 8, 16, on {device} ({where}), "
+        f"\nBatch {args.batch}, {args.channels} channels, stripes 2, 4, 8, 16, on {device} ({machine}), "
         f"torch {agreement['torch']}.\n"
     )
     print("| Form | Precision | Forward + backward | Speed-up | Peak memory | Evaluation | Speed-up | Peak memory |")
@@ -99,7 +105,7 @@ def print_table(args: argparse.Namespace, device: str) -> None:
 
 
 def run_worker(args: argparse.Namespace, *task: str) -> dict[str, Any]:
-    """One measurement in a new process."""
+    """Return the result of one measurement in a new process."""
     command = [sys.executable, __file__, "--worker", *task]
     for name in ("batch", "channels", "repeats", "threads"):
         command += [f"--{name}", str(getattr(args, name))]
@@ -109,7 +115,7 @@ def run_worker(args: argparse.Namespace, *task: str) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace, device: str, precision: str, form: str, phase: str) -> dict[str, Any]:
-    """What a worker does: time and peak memory of a form, whether the forms agree, or whether there is a GPU."""
+    """Measure time and peak memory of a form, or the agreement of the forms, or detect a GPU."""
     import torch
 
     if phase == "present":
@@ -137,7 +143,7 @@ def measure(args: argparse.Namespace, device: str, precision: str, form: str, ph
 
 
 def build(args: argparse.Namespace, device: str, form: str, training: bool) -> tuple[Callable, list[Any]]:
-    """The form to measure and its input, the same for every form."""
+    """Return the form to measure and its input, which is the same for every form."""
     import torch
 
     from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement
@@ -156,7 +162,7 @@ def build(args: argparse.Namespace, device: str, form: str, training: bool) -> t
 
 
 def agree(args: argparse.Namespace, device: str) -> dict[str, float]:
-    """Largest differences of outputs and input gradients between the release's two forms after a training step."""
+    """Return the largest differences of outputs and input gradients between the release's two forms."""
     results = []
     for form in ("direct", "sorted"):
         function, parts = build(args, device, form, training=True)
@@ -171,7 +177,7 @@ def agree(args: argparse.Namespace, device: str) -> dict[str, float]:
 
 
 def timed(step: Callable[[], None], repeats: int, device: str) -> float:
-    """Median seconds of a step, after one that does not count."""
+    """Return the median seconds per step, after a warm-up step."""
     import torch
 
     seconds = []
@@ -187,7 +193,7 @@ def timed(step: Callable[[], None], repeats: int, device: str) -> float:
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory that this process has held so far."""
+    """Return the peak memory of this process so far."""
     if device == "cuda":
         import torch
 

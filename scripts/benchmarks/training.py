@@ -1,18 +1,17 @@
-"""Time and memory of a training step of DinoGRL, by precision; for the release also with its LGE written out.
+"""Measure time and memory of a training step of DinoGRL per precision, for the release also with its LGE written out.
 
     python scripts/benchmarks/training.py                                           # the release's step, 32 x 6 frames
     python scripts/benchmarks/training.py --cfgs configs/dinogrl/hitsz.yaml         # the paper's, 64 x 6 frames
     python scripts/benchmarks/training.py --batch 1 2 --frames 2 --device cpu       # something a laptop can do
 
-A step is the frozen vision model, both streams, PBMGE, losses, backward pass and optimiser, on tensors of noise:
-neither data nor weight files are needed, since times do not depend on their values. Dropout and dropped priors are
-off, so that every row computes the same function; the loss is that of the first step, compared with float32's. Times
-are medians. Memory is the peak of allocated tensors on CUDA, and on a CPU that of the process so far, whose later rows
-cannot show less than earlier ones.
+A step is the frozen vision model, both streams, PBMGE, losses, backward pass and optimiser, on random tensors. It needs
+neither data nor weight files, since times do not depend on their values. Dropout and dropped priors are off, so every
+row computes the same function; the loss is that of the first step, compared with float32's. Times are medians. Memory
+is the peak of allocated tensors on CUDA. On a CPU it is the peak of the process so far, so later rows cannot show less
+than earlier ones.
 """
 
 import argparse
-import functools
 import statistics
 import sys
 import time
@@ -20,51 +19,62 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
+import torch
+from torch import Tensor, nn
 
-from opengait.command_line import count  # noqa: E402
-from opengait.config import load_config  # noqa: E402
-from opengait.engine.optim import build_optimizer  # noqa: E402
-from opengait.engine.precision import Precision  # noqa: E402
-from opengait.errors import ConfigError, UserError  # noqa: E402
-from opengait.modeling.loss_aggregator import LossAggregator  # noqa: E402
-from opengait.utils.memory import peak_memory  # noqa: E402
-from opengait_ext.models import DinoGRLNet  # noqa: E402
-from opengait_ext.models.dinogrl.model import loss_terms  # noqa: E402
-from opengait_ext.models.dinogrl.release.enhancement import ReleaseEnhancement, direct_enhancement  # noqa: E402
+from opengait.command_line import count, exit_status
+from opengait.config import load_config
+from opengait.engine.optim import build_optimizer
+from opengait.engine.precision import Precision
+from opengait.errors import ConfigError
+from opengait.modeling.loss_aggregator import LossAggregator
+from opengait.utils.memory import peak_memory
+from opengait_ext.commands.options import add_overrides
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.dinogrl.model import loss_terms
+from opengait_ext.models.dinogrl.release.enhancement import direct_enhancement
 
 PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
+class WrittenOut(nn.Module):
+    """The release's enhancement, computed one C x C step after the other as its equations are written."""
+
+    def __init__(self, enhancement: nn.Module) -> None:
+        super().__init__()
+        self.enhancement = enhancement
+
+    def forward(self, appearance: Tensor, gait: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the enhanced appearance and gait features."""
+        return direct_enhancement(self.enhancement, appearance, gait)
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cfgs", default=str(PROJECT / "configs/dinogrl/hitsz_official.yaml"), metavar="FILE")
+    parser.add_argument("--cfgs", default="configs/dinogrl/hitsz_official.yaml", metavar="FILE")
     parser.add_argument(
-        "--batch", type=count, nargs=2, metavar=("P", "K"), help="people, and tracklets of each and modality"
+        "--batch", type=count, nargs=2, metavar=("P", "K"), help="people, and tracklets per person and modality"
     )
-    parser.add_argument("--frames", type=count, metavar="N", help="of a tracklet; as in the configuration by default")
-    parser.add_argument("--steps", type=count, default=10, metavar="N", help="measured steps; 10 by default")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="CUDA by default, if there is some")
-    parser.add_argument("--precisions", nargs="+", choices=tuple(PRECISIONS), help="float32 alone on a CPU")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="such as model_cfg.dimension=64"
+        "--frames", type=count, metavar="N", help="frames per tracklet (default: as in the configuration)"
     )
+    parser.add_argument("--steps", type=count, default=10, metavar="N", help="measured steps (default: 10)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: CUDA, if available")
+    parser.add_argument("--precisions", nargs="+", choices=tuple(PRECISIONS), help="default on a CPU: float32 only")
+    add_overrides(parser, "change settings, such as model_cfg.dimension=64")
     return parser.parse_args(argv)
 
 
 def build(cfgs: dict[str, Any], direct: bool, device: torch.device) -> DinoGRLNet:
-    """The network in training mode, with random weights and without random draws in its forward pass.
+    """Return the network in training mode, with random weights and without random draws in its forward pass.
 
     Args:
-        direct: with the release's LGE as its equations are written.
-
-    Raises:
-        ConfigError: the network has another LGE.
+        cfgs: the configuration.
+        direct: compute the release's LGE as its equations are written.
+        device: where the network goes.
     """
     model_cfg = {key: dict(value) if isinstance(value, dict) else value for key, value in cfgs["model_cfg"].items()}
     for section in ("appearance", "gait", "vision_model"):
@@ -75,14 +85,12 @@ def build(cfgs: dict[str, Any], direct: bool, device: torch.device) -> DinoGRLNe
     torch.manual_seed(0)
     network = DinoGRLNet.from_config(model_cfg).train().to(device)
     if direct:
-        if not isinstance(network.enhancement, ReleaseEnhancement):
-            raise ConfigError("Only the release's LGE has a written-out form here; leave --direct out.")
-        network.enhancement.forward = functools.partial(direct_enhancement, network.enhancement)
+        network.enhancement = WrittenOut(network.enhancement)
     return network
 
 
 def noise(cfgs: dict[str, Any], people: int, tracklets: int, frames: int, device: torch.device) -> tuple[Tensor, ...]:
-    """Frames, modalities and labels of a mini-batch: `tracklets` of each person in each modality."""
+    """Return random frames, modalities and labels of a mini-batch: `tracklets` per person and modality."""
     total = 2 * people * tracklets
     torch.manual_seed(1)
     images = torch.randn(total, frames, 3, *cfgs["data_cfg"]["frame_size"]).to(device)
@@ -93,7 +101,7 @@ def noise(cfgs: dict[str, Any], people: int, tracklets: int, frames: int, device
 def measure(
     cfgs: dict[str, Any], batch: tuple[Tensor, ...], precision: str, direct: bool, steps: int
 ) -> dict[str, Any]:
-    """First loss, median seconds of a step and peak bytes of one form in one precision."""
+    """Return the first loss, the median seconds per step and the peak bytes of one form in one precision."""
     images, modality, labels = batch
     device = images.device
     network = build(cfgs, direct, device)
@@ -122,52 +130,52 @@ def measure(
 
 
 def wait(device: torch.device) -> None:
-    """Until what was asked of the device is done."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Measure every row and print the table."""
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda was asked for, but torch sees no GPU here.")
-    cfgs = load_config(args.cfgs, args.set)
+        raise ConfigError("--device cuda needs a GPU, but torch finds none.")
+    cfgs = load_config(args.cfgs, args.overrides)
     sampler = cfgs["trainer_cfg"]["sampler"]
     people, tracklets = args.batch or sampler["batch_size"]
     batch = noise(cfgs, people, tracklets, args.frames or sampler["frames_num_fixed"], device)
     shape = batch[0].shape
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
-    print(f"\n{Path(args.cfgs).name}: {shape[0]} tracklets x {shape[1]} frames, {where}, torch {torch.__version__}.\n")
+    machine = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    print(
+        f"\n{Path(args.cfgs).name}: {shape[0]} tracklets x {shape[1]} frames, {machine}, torch {torch.__version__}.\n"
+    )
     enhancement = cfgs["model_cfg"].get("enhancement")
     both = isinstance(enhancement, dict) and enhancement.get("type") == "release"
-    print("| Precision | LGE | Step | Frames a second | Peak memory | First loss | Off float32 |")
+    print("| Precision | LGE | Step | Frames per second | Peak memory | First loss | Off float32 |")
     print("|---|---|---:|---:|---:|---:|---:|", flush=True)
     exact = None
     for precision in args.precisions or (tuple(PRECISIONS) if device.type == "cuda" else ("float32",)):
         for direct in (False, True) if both else (False,):
-            found = measure(cfgs, batch, precision, direct, args.steps)
-            exact = found["loss"] if exact is None else exact
+            result = measure(cfgs, batch, precision, direct, args.steps)
+            exact = result["loss"] if exact is None else exact
             form = "written out" if direct else ("sorted" if both else "paper's")
             cells = [
                 precision,
                 form,
-                f"{1000 * found['seconds']:.0f} ms",
-                f"{shape[0] * shape[1] / found['seconds']:.0f}",
+                f"{1000 * result['seconds']:.0f} ms",
+                f"{shape[0] * shape[1] / result['seconds']:.0f}",
+                f"{result['bytes'] / 2**30:.2f} GiB",
+                f"{result['loss']:.5f}",
+                f"{result['loss'] / exact - 1:+.1e}",
             ]
-            cells += [f"{found['bytes'] / 2**30:.2f} GiB", f"{found['loss']:.5f}", f"{found['loss'] / exact - 1:+.1e}"]
             print(f"| {' | '.join(cells)} |", flush=True)
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after the one sentence that says what is wrong."""
+    """Run the benchmark and return its exit status."""
     args = arguments(argv)
-    try:
-        run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(args))
 
 
 if __name__ == "__main__":

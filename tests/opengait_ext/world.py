@@ -1,6 +1,5 @@
 """A drawn data set and a small DinoGRL for tests that run the whole engine."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -18,9 +17,7 @@ TINY_VIT = {
 
 def draw_world(folder: Path) -> Path:
     """Eight people to train on and five to test on, drawn small; and a vision transformer's weights."""
-    sys.path.insert(0, str(ROOT / "datasets"))
-    from synthetic_vvi.generate import SyntheticConfig, generate
-
+    from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
     from opengait_ext.models.shared.vision_model import build_transformer
 
     config = SyntheticConfig(train_identities=8, test_identities=5, cameras=2, frames=14, size=(64, 32), seed=3)

@@ -1,7 +1,5 @@
 """The demo's vision transformer: its objective, its start, and what the shipped file knows."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -33,8 +31,7 @@ SMALL = PretrainSettings(
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """Frames and silhouettes of a few drawn people of a seed that the shipped file has not seen."""
-    sys.path.insert(0, str(ROOT / "datasets"))
-    from synthetic_vvi.generate import SyntheticConfig, generate
+    from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
     root = tmp_path_factory.mktemp("world")
     generate(root, SyntheticConfig(train_identities=8, test_identities=1, frames=14, size=(128, 64), seed=77))

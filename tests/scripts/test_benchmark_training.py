@@ -1,6 +1,6 @@
-"""scripts/benchmarks/training.py: a row a precision and form, the same loss in each form."""
+"""scripts/benchmarks/training.py: one row per precision and form, with the same loss in each form."""
 
-from tests.opengait_ext.runs.stand_in_runs import script
+from scripts.benchmarks import training
 from tests.paths import ROOT
 
 SMALL = ["--cfgs", str(ROOT / "configs/dinogrl/demo.yaml"), "--batch", "2", "1", "--frames", "1", "--steps", "1"]
@@ -8,7 +8,7 @@ SMALL = ["--cfgs", str(ROOT / "configs/dinogrl/demo.yaml"), "--batch", "2", "1",
 
 def test_a_row_for_every_precision_and_form_of_lge(capsys):
     release = ["--set", "model_cfg.enhancement={type: release}", "--precisions", "float32", "bfloat16"]
-    assert script("benchmarks/training")([*SMALL, *release, "--device", "cpu"]) == 0
+    assert training.main([*SMALL, *release, "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert "demo.yaml: 4 tracklets x 1 frames" in printed
     rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][1:]
@@ -20,5 +20,5 @@ def test_a_row_for_every_precision_and_form_of_lge(capsys):
 
 
 def test_what_cannot_be_measured_is_said(capsys):
-    assert script("benchmarks/training")([*SMALL, "--set", "model_cfg.dimensio=3"]) == 2
+    assert training.main([*SMALL, "--set", "model_cfg.dimensio=3"]) == 2
     assert "did you mean dimension" in capsys.readouterr().err

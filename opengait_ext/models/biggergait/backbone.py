@@ -17,7 +17,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
-from opengait_ext.weights.read import PROJECT, load_exactly, read_weights
+from opengait.shipped import shipped
+from opengait_ext.weights.read import load_exactly, read_weights
 
 PURPOSE = "BiggerGait's vision model"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -293,7 +294,7 @@ def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, 
 
 def _folder(path: str | Path) -> Path | None:
     """The folder that `path` names, relative to the working folder or the project; None where there is none."""
-    return next((place for place in (Path(path), PROJECT / path) if place.is_dir()), None)
+    return shipped(path) if shipped(path).is_dir() else None
 
 
 def _release(path: str | Path) -> dict[str, Tensor]:

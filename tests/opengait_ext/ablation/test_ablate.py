@@ -1,4 +1,4 @@
-"""scripts/ablate.py: runs side by side, what is done stays done, and the table that comes out."""
+"""`vvi ablate`: runs side by side, what is done stays done, and the table that comes out."""
 
 import json
 import signal
@@ -18,10 +18,11 @@ from opengait_ext.ablation.results import measure
 from opengait_ext.ablation.sweeps_figure import draw_sweeps
 from opengait_ext.ablation.tables import read_tables
 from tests.opengait_ext.ablation.tiny import TINY
-from tests.opengait_ext.runs.stand_in_runs import draw_people, script
+from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.paths import ROOT
 
 TABLES = read_tables()
+ablate = command("ablate")
 # Writes what the engine writes, in a moment: checkpoints, then a test whose Rank-1 tells the seed.
 ENGINE = """
 import json, sys, time, yaml
@@ -176,9 +177,9 @@ def test_a_stop_ends_what_runs(stand_in, tmp_path):
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.ablation import devices;"
         "from pathlib import Path; devices.MAIN = Path(sys.argv[2]);"
-        "import runpy; sys.argv = sys.argv[3:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "from opengait_ext.commands import main; sys.exit(main(['ablate', *sys.argv[3:]]))"
     )
-    files = [str(ROOT), str(tmp_path / "engine.py"), str(ROOT / "scripts/ablate.py")]
+    files = [str(ROOT), str(tmp_path / "engine.py")]
     options = ["--table", "6", "--data", "hitsz", "--repeats", "1", "--devices", "cpu", "--out", str(tmp_path / "runs")]
     command = [sys.executable, "-c", program, *files, *options, "--set", *SETTINGS]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
@@ -211,17 +212,17 @@ def test_the_command_line_trains_and_prints_the_table(tmp_path, monkeypatch, cap
     settings += ["trainer_cfg.save_iter=1", "trainer_cfg.sampler.batch_size=[2,1]"]
     settings += [f"{section}.sampler.frames_num_fixed=2" for section in ("trainer_cfg", "evaluator_cfg")]
     options = ["--table", "6", "--data", "hitsz", "--repeats", "1", "--devices", "cpu", "cpu"]
-    command = [*options, "--out", "runs", "--set", *settings]
-    assert script("ablate")([*command, "--dry-run"]) == 0
+    arguments = [*options, "--out", "runs", "--set", *settings]
+    assert ablate([*arguments, "--dry-run"]) == 0
     assert "to do  full, seed 0" in capsys.readouterr().err and not Path("runs").exists()
-    assert script("ablate")(command) == 0, Path("runs/hitsz/full/seed-0/log.txt").read_text()[-2000:]
+    assert ablate(arguments) == 0, Path("runs/hitsz/full/seed-0/log.txt").read_text()[-2000:]
     printed, told = capsys.readouterr()
     assert printed.strip() == Path("runs/hitsz/table6.md").read_text().strip()
     assert "2 runs, 0 done" in told and "[2/2]" in told
     rows = json.loads(Path("runs/hitsz/table6.json").read_text())["rows"]
     assert all(0 <= value <= 100 for row in rows for value in row["runs"]["0"])
     assert list(Path("runs/hitsz/full/seed-0").glob("*/DinoGRL/full/logs/test-00001.npz")), "features for the figures"
-    assert script("ablate")(command) == 0
+    assert ablate(arguments) == 0
     assert "2 runs, 2 done" in capsys.readouterr().err
 
 
@@ -235,7 +236,7 @@ def test_the_command_line_trains_and_prints_the_table(tmp_path, monkeypatch, cap
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert script("ablate")(arguments) == 2
+    assert ablate(arguments) == 2
     printed, told = capsys.readouterr()
     assert message in told.splitlines()[-1] and told.splitlines()[-1].startswith("error: ") and not printed
     assert not list(tmp_path.iterdir())

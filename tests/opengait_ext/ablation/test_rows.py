@@ -8,7 +8,7 @@ import torch
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait_ext.ablation.jobs import DATA, MASKS, PAPER, PROJECT, ROWS, compose
+from opengait_ext.ablation.jobs import DATA, MASKS, PAPER, ROWS, compose
 from opengait_ext.ablation.merge import carry_over, first_difference
 from opengait_ext.ablation.tables import FIGURE4, FULL, read_tables
 from opengait_ext.models import DinoGRLNet
@@ -90,7 +90,7 @@ def test_everything_learns_and_a_step_lowers_the_loss(name):
     [(data, name) for data in ("hitsz", "bupt") for name, row in ALL.items() if row.data is None or data in row.data],
 )
 def test_on_real_data_only_the_row_changes(data, name):
-    config, whole = tiny(name, data), load_config(PROJECT / DATA[data].config)
+    config, whole = tiny(name, data), load_config(DATA[data].config)
     assert config["data_cfg"]["dataset_name"] == whole["data_cfg"]["dataset_name"]
     assert config["model_cfg"]["num_classes"] == whole["model_cfg"]["num_classes"]
     for section in ("scheduler_cfg", "extensions"):

@@ -24,8 +24,11 @@ from opengait_ext.data.check_data import check
 from opengait_ext.data.hitsz_vcm import check as hitsz
 from opengait_ext.data.opengait_layout import check as layout
 from opengait_ext.data.opengait_layout import pickles
-from scripts import check_data as command
 from tests.golden.vvi import mini_bupt, mini_hitsz
+from tests.opengait_ext.runs.stand_in_runs import command
+from tests.paths import ROOT
+
+check_data = command("check-data")
 
 
 @pytest.fixture(scope="module")
@@ -361,12 +364,12 @@ def test_processes_give_the_same_in_the_same_order(hitsz_tree, monkeypatch):
 def test_the_command_line(own_hitsz, tmp_path, capsys):
     report, preview = tmp_path / "out/report.json", tmp_path / "preview.png"
     arguments = ["hitsz", str(own_hitsz), "--workers", "1", "--report", str(report), "--preview", str(preview)]
-    assert command.main(arguments) == 0
+    assert check_data(arguments) == 0
     assert "No problems found." in capsys.readouterr().out
     broken = sorted((own_hitsz / "Train").rglob("*.jpg"))[::40][:12]
     for path in broken:
         replace(path, b"")
-    assert command.main([*arguments, "--show", "3"]) == 1
+    assert check_data([*arguments, "--show", "3"]) == 1
     out = capsys.readouterr().out
     told = json.loads(report.read_text())
     assert f"empty frame file: {len(broken)}" in out and f"... and {len(broken) - 3} more" in out
@@ -374,9 +377,9 @@ def test_the_command_line(own_hitsz, tmp_path, capsys):
     assert len(told["problems"]) == len(broken)
     with Image.open(preview) as sheet:
         assert sheet.height > 16 * 128 and sheet.width > 500
-    assert command.main(["hitsz", str(tmp_path / "none")]) == 2
-    assert command.main(["opengait", str(tmp_path)]) == 2
-    assert command.main(["hitsz", str(own_hitsz), "--workers", "1", "--report", str(preview / "x.json")]) == 2
+    assert check_data(["hitsz", str(tmp_path / "none")]) == 2
+    assert check_data(["opengait", str(tmp_path)]) == 2
+    assert check_data(["hitsz", str(own_hitsz), "--workers", "1", "--report", str(preview / "x.json")]) == 2
     assert [line[:7] for line in capsys.readouterr().err.split("\n")[:-1]] == ["error: "] * 3
 
 
@@ -385,16 +388,18 @@ def test_a_preview_of_pickles(tmp_path, capsys):
     (data / "001/nm-01/000/sils.pkl").write_bytes(b"")
     target = tmp_path / "preview.png"
     arguments = ["opengait", str(data), "--partition", str(tmp_path / "set.json"), "--workers", "1"]
-    assert command.main([*arguments, "--preview", str(target)]) == 1
+    assert check_data([*arguments, "--preview", str(target)]) == 1
     assert target.is_file() and "1 problem." in capsys.readouterr().out
 
 
-def test_the_script_starts_without_torch(hitsz_tree):
-    """Every checking process imports what the script does."""
-    code = "import sys; import scripts.check_data; print('torch' in sys.modules)"
-    root = Path(command.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.strip() == "False"
+def test_the_command_does_not_import_torch(hitsz_tree):
+    """Every checking process imports what the command imports."""
+    code = "import sys; from opengait_ext.commands import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    arguments = ["check-data", "hitsz", str(hitsz_tree), "--fast", "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.splitlines()[-1] == "0 False"
 
 
 def test_point_clouds_are_frames_of_several_shapes(tmp_path):

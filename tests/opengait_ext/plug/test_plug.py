@@ -11,13 +11,14 @@ import torch
 import yaml
 
 from opengait_ext import plug
-from scripts import plug_into_opengait
 from tests.opengait.tiny import launch
 from tests.opengait_ext.models.biggait.tiny import tiny_config
 from tests.opengait_ext.plug.stand_in_checkout import write_checkout
+from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
+run_plug = command("plug")
 PLUG = "opengait/modeling/models/opengait_ext_plug.py"
 
 
@@ -50,7 +51,7 @@ def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_the_checkouts_own_main_trains_and_tests(checkout, world, tmp_path, world_size, capsys):  # noqa: F811
     file = write_config(world, tmp_path, sync_BN=True)
-    assert plug_into_opengait.main([str(checkout), "--config", str(file)]) == 0
+    assert run_plug([str(checkout), "--cfgs", str(file)]) == 0
     adapted = f"configs/opengait_ext/{file.parent.name}_{file.name}"
     assert adapted in capsys.readouterr().out
     log = run(checkout, "--cfgs", adapted, "--phase", "train", world_size=world_size)
@@ -78,21 +79,21 @@ def test_biggait_trains_there_too(checkout, world, tmp_path):  # noqa: F811
         "optimizer_cfg": {"solver": "AdamW", "lr": 0.001},
     }
     (tmp_path / "biggait.yaml").write_text(yaml.safe_dump(content))
-    assert plug_into_opengait.main([str(checkout), "--config", str(tmp_path / "biggait.yaml")]) == 0
+    assert run_plug([str(checkout), "--cfgs", str(tmp_path / "biggait.yaml")]) == 0
     adapted = f"configs/opengait_ext/{tmp_path.name}_biggait.yaml"
     assert "Iteration 00001, Cost" in run(checkout, "--cfgs", adapted, "--phase", "train")
 
 
 def test_several_files_at_once(checkout, capsys):
     files = [str(ROOT / f"configs/dinogrl/{name}.yaml") for name in ("hitsz", "bupt", "hitsz_official")]
-    assert plug_into_opengait.main([str(checkout), "--config", *files]) == 0
+    assert run_plug([str(checkout), "--cfgs", *files]) == 0
     made = sorted(path.name for path in (checkout / "configs/opengait_ext").iterdir())
     assert made == ["dinogrl_bupt.yaml", "dinogrl_hitsz.yaml", "dinogrl_hitsz_official.yaml"]
 
 
 def test_the_adapted_file_is_whole(checkout, capsys):
     file = ROOT / "configs/dinogrl/hitsz.yaml"
-    assert plug_into_opengait.main([str(checkout), "--config", str(file), "--set", "data_cfg.num_workers=3"]) == 0
+    assert run_plug([str(checkout), "--cfgs", str(file), "--set", "data_cfg.num_workers=3"]) == 0
     content = yaml.safe_load((checkout / "configs/opengait_ext/dinogrl_hitsz.yaml").read_text())
     assert content["model_cfg"]["model"] == "ExtDinoGRL" and content["data_cfg"]["num_workers"] == 3
     assert content["trainer_cfg"]["seed"] == 0 and content["trainer_cfg"]["output_root"] == "output"
@@ -103,23 +104,23 @@ def test_the_adapted_file_is_whole(checkout, capsys):
 
 def test_it_comes_and_goes_without_a_trace(checkout, capsys):
     before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
-    assert plug_into_opengait.main([str(checkout)]) == 0
-    assert plug_into_opengait.main([str(checkout)]) == 0
+    assert run_plug([str(checkout)]) == 0
+    assert run_plug([str(checkout)]) == 0
     added = {path for path in checkout.rglob("*") if path.is_file()} - set(before)
     assert added == {checkout / PLUG}
-    assert "add --config" in capsys.readouterr().out
-    assert plug_into_opengait.main([str(checkout), "--config", str(ROOT / "configs/dinogrl/demo.yaml")]) == 0
+    assert "add --cfgs" in capsys.readouterr().out
+    assert run_plug([str(checkout), "--cfgs", str(ROOT / "configs/dinogrl/demo.yaml")]) == 0
     py_compile.compile(str(checkout / PLUG))
-    assert plug_into_opengait.main([str(checkout), "--remove"]) == 0
+    assert run_plug([str(checkout), "--remove"]) == 0
     assert {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()} == before
-    assert plug_into_opengait.main([str(checkout), "--remove"]) == 0
+    assert run_plug([str(checkout), "--remove"]) == 0
     assert "There was no plug" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("on_path", ["", "."])
 def test_their_models_stay_theirs(checkout, on_path):
     """Whatever is on the path beside, the four bare names are the checkout's and `opengait` is this project."""
-    assert plug_into_opengait.main([str(checkout)]) == 0
+    assert run_plug([str(checkout)]) == 0
     program = """
 from modeling import models, base_model
 import data.transform, data.dataset, evaluation.evaluator, utils, opengait
@@ -136,7 +137,7 @@ print(opengait.__file__)
 
 
 def test_where_the_plug_cannot_work_the_checkouts_own_models_do(checkout):
-    assert plug_into_opengait.main([str(checkout)]) == 0
+    assert run_plug([str(checkout)]) == 0
     program = """
 from modeling import models
 print(models.Theirs.theirs)
@@ -162,7 +163,7 @@ def test_the_version_is_told_first(checkout, monkeypatch, capsys):
         ("abc1234", "OpenGait abc1234 (this project follows 0efafd4), at "),
     ):
         monkeypatch.setattr(plug.checkout, "_commit", lambda root, commit=commit: commit)
-        assert plug_into_opengait.main([str(checkout)]) == 0
+        assert run_plug([str(checkout)]) == 0
         assert capsys.readouterr().out.startswith(told)
 
 
@@ -176,24 +177,24 @@ def test_the_version_is_told_first(checkout, monkeypatch, capsys):
 )
 def test_a_checkout_that_does_not_fit_is_left_alone(checkout, file, text, told, capsys):
     (checkout / file).write_text(text)
-    assert plug_into_opengait.main([str(checkout)]) == 1
+    assert run_plug([str(checkout)]) == 1
     assert told in capsys.readouterr().err
     assert not (checkout / PLUG).exists()
-    assert plug_into_opengait.main([str(checkout), "--force"]) == 0
+    assert run_plug([str(checkout), "--force"]) == 0
     assert (checkout / PLUG).exists()
 
 
 def test_mistakes_are_one_sentence(checkout, tmp_path, capsys):
     def told(*arguments: str) -> str:
-        assert plug_into_opengait.main([str(argument) for argument in arguments]) == 2
+        assert run_plug([str(argument) for argument in arguments]) == 2
         return capsys.readouterr().err
 
     assert "no opengait/main.py" in told(tmp_path / "nowhere")
     assert "this project itself" in told(ROOT)
-    assert "nothing.yaml" in told(checkout, "--config", tmp_path / "nothing.yaml")
+    assert "nothing.yaml" in told(checkout, "--cfgs", tmp_path / "nothing.yaml")
     other = tmp_path / "other.yaml"
     other.write_text("model_cfg: {model: GaitSet}\n")
-    assert "'GaitSet'" in told(checkout, "--config", other)
+    assert "'GaitSet'" in told(checkout, "--cfgs", other)
     assert not (checkout / PLUG).exists()
     (checkout / PLUG).write_text("mine = True\n")
     assert "not made by this script" in told(checkout)

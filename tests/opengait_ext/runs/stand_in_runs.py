@@ -1,7 +1,5 @@
 """The command lines, run inside the test's own process, which saves the imports; and a small drawn data set."""
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +8,8 @@ import torch
 
 from opengait.main import main
 from opengait.utils import messages
-from tests.paths import ROOT
+from opengait_ext import commands
+from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
 Run = Callable[..., int]
 
@@ -30,19 +29,13 @@ def engine(folder: Path) -> Iterator[Run]:
         torch.backends.cudnn.deterministic = False
 
 
-def script(name: str) -> Callable[[list[str]], int]:
-    """The `main` of a file in scripts/."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def command(name: str) -> Callable[[list[str]], int]:
+    """Return a function that runs `vvi NAME` with the given arguments, and returns its exit status."""
+    return lambda arguments: commands.main([name, *arguments])
 
 
 def draw_people(root: Path, train: int, test: int, **settings) -> Path:
     """A synthetic data set of two cameras and small frames, with the true silhouettes under `silhouettes/`."""
-    sys.path.insert(0, str(ROOT / "datasets"))
-    from synthetic_vvi.generate import SyntheticConfig, generate
-
     small = {"cameras": 2, "frames": 12, "size": (64, 32), "seed": 3} | settings
     generate(root, SyntheticConfig(train_identities=train, test_identities=test, **small))
     return root

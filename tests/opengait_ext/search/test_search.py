@@ -14,7 +14,7 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
 from opengait_ext.search.descriptors import pictures_of
 from opengait_ext.search.matching import _student, p_values
-from tests.opengait_ext.runs.stand_in_runs import script
+from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
 SIZE = (64, 32)
@@ -208,22 +208,22 @@ def test_the_command_lines(trained, world, tmp_path, capsys):  # noqa: F811
     frames = next((world / "data").rglob("*.jpg")).parents[1]  # one person's visible or infrared tracklets
     out = str(tmp_path / "g.npz")
     common = ["--cfgs", file, "--checkpoint", checkpoint, "--modality", "visible", "--set", "trainer_cfg.log_iter=3"]
-    assert script("embed")([*common, "--input", str(frames), "--out", out]) == 0
+    assert command("embed")([*common, "--input", str(frames), "--out", out]) == 0
     assert "visible tracklets, 6 frames of each" in capsys.readouterr().out
     gallery = load_descriptors(out)
     assert gallery.overrides == ("trainer_cfg.log_iter=3",)
     query = [gallery.folders[1]]
     answers = ["--json", str(tmp_path / "a.json"), "--picture", str(tmp_path / "a.png")]
     told = ["--gallery", out, "--query", *query, "--modality", "visible", "--top", "2", *answers]
-    assert script("search")(told) == 0
+    assert command("search")(told) == 0
     printed = capsys.readouterr().out
     # Described alone and in a batch, the same frames give the same descriptor up to rounding.
     assert gallery.names[1] in printed.splitlines()[2] and "  0.000" in printed
     content = json.loads((tmp_path / "a.json").read_text())
     assert content[0]["candidates"][0]["place"] == 1 and len(content[0]["candidates"]) == 2
     assert Image.open(tmp_path / "a.png").size[0] > 300
-    assert script("search")(["--gallery", str(tmp_path / "no.npz"), "--query", *query]) == 2
+    assert command("search")(["--gallery", str(tmp_path / "no.npz"), "--query", *query]) == 2
     assert capsys.readouterr().err.startswith("error: Cannot read")
     for wrong in (["--level", "5"], ["--top", "0"]):
         with pytest.raises(SystemExit):
-            script("search")([*told, *wrong])
+            command("search")([*told, *wrong])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.commands import download as download_command
 from opengait_ext.weights import catalogue, transfer
 from opengait_ext.weights import obtain as check
 from opengait_ext.weights import read as weights
@@ -18,7 +19,9 @@ from opengait_ext.weights.catalogue import FILES, WeightFile, dinov2_shapes, pub
 from opengait_ext.weights.obtain import obtain
 from opengait_ext.weights.read import find_weights, load_exactly, read_weights
 from opengait_ext.weights.transfer import OfflineError, fetch, note_path
-from scripts import download_weights
+from tests.opengait_ext.runs.stand_in_runs import command
+
+download = command("download")
 
 SHAPES = {"conv.weight": (64, 3, 7, 7), "conv.bias": (64,)}
 
@@ -386,21 +389,21 @@ def test_models_find_weights_by_name(tmp_path, monkeypatch):
 @pytest.fixture
 def script_catalogue(entry, monkeypatch):
     monkeypatch.setattr(catalogue, "FILES", (entry,))
-    monkeypatch.setattr(download_weights, "FILES", (entry,))
+    monkeypatch.setattr(download_command, "FILES", (entry,))
     monkeypatch.setattr(check, "fetch", lambda address, partial, pause: fetch(address, partial, 0))
 
 
 def test_script_fetches(script_catalogue, tmp_path, capsys):
-    assert download_weights.main(["tiny", "--out", str(tmp_path)]) == 0
+    assert download(["tiny", "--out", str(tmp_path)]) == 0
     assert "tiny.pth: fetched and checked" in capsys.readouterr().out
-    assert download_weights.main(["tiny.pth", "--out", str(tmp_path)]) == 0
+    assert download(["tiny.pth", "--out", str(tmp_path)]) == 0
     assert "tiny.pth: there already and checked" in capsys.readouterr().out
 
 
 def test_script_without_network_says_all_that_a_person_needs(script_catalogue, server, tmp_path, capsys):
     server.shutdown()
     server.server_close()
-    assert download_weights.main(["tiny", "--out", str(tmp_path)]) == 2
+    assert download(["tiny", "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     for part in (f"{server.address}/tiny.pth", "about 0 MiB", "no SHA-256 known beforehand", str(tmp_path), "refused"):
         assert part in message
@@ -408,21 +411,21 @@ def test_script_without_network_says_all_that_a_person_needs(script_catalogue, s
 
 def test_script_with_a_wrong_file_goes_on_with_the_others(script_catalogue, server, tmp_path, capsys):
     server.files["tiny.pth"] = b"<html>"
-    assert download_weights.main(["tiny", "dinogrl", "--out", str(tmp_path)]) == 2
+    assert download(["tiny", "dinogrl", "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert "error: " in message
     assert "best_shape.pth" in message
 
 
 def test_script_lists_and_refuses(capsys):
-    assert download_weights.main(["--list"]) == 0
+    assert download(["--list"]) == 0
     listed = capsys.readouterr().out
     for part in (
         *("dinov2_vitl14_pretrain.pth", "SHA-256 starts 0676ba61", "best_model2.pth", "MaskBranch_vits14.pt"),
         *("on GitHub, or its authors\n    about 169 MiB, 29 KiB and 419 MiB", "checked\n    into pretrained\n"),
     ):
         assert part in listed
-    assert download_weights.main(["biggait"]) == 3
+    assert download(["biggait"]) == 3
     assert "To be fetched by hand: biggait" in capsys.readouterr().err
-    assert download_weights.main(["resnet51"]) == 2
+    assert download(["resnet51"]) == 2
     assert "There are no weights 'resnet51'; known are dinov2_vits14" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import runpy
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,16 +18,14 @@ from opengait.data.loader import build_loader
 from opengait.data.packs.write import write_pack
 from opengait.data.safe_pickle import load_pickle
 from opengait.errors import DataError
-from opengait_ext.commands import prepare as prepare_command
 from opengait_ext.data import HITSZVCM, BUPTCampus
 from opengait_ext.data.opengait_layout.write import Prepared, folder_of, partition_of, prepare, render
 from opengait_ext.data.readers import BUPTCampusDataSet, HITSZVCMDataSet
 from opengait_ext.data.sampler import CrossModalSampler
 from tests.golden.vvi import mini_bupt, mini_hitsz
-from tests.paths import ROOT
+from tests.opengait_ext.runs.stand_in_runs import command
 
 SIZE = (32, 16)
-SCRIPTS = ROOT / "datasets"
 WHICH = {"data_set": "test"}
 READERS = {HITSZVCM: HITSZVCMDataSet, BUPTCampus: BUPTCampusDataSet}
 
@@ -53,13 +50,8 @@ def opened(out, training):
     return DataSet(cfg, training)
 
 
-def script(name):
-    return runpy.run_path(str(SCRIPTS / name / "prepare.py"), run_name="prepare")
-
-
-def run(name, *argv):
-    parts = script(name)
-    return prepare_command.main(parts["__doc__"], parts["add_arguments"], parts["open_source"], [*map(str, argv)])
+def run(data_set, root, out, *options):
+    return command("prepare")([data_set, str(root), "--out", str(out), *map(str, options)])
 
 
 @pytest.mark.parametrize("kind", READERS)
@@ -301,7 +293,7 @@ class TestWriting:
 
 
 class TestCommandLine:
-    @pytest.mark.parametrize(("name", "kind"), [("HITSZ-VCM", HITSZVCM), ("BUPTCampus", BUPTCampus)])
+    @pytest.mark.parametrize(("name", "kind"), [("hitsz", HITSZVCM), ("bupt", BUPTCampus)])
     def test_prepares_and_says_what_it_did(self, name, kind, trees, tmp_path, capsys):
         out = tmp_path / "out"
         assert run(name, trees[kind], out, "--workers", 1, "--size", 16, 8) == 0
@@ -315,26 +307,26 @@ class TestCommandLine:
         assert f"0 tracklets (0 frames) written to {out}, {count} were there already" in capsys.readouterr().out
 
     def test_what_is_wrong_is_one_sentence(self, trees, tmp_path, capsys):
-        assert run("BUPTCampus", tmp_path / "nowhere", tmp_path / "out") == 2
+        assert run("bupt", tmp_path / "nowhere", tmp_path / "out") == 2
         said = capsys.readouterr().err
         assert said.startswith("error: BUPTCampus was not found at") and said.count("\n") == 1
         assert not (tmp_path / "out").exists()
         with pytest.raises(SystemExit):
-            run("HITSZ-VCM", trees[HITSZVCM], tmp_path / "out", "--workers", "0")
+            run("hitsz", trees[HITSZVCM], tmp_path / "out", "--workers", "0")
 
     def test_further_tracklets_on_request(self, trees, tmp_path, capsys):
         arguments = ("--workers", 1, "--size", 4, 2, "--auxiliary", "--fake-infrared")
-        assert run("BUPTCampus", trees[BUPTCampus], tmp_path / "a", *arguments) == 0
+        assert run("bupt", trees[BUPTCampus], tmp_path / "a", *arguments) == 0
         assert len(opened(tmp_path / "a", True)) == 62 + 8 + 31 + 4
-        assert run("HITSZ-VCM", trees[HITSZVCM], tmp_path / "b", *arguments[:5], "--minimum-frames", 1) == 0
+        assert run("hitsz", trees[HITSZVCM], tmp_path / "b", *arguments[:5], "--minimum-frames", 1) == 0
         assert len(opened(tmp_path / "b", True)) == 48
-        assert run("HITSZ-VCM", trees[HITSZVCM], tmp_path / "b", *arguments[:5]) == 2
+        assert run("hitsz", trees[HITSZVCM], tmp_path / "b", *arguments[:5]) == 2
         assert "was prepared with minimum_frames 1, not 12" in capsys.readouterr().err
 
     def test_an_interruption_is_no_traceback(self, trees, tmp_path, capsys, monkeypatch):
         def stopped(*arguments):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(prepare_command, "prepare", stopped)
-        assert run("BUPTCampus", trees[BUPTCampus], tmp_path / "out") == 130
+        monkeypatch.setattr("opengait_ext.data.opengait_layout.write.prepare", stopped)
+        assert run("bupt", trees[BUPTCampus], tmp_path / "out") == 130
         assert "run the same command again" in capsys.readouterr().err

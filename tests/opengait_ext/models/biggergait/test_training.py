@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
 from tests.opengait.tiny import trained
 from tests.opengait_ext.models.biggergait.hugging_face import weights
 from tests.opengait_ext.models.biggergait.tiny import GROUPS, PARTS, model_cfg, published_names, write_weights
-from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +59,7 @@ def run_config(folder: Path, files: dict[str, str], data: dict, **model) -> Path
 @pytest.fixture(scope="module")
 def vvi(tmp_path_factory, files) -> Path:
     """A folder with drawn visible and infrared tracklets of four people, and a configuration."""
-    sys.path.insert(0, str(ROOT / "datasets"))
-    from synthetic_vvi.generate import SyntheticConfig, generate
+    from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
     folder = tmp_path_factory.mktemp("vvi")
     generate(

@@ -2,17 +2,14 @@
 
 import json
 import re
-import sys
 
 import pytest
 
-from tests.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-import compare
-
 from opengait_ext.runs.compare import as_markdown, group_rows, measured_rows, published_rows
 from opengait_ext.runs.results import DIRECTIONS
+from tests.opengait_ext.runs.stand_in_runs import command
+
+compare = command("compare")
 
 # As printed in the paper, apart from the file that is tested.
 TABLE_1 = """
@@ -218,12 +215,12 @@ class TestMarkdown:
 class TestCommandLine:
     def test_table_json_and_file(self, tmp_path, capsys):
         run = write_test(tmp_path / "run")
-        assert compare.main([str(run), "--out", str(tmp_path / "out" / "table.md")]) == 0
+        assert compare([str(run), "--out", str(tmp_path / "out" / "table.md")]) == 0
         text = capsys.readouterr().out
         assert (tmp_path / "out/table.md").read_text() == text and text.count("### ") == 4
-        assert compare.main([str(run), "--published", "matching"]) == 0
+        assert compare([str(run), "--published", "matching"]) == 0
         assert capsys.readouterr().out.count("### ") == 1
-        assert compare.main([str(run), "--published", "none", "--json"]) == 0
+        assert compare([str(run), "--published", "none", "--json"]) == 0
         (group,) = json.loads(capsys.readouterr().out)["groups"]
         assert group["rows"][0]["numbers"]["visible_to_infrared"]["map"] == pytest.approx(60)
         assert group["rows"][0]["fingerprint"] == "ab12" * 16 and "published" not in group["sentence"]
@@ -254,18 +251,18 @@ class TestCommandLine:
         ids=["missing", "empty", "broken", "list", "another evaluator", "damaged card"],
     )
     def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, said):
-        assert compare.main([str(make(tmp_path))]) == 2
+        assert compare([str(make(tmp_path))]) == 2
         captured = capsys.readouterr()
         assert captured.out == "" and re.search(said, captured.err)
         assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
 
     def test_what_cannot_be_asked_is_said(self, tmp_path, capsys):
         for arguments in ([], [str(tmp_path), "--diff", "a", "b"]):
-            assert compare.main(arguments) == 2
-            assert "Name one run or several, or two of them after --diff" in capsys.readouterr().err
+            assert compare(arguments) == 2
+            assert "Name one run or several, or two runs after --diff" in capsys.readouterr().err
         run = write_test(tmp_path / "run")
         (tmp_path / "taken").write_text("")
-        assert compare.main([str(run), "--out", str(tmp_path / "taken" / "x.md")]) == 2
+        assert compare([str(run), "--out", str(tmp_path / "taken" / "x.md")]) == 2
         assert "Cannot write" in capsys.readouterr().err
 
 

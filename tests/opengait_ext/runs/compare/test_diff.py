@@ -3,19 +3,16 @@
 import copy
 import json
 import re
-import sys
 
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from tests.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
-import compare
-
 from opengait.engine.capsule import KIND
 from opengait_ext.runs.compare import differences
 from opengait_ext.runs.compare.outcome import first_logged_difference
+from tests.opengait_ext.runs.stand_in_runs import command
+
+compare = command("compare")
 
 CAPSULE = {
     "kind": KIND,
@@ -104,7 +101,7 @@ class TestDiff:
             ("test", "results.infrared_to_visible.rank1", 0.5, 0.75),
             ("train", "command", "a", "b"),
         ]
-        assert compare.main(["--diff", *map(str, folders)]) == 0
+        assert compare(["--diff", *map(str, folders)]) == 0
         assert capsys.readouterr().out.startswith("Nothing differs that a result depends on, but what came out does.")
 
     def test_the_newest_capsule_counts(self, tmp_path):
@@ -122,13 +119,13 @@ class TestDiff:
 
     def test_what_is_printed(self, tmp_path, capsys):
         a, b = str(capsule(tmp_path / "a")), str(capsule(tmp_path / "b", seed=1, world_size=2))
-        assert compare.main(["--diff", a, b]) == 0
+        assert compare(["--diff", a, b]) == 0
         text = capsys.readouterr().out
         assert text.startswith(f"First difference: seed is 0 in {a} and 1 in {b} (train).")
         assert "All 2 differences" in text and "| world_size | train | 1 | 2 |" in text
-        assert compare.main(["--diff", a, a]) == 0
+        assert compare(["--diff", a, a]) == 0
         assert "do not differ in anything" in capsys.readouterr().out
-        assert compare.main(["--diff", a, b, "--json"]) == 0
+        assert compare(["--diff", a, b, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["differences"][0] == {
             "phase": "train",
             "where": "seed",
@@ -155,7 +152,7 @@ class TestDiff:
     )
     def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, said):
         good = capsule(tmp_path / "good")
-        assert compare.main(["--diff", str(good), str(make(tmp_path))]) == 2
+        assert compare(["--diff", str(good), str(make(tmp_path))]) == 2
         captured = capsys.readouterr()
         assert re.search(said, captured.err) and captured.err.count("\n") == 1 and captured.out == ""
 

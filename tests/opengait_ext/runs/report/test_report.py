@@ -20,7 +20,7 @@ from opengait_ext.runs.figures.inside import _steps
 from opengait_ext.runs.figures.of_runs import KINDS
 from opengait_ext.runs.report import breakdown, build_report
 from opengait_ext.runs.tested_run import Ranking, open_run
-from tests.opengait_ext.runs.stand_in_runs import engine, script
+from tests.opengait_ext.runs.stand_in_runs import command, engine
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
 from tests.opengait_ext.world import write_config
 
@@ -36,7 +36,7 @@ def tested(world, tmp_path_factory):  # noqa: F811
         assert run(file, "train") == 0
         assert run(file, "test", "--set", "evaluator_cfg.save_features=true") == 0
     root = folder / "output/Synthetic-VVI/DinoGRL/DinoGRL"
-    assert script("report")([str(root), "--out", str(folder / "page"), "--animations", "2", "--worst", "3"]) == 0
+    assert command("report")([str(root), "--out", str(folder / "page"), "--animations", "2", "--worst", "3"]) == 0
     return root, folder / "page/index.html"
 
 
@@ -87,7 +87,7 @@ def test_against_another_run_and_without_frames(tmp_path):
         build_report(tmp_path / "a", tmp_path / "page", tmp_path / "c")
     with pytest.raises(DataError, match="tested no person 99; its people are called 0000 to 0005"):
         build_report(tmp_path / "a", tmp_path / "page", people=["3", "99"])
-    assert script("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+    assert command("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
 
 
 def test_a_network_that_is_given_its_masks(world, tmp_path):  # noqa: F811
@@ -108,7 +108,7 @@ def test_a_network_that_is_given_its_masks(world, tmp_path):  # noqa: F811
     with engine(tmp_path) as run:
         assert [run(tmp_path / "masks.yaml", phase) for phase in ("train", "test")] == [0, 0]
     root = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL"
-    assert script("report")([str(root), "--out", str(tmp_path), "--worst", "1", "--queries", "1"]) == 0
+    assert command("report")([str(root), "--out", str(tmp_path), "--worst", "1", "--queries", "1"]) == 0
     text = (tmp_path / "index.html").read_text()
     assert '<section id="worst">' in text and '<section id="silhouettes">' not in text and "cannot be shown" not in text
 
@@ -140,7 +140,7 @@ def test_groups_by_a_value_cover_every_query(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_has_a_command(tested, tmp_path, kind):
-    assert script("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
+    assert command("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
     picture = np.asarray(Image.open(tmp_path / f"{kind}.png").convert("RGB"))
     assert picture.std() > 5 and (tmp_path / f"{kind}.pdf").stat().st_size > 3000
 

@@ -19,7 +19,7 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.silhouettes import align_silhouette, choose_tracklets, write_opengait_silhouettes
 from opengait_ext.runs.silhouettes.opengait_silhouettes import given_masks
 from tests.golden.compare import FOLDER
-from tests.opengait_ext.runs.stand_in_runs import draw_people, engine, script
+from tests.opengait_ext.runs.stand_in_runs import command, draw_people, engine
 from tests.paths import ROOT
 
 PEOPLE = {"train": 5, "test": 4}
@@ -87,7 +87,7 @@ def exported(configuration, checkpoint, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("exported") / "out"
     asked = ["--cfgs", str(configuration), "--checkpoint", str(checkpoint), "--device", "cpu", "--out", str(out)]
     for split in PEOPLE:
-        assert script("export_silhouettes")([*asked, "--split", split, "--no-gif", "--pkl"]) == 0
+        assert command("export-silhouettes")([*asked, "--split", split, "--no-gif", "--pkl"]) == 0
     return out
 
 
@@ -97,7 +97,7 @@ def given(configuration, data, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("given") / "out"
     asked = ["--cfgs", str(configuration), "--out", str(out), "--set", f"data_cfg.mask_root={data / 'silhouettes'}"]
     for split in PEOPLE:
-        assert script("given_silhouettes")([*asked, "--split", split]) == 0
+        assert command("given-silhouettes")([*asked, "--split", split]) == 0
     return out
 
 
@@ -203,7 +203,7 @@ def test_masks_that_find_nobody_remove_what_others_found(given, configuration, d
 
 def test_mistakes_are_one_sentence(exported, configuration, data, capsys):
     asked = ["--cfgs", str(configuration), "--out", str(exported)]
-    given_silhouettes = script("given_silhouettes")
+    given_silhouettes = command("given-silhouettes")
     assert given_silhouettes(asked) == 2
     assert "names no folder of masks; add --set data_cfg.mask_root=PATH" in capsys.readouterr().err
     assert given_silhouettes([*asked, "--set", f"data_cfg.mask_root={data / 'silhouettes'}"]) == 2

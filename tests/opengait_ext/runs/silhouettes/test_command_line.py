@@ -1,20 +1,12 @@
 """The command line of the export."""
 
-import importlib.util
-
 import pytest
 import yaml
 
 from tests.opengait_ext.runs.silhouettes.tiny import MODEL
-from tests.paths import ROOT
+from tests.opengait_ext.runs.stand_in_runs import command
 
-
-@pytest.fixture(scope="module")
-def command():
-    spec = importlib.util.spec_from_file_location("export_silhouettes", ROOT / "scripts/export_silhouettes.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+export = command("export-silhouettes")
 
 
 @pytest.fixture
@@ -25,12 +17,12 @@ def configuration(data_cfg, tmp_path):
     return path
 
 
-def test_all_at_once(command, configuration, checkpoint, data, tmp_path, capsys):
+def test_all_at_once(configuration, checkpoint, data, tmp_path, capsys):
     out = tmp_path / "out"
     asked = ["--cfgs", str(configuration), "--checkpoint", str(checkpoint), "--out", str(out), "--device", "cpu"]
     asked += ["--set", f"data_cfg.dataset_root={data}", "--people", "0501", "--frames", "2", "--tracklets", "2"]
     asked += ["--pkl", "--no-gif", "--truth", str(data), "--batch", "3"]
-    assert command(asked) == 0
+    assert export(asked) == 0
     said = capsys.readouterr().out
     assert "2 tracklets (4 frames) written" in said
     assert "Mean intersection over union with the true silhouettes, 4 frames: visible 0." in said
@@ -38,19 +30,19 @@ def test_all_at_once(command, configuration, checkpoint, data, tmp_path, capsys)
     assert folders == ["0501/infrared/c2-t00003", "0501/visible/c2-t00001"]
     assert not list(out.rglob("*.gif"))
     assert {"contact_sheet.png", "iou.json", "projection.npz", "silhouettes.json"} <= {f.name for f in out.iterdir()}
-    assert command(asked) == 0
+    assert export(asked) == 0
     assert "0 tracklets (0 frames) written" in capsys.readouterr().out
 
 
-def test_one_sentence_and_status_2(command, configuration, tmp_path, capsys):
+def test_one_sentence_and_status_2(configuration, tmp_path, capsys):
     asked = ["--cfgs", str(configuration), "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / "out")]
-    assert command(asked) == 2
+    assert export(asked) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: There is no checkpoint") and "Traceback" not in said
     assert not (tmp_path / "out").exists()
 
 
-def test_numbers_are_checked(command, capsys):
+def test_numbers_are_checked(capsys):
     with pytest.raises(SystemExit):
-        command(["--cfgs", "a", "--checkpoint", "b", "--out", "c", "--frames", "0"])
-    assert "positive integer, got '0'" in capsys.readouterr().err
+        export(["--cfgs", "a", "--checkpoint", "b", "--out", "c", "--frames", "0"])
+    assert "expected a positive integer, got '0'" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """The authors' files into a checkpoint of the engine and back, and what takes that checkpoint."""
 
-import importlib.util
 import logging
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from tests.equations.networks import TINY_VIT, tiny_network
 from tests.golden.dinogrl_official import recipe
 from tests.opengait_ext.models.dinogrl.release.conftest import CONFIG
 from tests.opengait_ext.models.dinogrl.release.small import small_batch, small_config, small_network
-from tests.paths import ROOT
+from tests.opengait_ext.runs.stand_in_runs import command
+
+convert = command("convert")
 
 
 def thin_states(shapes: dict[str, tuple[int, ...]] | None = None) -> list[dict[str, torch.Tensor]]:
@@ -137,13 +138,6 @@ def test_back_from_another_network():
         convert_to_official({"model": {"weight": torch.zeros(1)}})
 
 
-def command():
-    spec = importlib.util.spec_from_file_location("convert_checkpoint", ROOT / "scripts/convert_checkpoint.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 def test_the_command_converts_both_ways(tmp_path, capsys):
     options = ("model", "model2", "shape")
     paths = {option: tmp_path / f"{file}.pth" for option, file in zip(options, recipe.FILES, strict=True)}
@@ -153,9 +147,9 @@ def test_the_command_converts_both_ways(tmp_path, capsys):
     assert convert_official(*paths.values())["model"].keys() == convert_official(*states)["model"].keys()
     given = [text for option, path in paths.items() for text in (f"--{option}", str(path))]
     whole, back = tmp_path / "deep/all.pt", tmp_path / "back"
-    assert command()(["official", *given, "--out", str(whole)]) == 0
+    assert convert(["official", *given, "--out", str(whole)]) == 0
     assert "classifiers of 500 and 500 people" in capsys.readouterr().out
-    assert command()(["official", "--to", "official", "--checkpoint", str(whole), "--out", str(back)]) == 0
+    assert convert(["official", "--to", "official", "--checkpoint", str(whole), "--out", str(back)]) == 0
     for path, state in zip(paths.values(), states, strict=True):
         again = torch.load(back / path.name, weights_only=True)
         assert {name: value.shape for name, value in again.items()} == {n: v.shape for n, v in state.items()}
@@ -179,7 +173,7 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
         (["--to", "official", *out], "--checkpoint is missing"),
         (["--to", "official", "--checkpoint", str(tmp_path / "other.pth"), *out], "of another model"),
     ):
-        assert command()(["official", *arguments]) == 2
+        assert convert(["official", *arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "all.pt").exists()

@@ -12,7 +12,7 @@ from opengait.modeling.loss_aggregator import LossAggregator
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
 from tests.golden.vvi import mini_bupt
-from tests.opengait_ext.runs.stand_in_runs import draw_people, engine, script
+from tests.opengait_ext.runs.stand_in_runs import command, draw_people, engine
 from tests.paths import ROOT
 
 VIT = {
@@ -82,7 +82,7 @@ def test_a_run_that_stops_within_an_epoch_goes_on_as_if_it_had_not(people, tmp_p
     assert results["results"]["infrared_to_visible"]["gallery"] == 4
     out = tmp_path / "silhouettes"
     files = ["--cfgs", str(config), "--checkpoint", str(checkpoint(whole, "HITSZ-VCM", 4)), "--out", str(out)]
-    assert script("export_silhouettes")([*files, "--tracklets", "1", "--frames", "2", "--no-gif"]) == 0
+    assert command("export-silhouettes")([*files, "--tracklets", "1", "--frames", "2", "--no-gif"]) == 0
     assert len(list(out.rglob("mask/*.png"))) == 2
 
 

@@ -368,5 +368,6 @@ def test_the_benchmark_prints_a_row_for_every_form(monkeypatch, capsys):
 
 
 def test_the_benchmark_refuses_an_empty_batch(capsys):
-    assert benchmark_enhancement.main(["--batch", "0"]) == 2
-    assert "must be 1 or more" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        benchmark_enhancement.main(["--batch", "0"])
+    assert stop.value.code == 2 and "--batch: expected a positive integer" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Cameras: where they stand, how they see light, and the long walls that people walk along."""
+"""Cameras: position, response to light, and the long walls that people walk along."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,7 +39,7 @@ class Camera:
 
 @lru_cache(maxsize=64)
 def camera(seed: int, number: int, size: tuple[int, int]) -> Camera:
-    """Camera `number` (from 1) of the world `seed`, for frames of `size` (height, width)."""
+    """Return camera `number` (from 1) of the world `seed`, for frames of `size` (height, width)."""
     rng = np.random.default_rng([seed, 3, number])
     yaw = YAWS[number - 1] + rng.uniform(-2, 2) if number <= len(YAWS) else rng.uniform(-20, 20)
     visible, infrared = panoramas(rng, size)
@@ -59,13 +59,13 @@ def camera(seed: int, number: int, size: tuple[int, int]) -> Camera:
 
 
 def tone_curve(gain: float, tint: np.ndarray, gamma: float, haze: float) -> np.ndarray:
-    """A lookup table (256, 1, channels) uint8: `haze` is the grey value that black becomes."""
+    """Return a lookup table (256, 1, channels) uint8: `haze` is the grey value that black becomes."""
     level = (np.arange(256)[:, None] / 255) ** gamma * gain * tint[None]
     return np.clip(haze + (255 - haze) * level, 0, 255).astype(np.uint8)[:, None]
 
 
 def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The same wall, ground and things in colour and in infrared, uint8 (height, width, 3) and (height, width, 1).
+    """Return one wall with its objects in colour and in infrared, uint8 (height, width, 3) and (height, width, 1).
 
     Both are textured as strongly as people are, so that no threshold separates the two.
     """
@@ -108,7 +108,7 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
 
 
 def add_things(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
-    """Poles, doors, posters and bushes on the wall; returns the layers and how many values they add."""
+    """Draw poles, doors, posters and bushes on the wall; return the layers and how much they add."""
     height, width = layers.shape
     things = int(rng.integers(3, 8))
     for number in range(3, 3 + things):
@@ -130,7 +130,7 @@ def add_things(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tup
 
 
 def grain(rng: np.random.Generator, shape: tuple[int, int], period: float) -> np.ndarray:
-    """Cloudy noise of about unit variance: three octaves, the coarsest with structures of `period` pixels."""
+    """Return cloudy noise of about unit variance: three octaves, the coarsest with structures of `period` pixels."""
     total = np.zeros(shape, dtype=np.float32)
     for octave, weight in ((1.0, 0.8), (0.45, 0.5), (0.2, 0.33)):
         fine = max(1.0, octave * period)

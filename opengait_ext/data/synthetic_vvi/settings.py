@@ -1,7 +1,9 @@
-"""What a synthetic data set is made from: one record, checked once."""
+"""Parameters of a synthetic dataset, validated once."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from opengait.errors import UserError
 
 FORMAT = 2  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
@@ -9,13 +11,13 @@ LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """A setting or an output folder cannot be used; the message says which and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticConfig:
-    """Parameters of a data set; two equal records give the same bytes.
+    """Parameters of a dataset; two equal records give the same bytes.
 
     Attributes:
         train_identities, test_identities: number of people; no person is in both splits.
@@ -40,7 +42,7 @@ class SyntheticConfig:
     opposite: float = 0.5
 
     def __post_init__(self) -> None:
-        """Raises SettingsError for a value that cannot be drawn."""
+        """Raise SettingsError for a value that cannot be drawn."""
         for name in ("train_identities", "test_identities", "cameras", "tracklets", "frames"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; give at least 1")
@@ -58,19 +60,19 @@ class SyntheticConfig:
 
     @property
     def train_pids(self) -> range:
-        """Person numbers of the training split."""
+        """Return the person numbers of the training split."""
         return range(1, self.train_identities + 1)
 
     @property
     def test_pids(self) -> range:
-        """Person numbers of the test split, after all those of the training split."""
+        """Return the person numbers of the test split, after all those of the training split."""
         first = max(FIRST_TEST_PID, self.train_identities + 1)
         return range(first, first + self.test_identities)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything the bytes depend on, as plain JSON values."""
+        """Return everything the bytes depend on, as plain JSON values."""
         return {"format": FORMAT} | asdict(self) | {"size": list(self.size)}
 
 
-# What scripts/demo.sh and scripts/ablate.py draw: people who train and test a small network within minutes.
+# What scripts/demo.sh and `vvi ablate` draw: people who train and test a small network within minutes.
 DEMO = SyntheticConfig(train_identities=64, frames=18, opposite=0.1, occlusion=0.05, motion_blur=0.05)

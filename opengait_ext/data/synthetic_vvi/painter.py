@@ -1,11 +1,11 @@
-"""From a placed figure to camera frames: background, light, what passes in front, lens and sensor."""
+"""From a placed figure to camera frames: background, light, occluders, lens and sensor."""
 
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from synthetic_vvi.drawing import (
+from opengait_ext.data.synthetic_vvi.drawing import (
     Placement,
     add_pattern,
     coverage,
@@ -15,10 +15,13 @@ from synthetic_vvi.drawing import (
     painted,
     relief,
 )
-from synthetic_vvi.scene import Camera, grain, tone_curve
-from synthetic_vvi.settings import VISIBLE, SyntheticConfig
-from synthetic_vvi.shapes import Part
-from synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
+from opengait_ext.data.synthetic_vvi.scene import Camera, grain, tone_curve
+from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.shapes import Part
+from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
+
+# Whether it is a pole, its position and extent in pixels, and its colour.
+Occluder = tuple[bool, float, float, np.ndarray]
 
 
 class Backdrop:
@@ -38,7 +41,7 @@ class Backdrop:
         self.margin = (self.panorama.shape[0] - size[0]) / 2
 
     def __getitem__(self, frame: int) -> np.ndarray:
-        """Frame number `frame`, (height, width, channels) float32."""
+        """Return frame number `frame`, (height, width, channels) float32."""
         height, width = self.size
         right, down, scale = self.jitter[frame]
         # From frame pixels to panorama pixels: undo the shift and the scale about the middle, then scroll along.
@@ -54,7 +57,7 @@ class Backdrop:
 
 
 class Painter:
-    """Puts the figure on the background and looks at it through the camera."""
+    """The figure before its background, seen through the camera."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Painter:
     def frames(
         self, parts: list[Part], placement: Placement, anchor: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields (frame, silhouette) pairs, as `render` describes them."""
+        """Yield (frame, silhouette) pairs, as `render` describes them."""
         size = self.config.size
         factor = oversampling(size[0])
         fine = (size[0] * factor, size[1] * factor)
@@ -114,7 +117,7 @@ class Painter:
     def _finish(
         self, frame: int, canvas: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Light, background, occluder, lens and sensor of one frame."""
+        """Apply light, background, occluder, lens and sensor to one frame."""
         height, width = alpha.shape
         y, x = (round(side - at) % side for side, at in ((height, anchor[1]), (width, anchor[0])))
         shade = relief(alpha, self.light) * self.cloth[y : y + height, x : x + width]
@@ -127,7 +130,7 @@ class Painter:
         picture += painted(canvas, self.lookup, self.config.size) * shade[..., None]
         silhouette = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
         if self.occluder is not None:
-            self._occlude(frame, picture, silhouette)
+            self._occlude(self.occluder, frame, picture, silhouette)
         y, x = self.corners[frame % len(self.corners)]
         picture += self.noise[y : y + height, x : x + width]
         picture = cv2.convertScaleAbs(np.maximum(picture, 0)).reshape(height, width, -1)
@@ -137,23 +140,23 @@ class Painter:
         return cv2.LUT(picture, self.tone).reshape(height, width, -1), silhouette
 
     def _contact_shadow(self) -> np.ndarray:
-        """How dark the ground under the feet is, (height, width, 1) float32 from 0 to 1."""
+        """Return the darkness of the ground under the feet, (height, width, 1) float32 from 0 to 1."""
         height, width = self.config.size
         row, column = np.mgrid[:height, :width].astype(np.float32)
         across = (column - width / 2) / (0.26 * width)
         down = (row - self.ground) / (0.022 * height)
         return np.exp(-(across**2) - down**2)[..., None]
 
-    def _draw_occluder(self) -> tuple[bool, float, float, np.ndarray]:
-        """A pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
+    def _draw_occluder(self) -> Occluder:
+        """Draw a pole that the walker passes, or a low hedge."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, self.channels)
+        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, (self.channels,))
 
-    def _occlude(self, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
-        """Covers a strip of the picture and takes it out of the silhouette."""
-        pole, position, extent, colour = self.occluder
+    def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
+        """Cover a strip of the picture and remove it from the silhouette."""
+        pole, position, extent, colour = occluder
         height, width = silhouette.shape
         if pole:
             first = position - abs(self.step) * frame

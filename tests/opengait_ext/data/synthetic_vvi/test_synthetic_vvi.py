@@ -3,24 +3,20 @@
 import hashlib
 import json
 import re
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "datasets"))
-
-from synthetic_vvi.generate import SettingsError, SyntheticConfig, generate, main  # noqa: E402
-from synthetic_vvi.kinematics import walk  # noqa: E402
-from synthetic_vvi.person import draw_person  # noqa: E402
-from synthetic_vvi.settings import INFRARED, VISIBLE  # noqa: E402
-from synthetic_vvi.shapes import Paint, View, capsule  # noqa: E402
-from synthetic_vvi.tracklet import TrackletKey, render, who  # noqa: E402
-from synthetic_vvi.wardrobe import infrared_palette  # noqa: E402
+from opengait_ext.data.synthetic_vvi import SettingsError, SyntheticConfig, generate, painter
+from opengait_ext.data.synthetic_vvi.kinematics import walk
+from opengait_ext.data.synthetic_vvi.person import draw_person
+from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE
+from opengait_ext.data.synthetic_vvi.shapes import Paint, View, capsule
+from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, who
+from opengait_ext.data.synthetic_vvi.wardrobe import infrared_palette
+from tests.opengait_ext.runs.stand_in_runs import command
 
 SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
 MEASURED = SyntheticConfig(cameras=3, frames=24, occlusion=0.0)
@@ -107,10 +103,8 @@ def test_the_silhouette_lies_on_the_person() -> None:
     frame, mask = next(render(config, key))
     with pytest.MonkeyPatch.context() as patch:
         dark = np.zeros((14, 1), dtype=np.uint8)
-        original = sys.modules["synthetic_vvi.painter"].infrared_palette
-        patch.setattr(
-            "synthetic_vvi.painter.infrared_palette", lambda wardrobe, rng: original(wardrobe, rng) * 0 + dark
-        )
+        original = painter.infrared_palette
+        patch.setattr(painter, "infrared_palette", lambda wardrobe, rng: original(wardrobe, rng) * 0 + dark)
         other, same_mask = next(render(config, key))
     changed = cv2.absdiff(frame, other).reshape(mask.shape) > 12
     assert np.array_equal(mask, same_mask)
@@ -223,12 +217,13 @@ def test_finished_folder_is_kept_and_partial_one_redone(tmp_path: Path) -> None:
 
 
 def test_other_parameters_need_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    synthesize = command("synthesize")
     arguments = ["--out", str(tmp_path / "d"), "--train-identities", "1", "--test-identities", "1", "--cameras", "1"]
     arguments += ["--frames", "2", "--size", "32", "16"]
-    assert main(arguments) == 0
-    assert main([*arguments, "--seed", "4"]) == 2
+    assert synthesize(arguments) == 0
+    assert synthesize([*arguments, "--seed", "4"]) == 2
     assert "seed is 0 there, 4 asked for" in capsys.readouterr().err
-    assert main([*arguments, "--seed", "4", "--force"]) == 0
+    assert synthesize([*arguments, "--seed", "4", "--force"]) == 0
 
 
 def test_a_foreign_folder_is_never_cleared(tmp_path: Path) -> None:

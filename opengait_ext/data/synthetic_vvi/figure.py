@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from synthetic_vvi.head import head_parts
-from synthetic_vvi.kinematics import point, walk
-from synthetic_vvi.person import Person
-from synthetic_vvi.shapes import Paint, Part, View, capsule
+from opengait_ext.data.synthetic_vvi.head import head_parts
+from opengait_ext.data.synthetic_vvi.kinematics import point, walk
+from opengait_ext.data.synthetic_vvi.person import Person
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule
 
 BARE_LEGS = ("shorts", "skirt", "long skirt")
 EASE = {"shirt": 0.0, "tee": 0.0, "jacket": 0.010, "coat": 0.013}  # statures a garment stands off the body
@@ -13,7 +13,7 @@ SPINE = ("pelvis", "waist", "chest", "neck")
 
 
 def figure(person: Person, view: View, phase: np.ndarray) -> list[Part]:
-    """All parts of a walking person in painting order, in statures on the image plane.
+    """Return all parts of a walking person in painting order, in statures on the image plane.
 
     Args:
         phase: (frames,) of the gait cycle in radians.
@@ -38,7 +38,7 @@ def figure(person: Person, view: View, phase: np.ndarray) -> list[Part]:
 
 
 def leg_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far: bool) -> list[Part]:
-    """Foot, shank and thigh of one side."""
+    """Return foot, shank and thigh of one side."""
     body, lower = person.body, person.lower
     cloth, skin, shoes = (
         (Paint.LOWER_FAR, Paint.SKIN_FAR, Paint.SHOES_FAR) if is_far else (Paint.LOWER, Paint.SKIN, Paint.SHOES)
@@ -59,7 +59,7 @@ def leg_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far:
 
 
 def arm_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far: bool) -> list[Part]:
-    """Hand, forearm and upper arm of one side."""
+    """Return hand, forearm and upper arm of one side."""
     cloth, skin = (Paint.UPPER_FAR, Paint.SKIN_FAR) if is_far else (Paint.UPPER, Paint.SKIN)
     shoulder, elbow, hand = (flat[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "hand"))
     ease = EASE[person.upper]
@@ -73,7 +73,7 @@ def arm_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far:
 
 
 def torso_outline(person: Person, view: View, joints: dict[str, np.ndarray]) -> np.ndarray:
-    """The trunk from crotch to neck as a stack of elliptic cross-sections, (frames, points, 2)."""
+    """Return the trunk from crotch to neck as a stack of elliptic cross-sections, (frames, points, 2)."""
     body = person.body
     ease = EASE[person.upper]
     waist_width = 0.42 * (body.hip_width + body.shoulder_width)
@@ -102,7 +102,7 @@ def torso_outline(person: Person, view: View, joints: dict[str, np.ndarray]) -> 
 
 
 def hem_outline(person: Person, view: View, flat: dict[str, np.ndarray], hem: float, flare: float) -> np.ndarray:
-    """A coat or skirt from the hips down to the share `hem` of the leg, wide enough for both legs, (frames, 6, 2)."""
+    """Return a coat or skirt from the hips to the share `hem` of the leg, around both legs, (frames, 6, 2)."""
     body = person.body
     ease = EASE[person.upper] + 0.006
     top = flat["pelvis"] + np.array([0.0, 0.05])
@@ -119,7 +119,7 @@ def hem_outline(person: Person, view: View, flat: dict[str, np.ndarray], hem: fl
 
 
 def _down_the_leg(flat: dict[str, np.ndarray], side: str, share: float, thigh_share: float) -> np.ndarray:
-    """The place at `share` of the way from hip to ankle, (frames, 2)."""
+    """Return the point at `share` of the way from hip to ankle, (frames, 2)."""
     hip, knee, ankle = (flat[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle"))
     if share <= thigh_share:
         return hip + share / thigh_share * (knee - hip)
@@ -127,7 +127,7 @@ def _down_the_leg(flat: dict[str, np.ndarray], side: str, share: float, thigh_sh
 
 
 def baggage_parts(person: Person, view: View, joints: dict[str, np.ndarray], *, behind_body: bool) -> list[Part]:
-    """What the person carries, if it is painted before (`behind_body`) or after the body."""
+    """Return what the person carries, if it is painted before (`behind_body`) or after the body."""
     size = person.baggage_size
     if person.baggage == "backpack":
         hidden = view.away < 0

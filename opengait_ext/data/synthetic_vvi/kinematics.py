@@ -1,4 +1,4 @@
-"""Where the joints are over the gait cycle, in the walker's own frame: x forward, y to the left, z up, in statures.
+"""Joint positions over the gait cycle, in the walker's own frame: x forward, y to the left, z up, in statures.
 
 Phase 0 is the left heel strike. The angles are smooth periodic curves with the features of measured gait: a cosine at
 the hip, a small knee flexion under load and a large one in swing, toes up at the strike and down at push-off.
@@ -6,7 +6,7 @@ the hip, a small knee flexion under load and a large one in swing, toes up at th
 
 import numpy as np
 
-from synthetic_vvi.person import Body, Gait, Person
+from opengait_ext.data.synthetic_vvi.person import Body, Gait, Person
 
 SIDES = {"left": 1.0, "right": -1.0}
 ANKLE_HEIGHT = 0.035
@@ -14,22 +14,22 @@ HEEL_SHARE = 0.28  # of the foot lies behind the ankle
 
 
 def bump(phase: np.ndarray, centre: float, sharpness: float) -> np.ndarray:
-    """A periodic bump of height 1 around `centre` (in cycles) for phases in radians; the same shape as `phase`."""
+    """Return a periodic bump of height 1 around `centre` (in cycles) for phases in radians, shaped like `phase`."""
     return np.exp(sharpness * (np.cos(phase - 2 * np.pi * centre) - 1))
 
 
 def point(x: np.ndarray | float, y: np.ndarray | float, z: np.ndarray | float) -> np.ndarray:
-    """Coordinates stacked to (..., 3)."""
+    """Stack coordinates to (..., 3)."""
     return np.stack(np.broadcast_arrays(x, y, z), axis=-1)
 
 
 def along(angle: np.ndarray | float, length: float) -> np.ndarray:
-    """A vector (..., 3) of `length` that points down at angle 0 and forward at a quarter turn."""
+    """Return a vector (..., 3) of `length` that points down at angle 0 and forward at a quarter turn."""
     return point(length * np.sin(angle), 0.0, -length * np.cos(angle))
 
 
 def leg(body: Body, gait: Gait, phase: np.ndarray, side: float) -> dict[str, np.ndarray]:
-    """Joints of one leg relative to the pelvis, each (frames, 3)."""
+    """Return the joints of one leg relative to the pelvis, each (frames, 3)."""
     hip_angle = gait.thigh_offset + gait.stride * np.cos(phase)
     hip_angle = hip_angle + 0.18 * bump(phase, 0.80, 3.0)  # the thigh leads in swing
     knee_angle = 0.04 + gait.stance_flexion * bump(phase, 0.12, 5.0) + gait.knee_lift * bump(phase, 0.71, 4.0)
@@ -48,7 +48,7 @@ def leg(body: Body, gait: Gait, phase: np.ndarray, side: float) -> dict[str, np.
 
 
 def arm(body: Body, gait: Gait, phase: np.ndarray, side: float, shoulder: np.ndarray) -> dict[str, np.ndarray]:
-    """Joints of one arm, each (frames, 3); `phase` is that of the leg on the same side, which the arm opposes."""
+    """Return the joints of one arm, each (frames, 3); `phase` is that of the leg on its side, which it opposes."""
     swing = -np.cos(phase)
     upper_angle = gait.arm_offset + gait.arm_swing * swing
     fore_angle = upper_angle + gait.elbow + gait.elbow_swing * (1 + swing) / 2
@@ -58,7 +58,7 @@ def arm(body: Body, gait: Gait, phase: np.ndarray, side: float, shoulder: np.nda
 
 
 def walk(person: Person, phase: np.ndarray) -> dict[str, np.ndarray]:
-    """All joints over a walk.
+    """Return all joints over a walk.
 
     Args:
         phase: (frames,) of the gait cycle in radians.

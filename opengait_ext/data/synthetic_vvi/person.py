@@ -1,4 +1,4 @@
-"""Who somebody is: body shape, gait, and the outline of hair, garments and baggage.
+"""Identity: body shape, gait, and the outline of hair, garments and baggage.
 
 Lengths are fractions of the stature, angles are radians. Everything here shows in both modalities; colours and
 materials are in `wardrobe.py`.
@@ -39,7 +39,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Gait:
-    """How a person walks; `cadence` is in gait cycles a second, the other values in radians unless said otherwise."""
+    """How a person walks; `cadence` is in gait cycles per second, the other values in radians unless said otherwise."""
 
     cadence: float
     stride: float
@@ -62,7 +62,7 @@ class Gait:
 
 @dataclass(frozen=True)
 class Person:
-    """Everything about somebody that a silhouette can show."""
+    """Everything about a person that a silhouette can show."""
 
     body: Body
     gait: Gait
@@ -121,7 +121,7 @@ THICKNESSES = ("chest_depth", "thigh", "calf", "arm", "hip_width")
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """A person, as a pure function of the generator's state."""
+    """Draw a person, as a pure function of the generator's state."""
     build = rng.uniform(*BUILD)
     body = {field.name: rng.uniform(*BODY_RANGES[field.name]) for field in fields(Body)}
     for name in THICKNESSES:
@@ -146,7 +146,7 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 def on_another_day(person: Person, rng: np.random.Generator) -> Person:
-    """The same person in another walk: the gait a little changed, the body not."""
+    """Return the same person in another walk: slightly different gait, same body."""
     gait = asdict(person.gait)
     for name, (low, high) in GAIT_RANGES.items():
         gait[name] += WALK_TO_WALK * (high - low) * rng.normal()

@@ -1,18 +1,18 @@
-"""One walk past one camera: its draws, and its frames and silhouettes."""
+"""One walk past one camera: random draws, frames and silhouettes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_vvi.drawing import Placement
-from synthetic_vvi.figure import figure
-from synthetic_vvi.painter import Backdrop, Painter
-from synthetic_vvi.person import Person, draw_person, on_another_day
-from synthetic_vvi.scene import camera
-from synthetic_vvi.settings import SyntheticConfig
-from synthetic_vvi.shapes import Part, View
-from synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
+from opengait_ext.data.synthetic_vvi.drawing import Placement
+from opengait_ext.data.synthetic_vvi.figure import figure
+from opengait_ext.data.synthetic_vvi.painter import Backdrop, Painter
+from opengait_ext.data.synthetic_vvi.person import Person, draw_person, on_another_day
+from opengait_ext.data.synthetic_vvi.scene import camera
+from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
+from opengait_ext.data.synthetic_vvi.shapes import Part, View
+from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
 
 FRAMES_A_SECOND = 12.0
 SHORTEST = 12  # shorter tracklets are dropped by the benchmark
@@ -20,7 +20,7 @@ SHORTEST = 12  # shorter tracklets are dropped by the benchmark
 
 @dataclass(frozen=True, order=True)
 class TrackletKey:
-    """Names a tracklet: all of its draws come from this key and the seed, so order and workers do not matter."""
+    """Key of a tracklet. All of its draws come from the key and the seed, so order and workers do not matter."""
 
     pid: int
     modality: int
@@ -29,29 +29,29 @@ class TrackletKey:
 
 
 def stream(config: SyntheticConfig, key: TrackletKey) -> np.random.Generator:
-    """The tracklet's own random numbers."""
+    """Return the tracklet's random generator."""
     return np.random.default_rng([config.seed, 2, key.pid, key.modality, key.camera, key.track])
 
 
 def draw_length(config: SyntheticConfig, rng: np.random.Generator) -> int:
-    """Frames of a tracklet; the first draw of its stream."""
+    """Draw the length of a tracklet, the first draw of its stream."""
     length = round(config.frames * rng.uniform(0.75, 1.25))
     return max(length, SHORTEST) if config.frames >= SHORTEST else max(length, 1)
 
 
 def tracklet_length(config: SyntheticConfig, key: TrackletKey) -> int:
-    """Frames of a tracklet without drawing it."""
+    """Return the length of a tracklet without drawing it."""
     return draw_length(config, stream(config, key))
 
 
 def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
-    """The person `pid` and their clothes, the same in all tracklets."""
+    """Return the person `pid` and their clothes, the same in all tracklets."""
     person = draw_person(np.random.default_rng([config.seed, 0, pid]))
     return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]))
 
 
 def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields (frame, silhouette) pairs.
+    """Yield (frame, silhouette) pairs.
 
     Frames are uint8 (height, width, 3), blue green red, or (height, width, 1) in infrared; silhouettes are uint8
     (height, width) of 0 and 255 and hold what can be seen of the person and of what they carry.
@@ -79,13 +79,13 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarr
 
 
 def parts_anchor(parts: list[Part]) -> np.ndarray:
-    """A place that the pattern of the clothes is fixed to, (frames, 2) in statures: low on the trunk."""
+    """Return the point that the pattern of the clothes is fixed to, (frames, 2) in statures: low on the trunk."""
     largest = max(parts, key=lambda part: float(np.ptp(part.outline[..., 1])))
     return largest.outline.mean(axis=1)
 
 
 def smooth_noise(rng: np.random.Generator, length: int) -> np.ndarray:
-    """A slow random walk around 0 of unit variance, (length,)."""
+    """Return a slow random walk around 0 of unit variance, (length,)."""
     noise = rng.standard_normal(length)
     for index in range(1, length):
         noise[index] = 0.8 * noise[index - 1] + 0.6 * noise[index]
@@ -95,7 +95,7 @@ def smooth_noise(rng: np.random.Generator, length: int) -> np.ndarray:
 def place_figure(
     parts: list[Part], fill: float, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Placement, np.ndarray]:
-    """Fits the figure into the frame as a detector would, a few per cent off.
+    """Fit the figure into the frame as a detector would, a few per cent off.
 
     Returns:
         The placement, and the box's own (frames, 3) shift right, shift down and scale, which move the background too.

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from synthetic_vvi.person import Person
-from synthetic_vvi.shapes import Paint, Part, View, capsule, ellipse, unit
+from opengait_ext.data.synthetic_vvi.person import Person
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule, ellipse, unit
 
 UPRIGHT = 1.2  # people look ahead, whatever the slope of the neck: 0 would tilt the head with it
 
 
 def head_parts(person: Person, view: View, joints: dict[str, np.ndarray], phase: np.ndarray) -> list[Part]:
-    """Parts of the head in painting order.
+    """Return the parts of the head in painting order.
 
     Args:
         joints: name -> (frames, 3), as `kinematics.walk` gives them.
@@ -68,11 +68,11 @@ def head_parts(person: Person, view: View, joints: dict[str, np.ndarray], phase:
 
 
 class _HeadFrame:
-    """Places given in half-depths ahead of and half-heights above the middle of the head."""
+    """Points given in half-depths ahead of and half-heights above the middle of the head."""
 
     def __init__(self, centre: np.ndarray, up: np.ndarray, ahead: np.ndarray, height: float, depth: float) -> None:
         self.centre, self.up, self.ahead, self.height, self.depth = centre, up, ahead, height, depth
 
     def at(self, forward: float, above: float) -> np.ndarray:
-        """A place on the image plane, (frames, 2)."""
+        """Return a point on the image plane, (frames, 2)."""
         return self.centre + forward * self.depth * self.ahead + above * self.height * self.up

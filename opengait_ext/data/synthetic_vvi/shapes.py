@@ -10,7 +10,7 @@ ELLIPSE_POINTS = 18
 
 
 class Paint(IntEnum):
-    """What a pixel of the figure is covered with; the far side of the body is painted darker."""
+    """Material of a pixel of the figure; the far side of the body is painted darker."""
 
     NOTHING = 0
     SKIN = 1
@@ -30,7 +30,7 @@ class Paint(IntEnum):
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera is: `heading` is the angle of the walk to the image plane, 0 to the right, pi to the left;
+    """Viewpoint of the camera: `heading` is the angle of the walk to the image plane, 0 to the right, pi to the left;
     `pitch` is how far the camera looks down."""
 
     heading: float
@@ -38,46 +38,46 @@ class View:
 
     @property
     def forward(self) -> float:
-        """How much of a step ahead shows as a step to the right: the cosine of the heading."""
+        """Return how far a step ahead moves to the right in the image: the cosine of the heading."""
         return float(np.cos(self.heading))
 
     @property
     def away(self) -> float:
-        """The sine of the heading, positive when the walker's back shows."""
+        """Return the sine of the heading, positive when the walker's back shows."""
         return float(np.sin(self.heading))
 
     @property
     def near_side(self) -> str:
-        """The side of the body nearer to the camera."""
+        """Return the side of the body nearer to the camera."""
         return "right" if self.forward > 0 else "left"
 
     @property
     def far_side(self) -> str:
-        """The other side."""
+        """Return the side of the body farther from the camera."""
         return "left" if self.forward > 0 else "right"
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 3) of the walker's frame to (..., 2) on the image plane, x right and y up, in statures."""
+        """Project points (..., 3) of the walker's frame to the image plane (..., 2), x right, y up, in statures."""
         right = points[..., 0] * self.forward - points[..., 1] * self.away
         depth = points[..., 0] * self.away + points[..., 1] * self.forward
         up = points[..., 2] * np.cos(self.pitch) + depth * np.sin(self.pitch)
         return np.stack([right, up], axis=-1)
 
     def half_width(self, lateral: float, depth: float) -> float:
-        """Half the visible width of an upright elliptic cylinder with these half axes."""
+        """Return half the visible width of an upright elliptic cylinder with these half axes."""
         return float(np.hypot(lateral * self.away, depth * self.forward))
 
 
 @dataclass(frozen=True)
 class Part:
-    """One polygon a frame, (frames, points, 2), and what it is painted with."""
+    """One polygon per frame, (frames, points, 2), and what it is painted with."""
 
     paint: Paint
     outline: np.ndarray
 
 
 def capsule(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> np.ndarray:
-    """A rod with round ends, from and to (frames, 2): (frames, 2 * ARC_POINTS, 2)."""
+    """Return a rod with round ends, from and to (frames, 2): (frames, 2 * ARC_POINTS, 2)."""
     axis = end - start
     angle = np.arctan2(axis[:, 1], axis[:, 0])[:, None]
     arc = np.linspace(-np.pi / 2, np.pi / 2, ARC_POINTS)[None]
@@ -91,7 +91,7 @@ def capsule(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius:
 def ellipse(
     centre: np.ndarray, up: np.ndarray, half_height: float, half_width: float, arc: tuple[float, float] = (0, 2 * np.pi)
 ) -> np.ndarray:
-    """An ellipse, or the part of it between two angles, as (frames, ELLIPSE_POINTS, 2).
+    """Return an ellipse, or the part of it between two angles, as (frames, ELLIPSE_POINTS, 2).
 
     Args:
         centre: (frames, 2).
@@ -105,5 +105,5 @@ def ellipse(
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (frames, 2) scaled to length 1."""
+    """Scale vectors (frames, 2) to length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

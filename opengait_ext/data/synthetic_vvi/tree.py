@@ -1,4 +1,4 @@
-"""The folder: HITSZ-VCM's frames and info files, and the silhouettes beside them."""
+"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes beside them."""
 
 import json
 import multiprocessing
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
-from synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
+from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
 
 DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second lies there while the first is not yet true
 PARTS = ("Train", "Test", "info", "silhouettes")
@@ -22,12 +22,12 @@ JPEG_QUALITY = 92
 
 
 def splits(config: SyntheticConfig) -> dict[str, range]:
-    """Person numbers by split folder."""
+    """Return the person numbers by split folder."""
     return {"Train": config.train_pids, "Test": config.test_pids}
 
 
 def tracklets_of(config: SyntheticConfig, pid: int) -> Iterator[tuple[TrackletKey, str, list[int]]]:
-    """A person's tracklets in file order: key, folder under the person's, frame numbers.
+    """Yield a person's tracklets in file order: key, folder under the person's, frame numbers.
 
     The tracklets of one camera and modality share a folder, as in the benchmark: only the info files tell them apart.
     """
@@ -42,7 +42,7 @@ def tracklets_of(config: SyntheticConfig, pid: int) -> Iterator[tuple[TrackletKe
 
 
 def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> int:
-    """Draws every tracklet of one person; returns the number of frames."""
+    """Draw every tracklet of one person; return the number of frames."""
     split, pid = job
     count = 0
     for key, folder, numbers in tracklets_of(config, pid):
@@ -58,12 +58,12 @@ def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> in
 
 
 def save(path: Path, picture: np.ndarray, options: list[int]) -> None:
-    """Encodes and writes one picture; raises OSError if the disk does not take it."""
+    """Encode and write one picture."""
     path.write_bytes(cv2.imencode(path.suffix, picture, options)[1].tobytes())
 
 
 def write_info(out: Path, config: SyntheticConfig) -> None:
-    """The five text files of the benchmark; rows and lines count from 1, both ends included."""
+    """Write the five text files of the benchmark; rows and lines count from 1, both ends included."""
     info = out / "info"
     info.mkdir(exist_ok=True)
     for split, pids in splits(config).items():
@@ -83,25 +83,29 @@ def write_info(out: Path, config: SyntheticConfig) -> None:
 
 
 def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
-    """Makes `out` ready to be written to; False if it already holds exactly this data set.
+    """Make `out` ready to be written to; return False if it already holds exactly this dataset.
 
     Only folders that this generator marked as its own are ever cleared.
 
     Raises:
-        SettingsError: `out` holds something else, or, without `force`, a data set of other parameters.
+        SettingsError: `out` holds something else, or, without `force`, a dataset of other parameters.
     """
     if out.exists() and not out.is_dir():
         raise SettingsError(f"{out} is a file; name a folder with --out")
     done, started = out / DONE, out / STARTED
     if done.exists():
-        found = json.loads(done.read_text())
-        wanted = config.as_json()
-        if found == wanted and not force:
+        previous = json.loads(done.read_text())
+        current = config.as_json()
+        if previous == current and not force:
             return False
         if not force:
-            names = [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
-            changes = ", ".join(f"{name} is {found.get(name)} there, {wanted.get(name)} asked for" for name in names)
-            raise SettingsError(f"{out} holds a data set of other parameters ({changes}); use another --out or --force")
+            names = [
+                name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)
+            ]
+            changes = ", ".join(
+                f"{name} is {previous.get(name)} there, {current.get(name)} asked for" for name in names
+            )
+            raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force")
     elif not started.exists() and out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -114,7 +118,7 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
 
 
 def write_tree(out: Path, config: SyntheticConfig, *, workers: int, progress: bool) -> None:
-    """Draws everyone and writes the info files; `workers` processes share the people."""
+    """Draw everyone and write the info files; `workers` processes share the people."""
     jobs = [(split, pid) for split, pids in splits(config).items() for pid in pids]
     task = partial(write_person, out, config)
     with tqdm(total=len(jobs), desc="people", unit="person", disable=not progress) as bar:

@@ -1,11 +1,11 @@
-"""What a figure is painted with: colours in visible frames, heat and material in infrared ones, drawn independently."""
+"""Appearance of a figure: colours in visible frames, heat and material in infrared ones, drawn independently."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from synthetic_vvi.shapes import Paint
+from opengait_ext.data.synthetic_vvi.shapes import Paint
 
 SKIN_TONES = ((226, 178, 150), (205, 150, 120), (168, 116, 86), (122, 80, 58), (84, 56, 42))  # RGB
 HAIR_TONES = ((28, 24, 22), (58, 40, 28), (104, 72, 44), (168, 132, 82), (150, 148, 146))
@@ -35,7 +35,7 @@ class Wardrobe:
 
 
 def draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
-    """Clothes for one person; nothing here depends on the body, and no material on a colour."""
+    """Draw clothes for one person; nothing here depends on the body, and no material on a colour."""
     skin = np.array(SKIN_TONES[rng.integers(len(SKIN_TONES))], dtype=float)
     hair = np.array(HAIR_TONES[rng.integers(len(HAIR_TONES))], dtype=float) * rng.uniform(0.8, 1.2)
     cloth = {name: _cloth_colour(rng) for name in (*GARMENTS, "pattern")}
@@ -46,7 +46,7 @@ def draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
 
 
 def infrared_palette(wardrobe: Wardrobe, rng: np.random.Generator) -> np.ndarray:
-    """Grey values of one infrared tracklet, (paints, 1) uint8; skin is warm, dyed patterns do not show."""
+    """Return the grey values of one infrared tracklet, (paints, 1) uint8; skin is warm, dyed patterns do not show."""
     skin = rng.uniform(0.80, 0.92)
     heat = {name: MATERIALS[kind] + rng.normal(0, MATERIAL_SPREAD) for name, kind in wardrobe.materials.items()}
     heat["pattern"] = heat["upper"]
@@ -57,7 +57,7 @@ def infrared_palette(wardrobe: Wardrobe, rng: np.random.Generator) -> np.ndarray
 
 
 def pattern_mask(wardrobe: Wardrobe, height: int, width: int, stature: float) -> np.ndarray | None:
-    """Where the second colour of the upper garment goes, (height, width) bool with the pelvis at the centre.
+    """Return where the second colour of the upper garment goes, (height, width) bool with the pelvis at the centre.
 
     Args:
         stature: of the person, in pixels.
@@ -80,14 +80,14 @@ def pattern_mask(wardrobe: Wardrobe, height: int, width: int, stature: float) ->
 
 
 def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
-    """A garment's colour, (3,) RGB: one in three is a grey, the rest are hues of any depth."""
+    """Draw a garment's colour, (3,) RGB: one in three is a grey, the rest are hues of any depth."""
     saturation = rng.uniform(0.0, 0.12) if rng.random() < 0.33 else rng.uniform(0.3, 0.85)
     hsv = np.array([[[rng.uniform(0, 180), 255 * saturation, rng.uniform(35, 230)]]], dtype=np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(float)
 
 
 def _palette(skin: np.ndarray, face: np.ndarray, hair: np.ndarray, cloth: dict[str, np.ndarray]) -> np.ndarray:
-    """Values by paint, (paints, channels) uint8, from those of skin, hair and garments."""
+    """Return the values by paint, (paints, channels) uint8, from those of skin, hair and garments."""
     values = {
         Paint.NOTHING: 0 * skin,
         Paint.SKIN: skin,

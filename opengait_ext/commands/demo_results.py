@@ -1,0 +1,78 @@
+"""Collect the demo's numbers in one JSON file and print them as a table.
+
+vvi demo-results --run output/demo/seed-0 --out output/demo/results.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from opengait.errors import DataError
+
+HELP = "print the numbers that scripts/demo.sh measured"
+DIRECTIONS = ("infrared_to_visible", "visible_to_infrared")
+SHARES = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP", "minp": "mINP"}
+COUNTS = {"queries": "queries", "gallery": "gallery"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the demo's run folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write and print the numbers, and list what else the demo wrote.
+
+    Raises:
+        DataError: the demo has not run to its end.
+    """
+    numbers = collect(args.run)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    print(table(numbers))
+    outputs = {
+        "numbers": args.out,
+        "contact sheet": next(iter(sorted((args.run / "silhouettes").glob("contact_sheet*.png"))), None),
+        "report": next(iter(args.run.glob("report/index.html")), None),
+        "silhouettes": args.run / "silhouettes",
+        "checkpoints": next(iter(sorted(args.run.glob("**/checkpoints"))), None),
+    }
+    print("\n" + "\n".join(f"{name + ':':<15}{path}" for name, path in outputs.items() if path is not None))
+    return 0
+
+
+def collect(folder: Path) -> dict[str, Any]:
+    """Return the demo's numbers: both directions, chance level, and the silhouettes' overlap; shares as fractions of 1.
+
+    Args:
+        folder: the demo's run folder, which holds the test's JSON file and the exported silhouettes.
+
+    Raises:
+        DataError: one of the two is missing.
+    """
+    tests = sorted(folder.glob("**/logs/test-*.json"))
+    overlap = folder / "silhouettes" / "iou.json"
+    for exists, name in ((bool(tests), "logs/test-*.json"), (overlap.is_file(), "silhouettes/iou.json")):
+        if not exists:
+            raise DataError(f"{folder} has no {name}; scripts/demo.sh writes it.")
+    results = json.loads(tests[-1].read_text(encoding="utf-8"))["results"]
+    numbers: dict[str, Any] = {
+        direction: {key: results[direction][key] for key in (*SHARES, *COUNTS)} for direction in DIRECTIONS
+    }
+    numbers["chance_rank1"] = results["chance_rank1"]
+    numbers["silhouette_iou"] = json.loads(overlap.read_text(encoding="utf-8"))["silhouette_iou"]
+    return numbers
+
+
+def table(numbers: dict[str, Any]) -> str:
+    """Return a table of both directions and the chance level, in percent."""
+    lines = [f"{'':<21}" + "".join(f"{head:>9}" for head in (*SHARES.values(), *COUNTS.values()))]
+    for direction in DIRECTIONS:
+        row = numbers[direction]
+        cells = [f"{100 * row[key]:.1f}" for key in SHARES] + [str(row[key]) for key in COUNTS]
+        lines.append(f"{direction.replace('_', ' '):<21}" + "".join(f"{cell:>9}" for cell in cells))
+    lines.append(f"{'guessing':<21}{100 * numbers['chance_rank1']:>9.1f}")
+    lines.append(f"\nsilhouettes: mean IoU with the true ones {numbers['silhouette_iou']:.3f}")
+    return "\n".join(lines)

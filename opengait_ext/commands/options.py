@@ -1,0 +1,28 @@
+"""Options that several commands share, under the same names."""
+
+import argparse
+
+
+def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings of the configuration") -> None:
+    """Add `--set A=1 B=2`, which may also be repeated."""
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides", help=help
+    )
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add what names a trained network: `--cfgs`, `--checkpoint`, `--set` and `--device`."""
+    parser.add_argument("--cfgs", required=True, metavar="FILE", help="configuration that the network was trained with")
+    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="checkpoint (.pt) of the training run")
+    add_overrides(parser)
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`."""
+    parser.add_argument("--device", metavar="NAME", help="such as cpu or cuda:1 (default: the GPU, if there is one)")
+
+
+def add_people(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add `--people`."""
+    parser.add_argument("--people", nargs="+", metavar="ID", help=help)

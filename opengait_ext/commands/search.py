@@ -1,0 +1,86 @@
+"""Search a gallery for people: the nearest tracklets, or "nobody here".
+
+    vvi search --gallery features.npz --query DIR [DIR ...] --top 10
+    ... --json answers.json --picture answers.png
+
+`vvi embed` writes the gallery; the network that it names describes the queries. A p-value is the probability that the
+nearest tracklet of a gallery of strangers is as near; above --level the answer is "nobody here".
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opengait.command_line import count, share
+from opengait_ext.commands.options import add_device, add_overrides
+
+if TYPE_CHECKING:
+    from opengait_ext.search import QueryResult
+
+HELP = "search a gallery of descriptors for the people of your queries"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by `vvi embed`")
+    parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO")
+    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries (default: from the names)")
+    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
+    parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
+    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
+    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the answers as JSON")
+    parser.add_argument("--picture", metavar="FILE", type=Path, help="draw the answers as .png and .pdf")
+    add_device(parser)
+    add_overrides(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, and print and write the answers.
+
+    Raises:
+        UserError: the gallery, a query or the network cannot be used.
+    """
+    from opengait.utils.files import write_text
+    from opengait_ext import search
+
+    gallery = search.load_descriptors(args.gallery)
+    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
+    describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
+    clips = search.find_clips(args.query, describer.size, args.modality, args.boxes)
+    queries = describer.describe(clips, gallery.frames)
+    results = search.search(gallery, queries, args.top, args.level, describer.metric)
+    print("\n\n".join(text_of(result, args.level) for result in results))
+    if args.json:
+        write_text(args.json, json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    if args.picture:
+        from opengait_ext.runs.figures.style import save_figure
+        from opengait_ext.search.pictures import draw_answers
+
+        save_figure(draw_answers(results, clips, gallery, describer.size), args.picture)
+    return 0
+
+
+def text_of(result: "QueryResult", level: float) -> str:
+    """Return the table of one query."""
+    from opengait_ext.search.matching import LEAST
+
+    verdict = {
+        True: f"somebody is near enough (level {level:g})",
+        False: f"nobody here (level {level:g}); the nearest are",
+        None: f"the gallery has fewer than {LEAST} tracklets of a modality, so a distance cannot be judged",
+    }[result.somebody]
+    width = max(9, *(len(candidate.name) for candidate in result.candidates))
+    lines = [
+        f"{result.query} ({result.modality}): {verdict}",
+        f"{'rank':>4}  {'tracklet':<{width}}  {'':<8}  distance  p",
+    ]
+    for rank, candidate in enumerate(result.candidates, start=1):
+        chance = "-" if candidate.p_value is None else f"{candidate.p_value:.3g}"
+        lines.append(
+            f"{rank:>4}  {candidate.name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}"
+        )
+    return "\n".join(lines)
