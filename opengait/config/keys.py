@@ -5,7 +5,6 @@ inherited for another class than the one now named falls away: naming `solver: A
 base's `momentum`. `model_cfg` is the model's, and so is a key of any section that the model's file mentions.
 """
 
-import difflib
 import inspect
 import re
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait import compat, registry
-from opengait.config.source import Origin, Origins, Path_
+from opengait.config.source import KeyPath, Origins, dotted, nearest, place_of
 from opengait.data.frame_picker import FRAME_KEYS
 from opengait.engine.optim import (
     COMPOSITES,
@@ -141,7 +140,7 @@ class _Check:
         for key in list(self.config):
             if key in SECTIONS:
                 continue
-            near = _near(key, SECTIONS)
+            near = nearest(key, SECTIONS)
             if near:
                 raise ConfigError(f"{self._where((key,))}: unknown section {key!r}; did you mean {near}?")
             # Upstream ignores such keys, and YAML anchors are often kept in one.
@@ -153,20 +152,20 @@ class _Check:
             raise ConfigError(f"{self._where((name,))}: {name} is {section!r}; wanted are keys below it.")
         return section
 
-    def _sampler(self, section: Any, at: Path_) -> None:
+    def _sampler(self, section: Any, at: KeyPath) -> None:
         if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
+            raise ConfigError(f"{self._where(at)}: {dotted(at)} is {section!r}; wanted are keys below it.")
         sampler = registry.samplers.get(section.get("type"))
         reads = [name for name in argument_names(sampler) if name != "dataset"]
         self._keys(section, at, SAMPLER_KEYS, "type", [*reads, *getattr(sampler, "config_keys", ())])
 
-    def _transform(self, section: Any, at: Path_) -> None:
+    def _transform(self, section: Any, at: KeyPath) -> None:
         if isinstance(section, list):
             for place, entry in enumerate(section):
                 self._transform(entry, (*at, place))
         elif isinstance(section, dict):
             if "type" not in section:
-                raise ConfigError(f"{self._where(at)}: {_dotted(at)} has no `type`.")
+                raise ConfigError(f"{self._where(at)}: {dotted(at)} has no `type`.")
             transform = registry.transforms.get(section["type"])
             self._keys(section, at, TRANSFORM_KEYS, "type", argument_names(transform), lenient=True)
             if isinstance(section.get("trf_cfg"), list):
@@ -178,11 +177,11 @@ class _Check:
             reads = [*argument_names(find(section[named_by]))[1:], "groups"]
             self._keys(section, (name,), [named_by], named_by, reads, tolerated=optimizer_arguments())
 
-    def _scheduler(self, section: Any, at: Path_) -> None:
+    def _scheduler(self, section: Any, at: KeyPath) -> None:
         if section is None:
             return
         if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
+            raise ConfigError(f"{self._where(at)}: {dotted(at)} is {section!r}; wanted are keys below it.")
         name = section.get("scheduler")
         if name is None:
             return
@@ -197,7 +196,7 @@ class _Check:
     def _keys(
         self,
         section: Any,
-        at: Path_,
+        at: KeyPath,
         engine_keys: Iterable[str],
         named_by: str,
         reads: Iterable[str],
@@ -209,21 +208,20 @@ class _Check:
         A key that is neither is an error, or a warning if it is in `tolerated` or the section is `lenient`.
         """
         if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
+            raise ConfigError(f"{self._where(at)}: {dotted(at)} is {section!r}; wanted are keys below it.")
         known = list(dict.fromkeys([*engine_keys, *reads]))
         chosen = self.origins.get((*at, named_by))
         for key in [key for key in section if key not in known]:
             written = self.origins.get((*at, key))
-            if chosen is not None and written is not None and written.depth < chosen.depth:
+            if chosen is not None and written is not None and written.order < chosen.order:
                 del section[key]
                 continue
             if str(key) in self._mentioned:
                 continue
-            message = f"{self._where((*at, key))}: unknown key {_dotted((*at, key))}"
-            near = _near(str(key), known)
+            message = f"{self._where((*at, key))}: unknown key {dotted((*at, key))}"
+            near = nearest(str(key), known)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}."
-            from_command_line = isinstance(written, Origin) and written.place.startswith("--set")
-            if from_command_line or not (lenient or key in tolerated):
+            if (written is not None and written.from_command_line) or not (lenient or key in tolerated):
                 raise ConfigError(f"{message}; {hint}")
             get_msg_mgr().log_warning(f"{message}, which {section.get(named_by)} does not take; {hint}")
 
@@ -240,23 +238,11 @@ class _Check:
                     found.update(re.findall(r"""["'](\w+)["']""", text))
         return found
 
-    def _where(self, at: Path_) -> str:
-        """File and line of a key, or of the nearest one above it."""
-        for end in range(len(at), 0, -1):
-            if at[:end] in self.origins:
-                return str(self.origins[at[:end]])
-        return "configuration"
+    def _where(self, at: KeyPath) -> str:
+        return place_of(at, self.origins)
 
 
-def _entries(at: Path_, section: Any) -> list[tuple[Path_, Any]]:
+def _entries(at: KeyPath, section: Any) -> list[tuple[KeyPath, Any]]:
     if not isinstance(section, list) or not all(isinstance(entry, dict) for entry in section):
-        raise ConfigError(f"{_dotted(at)} is {section!r}; wanted is a dict of keys, or a list of such dicts.")
+        raise ConfigError(f"{dotted(at)} is {section!r}; wanted is a dict of keys, or a list of such dicts.")
     return [((*at, place), entry) for place, entry in enumerate(section)]
-
-
-def _near(key: str, known: Iterable[str]) -> str:
-    return " or ".join(difflib.get_close_matches(key, list(known), n=2, cutoff=0.6))
-
-
-def _dotted(path: Path_) -> str:
-    return ".".join(map(str, path))

@@ -122,7 +122,7 @@ class Job:
         """
         if not self.config_file.is_file():
             return
-        found = first_difference(read_yaml(self.config_file, 0)[0], dict(self.config))
+        found = first_difference(read_yaml(self.config_file)[0], dict(self.config))
         if found is not None:
             raise ConfigError(
                 f"{self.folder} holds a run with other settings ({found}); remove it, or choose another --out."

@@ -1,8 +1,5 @@
 """Reading, merging, overriding and checking configurations."""
 
-import textwrap
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -10,17 +7,6 @@ from opengait import registry
 from opengait.config.load import DEFAULTS, load_config, save_config
 from opengait.errors import ConfigError
 from tests.opengait import tiny
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write_file(text: str, name: str = "a.yaml") -> Path:
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(text))
-        return file
-
-    return write_file
 
 
 def test_dicts_merge_and_everything_else_is_replaced(write):
@@ -51,20 +37,6 @@ def test_the_documented_defaults():
     assert trainer["sampler"]["batch_size"] == [8, 16]
     assert (evaluator["restore_hint"], evaluator["metric"]) == (80000, "euc")
     assert evaluator["sampler"]["sample_type"] == "all_ordered"
-
-
-def test_base_is_relative_to_the_file_and_recursive(write):
-    write("trainer_cfg: {log_iter: 1, save_iter: 1, seed: 5}", "deep/base.yaml")
-    write("base: base.yaml\ntrainer_cfg: {save_iter: 2}", "deep/middle.yaml")
-    cfg = load_config(write("base: deep/middle.yaml\ntrainer_cfg: {seed: 9}", "top.yaml"))
-    assert [cfg["trainer_cfg"][key] for key in ("log_iter", "save_iter", "seed")] == [1, 2, 9]
-    assert "base" not in cfg
-
-
-def test_a_base_that_leads_back_to_itself(write):
-    write("base: a.yaml", "b.yaml")
-    with pytest.raises(ConfigError, match="leads back"):
-        load_config(write("base: b.yaml"))
 
 
 def test_unknown_key_names_file_line_and_neighbour(write):
