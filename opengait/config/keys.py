@@ -62,6 +62,7 @@ TRAINER_KEYS = (
     "sync_BN",
     "fix_BN",
     "find_unused_parameters",
+    "steps_per_epoch",
     "total_iter",
     "log_iter",
     "save_iter",

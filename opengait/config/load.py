@@ -11,6 +11,7 @@ from typing import Any
 
 from opengait.config.keys import check
 from opengait.config.merge import entry_names, merge, set_value
+from opengait.config.resolve import name_run, resolve_epochs
 from opengait.config.source import KeyPath, Origin, Origins, dotted, nearest, parse_value, read_yaml
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
@@ -34,15 +35,18 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
         ConfigError: a file cannot be read, a key is unknown (the message names its file and line and the nearest known
             key), or an override names nothing.
     """
+    files = [Path(path), *map(Path, overlays)]
     layers = _Layers()
     layers.add_file(DEFAULTS)
-    layers.add_file(Path(path))
+    layers.add_file(files[0])
     for text in overrides:
         layers.add_override(text)
-    for overlay in overlays:
-        layers.add_file(Path(overlay))
-    load_extensions(layers.config.get("extensions") or [], Path(path).resolve().parent)
+    for overlay in files[1:]:
+        layers.add_file(overlay)
+    load_extensions(layers.config.get("extensions") or [], files[0].resolve().parent)
     check(layers.config, layers.origins)
+    name_run(layers.config, files[-1])
+    resolve_epochs(layers.config, layers.origins)
     return layers.config
 
 

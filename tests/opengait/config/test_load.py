@@ -26,7 +26,7 @@ def test_dicts_merge_and_everything_else_is_replaced(write):
     assert cfg["trainer_cfg"]["sampler"]["batch_size"] == [2, 3]
     assert cfg["trainer_cfg"]["sampler"]["frames_num_fixed"] == defaults["trainer_cfg"]["sampler"]["frames_num_fixed"]
     assert cfg["data_cfg"]["dataset_root"] == "somewhere"
-    assert cfg["evaluator_cfg"] == defaults["evaluator_cfg"]
+    assert cfg["evaluator_cfg"] == defaults["evaluator_cfg"] | {"save_name": "a"}
 
 
 def test_the_documented_defaults():
@@ -184,7 +184,7 @@ def test_overrides(write):
             "trainer_cfg.sampler.batch_size=[1, 2]",
             "model_cfg.width.a=1e-4",
             "data_cfg.data_in_use=[true, false]",
-            "trainer_cfg.save_name=",
+            "data_cfg.test_dataset_name=",
         ],
     )
     assert cfg["loss_cfg"][0]["margin"] == 0.3
@@ -192,7 +192,7 @@ def test_overrides(write):
     assert cfg["trainer_cfg"]["sampler"]["batch_size"] == [1, 2]
     assert cfg["model_cfg"]["width"]["a"] == 1e-4
     assert cfg["data_cfg"]["data_in_use"] == [True, False]
-    assert cfg["trainer_cfg"]["save_name"] is None
+    assert cfg["data_cfg"]["test_dataset_name"] is None
 
 
 @pytest.mark.parametrize(
