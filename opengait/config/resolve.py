@@ -1,7 +1,7 @@
 """Values that stand for others: the name of a run, and epochs that become iterations.
 
 Where a number of iterations is expected, a configuration may say "35 epochs"; an epoch has
-`trainer_cfg.steps_per_epoch` iterations. Everything behind `load_config` sees iterations only.
+`trainer_cfg.steps_per_epoch` iterations. What `load_config` returns has iterations only, and no longer that key.
 """
 
 import re
@@ -23,7 +23,7 @@ _COUNTED: tuple[KeyPath, ...] = (
 
 
 def name_run(config: dict[str, Any], path: Path) -> None:
-    """Fill in `save_name` where it is null: for the trainer the stem of `path`, for the evaluator the trainer's name."""
+    """Fill in `save_name` where it is null: the trainer's is the stem of `path`, the evaluator's is the trainer's."""
     trainer, evaluator = config["trainer_cfg"], config["evaluator_cfg"]
     if trainer["save_name"] is None:
         trainer["save_name"] = path.stem
@@ -37,7 +37,7 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
     Raises:
         ConfigError: a value is in epochs, but `trainer_cfg.steps_per_epoch` is not a positive integer.
     """
-    steps = config["trainer_cfg"].get("steps_per_epoch")
+    steps = config["trainer_cfg"].pop("steps_per_epoch", None)
     if steps is not None and (type(steps) is not int or steps < 1):
         key: KeyPath = ("trainer_cfg", "steps_per_epoch")
         raise ConfigError(f"{place_of(key, origins)}: {dotted(key)} is {steps!r}; expected a positive integer.")

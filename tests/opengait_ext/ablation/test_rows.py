@@ -1,4 +1,4 @@
-"""Every row of Tables 3 to 9 and Figure 4: what it changes, that all of it learns, and that a step lowers its loss."""
+"""Rows of Tables 3 to 9 and Figure 4: what each changes, that all its parts learn, and that a step lowers its loss."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ import torch
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait_ext.ablation.jobs import DATA, MASKS, PAPER, PROJECT, ROWS, compose
-from opengait_ext.ablation.merge import carry_over, first_difference
+from opengait_ext.ablation.jobs import DATA, MASKS, PROJECT, ROWS, compose, first_difference
 from opengait_ext.ablation.tables import FIGURE4, FULL, read_tables
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
@@ -59,7 +58,7 @@ def test_every_file_is_a_row_and_every_row_a_file():
 
 
 def test_figure_4_varies_the_papers_weights():
-    weights = {cfg["log_prefix"]: cfg.get("loss_term_weight") for cfg in load_config(PAPER)["loss_cfg"]}
+    weights = {cfg["log_prefix"]: cfg.get("loss_term_weight") for cfg in load_config(ROWS / f"{FULL}.yaml")["loss_cfg"]}
     for sweep in TABLES[FIGURE4].sweeps:
         assert sweep.centre == weights[sweep.loss] and sweep.centre in sweep.values
     changed = compose(ALL["figure4_smoothness_0.08"], DATA["hitsz"], 0, Path("runs"), [])["loss_cfg"]
@@ -109,9 +108,9 @@ def test_on_real_data_only_the_row_changes(data, name):
     assert {"groups": []} | config["optimizer_cfg"] == {"groups": []} | whole["optimizer_cfg"]
     assert config["trainer_cfg"]["sampler"] == whole["trainer_cfg"]["sampler"]
     if data == "hitsz":
-        asked = load_config(ROWS / f"{ALL[name].config}.yaml")
-        assert config["model_cfg"] == asked["model_cfg"]
-        assert names_of(config["loss_cfg"]) == names_of(asked["loss_cfg"])
+        row = load_config(ROWS / f"{ALL[name].config}.yaml")
+        assert config["model_cfg"] == row["model_cfg"]
+        assert names_of(config["loss_cfg"]) == names_of(row["loss_cfg"])
 
 
 def test_what_a_row_changes_is_changed_in_the_demos_configuration():
@@ -127,6 +126,19 @@ def test_what_a_row_changes_is_changed_in_the_demos_configuration():
     assert config["trainer_cfg"]["seed"] == 1 and config["evaluator_cfg"]["restore_hint"] == 145
 
 
+def test_a_row_runs_by_hand_with_the_demos_sizes(tmp_path):
+    file = tmp_path / "mine.yaml"
+    for name, row in ALL.items():
+        if row.weights or (row.data and "synthetic" not in row.data):
+            continue
+        file.write_text(f"base: [{ROWS / 'synthetic.yaml'}, {ROWS / row.config}.yaml]")
+        by_hand, planned = load_config(file), compose(row, DATA["synthetic"], 0, Path("runs"), [])
+        for section in ("model_cfg", "loss_cfg", "optimizer_cfg", "scheduler_cfg"):
+            assert by_hand[section] == planned[section], name
+        assert by_hand["trainer_cfg"]["transform"] == planned["trainer_cfg"]["transform"]
+        assert by_hand["trainer_cfg"]["save_name"] == by_hand["evaluator_cfg"]["save_name"] == "mine"
+
+
 def test_masks_lie_beside_the_data_or_where_the_user_says():
     root = ["data_cfg.dataset_root=/data/vcm"]
     schp = compose(ALL["table7_schp"], DATA["hitsz"], 0, Path("runs"), root)["data_cfg"]
@@ -135,28 +147,6 @@ def test_masks_lie_beside_the_data_or_where_the_user_says():
     assert compose(ALL["table7_schp"], DATA["hitsz"], 0, Path("runs"), named)["data_cfg"]["mask_root"] == "/masks/SCHP"
     assert compose(ALL["table3_b_pbmge"], DATA["bupt"], 0, Path("runs"), named)["data_cfg"]["mask_root"] == "/masks"
     assert "mask_root" not in compose(ALL[FULL], DATA["hitsz"], 0, Path("runs"), named)["data_cfg"]
-
-
-def test_carrying_changes_over():
-    before = {"a": 1, "b": {"c": 1, "d": 2}, "losses": [{"type": "A", "w": 1}, {"type": "B"}], "plain": [1]}
-    after = {"a": 1, "b": {"c": 5, "d": 2, "new": None}, "losses": [{"type": "A", "w": 3}, {"type": "C"}], "plain": [2]}
-    onto = {
-        "a": 9,
-        "b": {"c": 0, "d": 8, "own": 7},
-        "losses": [{"type": "B"}, {"type": "A", "w": 2, "s": 4}],
-        "plain": [],
-    }
-    assert carry_over(before, after, onto) == {
-        "a": 9,
-        "b": {"c": 5, "d": 8, "own": 7, "new": None},
-        "losses": [{"type": "A", "w": 3, "s": 4}, {"type": "C"}],
-        "plain": [2],
-    }
-    assert carry_over(before, before, onto) == onto
-    assert carry_over({"a": {"b": 1}, "gone": 1}, {"a": None}, {"a": {"b": 2}, "gone": 3, "kept": 4}) == {
-        "a": None,
-        "kept": 4,
-    }
 
 
 def test_the_first_difference_is_named():
