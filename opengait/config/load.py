@@ -109,7 +109,8 @@ class _Layers:
             at = (*at, entry)
             if number < len(keys):
                 parent = parent[entry]
-        set_value(self.config, self.origins, at, parse_value(value), Origin(f"--set {name}", self.count))
+        adds = isinstance(parent, dict) and at[-1] not in parent
+        set_value(self.config, self.origins, at, parse_value(value), Origin(f"--set {name}", self.count, adds))
         self.count += 1
 
 

@@ -21,10 +21,12 @@ class Origin:
     Attributes:
         place: file and line, or the option of the command line.
         order: position of the source among all that were merged; later sources override earlier ones.
+        adds: True if the command line sets a key that no file has.
     """
 
     place: str
     order: int
+    adds: bool = False
 
     def __str__(self) -> str:
         return self.place

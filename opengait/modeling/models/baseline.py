@@ -20,6 +20,8 @@ class Baseline(BaseModel):
     `model_cfg`: `backbone_cfg` (of the network that sees single frames), `bin_num`, `SeparateFCs`, `SeparateBNNecks`.
     """
 
+    config_keys: tuple[str, ...] = ()
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         """Make the parts of the network."""
         self.Backbone = SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))

@@ -24,6 +24,8 @@ class GaitSet(BaseModel):
     `model_cfg`: `in_channels` (of the silhouette and of each block), `bin_num`, `SeparateFCs`.
     """
 
+    config_keys: tuple[str, ...] = ()
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         """Make the parts of the network."""
         silhouette, first, second, third = model_cfg["in_channels"]

@@ -125,22 +125,46 @@ def test_arguments_of_another_solver_are_a_warning(write, caplog):
         load_config(write("optimizer_cfg: {lr: 1.0e-4, solver: Adam}"), ["optimizer_cfg.momentum=0.9"])
 
 
-def test_keys_that_a_dropped_in_model_reads_are_taken(write, tmp_path):
-    write(
-        """
-        from ..base_model import BaseModel
+MODEL = """
+from ..base_model import BaseModel
 
-        class ReadsItsOwn(BaseModel):
-            def get_optimizer(self, optimizer_cfg):
-                return self.engine_cfg["distill_iter"], optimizer_cfg['seg_lr']
-        """,
-        "nets/reads_its_own.py",
-    )
-    text = "extensions: [nets]\nmodel_cfg: {model: ReadsItsOwn}\n"
-    cfg = load_config(write(f"{text}trainer_cfg: {{distill_iter: 3}}\noptimizer_cfg: {{solver: SGD, seg_lr: 1}}"))
-    assert (cfg["trainer_cfg"]["distill_iter"], cfg["optimizer_cfg"]["seg_lr"]) == (3, 1)
-    with pytest.raises(ConfigError, match="unknown key trainer_cfg.distil_iter"):
-        load_config(write(f"{text}trainer_cfg: {{distil_iter: 3}}"))
+class ReadsMore(BaseModel):
+    {declaration}  # a word in the text, such as "distil_iter", does not make a key legal
+
+    def get_optimizer(self, optimizer_cfg):
+        return self.engine_cfg["distill_iter"], optimizer_cfg["seg_lr"]
+"""
+USES = """extensions: [{folder}]
+model_cfg: {{model: ReadsMore}}
+optimizer_cfg: {{solver: SGD, seg_lr: 1}}
+trainer_cfg:
+  {key}: 3
+"""
+
+
+def test_a_dropped_in_model_may_read_any_key(write, caplog):
+    write(MODEL.format(declaration=""), "undeclared/reads_more.py")
+    file = write(USES.format(folder="undeclared", key="distill_iter"))
+    cfg = load_config(file, ["trainer_cfg.distill_iter=4"])
+    assert (cfg["trainer_cfg"]["distill_iter"], cfg["optimizer_cfg"]["seg_lr"]) == (4, 1)
+    assert f"{file}, line 3: unknown key optimizer_cfg.seg_lr" in caplog.text
+    assert "unknown key trainer_cfg.distill_iter" in caplog.text and "ReadsMore" in caplog.text
+    with pytest.raises(ConfigError, match=r"--set trainer_cfg\.distil_iter"):
+        load_config(file, ["trainer_cfg.distil_iter=4"])
+
+
+def test_a_model_that_declares_its_keys_may_have_no_other(write, caplog):
+    write(MODEL.format(declaration='config_keys = ("distill_iter", "seg_lr")'), "declared/reads_more.py")
+    cfg = load_config(write(USES.format(folder="declared", key="distill_iter")))
+    assert cfg["trainer_cfg"]["distill_iter"] == 3 and "unknown key" not in caplog.text
+    with pytest.raises(ConfigError, match=r"line 5: unknown key trainer_cfg\.distil_iter"):
+        load_config(write(USES.format(folder="declared", key="distil_iter")))
+
+
+def test_the_engines_own_models_declare_theirs(write):
+    for model in ("Baseline", "GaitSet"):
+        with pytest.raises(ConfigError, match=r"unknown key trainer_cfg\.in_channels"):
+            load_config(write(f"model_cfg: {{model: {model}}}\ntrainer_cfg: {{in_channels: 3}}"))
 
 
 def test_an_unread_argument_of_a_loss_is_a_warning(write, caplog):
