@@ -159,7 +159,7 @@ def _declared(part: Callable) -> tuple[str, ...]:
 
 def _keys_of_model(model_cfg: dict[str, Any]) -> tuple[set[str], str | None]:
     """Return the keys that the model's classes declare, and the first dropped-in one that declares none."""
-    name = model_cfg.get("model")
+    name = str(model_cfg.get("model"))
     kinds = getattr(registry.models.get(name), "__mro__", ()) if name in registry.models else ()
     keys = {key for kind in kinds for key in vars(kind).get("config_keys", ())}
     undeclared = [kind for kind in kinds if compat.is_dropped_in(kind.__module__) and "config_keys" not in vars(kind)]

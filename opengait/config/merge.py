@@ -43,7 +43,7 @@ def _merge(src: dict[str, Any], src_origins: Origins, dst: dict[str, Any], dst_o
             dst_origins[here] = src_origins[here]
         if isinstance(value, dict) and isinstance(old, dict):
             _merge(value, src_origins, old, dst_origins, here)
-        elif isinstance(value, dict) and "type" not in value and entry_names(old) is not None:
+        elif isinstance(value, dict) and "type" not in value and isinstance(old, list) and entry_names(old):
             _merge_entries(value, src_origins, old, dst_origins, here)
         else:
             dst[key] = value

@@ -13,7 +13,7 @@ from opengait.errors import ConfigError
 
 _EPOCHS = re.compile(r"(\d+) epochs?")
 # Keys that count iterations; so does every number of `scheduler_cfg`.
-_COUNTED: tuple[KeyPath, ...] = (
+_COUNTED = (
     ("trainer_cfg", "total_iter"),
     ("trainer_cfg", "log_iter"),
     ("trainer_cfg", "save_iter"),
@@ -39,8 +39,8 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
     """
     steps = config["trainer_cfg"].pop("steps_per_epoch", None)
     if steps is not None and (type(steps) is not int or steps < 1):
-        key: KeyPath = ("trainer_cfg", "steps_per_epoch")
-        raise ConfigError(f"{place_of(key, origins)}: {dotted(key)} is {steps!r}; expected a positive integer.")
+        place = place_of(("trainer_cfg", "steps_per_epoch"), origins)
+        raise ConfigError(f"{place}: trainer_cfg.steps_per_epoch is {steps!r}; expected a positive integer.")
 
     def resolved(value: Any, at: KeyPath) -> Any:
         if isinstance(value, dict):
@@ -57,8 +57,8 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
             )
         return int(match[1]) * steps
 
-    for section, key in _COUNTED:
-        if key in config[section]:
-            config[section][key] = resolved(config[section][key], (section, key))
+    for name, key in _COUNTED:
+        if key in config[name]:
+            config[name][key] = resolved(config[name][key], (name, key))
     if "scheduler_cfg" in config:
         config["scheduler_cfg"] = resolved(config["scheduler_cfg"], ("scheduler_cfg",))

@@ -1,4 +1,4 @@
-"""Drawing the synthetic data of every seed that needs some."""
+"""Generation of the synthetic data that runs need."""
 
 import os
 import subprocess
@@ -13,16 +13,17 @@ GENERATE = PROJECT / "datasets/synthetic_vvi/generate.py"
 
 
 def draw_data(jobs: Iterable[Job], data: str) -> None:
-    """Draw what the jobs that are not done read, as the demo does; what is there already is left as it is.
+    """Generate the synthetic data of all unfinished jobs, as the demo does; existing data is kept.
 
     Raises:
-        DataError: the generator refuses.
+        DataError: the generator fails.
     """
     if DATA[data].root is None:
         return
     seeds = {job.config["data_cfg"]["dataset_root"]: job.seed for job in jobs if not job.done}
     for root, seed in seeds.items():
         command = [sys.executable, str(GENERATE), "--demo", "--out", root, "--seed", str(seed)]
-        done = subprocess.run([*command, "--workers", str(os.cpu_count() or 1)], stdout=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise DataError(f"The synthetic data {Path(root)} could not be drawn; the reason stands above.")
+        command += ["--workers", str(os.cpu_count() or 1)]
+        process = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        if process.returncode:
+            raise DataError(f"The synthetic data {Path(root)} could not be generated; see the error above.")

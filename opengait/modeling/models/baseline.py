@@ -23,7 +23,7 @@ class Baseline(BaseModel):
     config_keys: tuple[str, ...] = ()
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make the parts of the network."""
+        """Build the network."""
         self.Backbone = SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))
         self.FCs = SeparateFCs(**model_cfg["SeparateFCs"])
         self.BNNecks = SeparateBNNecks(**model_cfg["SeparateBNNecks"])
@@ -31,7 +31,7 @@ class Baseline(BaseModel):
         self.HPP = HorizontalPoolingPyramid(bin_num=model_cfg["bin_num"])
 
     def forward(self, inputs: tuple) -> dict[str, dict]:
-        """Embeddings `[n, c, p]` and logits of silhouettes `[n, s, h, w]` or images `[n, s, c, h, w]`."""
+        """Return embeddings `[n, c, p]` and logits of silhouettes `[n, s, h, w]` or images `[n, s, c, h, w]`."""
         (silhouettes, *_), labels, _, _, seqL = inputs
         frames = silhouettes.unsqueeze(1) if silhouettes.dim() == 4 else silhouettes.transpose(1, 2)
 

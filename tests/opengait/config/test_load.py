@@ -167,7 +167,7 @@ def test_the_engines_own_models_declare_theirs(write):
             load_config(write(f"model_cfg: {{model: {model}}}\ntrainer_cfg: {{in_channels: 3}}"))
 
 
-def test_an_unread_argument_of_a_loss_is_a_warning(write, caplog):
+def test_an_unknown_argument_of_a_loss_is_a_warning(write, caplog):
     load_config(write("loss_cfg: [{type: TripletLoss, margn: 0.2, margin: 0.2, log_prefix: triplet}]"))
     assert "margn" in caplog.text and "margin" in caplog.text
 
@@ -180,14 +180,14 @@ def test_arguments_inherited_for_another_class_fall_away(write):
     assert cfg["optimizer_cfg"] == {"solver": "Adam", "lr": 0.1}
 
 
-def test_lists_of_data_sets(write):
+def test_lists_of_datasets(write):
     cfg = load_config(write("data_cfg: [{dataset_name: A, dataset_root: a}, {dataset_name: B, dataset_root: b}]"))
     assert [entry["dataset_name"] for entry in cfg["data_cfg"]] == ["A", "B"]
     with pytest.raises(ConfigError, match=r"line 1: unknown key data_cfg.1.rot"):
         load_config(write("data_cfg: [{dataset_name: A}, {rot: b}]"))
 
 
-def test_a_readers_own_keys(write, monkeypatch):
+def test_keys_declared_by_a_reader(write, monkeypatch):
     class PlainReader:
         config_keys = ("frame_rate",)
 

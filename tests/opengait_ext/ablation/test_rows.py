@@ -66,7 +66,7 @@ def test_figure_4_varies_the_papers_weights():
 
 
 @pytest.mark.parametrize("name", [name for name, row in ALL.items() if row.data is None or "synthetic" in row.data])
-def test_everything_learns_and_a_step_lowers_the_loss(name):
+def test_all_parameters_learn_and_a_step_lowers_the_loss(name):
     config = tiny(name)
     torch.manual_seed(0)
     network = DinoGRLNet.from_config(config["model_cfg"]).train()
@@ -82,14 +82,18 @@ def test_everything_learns_and_a_step_lowers_the_loss(name):
 
     first = total()
     first.backward()
-    learning = {key: value for key, value in network.named_parameters() if value.requires_grad}
-    still = {key for key, value in learning.items() if value.grad is None}
+    trainable = {key: value for key, value in network.named_parameters() if value.requires_grad}
+    without_gradient = {key for key, value in trainable.items() if value.grad is None}
     unread = "silhouette_generator.appearance_encoder."
-    assert all(key.startswith(unread) for key in still)
-    assert bool(still) == config["trainer_cfg"].get("find_unused_parameters", False) == (name == "table6_separate")
+    assert all(key.startswith(unread) for key in without_gradient)
+    assert (
+        bool(without_gradient)
+        == config["trainer_cfg"].get("find_unused_parameters", False)
+        == (name == "table6_separate")
+    )
     with torch.no_grad():
-        norm = torch.stack([value.grad.norm() for value in learning.values() if value.grad is not None]).norm()
-        for value in learning.values():
+        norm = torch.stack([value.grad.norm() for value in trainable.values() if value.grad is not None]).norm()
+        for value in trainable.values():
             if value.grad is not None:
                 value -= 0.01 * value.grad / norm
     assert total() < first
@@ -113,7 +117,7 @@ def test_on_real_data_only_the_row_changes(data, name):
         assert names_of(config["loss_cfg"]) == names_of(row["loss_cfg"])
 
 
-def test_what_a_row_changes_is_changed_in_the_demos_configuration():
+def test_a_row_applies_over_the_demos_configuration():
     demo = {cfg["log_prefix"]: cfg for cfg in load_config(ROWS / "synthetic.yaml")["loss_cfg"]}
     config = tiny("table3_b_pbmge")
     assert names_of(config["loss_cfg"]) == [key for key in demo if key.endswith(("identity", "triplet"))]
@@ -139,7 +143,7 @@ def test_a_row_runs_by_hand_with_the_demos_sizes(tmp_path):
         assert by_hand["trainer_cfg"]["save_name"] == by_hand["evaluator_cfg"]["save_name"] == "mine"
 
 
-def test_masks_lie_beside_the_data_or_where_the_user_says():
+def test_masks_lie_beside_the_data_or_in_a_given_folder():
     root = ["data_cfg.dataset_root=/data/vcm"]
     schp = compose(ALL["table7_schp"], DATA["hitsz"], 0, Path("runs"), root)["data_cfg"]
     assert schp["mask_root"] == MASKS.format(root="/data/vcm") + "/SCHP"
