@@ -1,4 +1,4 @@
-"""Former name of `opengait.dry_run`, kept for those who import or run it."""
+"""Former name of `opengait.dry_run`, kept for code that imports or runs it."""
 
 import sys
 from pathlib import Path

@@ -1,29 +1,29 @@
-"""Values that command lines take, for `type=` of `argparse`."""
+"""Types of command-line values, for `type=` of `argparse`."""
 
 import argparse
 
 
 def count(text: str) -> int:
-    """A whole number of 1 or more.
+    """Return a positive integer.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else.
+        argparse.ArgumentTypeError: the text is anything else.
     """
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """A number between 0 and 1, neither of them.
+    """Return a number between 0 and 1, exclusive.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else.
+        argparse.ArgumentTypeError: the text is anything else.
     """
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
     return value

@@ -1,17 +1,17 @@
-"""Model files written for OpenGait, used as they are.
+"""Use of model files written for OpenGait, unchanged.
 
-There, `opengait/` itself is on `sys.path`, so model files say `from utils import ...`, `from data.transform import
-...`, `from modeling.base_model import BaseModel` or `from ..modules import ...`. Here those names mean the modules of
-this package: the *same* module objects, so that there is one registry, one logger and one `BaseModel`.
+OpenGait puts `opengait/` itself on `sys.path`, so its model files use `from utils import ...`, `from data.transform
+import ...`, `from modeling.base_model import BaseModel` or `from ..modules import ...`. Here these names refer to the
+modules of this package: the *same* module objects, so there is one registry, one logger and one `BaseModel`.
 
-Files for OpenGait also say `tensor.cuda()` and `device="cuda"`; without a CUDA device both mean the CPU in them.
+These files also use `tensor.cuda()` and `device="cuda"`; in them, both mean the CPU if there is no CUDA device.
 
-The names are common ones, and a program may have a `utils` or `data` package of its own. Hence two rules:
+The names are common, and a program may have its own `utils` or `data` package. Hence two rules:
 
-- Import statements in the files of a model folder (at the top or inside a function) always mean this package. They are
-  resolved by an `__import__` that only those files see, so nothing else notices.
+- Import statements in the files of a model folder (at the top or inside a function) always refer to this package. An
+  `__import__` that only those files see resolves them, so other code is not affected.
 - Elsewhere (`importlib.import_module`, a script beside the engine) a meta-path finder serves the bare names, but only
-  where nothing else of that name can be imported.
+  if nothing else of that name can be imported.
 """
 
 import ast
@@ -25,6 +25,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
@@ -38,23 +39,23 @@ from opengait.utils.messages import get_msg_mgr
 BARE_NAMES = ("utils", "data", "evaluation", "modeling")
 _HERE = Path(__file__).resolve().parent
 _MODELS = f"{__package__}.modeling.models"
-# Folders that a file written for OpenGait may be dropped into.
+# Packages to which users may add files written for OpenGait.
 _DROP_IN = (_MODELS, f"{__package__}.modeling.losses", f"{__package__}.modeling.backbones")
 
 
 def _real_name(name: str) -> str | None:
-    """`opengait.x.y` for a bare `x.y`, None for any other name."""
+    """Return `opengait.x.y` for a bare `x.y`, None for any other name."""
     return f"{__package__}.{name}" if name.partition(".")[0] in BARE_NAMES else None
 
 
 def _import(
     name: str,
-    globals: dict | None = None,  # noqa: A002 (the names that `__import__` is called with)
-    locals: dict | None = None,  # noqa: A002
+    globals: dict[Any, Any] | None = None,  # noqa: A002 (argument names of `__import__`)
+    locals: dict[Any, Any] | None = None,  # noqa: A002
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """What an import statement in a model file calls."""
+    """Replace `__import__` in model files."""
     real = _real_name(name) if level == 0 else None
     if real is None:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
@@ -66,16 +67,16 @@ def _import(
 
 
 def _to_cuda(value: Any, *args: Any, **kwargs: Any) -> Any:
-    """What `value.cuda(...)` in a model file calls: without a CUDA device everything is where it should be already."""
+    """Replace `value.cuda(...)` in model files; without a CUDA device, tensors and modules stay on the CPU."""
     if isinstance(value, torch.Tensor | torch.nn.Module) and not torch.cuda.is_available():
         return value
     return value.cuda(*args, **kwargs)
 
 
-def _place(device: Any) -> Any:
-    """What a model file's `.to(device)`, `device=` and `map_location=` are given: the CPU for a CUDA device not there.
+def _existing_device(device: Any) -> Any:
+    """Replace the device in `.to(device)`, `device=` and `map_location=` in model files by one that exists.
 
-    A number is the index of a CUDA device, as `torch` takes it.
+    A number is the index of a CUDA device, as in `torch`.
     """
     if torch.cuda.is_available():
         return device
@@ -84,51 +85,54 @@ def _place(device: Any) -> Any:
 
 
 class _WithoutCuda(ast.NodeTransformer):
-    """Turns `value.cuda(...)` into `_to_cuda(value, ...)`, and a named device into `_place(device)`.
+    """Rewrites `value.cuda(...)` to `_to_cuda(value, ...)`, and a device argument to `_existing_device(device)`.
 
-    `torch.cuda` and its functions stay.
+    `torch.cuda` and its functions stay as they are.
     """
 
     def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802 (ast's name)
         self.generic_visit(node)
         for keyword in node.keywords:
             if keyword.arg in ("device", "map_location"):
-                keyword.value = self._call(_place, [keyword.value], [], keyword.value)
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                keyword.value = self._call(_existing_device, [keyword.value], [], keyword.value)
+        function = node.func
+        method = function.attr if isinstance(function, ast.Attribute) else ""
         if method == "to" and node.args and not isinstance(node.args[0], ast.Starred):
-            node.args[0] = self._call(_place, [node.args[0]], [], node.args[0])
-        if method == "cuda":
-            return self._call(_to_cuda, [node.func.value, *node.args], node.keywords, node)
+            node.args[0] = self._call(_existing_device, [node.args[0]], [], node.args[0])
+        if isinstance(function, ast.Attribute) and function.attr == "cuda":
+            return self._call(_to_cuda, [function.value, *node.args], node.keywords, node)
         return node
 
     @staticmethod
-    def _call(function: Callable, args: list[ast.expr], keywords: list[ast.keyword], where: ast.AST) -> ast.Call:
-        name = ast.copy_location(ast.Name(function.__name__, ast.Load()), where)
-        return ast.copy_location(ast.Call(name, args, keywords), where)
+    def _call(
+        function: Callable[..., Any], args: list[ast.expr], keywords: list[ast.keyword], origin: ast.AST
+    ) -> ast.Call:
+        name = ast.copy_location(ast.Name(function.__name__, ast.Load()), origin)
+        return ast.copy_location(ast.Call(name, args, keywords), origin)
 
 
 class _ModelFile(SourceFileLoader):
-    """Runs a file of a model folder with the import statement and the devices above."""
+    """Loads a file of a model folder with the replaced imports and devices."""
 
     def get_code(self, fullname: str) -> CodeType:
-        # Always from the source: OpenGait itself may work on the same folder, and must not find this in a cache there.
+        # Not cached: OpenGait itself may use the same folder, and must not find this code in its cache.
         path = self.get_filename(fullname)
         tree = ast.parse(self.get_data(path), path)
         return compile(_WithoutCuda().visit(tree), path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        own = {"__import__": _import, _to_cuda.__name__: _to_cuda, _place.__name__: _place}
-        module.__dict__["__builtins__"] = {**vars(builtins), **own}
+        replaced = {"__import__": _import, _to_cuda.__name__: _to_cuda, _existing_device.__name__: _existing_device}
+        module.__dict__["__builtins__"] = {**vars(builtins), **replaced}
         super().exec_module(module)
 
 
 def is_dropped_in(module: str) -> bool:
-    """Whether a module, by its full name, is a file of a model folder, or of the engine's for losses and backbones."""
+    """Return whether a module, given by its full name, is in a model folder or another package for users' files."""
     return any(module.startswith(f"{package}.") for package in _finder.packages)
 
 
-class _Alias:
-    """Hands out an existing module under a second name, leaving the module's own `__spec__` alone."""
+class _Alias(Loader):
+    """Loads an existing module under a second name and leaves its `__spec__` as it is."""
 
     def __init__(self, real: str) -> None:
         self.real = real
@@ -140,8 +144,8 @@ class _Alias:
         sys.modules[module.__name__] = importlib.import_module(self.real)
 
 
-class _Finder:
-    """Finds files of model folders, and the bare names where nobody else has them."""
+class _Finder(MetaPathFinder):
+    """Finds files of model folders, and the bare names that nothing else provides."""
 
     def __init__(self) -> None:
         self.packages = list(_DROP_IN)
@@ -161,10 +165,10 @@ class _Finder:
 
     def _parent_is_ours(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return sys.modules.get(top) is not None and sys.modules[top] is sys.modules.get(_real_name(top))
+        return sys.modules.get(top) is not None and sys.modules[top] is sys.modules.get(f"{__package__}.{top}")
 
     def _free(self, name: str) -> bool:
-        # A plain folder of that name (a namespace package, without a file of its own) does not count as a package.
+        # A plain folder of that name is a namespace package without a file, and does not count.
         spec = PathFinder.find_spec(name)
         return spec is None or spec.origin is None or _HERE in Path(spec.origin).resolve().parents
 
@@ -173,48 +177,48 @@ _finder = _Finder()
 
 
 def install() -> None:
-    """Make model folders and bare names importable; doing so twice changes nothing."""
+    """Make model folders and bare names importable; further calls have no effect."""
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 
 
 class SkippedFiles:
-    """Classes of files that could not be imported here, with the reason, for whoever asks for one by name."""
+    """Classes of files that could not be imported, with the reason."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
     def add(self, file: Path, error: Exception) -> None:
-        """Remember the classes that `file` (or a package's `__init__.py`) would have defined, and log one line."""
-        lack = _what_failed(error, file.parent)
-        get_msg_mgr().log_info(f"Skipped model file {file.name}: {lack}.")
+        """Record the classes that `file` (or a package's `__init__.py`) would have defined, and log one line."""
+        reason = _reason(error, file.parent)
+        get_msg_mgr().log_info(f"Skipped model file {file.name}: {reason}.")
         source = file / "__init__.py" if file.is_dir() else file
-        # Not parsed, since a file that is not valid Python is skipped too.
+        # Searched by a pattern, since the file may not be valid Python.
         for name in re.findall(rb"^class\s+(\w+)", source.read_bytes(), re.MULTILINE):
-            self._reasons[name.decode()] = f"{file} could not be imported: {lack}"
+            self._reasons[name.decode()] = f"{file} could not be imported: {reason}"
 
     def forget(self, name: str) -> None:
-        """Another file has the class."""
+        """Remove a class that another file provides."""
         self._reasons.pop(name, None)
 
     def reason(self, name: str) -> str | None:
-        """A sentence on why the class `name` is missing, if it was in a skipped file."""
+        """Return a sentence on why the class `name` is missing, or None if no skipped file defines it."""
         if name not in self._reasons:
             return None
-        return f"Model {name} is not available, because {self._reasons[name]}. Install it, or fix that."
+        return f"Model {name} is not available, because {self._reasons[name]}. Install or fix it."
 
     def explain(self, name: str) -> None:
-        """Raise why the class `name` is missing, if it was in a skipped file.
+        """Raise an error if a skipped file defines the class `name`.
 
         Raises:
-            ConfigError: names the file and what it lacks.
+            ConfigError: names the file and why it was skipped.
         """
         if (reason := self.reason(name)) is not None:
             raise ConfigError(reason)
 
 
-def _what_failed(error: Exception, folder: Path) -> str:
-    """In a few words, without a full stop; of errors of any kind also the line of the folder's file."""
+def _reason(error: Exception, folder: Path) -> str:
+    """Describe an import error in a few words, where possible with file and line."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         if _real_name(error.name) or error.name.partition(".")[0] == __package__:
             return f"the engine has no module {error.name!r}"
@@ -225,45 +229,45 @@ def _what_failed(error: Exception, folder: Path) -> str:
         return f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if folder in Path(frame.filename).parents]
-    place = f"{Path(inside[-1].filename).name}, line {inside[-1].lineno}: " if inside else ""
-    words = str(error).partition("\n")[0].rstrip(".")
-    return f"{place}{type(error).__name__}: {words}"
+    line = f"{Path(inside[-1].filename).name}, line {inside[-1].lineno}: " if inside else ""
+    message = str(error).partition("\n")[0].rstrip(".")
+    return f"{line}{type(error).__name__}: {message}"
 
 
 skipped = SkippedFiles()
 
 
 class ModelFolder(SimpleNamespace):
-    """Classes of a model folder as attributes; asking for one whose file was skipped tells why."""
+    """Classes of a model folder as attributes; the error for one of a skipped file gives the reason."""
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(skipped.reason(name) or f"The model folder has no class {name!r}.")
 
 
 def model_files(folder: Path) -> dict[str, Path]:
-    """Module names and files (or packages with an `__init__.py`) directly in `folder`, in case-sensitive name order."""
-    found = {}
+    """Return the modules and packages directly in `folder`, by module name, in case-sensitive order."""
+    files = {}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.suffix == ".py" and entry.stem != "__init__":
-            found[entry.stem] = entry
+            files[entry.stem] = entry
         elif entry.is_dir() and (entry / "__init__.py").is_file():
-            found[entry.name] = entry
-    return found
+            files[entry.name] = entry
+    return files
 
 
 def import_classes(package: str, folder: Path) -> dict[str, type]:
-    """Import every file and package directly in the package `package` at `folder`; collect the classes they hold.
+    """Import the files and packages directly in the package `package` at `folder`, and return their classes by name.
 
-    Classes that a file imported from elsewhere count too, and the last one of a name wins, as in OpenGait; a class that
-    replaces one of another file is logged. A file that cannot be imported is skipped with a line, and asking for one of
-    its classes then tells why (`skipped`).
+    As in OpenGait, imported classes count too, and the last one of a name wins; a class that replaces one of another
+    file is logged. A file that cannot be imported is skipped with a log line, and looking one of its classes up gives
+    the reason (`skipped`).
     """
     install()
     classes: dict[str, type] = {}
     for name, file in model_files(folder).items():
         try:
             module = importlib.import_module(f"{package}.{name}")
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with one file, the others are wanted)
+        except Exception as error:  # noqa: BLE001 (a broken file must not affect the others)
             skipped.add(file, error)
             continue
         for attribute, value in list(vars(module).items()):
@@ -278,13 +282,13 @@ def import_classes(package: str, folder: Path) -> dict[str, type]:
 
 
 def load_model_folder(path: str | Path) -> ModelFolder:
-    """The classes of a folder of model files written for OpenGait, as attributes.
+    """Return the classes of a folder of model files written for OpenGait, as attributes.
 
     The folder is imported as a package beside `opengait.modeling.models`, so `from ..base_model import BaseModel`,
     `from . import helper` and packages of helpers in the folder work as they do there.
 
     Raises:
-        ConfigError: there is no such folder, or it holds no Python file.
+        ConfigError: the folder does not exist or holds no Python file.
     """
     folder = Path(path).expanduser().resolve()
     if not folder.is_dir() or not model_files(folder):
@@ -292,7 +296,7 @@ def load_model_folder(path: str | Path) -> ModelFolder:
     package = f"{_MODELS}_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     if package not in sys.modules:
         spec = ModuleSpec(package, None, is_package=True)
-        spec.submodule_search_locations.append(str(folder))
+        spec.submodule_search_locations = [str(folder)]
         module = importlib.util.module_from_spec(spec)
         sys.modules[package] = module
         _finder.packages.append(package)

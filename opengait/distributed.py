@@ -1,10 +1,10 @@
 """Processes, devices and seeds, usable whether or not a process group was started.
 
-Outside a process group (a notebook, a unit test, plain `python`) this is rank 0 of a world of 1, and gathering returns
+Outside a process group (a notebook, a unit test, plain `python`) the rank is 0, the world size 1, and gathering returns
 its argument.
 """
 
-# numpy's global stream is legacy (NPY002), but OpenGait's transforms draw from it, so it is seeded and kept here.
+# numpy's global stream is legacy (NPY002), but OpenGait's transforms draw from it, so it is seeded here.
 import hashlib
 import os
 import random
@@ -19,48 +19,48 @@ import torch.distributed as dist
 
 
 def is_initialized() -> bool:
-    """Whether a process group is running."""
+    """Return whether a process group is running."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
-    """Global rank of this process; 0 outside a process group."""
+    """Return the global rank of this process; 0 outside a process group."""
     return dist.get_rank() if is_initialized() else 0
 
 
 def world_size() -> int:
-    """Number of processes; 1 outside a process group."""
+    """Return the number of processes; 1 outside a process group."""
     return dist.get_world_size() if is_initialized() else 1
 
 
 def local_rank() -> int:
-    """Rank of this process on its machine, as torchrun sets it; 0 without torchrun."""
+    """Return the rank of this process on its machine, as torchrun sets it; 0 without torchrun."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
 def is_main() -> bool:
-    """Whether this process is the one that speaks and writes."""
+    """Return whether this process is rank 0, which logs and writes files."""
     return rank() == 0
 
 
 def device() -> torch.device:
-    """The CUDA device of this local rank, or the CPU when there is none."""
+    """Return the CUDA device of this local rank, or the CPU if there is none."""
     if torch.cuda.is_available():
         return torch.device("cuda", local_rank() % torch.cuda.device_count())
     return torch.device("cpu")
 
 
 def start(timeout_minutes: float = 30) -> None:
-    """Join the process group that torchrun describes, or form one of this process alone; nccl on CUDA, gloo on CPU.
+    """Join the process group of torchrun, or create one of this process alone; nccl on CUDA, gloo on the CPU.
 
-    The group of one is for model files that ask `torch.distributed` itself for rank and world size, as OpenGait's do.
+    The group of one serves model files that query `torch.distributed` directly, as OpenGait's do.
     """
     if is_initialized():
         return
-    here = device()
-    if here.type == "cuda":
-        torch.cuda.set_device(here)
-    backend = "nccl" if here.type == "cuda" else "gloo"
+    current = device()
+    if current.type == "cuda":
+        torch.cuda.set_device(current)
+    backend = "nccl" if current.type == "cuda" else "gloo"
     timeout = timedelta(minutes=timeout_minutes)
     if "RANK" in os.environ:
         dist.init_process_group(backend, timeout=timeout)
@@ -69,19 +69,19 @@ def start(timeout_minutes: float = 30) -> None:
 
 
 def stop(failed: bool = False) -> None:
-    """Leave the process group, if there is one; after a failure only if that cannot mean waiting for other ranks."""
+    """Leave the process group, if any; after a failure only if there are no other ranks to wait for."""
     if is_initialized() and not (failed and world_size() > 1):
         dist.destroy_process_group()
 
 
 def barrier() -> None:
-    """Wait for every process."""
+    """Wait for all processes."""
     if is_initialized():
         dist.barrier()
 
 
 def broadcast_object(value: Any) -> Any:
-    """Rank 0's picklable `value`, on every rank."""
+    """Return rank 0's picklable `value` on every rank."""
     if world_size() == 1:
         return value
     box = [value]
@@ -90,7 +90,7 @@ def broadcast_object(value: Any) -> Any:
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """Every rank's picklable `value`, in rank order, on every rank."""
+    """Return the ranks' picklable values, in rank order, on every rank."""
     if world_size() == 1:
         return [value]
     box: list[Any] = [None] * world_size()
@@ -98,12 +98,21 @@ def gather_objects(value: Any) -> list[Any]:
     return box
 
 
+def minimum(value: int) -> int:
+    """Return the smallest of the ranks' values."""
+    if world_size() == 1:
+        return value
+    box = torch.tensor(value, device=device())
+    dist.all_reduce(box, dist.ReduceOp.MIN)
+    return int(box)
+
+
 def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
     """Concatenate the ranks' tensors along `dim`, in rank order (upstream `ddp_all_gather`).
 
-    Shapes must agree between ranks. With `requires_grad` this rank's own slice stays attached to its graph; the other
-    ranks' slices are constants, so a loss over the result must be scaled by the world size under DDP's averaging.
-    Without it everything is a constant.
+    Shapes must agree between ranks. With `requires_grad`, this rank's slice stays attached to its graph and the other
+    slices are constants, so a loss over the result must be multiplied by the world size under DDP's averaging. Without
+    it, everything is constant.
     """
     if world_size() == 1:
         return tensor if requires_grad else tensor.detach()
@@ -115,20 +124,20 @@ def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) 
 
 
 def seed_everything(seed: int) -> None:
-    """Seed python, numpy and torch, on CPU and CUDA."""
+    """Seed Python, numpy and torch, on the CPU and on CUDA."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch.manual_seed(seed)
 
 
 def mix_seed(*values: int | str) -> int:
-    """A 63-bit seed that depends on every value, such as (seed, iteration, position)."""
+    """Return a 63-bit seed that depends on every value, such as (seed, iteration, position)."""
     text = "/".join(str(value) for value in values)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
 def seed_cpu(seed: int) -> None:
-    """Seed python, numpy and torch on the CPU; the GPU's stream, which `torch.manual_seed` reaches into, goes on."""
+    """Seed Python, numpy and torch on the CPU; unlike `torch.manual_seed`, leave the streams of GPUs alone."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch.default_generator.manual_seed(seed)
@@ -136,7 +145,7 @@ def seed_cpu(seed: int) -> None:
 
 @contextmanager
 def isolated_random(seed: int) -> Iterator[None]:
-    """Run a block on its own random streams (python, numpy, torch CPU) and leave the surrounding ones untouched."""
+    """Run a block on its own random streams (Python, numpy, torch on the CPU) and restore the surrounding ones."""
     state = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     seed_cpu(seed)
     try:

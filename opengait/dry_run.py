@@ -1,9 +1,9 @@
-"""Try a configuration without training it: what is read, what comes out of each stage, what a step costs.
+"""Try a configuration without training: report what is read, what each stage outputs, and what a step costs.
 
     python -m opengait.dry_run FILE [--set KEY=VALUE ...]
 
-Builds the loaders, the model and the losses, and pushes one training batch through forward, loss and backward, and one
-test batch through forward. Nothing is written: no run folder, no log, no checkpoint, and no parameter changes.
+Builds the loaders, the model and the losses, then runs one training batch through forward, loss and backward, and one
+test batch through forward. Nothing is written (no run folder, log or checkpoint), and no parameter changes.
 """
 
 import argparse
@@ -19,12 +19,14 @@ import torch
 from torch import nn
 
 if not __package__:
-    # As a script, this file's own folder leads sys.path; `opengait` lies one above.
+    # A script's folder comes first on sys.path; `opengait` lies one level above.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from opengait import distributed, registry  # noqa: E402
 from opengait.config import load_config  # noqa: E402
+from opengait.engine.contract import EngineModel  # noqa: E402
 from opengait.engine.precision import Precision  # noqa: E402
+from opengait.engine.train import check_classes  # noqa: E402
 from opengait.errors import UserError  # noqa: E402
 from opengait.utils.memory import peak_memory  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
@@ -32,7 +34,7 @@ from opengait.utils.process import init_seeds  # noqa: E402
 
 @dataclass
 class Stage:
-    """A sub-module as one forward pass met it; `seconds` and `shape` are of its last call."""
+    """A sub-module in one forward pass; `seconds` and `shape` describe its last call."""
 
     name: str
     kind: str
@@ -45,13 +47,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Report:
-    """What one batch told.
+    """Measurements from one training batch and one test batch.
 
     Attributes:
-        stages: in the order in which they finished.
-        losses: each logged value.
-        seconds: of loading the batch (`load`), `forward`, `loss` and `backward`; `test` is a test batch's forward.
-        memory: the process's peak (of the GPU, where there is one) after the backward pass, in bytes.
+        inputs: shapes of the training batch.
+        stages: the sub-modules, in the order in which they finished.
+        losses: the logged values.
+        seconds: time of loading the batch (`load`), `forward`, `loss`, `backward`, and a test batch's forward (`test`).
+        memory: peak memory after the backward pass, in bytes; of the GPU if there is one.
+        outputs: shapes of `inference_feat` of the test batch.
         without_gradient: trainable parameters that the loss does not reach.
     """
 
@@ -65,14 +69,14 @@ class Report:
 
 
 def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
-    """Push one batch of each phase through what `cfgs` describes.
+    """Run one batch of each phase through the model of a configuration.
 
     Args:
-        cfgs: as `opengait.config.load_config` returns it; a checkpoint that it names is not read.
-        depth: how deep below the model a stage may lie.
+        cfgs: return value of `opengait.config.load_config`; a checkpoint that it names is not loaded.
+        depth: levels of sub-modules to report.
 
     Raises:
-        UserError: what training or testing would say.
+        UserError: training or testing would fail.
     """
     cfgs["trainer_cfg"]["restore_hint"] = cfgs["evaluator_cfg"]["restore_hint"] = 0
     cfgs["trainer_cfg"]["with_test"] = True
@@ -85,24 +89,25 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     with _Stages(model, depth) as stages:
         info = _step(model, inputs, seconds)
     if distributed.device().type == "cuda":
-        # The first call chooses kernels and fills the allocator; the second is what a step costs.
+        # The first call selects kernels and fills the allocator; the second one measures what a step costs.
         _step(model, inputs, seconds)
     memory = peak_memory(distributed.device())
-    lost = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    unreached = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     model.eval()
-    tested = model.inputs_pretreament(next(iter(model.test_loader)))
+    test_inputs = model.inputs_pretreament(next(iter(model.test_loader)))
     precision = Precision.of(cfgs, distributed.device(), training=False)
     with torch.no_grad(), _Clock(seconds, "test", distributed.device()), precision.autocast():
-        outputs = model(tested)["inference_feat"]
+        outputs = model(test_inputs)["inference_feat"]
     losses = {key.removeprefix("scalar/"): float(torch.as_tensor(value).float().mean()) for key, value in info.items()}
-    return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), lost)
+    return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), unreached)
 
 
-def _step(model: nn.Module, inputs: tuple, seconds: dict[str, float]) -> dict[str, Any]:
-    """Forward, loss and backward, timed; returns the logged values. The optimiser does not move."""
+def _step(model: EngineModel, inputs: tuple[Any, ...], seconds: dict[str, float]) -> dict[str, Any]:
+    """Time forward, loss and backward, and return the logged values; the optimiser takes no step."""
     precision = Precision.of(model.cfgs, distributed.device(), training=True)
     with _Clock(seconds, "forward", distributed.device()), precision.autocast():
         returned = model(inputs)
+    check_classes(model, returned["training_feat"], inputs)
     with _Clock(seconds, "loss", distributed.device()):
         loss, info = model.loss_aggregator(returned["training_feat"])
     with _Clock(seconds, "backward", distributed.device()):
@@ -111,7 +116,7 @@ def _step(model: nn.Module, inputs: tuple, seconds: dict[str, float]) -> dict[st
 
 
 def text_of(report: Report, model: str) -> str:
-    """The report as it is printed."""
+    """Format a report for printing."""
     rows = [("stage", "class", "output", "parameters", "trained", "calls", "ms")]
     rows += [
         (s.name, s.kind, s.shape, f"{s.parameters:,}", f"{s.trainable:,}", str(s.calls), f"{1000 * s.seconds:.1f}")
@@ -138,14 +143,14 @@ def text_of(report: Report, model: str) -> str:
     if report.without_gradient:
         few = ", ".join(report.without_gradient[:4]) + (", ..." if len(report.without_gradient) > 4 else "")
         lines.append(
-            f"note:   {len(report.without_gradient)} trained parameters get no gradient ({few}); with several "
-            f"processes that needs trainer_cfg.find_unused_parameters: true."
+            f"note:   {len(report.without_gradient)} trained parameters get no gradient ({few}); training with "
+            f"several processes then requires trainer_cfg.find_unused_parameters: true."
         )
     return "\n".join(lines)
 
 
 class _Clock:
-    """Adds the seconds that a block takes; on a GPU, until its work is done."""
+    """Records the seconds that a block takes, on a GPU until its work is done."""
 
     def __init__(self, seconds: dict[str, float], name: str, device: torch.device) -> None:
         self.seconds, self.name, self.device = seconds, name, device
@@ -164,7 +169,7 @@ def _now(device: torch.device) -> float:
 
 
 class _Stages:
-    """Watches the sub-modules of one forward pass."""
+    """Records the sub-modules of one forward pass."""
 
     def __init__(self, model: nn.Module, depth: int) -> None:
         self.watched = [(name, m) for name, m in model.named_modules() if name and name.count(".") < depth]
@@ -172,29 +177,29 @@ class _Stages:
         self.device = distributed.device()
 
     def __enter__(self) -> list[Stage]:
-        found: dict[str, Stage] = {}
+        by_name: dict[str, Stage] = {}
         self.stages: list[Stage] = []
         self.hooks = []
         for name, module in self.watched:
-            self.hooks += self._watch(name, module, found)
+            self.hooks += self._watch(name, module, by_name)
         return self.stages
 
     def __exit__(self, *_: object) -> None:
         for hook in self.hooks:
             hook.remove()
 
-    def _watch(self, name: str, module: nn.Module, found: dict[str, Stage]) -> list[Any]:
+    def _watch(self, name: str, module: nn.Module, by_name: dict[str, Stage]) -> list[Any]:
         started: list[float] = []
 
         def before(*_: object) -> None:
             started.append(_now(self.device))
 
         def after(_: nn.Module, __: Any, output: Any) -> None:
-            stage = found.get(name)
+            stage = by_name.get(name)
             if stage is None:
                 sizes = [p.numel() for p in module.parameters()]
                 trained = [p.numel() for p in module.parameters() if p.requires_grad]
-                stage = found[name] = Stage(name, type(module).__name__, "", sum(sizes), sum(trained), 0, 0.0)
+                stage = by_name[name] = Stage(name, type(module).__name__, "", sum(sizes), sum(trained), 0, 0.0)
                 self.stages.append(stage)
             stage.calls += 1
             stage.seconds = _now(self.device) - started.pop()
@@ -204,24 +209,26 @@ class _Stages:
 
 
 def _shape(value: Any) -> str:
-    """Shapes of the tensors in a value, with the names of the fields that hold them."""
+    """Return the shapes of the tensors in a value, with the names of the fields that hold them."""
     if isinstance(value, torch.Tensor):
         return "x".join(map(str, value.shape)) or "scalar"
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, dict):
-        held = {key: _shape(item) for key, item in value.items()}
-        return ", ".join(f"{key} {shape}" for key, shape in held.items() if shape)
+        shapes = {key: _shape(item) for key, item in value.items()}
+        return ", ".join(f"{key} {shape}" for key, shape in shapes.items() if shape)
     if isinstance(value, list | tuple):
         return " | ".join(shape for shape in map(_shape, value) if shape)
     return ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the process's exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", metavar="FILE", help="the configuration, a YAML file")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as data_cfg.cache=true"
+    )
     parser.add_argument("--depth", type=int, default=2, metavar="N", help="levels of sub-modules to show (default: 2)")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)

@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-The command lines print the message of a `UserError` alone, without a traceback, and exit with status 2. A message is
-one sentence or two: what was found, what was expected, and what to do.
+The command lines print the message of a `UserError` without a traceback, and exit with status 2. A message is one or
+two sentences: what was expected, what was got, and what to do.
 """
 
 
@@ -14,7 +14,7 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A data set, a tracklet or a frame cannot be read."""
+    """A dataset, a tracklet or a frame cannot be read."""
 
 
 class CheckpointError(UserError):

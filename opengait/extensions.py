@@ -1,4 +1,4 @@
-"""Parts from outside the engine: packages that register theirs, and folders of model files."""
+"""Extensions: packages that register parts, and folders of model files."""
 
 import importlib
 import importlib.util
@@ -14,37 +14,37 @@ from opengait.utils.messages import get_msg_mgr
 
 
 def load_extensions(names: Iterable[str], base_dir: str | Path = ".") -> None:
-    """Make the parts of every named extension known to `opengait.registry`.
+    """Register the parts of the named extensions with `opengait.registry`.
 
     Args:
-        names: a package's name (its `register()` is called), or the path of a folder of model files, whose classes
-            become attributes of `opengait.modeling.models`; later ones replace earlier ones.
-        base_dir: the folder that relative paths start from (that of the configuration file); the working directory is
-            tried next. Packages are looked for on `sys.path`, then in these two folders.
+        names: package names, whose `register()` is called, or paths of folders of model files, whose classes become
+            attributes of `opengait.modeling.models`; later ones replace earlier ones.
+        base_dir: base of relative paths, the folder of the configuration file; the working directory is tried next.
+            Packages are searched on `sys.path`, then in these two folders.
 
     Raises:
-        ConfigError: there is no such package or folder, or the package has no `register`.
+        ConfigError: a package or folder does not exist, or a package has no `register`.
     """
-    places = [Path(base_dir).resolve(), Path.cwd()]
+    folders = [Path(base_dir).resolve(), Path.cwd()]
     for name in names:
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"`extensions` holds {name!r}; each entry is a package name or the path of a folder.")
-        if all(part.isidentifier() for part in name.split(".")) and _is_package(name, places):
+            raise ConfigError(f"extensions: expected a package name or the path of a folder, got {name!r}.")
+        if all(part.isidentifier() for part in name.split(".")) and _is_package(name, folders):
             _register(name)
             continue
-        folder = _folder(name, places)
+        folder = _folder(name, folders)
         if folder is None:
             raise ConfigError(
-                f"Extension {name!r} is neither a package that can be imported nor a folder "
-                f"(looked in {' and '.join(dict.fromkeys(map(str, places)))})."
+                f"Extension {name!r} is neither an importable package nor a folder "
+                f"(searched in {' and '.join(dict.fromkeys(map(str, folders)))})."
             )
         _take_models(folder)
 
 
-def _is_package(name: str, places: list[Path]) -> bool:
-    for place in [None, *places]:
-        if place is not None and (place / name.partition(".")[0] / "__init__.py").is_file():
-            sys.path.append(str(place))
+def _is_package(name: str, folders: list[Path]) -> bool:
+    for folder in [None, *folders]:
+        if folder is not None and (folder / name.partition(".")[0] / "__init__.py").is_file():
+            sys.path.append(str(folder))
         try:
             spec = importlib.util.find_spec(name)
         except ModuleNotFoundError:
@@ -60,19 +60,19 @@ def _register(name: str) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == name.partition(".")[0]:
             raise
-        raise ConfigError(f"Extension {name} needs the package {error.name!r}, which is not installed.") from error
+        raise ConfigError(f"Extension {name} requires the package {error.name!r}, which is not installed.") from error
     register = getattr(package, "register", None)
     if not inspect.isfunction(register):
         raise ConfigError(
-            f"Extension {name} ({package.__file__}) has no function register(); it is what hands its parts to the "
-            f"engine. For a folder of model files give its path, such as ./{name}."
+            f"Extension {name} ({package.__file__}) has no function register(), which registers its parts. "
+            f"For a folder of model files give its path, such as ./{name}."
         )
     register()
 
 
-def _folder(name: str, places: list[Path]) -> Path | None:
+def _folder(name: str, folders: list[Path]) -> Path | None:
     path = Path(name).expanduser()
-    return next((place / path for place in places if (place / path).is_dir()), None)
+    return next((folder / path for folder in folders if (folder / path).is_dir()), None)
 
 
 def _is_model(value: Any) -> bool:
@@ -80,12 +80,12 @@ def _is_model(value: Any) -> bool:
 
 
 def _take_models(folder: Path) -> None:
-    from opengait.modeling import models  # late: importing it imports every model of the engine
+    from opengait.modeling import models  # late, since it imports every model of the engine
 
     for name, value in vars(compat.load_model_folder(folder)).items():
         former = vars(models).get(name)
         if _is_model(former) and not _is_model(value):
-            # A part that a file imported for itself, such as BigGait's inner Baseline, does not hide a model.
+            # A class that a file merely imports, such as BigGait's inner Baseline, does not hide a model.
             continue
         if former is not None and former is not value:
             get_msg_mgr().log_info(f"{name} of {folder} replaces that of {former.__module__}.")

@@ -1,4 +1,4 @@
-"""Where a name in a YAML file becomes a class: one small table a kind of part.
+"""One registry per kind of component: they turn the names in a YAML file into classes and functions.
 
 The engine's own parts are attributes of the package that holds them (`opengait.data.transform.BaseSilTransform`), as
 in OpenGait, so an attribute set on that package from outside is found too. Extensions add theirs in `register()`:
@@ -13,44 +13,61 @@ in OpenGait, so an attribute set on that package from outside is found too. Exte
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from opengait.errors import ConfigError
+
+Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 class Parts:
     """The parts of one kind, by name.
 
     Args:
-        kind: what a part is called in messages, such as "transform".
+        kind: what messages call a part, such as "transform".
         home: dotted name of the engine's module whose public classes and functions belong to this kind.
     """
 
     def __init__(self, kind: str, home: str) -> None:
         self.kind = kind
         self.home = home
-        self._added: dict[str, Callable] = {}
+        self._added: dict[str, Callable[..., Any]] = {}
 
-    def add(self, part: Callable, name: str | None = None) -> Callable:
-        """Hand in a class or function under its own name or `name`; usable as a decorator.
+    def add(self, part: Part, name: str | None = None) -> Part:
+        """Register a class or function under `name`, by default its own; usable as a decorator.
 
         Raises:
-            ConfigError: the name is taken by a different part.
+            ConfigError: a different part has this name.
         """
         name = name or part.__name__
         known = self._added.get(name)
         if known is not None and known is not part:
             raise ConfigError(
-                f"Two {self.kind}s are called {name}: {describe(known)} and {describe(part)}; rename one of them."
+                f"There is already a {self.kind} called {name}: {describe(known)}; rename {describe(part)}."
             )
         self._added[name] = part
         return part
 
-    def get(self, name: str) -> Callable:
-        """The part of that name; what an extension handed in comes before the engine's own.
+    @contextmanager
+    def temporarily(self, part: Part, name: str | None = None) -> Iterator[Part]:
+        """Register `part` for a `with` block, in place of a part that an extension added under the same name."""
+        name = name or part.__name__
+        former = self._added.get(name)
+        self._added[name] = part
+        try:
+            yield part
+        finally:
+            del self._added[name]
+            if former is not None:
+                self._added[name] = former
+
+    def get(self, name: str) -> Any:
+        """Return the part of that name; parts of extensions take precedence over the engine's own.
 
         Raises:
-            ConfigError: nothing has this name; the message lists the nearest ones.
+            ConfigError: there is none; the message lists the nearest names.
         """
         if name in self._added:
             return self._added[name]
@@ -61,7 +78,7 @@ class Parts:
         near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(names) or 'none'}."
         raise ConfigError(
-            f"There is no {self.kind} called {name!r}; {hint} A part of your own needs its package or folder named "
+            f"There is no {self.kind} called {name!r}; {hint} To use a part of your own, list its package or folder "
             f"under `extensions:` in the configuration."
         )
 
@@ -69,24 +86,24 @@ class Parts:
         return name in self.names()
 
     def names(self) -> list[str]:
-        """Every known name, sorted."""
+        """Return every known name, sorted."""
         home = importlib.import_module(self.home)
-        own = {
+        engine_parts = {
             name
             for name, part in vars(home).items()
             if not name.startswith("_")
             and (inspect.isclass(part) or inspect.isfunction(part))
             and getattr(part, "__module__", "").startswith(self.home)
         }
-        return sorted(own | set(self._added))
+        return sorted(engine_parts | set(self._added))
 
 
-def describe(part: Callable) -> str:
-    """`module.name` of a part, for messages."""
+def describe(part: Callable[..., Any]) -> str:
+    """Return `module.name` of a part, for messages."""
     return f"{getattr(part, '__module__', '?')}.{getattr(part, '__qualname__', part)}"
 
 
-datasets = Parts("data set reader", "opengait.data.dataset")
+datasets = Parts("dataset reader", "opengait.data.dataset")
 samplers = Parts("sampler", "opengait.data.sampler")
 transforms = Parts("transform", "opengait.data.transform")
 models = Parts("model", "opengait.modeling.models")

@@ -1,38 +1,39 @@
-"""The guides under docs/ do what they say."""
+"""The code in the guides under docs/ runs."""
 
 import itertools
 import json
 import pickle
-import re
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
+from tests.golden.dinogrl_official import recipe
+from tests.markdown import read_page
 from tests.opengait import tiny
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import draw_people
+from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
+OWN_MODEL = read_page("docs/your-own-model.md")
+OWN_DATA = read_page("docs/your-own-data.md")
 
-def blocks(guide: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / guide).read_text(), flags=re.S | re.M)
 
-
-def package(guide: str, name: str) -> str:
-    """The code block that a guide calls `<name>/__init__.py`."""
-    (text,) = (block for block in blocks(guide, "python") if block.startswith(f"# {name}/__init__.py\n"))
-    return text
+def package(name: str) -> str:
+    """Return the code block of the guide to one's own data that is headed `<name>/__init__.py`."""
+    (code,) = (block for block in OWN_DATA.blocks("python") if block.startswith(f"# {name}/__init__.py\n"))
+    return code
 
 
 @pytest.fixture
 def own_model(tmp_path):
-    """The guide's two files, with a small data set in place of CASIA-B and few iterations."""
+    """Write the guide's two files, with a small dataset in place of CASIA-B and few iterations."""
     folder = tmp_path / "my_models"
     folder.mkdir()
-    (folder / "stripe_gait.py").write_text(blocks("your-own-model.md", "python")[0])
+    (folder / "stripe_gait.py").write_text(OWN_MODEL.blocks("python")[0])
     tiny.write_dataset(tmp_path / "data")
-    content = yaml.safe_load(blocks("your-own-model.md", "yaml")[0])
+    content = yaml.safe_load(OWN_MODEL.blocks("yaml")[0])
     content["data_cfg"] |= {"dataset_root": str(tmp_path / "data"), "num_workers": 0}
     content["data_cfg"]["dataset_partition"] = str(tmp_path / "partition.json")
     content["model_cfg"]["class_num"] = 4
@@ -43,8 +44,9 @@ def own_model(tmp_path):
     return folder / "stripe_gait.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_the_model_of_the_guide_is_tried_trained_and_tested(own_model, tmp_path, processes):
+def test_own_model_is_tried_trained_and_tested(own_model, tmp_path, processes):
     if processes == 1:
         checked = tiny.trained(tmp_path, own_model, script=(str(ROOT / "opengait/dry_run.py"),))
         assert "StripeGait: a training batch of 4x3x64x44" in checked.stdout
@@ -53,9 +55,10 @@ def test_the_model_of_the_guide_is_tried_trained_and_tested(own_model, tmp_path,
     assert "NM@R1" in done.stdout + done.stderr
 
 
-def test_the_layout_and_the_protocol_of_the_guide(own_model, tmp_path):
+@pytest.mark.slow
+def test_own_pickles_and_protocol(own_model, tmp_path):
     (tmp_path / "my_protocol").mkdir()
-    (tmp_path / "my_protocol/__init__.py").write_text(package("your-own-data.md", "my_protocol"))
+    (tmp_path / "my_protocol/__init__.py").write_text(package("my_protocol"))
     rng = np.random.default_rng(0)
     for person, kind, view in itertools.product(range(1, 8), ("probe", "known"), ("left", "right")):
         folder = tmp_path / "root" / f"{person:03d}" / kind / view
@@ -67,7 +70,7 @@ def test_the_layout_and_the_protocol_of_the_guide(own_model, tmp_path):
     (tmp_path / "partition.json").write_text(json.dumps({"TRAIN_SET": ids[:4], "TEST_SET": ids[4:]}))
     content = yaml.safe_load(own_model.read_text())
     content["extensions"].append("my_protocol")
-    data_cfg = yaml.safe_load(blocks("your-own-data.md", "yaml")[0])["data_cfg"]
+    data_cfg = yaml.safe_load(OWN_DATA.blocks("yaml")[0])["data_cfg"]
     content["data_cfg"] = data_cfg | {"data_in_use": [False, True], "num_workers": 0}
     content["evaluator_cfg"]["eval_func"] = "evaluate_mine"
     content["trainer_cfg"]["with_test"] = True
@@ -79,17 +82,18 @@ def test_the_layout_and_the_protocol_of_the_guide(own_model, tmp_path):
     assert 0 <= results["scalar/test_accuracy/Rank-1"] <= 100 and 0 < results["scalar/test_accuracy/mAP"] <= 100
 
 
-def test_the_reader_of_the_guide(world, tmp_path):  # noqa: F811
+@pytest.mark.slow
+def test_own_reader(world, tmp_path):  # noqa: F811
     (tmp_path / "my_data").mkdir()
-    (tmp_path / "my_data/__init__.py").write_text(package("your-own-data.md", "my_data"))
+    (tmp_path / "my_data/__init__.py").write_text(package("my_data"))
     source = draw_people(tmp_path / "drawn", train=8, test=3)
-    for split, wanted in (("train", "Train"), ("test", "Test")):
-        for kind, name in (("rgb", "visible"), ("ir", "infrared")):
-            for folder in sorted((source / wanted).glob(f"*/{kind}/*")):
+    for split in ("train", "test"):
+        for kind, modality in (("rgb", "visible"), ("ir", "infrared")):
+            for folder in sorted((source / split.title()).glob(f"*/{kind}/*")):
                 person, camera = folder.parts[-3], folder.name.removeprefix("D")
-                place = tmp_path / "frames" / split / name / person / camera
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(folder)
+                link = tmp_path / "frames" / split / modality / person / camera
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(folder)
     path = write_config(world, tmp_path)
     content = yaml.safe_load(path.read_text())
     content["extensions"] = ["opengait_ext", "my_data"]
@@ -100,10 +104,14 @@ def test_the_reader_of_the_guide(world, tmp_path):  # noqa: F811
     assert "infrared to visible" in done.stdout + done.stderr
 
 
-def test_links_and_programs_exist():
-    for guide in (ROOT / "docs").glob("*.md"):
-        text = guide.read_text()
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (guide.parent / link).exists(), link
-        for program in re.findall(r"\b(?:scripts|opengait|tests|configs|datasets)/[\w./-]+\.(?:py|yaml|sh)", text):
-            assert (ROOT / program).is_file(), program
+@pytest.mark.slow
+def test_authors_checkpoints_in_a_notebook(tmp_path, monkeypatch):
+    for file in recipe.FILES:
+        torch.save(recipe.weights(file), tmp_path / f"{file}.pth")
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    (code,) = read_page("docs/authors-checkpoints.md").blocks("python")
+    names = {"frames": recipe.frames(20267), "modality": torch.zeros(2, dtype=torch.long)}
+    with torch.no_grad():
+        exec(compile(code, "docs/authors-checkpoints.md", "exec"), names)
+    assert names["descriptor"].shape == (2, 256, 70)

@@ -98,6 +98,10 @@ class TrainingPlan:
         self.seed = seed
         self.start = start
 
+    def start_at(self, number: int) -> None:
+        """Begin the next iteration at batch `number`."""
+        self.start = number
+
     def __iter__(self) -> Iterator[Request]:
         rank, world = distributed.rank(), distributed.world_size()
         whole = hasattr(self.sampler, "batches")

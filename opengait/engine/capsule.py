@@ -1,8 +1,8 @@
-"""The run capsule: one file beside the results that says what a run was made of.
+"""The run capsule: files beside the results that describe everything a run was made of.
 
 `write_capsule` puts two files into the run folder at the start of every training and test:
 
-- `capsule-<phase>-<time>.yaml`, the resolved configuration, which `--cfgs` takes;
+- `capsule-<phase>-<time>.yaml`, the resolved configuration, usable as `--cfgs`;
 - `capsule-<phase>-<time>.json`, an object with
 
       kind        "opengait run capsule"
@@ -10,12 +10,12 @@
       created     UTC, ISO 8601
       command     the process's command line
       config      the resolved configuration
-      versions    {package: version} of every package loaded
+      versions    {package: version} of every loaded package
       data        a list of {phase, name, reader, settings, tracklets, labels, files, fingerprint}
       files       {path: SHA-256} of the files that the configuration names, such as pretrained weights
       seed        trainer_cfg.seed
       world_size  number of processes
-      hardware    processor, GPUs and how torch uses them
+      hardware    processor, GPUs and the settings of torch that affect them
       git         {commit, dirty, changes} of the source tree, or null
 """
 
@@ -27,29 +27,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from opengait import distributed
 from opengait.data.fingerprint import facts_of
+from opengait.engine.contract import EngineModel
 from opengait.errors import DataError
 from opengait.utils.environment import hardware, source_state, versions
 from opengait.utils.files import sha256_of, write_json, write_text
 from opengait.utils.yaml_text import write_yaml
 
 KIND = "opengait run capsule"
-# Larger files are data rather than weights, and reading them would delay the start.
+# Larger files are data rather than weights, and hashing them would delay the start.
 _LARGEST = 2**31
 
 
-def write_capsule(model: nn.Module, phase: str) -> Path | None:
-    """Write the capsule of a run that starts, on rank 0.
+def write_capsule(model: EngineModel, phase: str) -> Path | None:
+    """Write the capsule of a starting run on rank 0, and record it in the run state.
 
     Args:
         model: the bare model, with its loaders.
         phase: "train" or "test".
 
     Returns:
-        The JSON file's path; None on other ranks.
+        The JSON file's path; None on the other ranks.
     """
     if not distributed.is_main():
         return None
@@ -71,43 +70,46 @@ def write_capsule(model: nn.Module, phase: str) -> Path | None:
     }
     write_text(path.with_suffix(".yaml"), write_yaml(model.cfgs))
     write_json(path, content)
+    model.run_state.capsule = path
     return path
 
 
 def read_capsule(path: Path) -> dict[str, Any]:
-    """The content of a capsule's JSON file.
+    """Return the content of a capsule's JSON file.
 
     Raises:
-        DataError: it cannot be read, or is no capsule.
+        DataError: it cannot be read, or is not a capsule.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
     except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); wanted is a run capsule.") from error
+        raise DataError(f"{path} is not JSON ({error}); expected a run capsule.") from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise DataError(f"{path} is no run capsule; every training and test writes one as capsule-<phase>-<time>.json.")
+        raise DataError(
+            f"{path} is not a run capsule; each training or test writes one as capsule-<phase>-<time>.json."
+        )
     return content
 
 
-def data_facts(model: nn.Module) -> list[dict[str, Any]]:
-    """`facts_of` every data set that the model has a loader of, with its phase; a mixture counts one by one."""
+def data_facts(model: EngineModel) -> list[dict[str, Any]]:
+    """Return `facts_of` each dataset that the model has a loader for, with its phase; mixtures are listed singly."""
     sections = model.cfgs["data_cfg"]
     sections = sections if isinstance(sections, list) else [sections]
-    found = []
+    facts = []
     for phase in ("train", "test"):
         loader = getattr(model, f"{phase}_loader", None)
         if loader is None:
             continue
         loaders = getattr(loader, "loaders", [loader])
         for part, section in zip(loaders, sections, strict=False):
-            found.append({"phase": phase, **facts_of(getattr(part, "dataset", None), section)})
-    return found
+            facts.append({"phase": phase, **facts_of(getattr(part, "dataset", None), section)})
+    return facts
 
 
 def _free_name(folder: Path, stem: str) -> Path:
-    """`<folder>/<stem>.json`, or with a number behind where that is taken."""
+    """Return `<folder>/<stem>.json`, with a number appended if that file exists."""
     path, number = folder / f"{stem}.json", 1
     while path.exists():
         number += 1
@@ -116,11 +118,11 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def _files_in(value: Any) -> Iterator[Path]:
-    """Files that a configuration names and that are there, in its order, each once."""
+    """Yield the existing files that a configuration names, in its order and without repeats."""
     seen = set()
     for text in _strings(value):
         path = Path(text)
-        # What is too long for a name is no name, and asking for it would be an error.
+        # `is_file` raises on names that are too long for the file system.
         named = text not in seen and len(path.name) < 256 and path.suffix
         if named and path.is_file() and path.stat().st_size <= _LARGEST:
             seen.add(text)

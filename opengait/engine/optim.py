@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules, by the names that torch gives them."""
+"""Optimisers and learning-rate schedules, by their names in torch."""
 
 import difflib
 import functools
@@ -16,42 +16,42 @@ COMPOSITES = ("SequentialLR", "ChainedScheduler")
 
 
 def optimizer_class(name: str) -> type[Optimizer]:
-    """The class of `torch.optim` called `name`.
+    """Return the class of `torch.optim` called `name`.
 
     Raises:
-        ConfigError: there is none; the message lists the nearest.
+        ConfigError: there is none; the message lists the nearest names.
     """
     return _named(torch.optim, Optimizer, name, "optimizer_cfg.solver")
 
 
 def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
-    """The class of `torch.optim.lr_scheduler` called `name`.
+    """Return the class of `torch.optim.lr_scheduler` called `name`.
 
     Raises:
-        ConfigError: there is none, or it needs a measured value at each step.
+        ConfigError: there is none, or its steps need a measured value.
     """
-    found = _named(lr_scheduler, lr_scheduler.LRScheduler, name, "scheduler_cfg.scheduler")
-    if "metrics" in inspect.signature(found.step).parameters:
-        raise ConfigError(f"scheduler_cfg.scheduler: {name} waits for a metric; schedules here step once an iteration.")
-    return found
+    scheduler = _named(lr_scheduler, lr_scheduler.LRScheduler, name, "scheduler_cfg.scheduler")
+    if "metrics" in inspect.signature(scheduler.step).parameters:
+        raise ConfigError(f"scheduler_cfg.scheduler: {name} steps on a metric; schedules here step every iteration.")
+    return scheduler
 
 
 @functools.cache
 def optimizer_arguments() -> frozenset[str]:
-    """Arguments that some optimiser takes: files for OpenGait carry those of another solver, such as `momentum`."""
+    """Return the arguments of all optimisers: OpenGait's files may hold those of another solver, such as `momentum`."""
     return _arguments(torch.optim, Optimizer)
 
 
 @functools.cache
 def scheduler_arguments() -> frozenset[str]:
-    """Arguments that some schedule takes, without the one that is the engine's own key."""
+    """Return the arguments of all schedules, except `steps_per_epoch`, which is the engine's own key."""
     return _arguments(lr_scheduler, lr_scheduler.LRScheduler) - {"steps_per_epoch"}
 
 
 def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: dict[str, Any]) -> Optimizer:
-    """The optimiser of `optimizer_cfg`: `solver` and its arguments, over the parameters that require a gradient.
+    """Build the optimiser of `optimizer_cfg` (`solver` and its arguments) over the parameters that require a gradient.
 
-    `groups` gives some parameters settings of their own, the first entry that matches a name:
+    `groups` gives some parameters their own settings; the first entry whose `match` is part of a name applies:
 
         solver: AdamW
         lr: 0.001
@@ -59,10 +59,11 @@ def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: d
           - {match: Backbone., lr: 0.0001}
 
     Args:
-        parameters: as `module.named_parameters()` gives them.
+        parameters: as `module.named_parameters()` yields them.
 
     Raises:
-        ConfigError: no or an unknown solver, nothing to train, arguments that it refuses, or an empty group.
+        ConfigError: the solver is missing or unknown, there is nothing to train, an argument is invalid, or a group is
+            empty.
     """
     if "solver" not in cfg:
         raise ConfigError("optimizer_cfg.solver is missing; name a class of torch.optim, such as SGD.")
@@ -71,39 +72,39 @@ def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: d
     if not trained:
         raise ConfigError("The model has no parameter that requires a gradient, so there is nothing to train.")
     groups = _parameter_groups(trained, cfg.get("groups") or [])
-    return _made(solver, (groups,), accepted_arguments(solver, cfg, ["solver", "groups"]), "optimizer_cfg")
+    return _construct(solver, (groups,), accepted_arguments(solver, cfg, ["solver", "groups"]), "optimizer_cfg")
 
 
 def _parameter_groups(
     trained: list[tuple[str, torch.nn.Parameter]], groups: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """torch's parameter groups: those of `groups` by name, and the rest."""
-    left, found = list(trained), []
-    for place, group in enumerate(groups):
+    """Return torch's parameter groups: the remaining parameters first, then those of `groups`."""
+    left, matched = list(trained), []
+    for index, group in enumerate(groups):
         if not isinstance(group, dict) or not isinstance(group.get("match"), str):
-            raise ConfigError(f"optimizer_cfg.groups.{place} is {group!r}; wanted is a dict with `match`.")
+            raise ConfigError(f"optimizer_cfg.groups.{index}: expected a dict with `match`, got {group!r}.")
         members = [entry for entry in left if group["match"] in entry[0]]
         if not members:
-            raise ConfigError(f"optimizer_cfg.groups.{place}: no parameter's name contains {group['match']!r}.")
+            raise ConfigError(f"optimizer_cfg.groups.{index}: no parameter's name contains {group['match']!r}.")
         left = [entry for entry in left if group["match"] not in entry[0]]
         settings = {key: value for key, value in group.items() if key != "match"}
-        found.append({"params": [parameter for _, parameter in members], **settings})
+        matched.append({"params": [parameter for _, parameter in members], **settings})
     rest = [{"params": [parameter for _, parameter in left]}] if left else []
-    # The rest comes first: the learning rate that is logged is the first group's.
-    return rest + found
+    # The rest comes first, because the log shows the learning rate of the first group.
+    return rest + matched
 
 
 def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
-    """The schedule of `scheduler_cfg`: `scheduler` and its arguments; it steps once an iteration.
+    """Build the schedule of `scheduler_cfg` (`scheduler` and its arguments); it steps every iteration.
 
-    With `steps_per_epoch` it steps once every so many iterations, so that its arguments count epochs (but for a
-    schedule with an argument of that name, `OneCycleLR`, which counts iterations):
+    With `steps_per_epoch` it steps every that many iterations instead, so that its arguments count epochs. `OneCycleLR`
+    has an argument of this name and always counts iterations:
 
         scheduler: MultiStepLR
         steps_per_epoch: 300
         milestones: [40, 70]
 
-    The composite ones take `schedulers`, a list of such dicts; a warm-up before a decay is
+    Composite schedules take `schedulers`, a list of such dicts. A warm-up before a decay:
 
         scheduler: SequentialLR
         milestones: [500]
@@ -112,7 +113,7 @@ def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
           - {scheduler: CosineAnnealingLR, T_max: 19500}
 
     Raises:
-        ConfigError: no or an unknown scheduler, or arguments that it refuses.
+        ConfigError: the scheduler is missing or unknown, or an argument is invalid.
     """
     scheduler = _scheduler(optimizer, cfg, "scheduler_cfg")
     if "steps_per_epoch" not in cfg or "steps_per_epoch" in argument_names(scheduler_class(cfg["scheduler"])):
@@ -120,71 +121,71 @@ def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
     return EpochSchedule(scheduler, cfg["steps_per_epoch"])
 
 
-def _scheduler(optimizer: Optimizer, cfg: dict[str, Any], where: str) -> Any:
+def _scheduler(optimizer: Optimizer, cfg: dict[str, Any], key: str) -> Any:
     if "scheduler" not in cfg:
-        raise ConfigError(f"{where}.scheduler is missing; name one of torch.optim.lr_scheduler, such as MultiStepLR.")
+        raise ConfigError(f"{key}.scheduler is missing; name one of torch.optim.lr_scheduler, such as MultiStepLR.")
     kind = scheduler_class(cfg["scheduler"])
     arguments = accepted_arguments(kind, cfg, ["scheduler", "steps_per_epoch"])
     if cfg["scheduler"] not in COMPOSITES:
-        return _made(kind, (optimizer,), arguments, where)
+        return _construct(kind, (optimizer,), arguments, key)
     parts = cfg.get("schedulers")
     if not isinstance(parts, list) or not parts:
-        raise ConfigError(f"{where}.schedulers is missing: {cfg['scheduler']} combines a list of schedulers.")
+        raise ConfigError(f"{key}.schedulers is missing; {cfg['scheduler']} combines a list of schedulers.")
     arguments["schedulers"] = [
-        _scheduler(optimizer, part, f"{where}.schedulers.{place}") for place, part in enumerate(parts)
+        _scheduler(optimizer, part, f"{key}.schedulers.{index}") for index, part in enumerate(parts)
     ]
     if "optimizer" in inspect.signature(kind.__init__).parameters:
         arguments["optimizer"] = optimizer
-    return _made(kind, (), arguments, where)
+    return _construct(kind, (), arguments, key)
 
 
 class EpochSchedule:
-    """A schedule that takes a step of its own once every `steps` steps; the learning rate is constant in between.
+    """A schedule that steps once per epoch of `steps` iterations; the learning rate is constant in between.
 
     Args:
-        scheduler: the schedule, in epochs.
-        steps: iterations of an epoch, `scheduler_cfg.steps_per_epoch`.
+        scheduler: the schedule, whose arguments count epochs.
+        steps: iterations per epoch, `scheduler_cfg.steps_per_epoch`.
 
     Raises:
-        ConfigError: `steps` is no whole number of 1 or more.
+        ConfigError: `steps` is not a positive integer.
     """
 
     def __init__(self, scheduler: Any, steps: int) -> None:
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ConfigError(f"scheduler_cfg.steps_per_epoch is {steps!r}; wanted is a whole number of iterations.")
+            raise ConfigError(f"scheduler_cfg.steps_per_epoch: expected a positive integer, got {steps!r}.")
         self.scheduler = scheduler
         self.steps = steps
         self.iteration = 0
 
     def step(self) -> None:
-        """Count an iteration, and step the schedule if it was the last of its epoch."""
+        """Count an iteration, and step the schedule at the end of an epoch."""
         self.iteration += 1
         if self.iteration % self.steps == 0:
             self.scheduler.step()
 
     def get_last_lr(self) -> list[float]:
-        """The learning rate of every parameter group, as the schedule last set it."""
+        """Return the learning rate of every parameter group, as the schedule last set it."""
         return self.scheduler.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """The iteration's number and the schedule's own state."""
+        """Return the number of iterations and the schedule's own state."""
         return {"iteration": self.iteration, "scheduler": self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict()`.
+        """Continue from `state_dict()`.
 
         Raises:
-            KeyError: the state is of a schedule without epochs.
+            KeyError: the state belongs to a schedule without epochs.
         """
         self.iteration = state["iteration"]
         self.scheduler.load_state_dict(state["scheduler"])
 
 
-def _made(kind: type, first: tuple, arguments: dict[str, Any], where: str) -> Any:
+def _construct(kind: type, first: tuple[Any, ...], arguments: dict[str, Any], key: str) -> Any:
     try:
         return kind(*first, **arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {kind.__name__} refuses {arguments}: {error}") from error
+        raise ConfigError(f"{key}: {kind.__name__} rejects {arguments}: {error}") from error
 
 
 def _classes(module: Any, base: type) -> dict[str, type]:
@@ -195,7 +196,7 @@ def _arguments(module: Any, base: type) -> frozenset[str]:
     return frozenset(name for kind in _classes(module, base).values() for name in argument_names(kind))
 
 
-def _named(module: Any, base: type, name: str, key: str) -> type:
+def _named(module: Any, base: type, name: str, key: str) -> Any:
     known = _classes(module, base)
     if name in known:
         return known[name]

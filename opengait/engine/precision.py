@@ -1,4 +1,4 @@
-"""Which arithmetic a phase computes in."""
+"""Mixed and full precision."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,7 +11,7 @@ _TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class Precision:
-    """Mixed or full precision on a device. The CPU has no float16 arithmetic worth using: there it means float32.
+    """Mixed or full precision on a device. float16 becomes float32 on the CPU, which has no fast float16 arithmetic.
 
     Args:
         dtype: None for full precision.
@@ -23,21 +23,21 @@ class Precision:
 
     @classmethod
     def of(cls, cfgs: dict[str, Any], device: torch.device, *, training: bool) -> "Precision":
-        """What `enable_float16` of the phase's section and `trainer_cfg.amp_dtype` ask for.
+        """Return the precision that `enable_float16` of the phase's section and `trainer_cfg.amp_dtype` select.
 
         Raises:
-            ConfigError: an unknown amp_dtype.
+            ConfigError: `amp_dtype` is unknown.
         """
         name = cfgs["trainer_cfg"].get("amp_dtype", "float16")
         if name not in _TYPES:
-            raise ConfigError(f"trainer_cfg.amp_dtype is {name!r}; wanted is {' or '.join(_TYPES)}.")
-        wanted = cfgs["trainer_cfg" if training else "evaluator_cfg"]["enable_float16"]
-        return cls(device, _TYPES[name] if wanted else None)
+            raise ConfigError(f"trainer_cfg.amp_dtype is {name!r}; expected {' or '.join(_TYPES)}.")
+        enabled = cfgs["trainer_cfg" if training else "evaluator_cfg"]["enable_float16"]
+        return cls(device, _TYPES[name] if enabled else None)
 
-    def autocast(self) -> AbstractContextManager:
-        """The context that forward passes run in."""
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context that forward passes run in."""
         return torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """A loss scaler, which does nothing but for float16: bfloat16 has float32's range."""
+        """Return a loss scaler, enabled for float16 only: bfloat16 has the range of float32."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)

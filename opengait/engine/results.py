@@ -1,21 +1,20 @@
-"""The numbers of an evaluation, as a file, with the card that says what they are numbers of."""
+"""Results of a test as a file, with a card that describes how they were measured."""
 
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from opengait import distributed
 from opengait.data.fingerprint import facts_of
+from opengait.engine.contract import EngineModel
 from opengait.engine.precision import Precision
 from opengait.engine.test import evaluated_name, evaluated_set, results_file
 from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
 from opengait.utils.yaml_text import write_yaml
 
-# Entries of an evaluator's result that describe its numbers and are none themselves.
+# Entries of an evaluator's result that describe its numbers.
 DESCRIPTIONS = ("card", "intervals")
-# What each way of counting frames reads of a sampler section.
+# Keys of a sampler section that each way of counting frames reads.
 _FRAME_COUNTS = {
     "fixed": ("frames_num_fixed",),
     "unfixed": ("frames_num_min", "frames_num_max"),
@@ -23,7 +22,7 @@ _FRAME_COUNTS = {
 }
 
 
-def write_results(model: nn.Module, result: dict[str, Any], checkpoint: Path | None = None) -> Path:
+def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path | None = None) -> Path:
     """Write `<save_path>/logs/test-<iteration>.json` and log the card.
 
     The file holds `dataset`, `checkpoint`, `iteration`, the evaluator's numbers as `results`, its `intervals` (null
@@ -31,17 +30,17 @@ def write_results(model: nn.Module, result: dict[str, Any], checkpoint: Path | N
 
     Args:
         model: the bare model that was tested.
-        result: what its `run_test` returned: numbers, arrays, lists and dicts of such; an evaluator may add a dict
-            `card`, which says what it measured and how, and `intervals`.
-        checkpoint: the file that holds the tested weights; by default the one that the model was restored from.
+        result: return value of its `run_test`: numbers, arrays, lists and dicts of these; an evaluator may add
+            `intervals` and a dict `card`, which says what it measured and how.
+        checkpoint: file with the tested weights; by default the one that the model was restored from.
 
     Returns:
         The file's path.
     """
-    checkpoint = checkpoint or model.restored_from
+    checkpoint = checkpoint or model.run_state.restored_from
     file = results_file(model, ".json")
     features = results_file(model, ".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
-    capsule = getattr(model, "capsule", None)
+    capsule = model.run_state.capsule
     card = plain(dict(result.get("card") or {}) | engine_card(model, checkpoint))
     content = {
         "dataset": evaluated_name(model.cfgs),
@@ -59,15 +58,14 @@ def write_results(model: nn.Module, result: dict[str, Any], checkpoint: Path | N
 
 
 def numbers_of(result: dict[str, Any]) -> dict[str, Any]:
-    """An evaluator's result without what describes it."""
+    """Return an evaluator's result without its descriptions."""
     return {key: value for key, value in result.items() if key not in DESCRIPTIONS}
 
 
-def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
-    """What the engine knows about a test: data, frames, precision, checkpoint, processes and versions."""
+def engine_card(model: EngineModel, checkpoint: Path | None) -> dict[str, Any]:
+    """Return what the engine knows about a test: data, frames, precision, checkpoint, processes and versions."""
     cfgs = model.cfgs
     dtype = Precision.of(cfgs, distributed.device(), training=False).dtype
-    there = checkpoint is not None and checkpoint.is_file()
     facts = facts_of(model.test_loader.dataset, evaluated_set(cfgs))
     return {
         "model": cfgs["model_cfg"].get("model"),
@@ -77,9 +75,9 @@ def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
         "precision": "float32" if dtype is None else f"mixed, {str(dtype).removeprefix('torch.')}",
         "checkpoint": {
             "file": None if checkpoint is None else checkpoint.name,
-            # A checkpoint that was named by its path does not set the model's own count.
-            "iteration": model.iteration or getattr(model, "restored_iteration", None),
-            "sha256": sha256_of(checkpoint) if there else None,
+            # A checkpoint given as a path leaves the model's own count at 0.
+            "iteration": model.iteration or model.run_state.restored_iteration,
+            "sha256": None if checkpoint is None or not checkpoint.is_file() else sha256_of(checkpoint),
         },
         "seed": cfgs["trainer_cfg"].get("seed"),
         "device": str(distributed.device().type),
@@ -89,7 +87,7 @@ def engine_card(model: nn.Module, checkpoint: Path | None) -> dict[str, Any]:
 
 
 def frames_used(sampler_cfg: dict[str, Any]) -> dict[str, Any]:
-    """`sample_type` of a sampler section and the numbers that it reads there."""
+    """Return `sample_type` of a sampler section and the numbers of frames that this type reads."""
     sample_type = str(sampler_cfg.get("sample_type", "fixed_unordered"))
     counts = _FRAME_COUNTS.get(sample_type.partition("_")[0], ())
     return {"sample_type": sample_type} | {key: sampler_cfg[key] for key in counts if key in sampler_cfg}

@@ -1,4 +1,4 @@
-"""Batch norm whose statistics are those of the batch of all ranks together, on any device."""
+"""Batch norm with statistics over the batches of all ranks, on any device."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from opengait import distributed
 
 
 def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
-    """Replace every batch norm in `module` by one that is synchronised over ranks; parameters and names stay.
+    """Replace every batch norm in `module` by one that is synchronised over ranks, with the same parameters and names.
 
-    On CUDA that is `torch.nn.SyncBatchNorm`. On the CPU, where torch has none, it is `CrossRankBatchNorm`. Move the
-    module to its device first.
+    On CUDA this is `torch.nn.SyncBatchNorm`; on the CPU, where torch has none, `CrossRankBatchNorm`. Move the module
+    to its device first.
 
     Returns:
-        `module`, or its replacement when it is a batch norm itself.
+        `module`, or its replacement if it is a batch norm itself.
     """
     if any(tensor.is_cuda for tensor in module.parameters()) or any(tensor.is_cuda for tensor in module.buffers()):
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
@@ -25,7 +25,7 @@ def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
 
 
 def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """`module` or its replacement; `done` keeps modules shared that are registered in several places."""
+    """Return `module` or its replacement; `done` keeps a module shared that is registered in several places."""
     if module not in done:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             done[module] = CrossRankBatchNorm.from_batch_norm(module)
@@ -41,13 +41,13 @@ class CrossRankBatchNorm(_BatchNorm):
     """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks.
 
     Output, running statistics and, summed over ranks, gradients equal those of an ordinary batch norm on the
-    concatenated batch. Ranks may hold different numbers of rows, also none. In a world of one, and in evaluation, this
-    is the ordinary batch norm.
+    concatenated batch. Ranks may hold different numbers of rows, or none. With one process, and in evaluation, this is
+    the ordinary batch norm.
     """
 
     @classmethod
     def from_batch_norm(cls, norm: _BatchNorm) -> "CrossRankBatchNorm":
-        """A synchronised batch norm that shares the parameters and buffers of `norm`."""
+        """Return a synchronised batch norm that shares the parameters and buffers of `norm`."""
         synced = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
         synced._parameters.update(norm._parameters)
         synced._buffers.update(norm._buffers)
@@ -55,13 +55,13 @@ class CrossRankBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
         if input.dim() < 2:
-            raise ValueError(f"Batch norm takes [n, c, ...], not a tensor of {input.dim()} axes.")
+            raise ValueError(f"Batch norm expected [n, c, ...], got a tensor of {input.dim()} axes.")
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Normalise every channel of `[n, c, ...]`.
 
         Raises:
-            ValueError: in training, all ranks together hold fewer than two values a channel.
+            ValueError: in training, all ranks together hold fewer than two values per channel.
         """
         if not self.training or distributed.world_size() == 1:
             return super().forward(input)
@@ -74,7 +74,7 @@ class CrossRankBatchNorm(_BatchNorm):
         total = _SumOverRanks.apply(torch.cat([values.sum(axes), count]))
         number = total[-1].detach()
         if number < 2:
-            raise ValueError(f"Batch norm needs at least two values a channel in training, not {int(number)}.")
+            raise ValueError(f"Batch norm in training expected at least two values per channel, got {int(number)}.")
         mean = total[:-1] / number
         centred = values - mean.view(shape)
         variance = _SumOverRanks.apply(centred.square().sum(axes)) / number
@@ -87,9 +87,10 @@ class CrossRankBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _track(self, mean: torch.Tensor, variance: torch.Tensor, number: torch.Tensor) -> None:
-        """Move the running statistics towards those of a batch of `number` values a channel."""
+        """Move the running statistics towards those of a batch of `number` values per channel."""
         if not self.track_running_stats:
             return
+        assert self.num_batches_tracked is not None and self.running_mean is not None and self.running_var is not None
         self.num_batches_tracked += 1
         momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
         self.running_mean += momentum * (mean - self.running_mean)
@@ -97,7 +98,7 @@ class CrossRankBatchNorm(_BatchNorm):
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """Sum over ranks; what every rank makes of the sum flows back to every rank's term."""
+    """Sum over ranks; the gradients of every rank's copy of the sum flow back to every rank's term."""
 
     @staticmethod
     def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:

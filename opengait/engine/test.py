@@ -1,4 +1,4 @@
-"""The test loop: features of every tracklet, then the evaluator."""
+"""The test loop: extract the features of every tracklet, then call the evaluator."""
 
 import sys
 from pathlib import Path
@@ -11,22 +11,23 @@ from tqdm import tqdm
 
 from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
+from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.precision import Precision
 from opengait.evaluation.features import save_features
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.containers import Odict
-from opengait.utils.tensors import bare, ddp_all_gather, ts2np
+from opengait.utils.tensors import ddp_all_gather, ts2np
 
 
-def inference(model: nn.Module, rank: int) -> dict[str, np.ndarray]:
-    """`inference_feat` of every test tracklet, as arrays [len(dataset), ...] in the data set's order.
+def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
+    """Return `inference_feat` of every test tracklet, as arrays [len(dataset), ...] in the dataset's order.
 
     Each rank computes its share, and the shares of a step are gathered in rank order. Loaders repeat tracklets so that
-    all ranks make equally many steps; what is beyond the data set's length is cut off.
+    all ranks make the same number of steps; the surplus is cut off.
 
     Args:
         model: the bare model, in evaluation mode.
-        rank: of this process; only rank 0 keeps the arrays, elsewhere the result is empty.
+        rank: rank of this process; only rank 0 keeps the arrays, other ranks return an empty dict.
     """
     loader = model.test_loader
     total = len(loader.dataset)
@@ -51,7 +52,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     Returns:
         The evaluator's numbers on rank 0, None on the other ranks.
     """
-    inner = bare(model)
+    inner = engine_model(model)
     rank = distributed.rank()
     with torch.no_grad():
         info: dict[str, Any] = inner.inference(rank)
@@ -61,32 +62,32 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
         evaluator_cfg = inner.cfgs["evaluator_cfg"]
         if evaluator_cfg.get("save_features"):
-            known = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
-            save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), known, inner.iteration)
+            digest = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
+            save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), digest, inner.iteration)
         evaluate = registry.evaluators.get(evaluator_cfg["eval_func"])
         if not evaluated_set(inner.cfgs).get("test_dataset_name"):
             # OpenGait would evaluate as CASIA-B.
-            told = evaluated_name(inner.cfgs)
-            inner.msg_mgr.log_info(f"data_cfg.test_dataset_name is not set, so the evaluator is told {told}.")
-        # Probes are listed in the file that lists the test set; evaluator_cfg may name another.
-        given = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
-        arguments = accepted_arguments(evaluate, given, ["metric"])
+            name = evaluated_name(inner.cfgs)
+            inner.msg_mgr.log_info(f"data_cfg.test_dataset_name is not set; evaluating as {name}.")
+        # Probes are listed in the file that lists the test set, unless evaluator_cfg names another.
+        settings = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
+        arguments = accepted_arguments(evaluate, settings, ["metric"])
         result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
     distributed.barrier()
     return result
 
 
-def results_file(model: nn.Module, suffix: str) -> Path:
-    """`<run folder>/logs/test-<iteration><suffix>`: where a test's numbers and features go."""
+def results_file(model: EngineModel, suffix: str) -> Path:
+    """Return `<run folder>/logs/test-<iteration><suffix>`, where a test's numbers and features are stored."""
     return Path(model.save_path) / "logs" / f"test-{model.iteration:0>5}{suffix}"
 
 
 def evaluated_name(cfgs: dict[str, Any]) -> str:
-    """The name that the evaluator is told: `test_dataset_name`, or else `dataset_name`, of the (first) data set."""
+    """Return the name passed to the evaluator: `test_dataset_name` of the (first) dataset, or its `dataset_name`."""
     data_cfg = evaluated_set(cfgs)
     return data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
 
 
 def evaluated_set(cfgs: dict[str, Any]) -> dict[str, Any]:
-    """The `data_cfg` of the data set that is tested: the first, where there are several."""
+    """Return the `data_cfg` of the dataset that is tested: the first of several."""
     return cfgs["data_cfg"] if isinstance(cfgs["data_cfg"], dict) else cfgs["data_cfg"][0]

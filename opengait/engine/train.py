@@ -1,6 +1,5 @@
 """The training loop."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,43 +8,52 @@ from torch import nn
 
 from opengait import distributed
 from opengait.engine.checkpoint import checkpoint_path, random_state, set_random_state
+from opengait.engine.contract import EngineModel, engine_model
+from opengait.engine.finite import FiniteLossCheck, check_interval
 from opengait.engine.precision import Precision
 from opengait.engine.results import numbers_of, write_results
-from opengait.errors import ConfigError, UserError
+from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
-from opengait.utils.tensors import bare
 
 
 def run_train(model: nn.Module) -> None:
     """Train to `trainer_cfg.total_iter`, logging, saving and, with `with_test`, evaluating on the way.
 
-    Forward passes run in the chosen precision, losses outside of it. A step that mixed precision skips is not counted.
+    Forward passes run in the configured precision, losses outside autocast. Steps that mixed precision skips do not
+    count.
 
     Args:
         model: a `BaseModel` in training mode, wrapped in DDP or not.
 
     Raises:
-        UserError: a loss is not finite.
+        UserError: a loss is not finite; nothing that follows from it was saved.
         ConfigError: a classifier has fewer classes than the training set has identities.
     """
-    inner = bare(model)
-    engine_cfg, messages = inner.engine_cfg, inner.msg_mgr
+    inner = engine_model(model)
+    engine_cfg, messages, state = inner.engine_cfg, inner.msg_mgr, inner.run_state
     precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)
-    progress = messages.progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
+    finite = FiniteLossCheck(_identities(inner), check_interval(distributed.device(), engine_cfg["log_iter"]))
+    progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
+    messages.track_progress(progress)
     messages.reset_time()
+    classes_checked = False
     try:
         while inner.iteration < engine_cfg["total_iter"]:
             inputs = inner.inputs_pretreament(next(batches))
-            inner.batches_drawn += 1
+            state.batches_drawn += 1
             progress.loaded()
             with precision.autocast():
                 results = model(inputs)
             training_feat, summary = results["training_feat"], dict(results.get("visual_summary") or {})
-            _check_classes(inner, training_feat, inputs)
+            if not classes_checked:
+                check_classes(inner, training_feat, inputs)
+                classes_checked = True
             loss_sum, loss_info = inner.loss_aggregator(training_feat)
-            _check_finite(inner, loss_sum, loss_info, inputs)
+            finite.record(inner.iteration + 1, loss_sum, loss_info, inputs)
+            if _ends_interval(inner.iteration + 1, engine_cfg):
+                finite.check()
             learned = inner.train_step(loss_sum)
             progress.stepped(inner.iteration)
             if not learned:
@@ -54,82 +62,94 @@ def run_train(model: nn.Module) -> None:
             summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
             messages.train_step(loss_info | inner.info_to_log(), summary)
             if inner.iteration % engine_cfg["save_iter"] == 0:
-                inner.rank_states = distributed.gather_objects(random_state())
+                state.rank_states = distributed.gather_objects(random_state())
                 inner.save_ckpt(inner.iteration)
                 if engine_cfg["with_test"]:
                     _evaluate(model)
             progress.resumed()
     finally:
         progress.close()
-        messages.progress = None
+        messages.track_progress(None)
 
 
-def _batches(inner: nn.Module) -> Iterator[Any]:
-    """The loader's batches without end: one of the model's own may hold an epoch."""
+def _ends_interval(iteration: int, engine_cfg: dict[str, Any]) -> bool:
+    """Return whether something is logged or saved after `iteration`, or the run ends there."""
+    intervals = (engine_cfg["log_iter"], engine_cfg["save_iter"], engine_cfg["total_iter"])
+    return any(iteration % interval == 0 for interval in intervals)
+
+
+def _batches(inner: EngineModel) -> Iterator[Any]:
+    """Yield the loader's batches without end: a model's own loader may end after an epoch."""
     plan = getattr(inner.train_loader, "batch_sampler", None)
-    if inner.batches_drawn and hasattr(plan, "start"):
-        plan.start = inner.batches_drawn
+    state = inner.run_state
+    if state.batches_drawn and plan is not None and hasattr(plan, "start_at"):
+        plan.start_at(state.batches_drawn)
     while True:
-        before = inner.batches_drawn
+        before = state.batches_drawn
         yield from inner.train_loader
-        if inner.batches_drawn == before:
-            raise ConfigError(f"The train_loader of {type(inner).__name__} gives no batch.")
+        if state.batches_drawn == before:
+            raise ConfigError(f"The train_loader of {type(inner).__name__} yields no batch.")
 
 
-def _identities(inner: nn.Module) -> Sequence[str]:
-    """Names of the classes; empty where a loader of the model's own does not tell them."""
+def _identities(inner: EngineModel) -> Sequence[str]:
+    """Return the names of the classes; empty if a model's own loader does not give them."""
     return getattr(getattr(inner.train_loader, "dataset", None), "label_set", ())
 
 
-def _start_random_streams(inner: nn.Module) -> None:
-    """Continue the streams of a resumed run; else give each rank streams of its own, for dropout and the like."""
-    rank = distributed.rank()
-    if rank < len(inner.rank_states):
-        set_random_state(inner.rank_states[rank])
+def _start_random_streams(inner: EngineModel) -> None:
+    """Continue the streams of a resumed run, or seed each rank differently, for dropout and the like."""
+    rank, states = distributed.rank(), inner.run_state.rank_states
+    if rank < len(states):
+        set_random_state(states[rank])
     else:
         seed = inner.cfgs["trainer_cfg"].get("seed", 0)
         distributed.seed_everything(distributed.mix_seed(seed, "rank", rank, inner.iteration))
 
 
 def _evaluate(model: nn.Module) -> None:
-    """Evaluate with the model's own `run_test`, outside the training's random streams, and go back to training."""
-    inner = bare(model)
+    """Evaluate with the model's own `run_test`, without touching the training's random streams."""
+    inner = engine_model(model)
     inner.msg_mgr.log_info("Running test...")
     inner.eval()
     state = random_state()
-    result = type(inner).run_test(model)
+    result = inner.run_test(model)
     set_random_state(state)
     inner.train()
     if inner.engine_cfg["fix_BN"]:
         inner.fix_BN()
     if distributed.is_main() and isinstance(result, dict):
-        inner.msg_mgr.write_to_tensorboard(_scalars(numbers_of(result)))
+        inner.msg_mgr.write_to_tensorboard(scalars(numbers_of(result)))
         write_results(inner, result, checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration))
     inner.msg_mgr.reset_time()
 
 
-def _scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
-    """An evaluator's numbers, nested or not, under `scalar/...` tags.
+def scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
+    """Return an evaluator's numbers, nested or not, under `scalar/...` tags for TensorBoard.
 
-    Arrays under an upstream tag, as `evaluate_CCPG` returns, count with their mean; what else is no number is left out.
+    An array under an upstream tag, as `evaluate_CCPG` returns, becomes its mean; other non-numeric values are skipped.
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for key, value in result.items():
         tag = str(key) if str(key).startswith(f"{prefix}/") else f"{prefix}/{key}"
+        axes: int = getattr(value, "ndim", 0)
         if isinstance(value, dict):
-            found.update(_scalars(value, tag))
-        elif getattr(value, "ndim", 0) == 0 and not isinstance(value, str | list | tuple):
-            found[tag] = float(value)
-        elif tag == key and getattr(value, "ndim", 0) and len(value):
-            found[tag] = float(value.mean())
-    return found
+            numbers.update(scalars(value, tag))
+        elif axes == 0 and not isinstance(value, str | list | tuple):
+            numbers[tag] = float(value)
+        elif tag == key and axes and len(value):
+            numbers[tag] = float(value.mean())
+    return numbers
 
 
-def _check_classes(inner: nn.Module, training_feat: dict[str, Any], inputs: tuple) -> None:
-    """Every identity has a class, also those that the batches so far did not show; shapes tell, nothing is computed."""
+def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tuple[Any, ...]) -> None:
+    """Check that the classifiers of the identity have a class for every training identity, by shapes alone.
+
+    Raises:
+        ConfigError: one has fewer.
+    """
     identities = len(_identities(inner))
     for name, value in training_feat.items():
-        # A model may classify something else than the identity (ScoNet does); then the labels are its own.
+        # A model may classify something other than the identity (ScoNet does), with labels of its own.
         if not isinstance(value, dict) or value.get("labels") is not inputs[1]:
             continue
         logits = value.get("logits")
@@ -140,22 +160,3 @@ def _check_classes(inner: nn.Module, training_feat: dict[str, Any], inputs: tupl
                 f"{classes} classes; set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to "
                 f"{identities}."
             )
-
-
-def _check_finite(inner: nn.Module, loss_sum: torch.Tensor, loss_info: dict[str, Any], inputs: tuple) -> None:
-    if math.isfinite(float(loss_sum.detach())):
-        return
-    terms = [name.removeprefix("scalar/") for name, value in loss_info.items() if not _finite(value)]
-    _, labels, types, views, _ = inputs
-    classes = _identities(inner)
-    names = [classes[label] if label < len(classes) else label for label in labels.tolist()]
-    where = [f"{label}/{kind}/{view}" for label, kind, view in zip(names, types, views, strict=True)]
-    raise UserError(
-        f"The loss of iteration {inner.iteration + 1} is not finite ({float(loss_sum.detach())}); the term is "
-        f"{', '.join(terms) or 'unknown'}, the tracklets (label/type/view) are {', '.join(where)}. Look at these "
-        f"tracklets, lower the learning rate, or turn enable_float16 off."
-    )
-
-
-def _finite(value: Any) -> bool:
-    return bool(torch.isfinite(torch.as_tensor(value).float()).all())

@@ -1,13 +1,13 @@
-"""The model contract: what every model of the engine is, and what it may override (upstream `BaseModel`).
+"""Base class of the engine's models (upstream `BaseModel`).
 
-A model overrides `build_network` and `forward`. The rest (losses, optimiser, loaders, checkpoints, the train and test
-loops) follows the configuration, and each step is a method that a model may replace. Misspelt names are upstream's.
+A model overrides `build_network` and `forward`. Everything else (losses, optimiser, loaders, checkpoints, training and
+test loops) follows the configuration, in methods that a model may replace. Misspelt names are upstream's.
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,90 +21,72 @@ from opengait.engine import train as train_loop
 from opengait.engine.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
+from opengait.engine.run_folder import output_path
+from opengait.engine.run_state import RunState
 from opengait.errors import ConfigError, UserError
+from opengait.modeling.initialisation import xavier_init
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 
 
-def output_path(cfgs: dict[str, Any], training: bool) -> Path:
-    """`<output_root>/<dataset_name>/<model>/<save_name>`; the names of several data sets are joined by `_`."""
-    data_cfg = cfgs["data_cfg"]
-    names = [data_cfg["dataset_name"]] if isinstance(data_cfg, dict) else [entry["dataset_name"] for entry in data_cfg]
-    engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
-    root = Path(cfgs["trainer_cfg"].get("output_root", "output"))
-    return root / "_".join(names) / cfgs["model_cfg"]["model"] / engine_cfg["save_name"]
-
-
 class MetaModel(metaclass=ABCMeta):
-    """The methods that the loops rely on."""
+    """The one method that every model must define; `BaseModel` has defaults for the others."""
 
-    # How a class of a model folder is told from a part that its file imported for itself.
+    # Distinguishes the models of a model folder from other classes that its files import.
     is_engine_model = True
 
     @abstractmethod
-    def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make the modules and set them as attributes."""
-
-    @abstractmethod
-    def init_parameters(self) -> None:
-        """Give the parameters their first values."""
-
-    @abstractmethod
-    def forward(self, inputs: tuple) -> dict[str, Any]:
-        """What the model makes of `(ipts, labels, types, views, seqL)`; see `BaseModel`."""
-
-    @abstractmethod
-    def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
-        """The loader of a phase, with its data set as `.dataset`."""
-
-    @abstractmethod
-    def get_optimizer(self, optimizer_cfg: dict[str, Any]) -> torch.optim.Optimizer:
-        """The optimiser of the model's parameters."""
-
-    @abstractmethod
-    def get_scheduler(self, scheduler_cfg: dict[str, Any]) -> Any:
-        """The learning-rate schedule of `self.optimizer`."""
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the model's outputs for `(ipts, labels, types, views, seqL)`; see `BaseModel`."""
 
 
 class BaseModel(MetaModel, nn.Module):
-    """A model with its data, losses and optimiser, made from a configuration. It needs no process group.
+    """A model with its data, losses and optimiser, built from a configuration. It needs no process group.
 
     `forward((ipts, labels, types, views, seqL))` returns a dict of
 
-    - `training_feat`: {log_prefix: the arguments of that loss | name: a loss, already weighted};
+    - `training_feat`: {log_prefix: arguments of that loss, or name: a loss, already weighted};
     - `visual_summary`: {"image/...": [n, c, h, w], "scalar/...": numbers} for TensorBoard;
-    - `inference_feat`: {name: [n, ...]}, of which evaluators read `embeddings` [n, c, p].
+    - `inference_feat`: {name: [n, ...]}; evaluators read `embeddings` [n, c, p].
 
-    A part that the phase does not use may be None.
+    An entry that the phase does not use may be None.
 
     Args:
         cfgs: the whole configuration (`opengait.config.load_config`).
-        training: make the training's parts too, and start in training mode.
+        training: also build the parts for training, and start in training mode.
 
     Attributes:
-        msg_mgr, cfgs, engine_cfg, save_path, iteration: set before `build_network`.
+        msg_mgr, cfgs, phase, engine_cfg, save_path: set before `build_network`.
+        run_state: counters and origin of the run (`opengait.engine.run_state`); `iteration` is the first of them.
         train_loader, loss_aggregator, optimizer, scheduler, Scaler: in training.
         test_loader: in testing, and in training with `with_test`.
-        ignored_state_prefixes: a model may name prefixes of state entries that are neither saved nor required on
-            loading, such as a frozen backbone that has a weight file of its own.
-        restored_from: the checkpoint that was read, or None; restored_iteration: the iteration that it tells.
-        capsule: the file that tells what this run was made of (`opengait.engine.capsule`), or None.
+        ignored_state_prefixes: prefixes of state entries that are neither saved nor required on loading, such as those
+            of a frozen backbone with its own weight file.
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
-    # Of the class, so that a model with a constructor of its own has them too.
-    batches_drawn = 0
-    rank_states: Sequence[dict[str, Any]] = ()
-    restored_from: Path | None = None
-    restored_iteration: int | None = None
-    capsule: Path | None = None
+    # Facts of a class that `__init_subclass__` derives, so that OpenGait's files need not state them.
+    transforms_itself = False
+    own_loops: frozenset[str] = frozenset()
+    phase: Literal["train", "test"]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Derive from the methods that a class replaces what the engine must do differently for it.
+
+        `transforms_itself`: the class has its own `inputs_pretreament`, which expects batches before any transform.
+        `own_loops`: the phases whose loop the class replaces; such a loop may expect OpenGait's DDP wrapper.
+        """
+        super().__init_subclass__(**options)
+        replaced = {name for base in cls.__mro__[: cls.__mro__.index(BaseModel)] for name in vars(base)}
+        cls.transforms_itself = "inputs_pretreament" in replaced
+        cls.own_loops = frozenset(phase for phase in ("train", "test") if f"run_{phase}" in replaced)
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
         self.msg_mgr = get_msg_mgr()
         self.cfgs = cfgs
-        self.iteration = 0
+        self.phase = "train" if training else "test"
         self.engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
         self.device = distributed.device()
         self.save_path = str(output_path(cfgs, training))
@@ -131,43 +113,52 @@ class BaseModel(MetaModel, nn.Module):
         if self.engine_cfg["restore_hint"] != 0:
             self.resume_ckpt(self.engine_cfg["restore_hint"])
 
-    # What a model is made of.
+    @property
+    def run_state(self) -> RunState:
+        """Counters and origin of the run, created on first use: a model's own constructor may not call this class's."""
+        state: RunState = self.__dict__.setdefault("_run_state", RunState())
+        return state
+
+    @property
+    def iteration(self) -> int:
+        """Completed training iterations."""
+        return self.run_state.iteration
+
+    @iteration.setter
+    def iteration(self, iteration: int) -> None:
+        self.run_state.iteration = iteration
+
+    # Parts of a model.
 
     def get_backbone(self, backbone_cfg: dict[str, Any] | list[dict[str, Any]]) -> nn.Module:
-        """The backbone that a dict names by `type`, with its arguments; a list gives a `ModuleList`.
+        """Build the backbone that a dict names by `type`, with its arguments; a list gives a `ModuleList`.
 
         Raises:
-            ConfigError: no or an unknown type, or neither a dict nor a list.
+            ConfigError: the type is missing or unknown, or the section is neither a dict nor a list.
         """
         if isinstance(backbone_cfg, dict):
             if "type" not in backbone_cfg:
-                raise ConfigError("A backbone_cfg has no `type`; name the class of the backbone.")
+                raise ConfigError("backbone_cfg has no `type`; set it to the class of the backbone.")
             kind = registry.backbones.get(backbone_cfg["type"])
-            return kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
+            backbone: nn.Module = kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
+            return backbone
         if isinstance(backbone_cfg, list):
             return nn.ModuleList([self.get_backbone(entry) for entry in backbone_cfg])
-        raise ConfigError(f"backbone_cfg is {backbone_cfg!r}; wanted is a dict with a `type`, or a list of such dicts.")
+        raise ConfigError(f"backbone_cfg: expected a dict with a `type` or a list of such dicts, got {backbone_cfg!r}.")
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make `self.Backbone` from `backbone_cfg`, if there is one; models override this."""
+        """Build `self.Backbone` from `backbone_cfg`, if given; models override this."""
         if "backbone_cfg" in model_cfg:
             self.Backbone = self.get_backbone(model_cfg["backbone_cfg"])
 
     def init_parameters(self) -> None:
-        """Xavier-uniform weights and zero biases for convolutions and linear layers; N(1, 0.02) for batch norms."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight.data)
-                if module.bias is not None:
-                    nn.init.constant_(module.bias.data, 0.0)
-            elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and module.affine:
-                nn.init.normal_(module.weight.data, 1.0, 0.02)
-                nn.init.constant_(module.bias.data, 0.0)
+        """Initialise every parameter with `xavier_init`; models override this."""
+        xavier_init(self)
 
-    def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
-        """The loader over the data set that `data_cfg.reader` names."""
+    def get_loader(self, data_cfg: Any, train: bool = True) -> Any:
+        """Build the loader of the dataset that `data_cfg.reader` names."""
         if isinstance(data_cfg, list):
-            raise ConfigError("data_cfg is a list; this model trains on one data set, so give it one dict.")
+            raise ConfigError("data_cfg: expected a dict, got a list; this model trains on one dataset.")
         engine_cfg = self.cfgs["trainer_cfg"] if train else self.cfgs["evaluator_cfg"]
         dataset = registry.datasets.get(data_cfg.get("reader", "DataSet"))(data_cfg, train)
         return build_loader(
@@ -177,21 +168,21 @@ class BaseModel(MetaModel, nn.Module):
             training=train,
             seed=self.cfgs["trainer_cfg"].get("seed", 0),
             num_workers=data_cfg.get("num_workers", 1),
-            wants_raw=type(self).inputs_pretreament is not BaseModel.inputs_pretreament,
+            wants_raw=self.transforms_itself,
         )
 
     def get_optimizer(self, optimizer_cfg: dict[str, Any]) -> torch.optim.Optimizer:
-        """The optimiser over the parameters that require a gradient."""
+        """Build the optimiser over the parameters that require a gradient."""
         return build_optimizer(self.named_parameters(), optimizer_cfg)
 
     def get_scheduler(self, scheduler_cfg: dict[str, Any]) -> Any:
-        """The learning-rate schedule."""
+        """Build the learning-rate schedule."""
         return build_scheduler(self.optimizer, scheduler_cfg)
 
     # Checkpoints.
 
     def save_ckpt(self, iteration: int) -> None:
-        """Write the checkpoint of `iteration`, on rank 0: all that going on as if there had been no stop needs."""
+        """Write the checkpoint of `iteration` on rank 0, with everything that an exact continuation needs."""
         if not distributed.is_main():
             return
         weights = {name: t for name, t in self.state_dict().items() if not name.startswith(self.ignored_state_prefixes)}
@@ -199,10 +190,8 @@ class BaseModel(MetaModel, nn.Module):
             "model": weights,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "iteration": iteration,
             "scaler": self.Scaler.state_dict() if hasattr(self, "Scaler") else {},
-            "batches_drawn": self.batches_drawn,
-            "rank_states": list(self.rank_states),
+            **self.run_state.to_checkpoint(iteration),
         }
         save_checkpoint(content, checkpoint_path(self.save_path, self.engine_cfg["save_name"], iteration))
 
@@ -210,7 +199,7 @@ class BaseModel(MetaModel, nn.Module):
         """Continue from iteration `restore_hint` of this run, or start at 0 with the weights of a file.
 
         Raises:
-            CheckpointError: the file is missing, damaged or of another model.
+            CheckpointError: the file is missing or damaged, or belongs to another model.
             ConfigError: `restore_hint` is neither a number nor a path.
         """
         if isinstance(restore_hint, int) and not isinstance(restore_hint, bool):
@@ -219,24 +208,26 @@ class BaseModel(MetaModel, nn.Module):
         elif isinstance(restore_hint, str):
             path = Path(restore_hint)
         else:
-            raise ConfigError(f"restore_hint is {restore_hint!r}; wanted is an iteration of this run, or a path.")
+            raise ConfigError(f"restore_hint: expected an iteration of this run or a path, got {restore_hint!r}.")
         self._load_ckpt(path)
 
     def _load_ckpt(self, path: str | Path) -> None:
-        """Read a checkpoint; the optimiser's and the schedule's state too in training, unless reset or absent."""
+        """Load a checkpoint; in training also the state of optimiser and schedule, unless reset or absent."""
         content = load_checkpoint(path)
-        # Trainable losses are saved with the model, but are made in training only.
+        # Trainable losses are saved with the model, but exist in training only.
         free = self.ignored_state_prefixes if self.training else (*self.ignored_state_prefixes, "loss_aggregator.")
         strict = self.engine_cfg["restore_ckpt_strict"]
         kept = load_weights(self, content.get("model", {}), path, strict=strict, free=free)
         if kept:
-            self.msg_mgr.log_warning(f"{path} has no fitting value for {len(kept)} entries, such as {kept[0]}.")
-        self.restored_from, self.restored_iteration = Path(path), content.get("iteration")
+            self.msg_mgr.log_warning(f"{path} has no matching value for {len(kept)} entries, such as {kept[0]}.")
+        self.run_state.restored(Path(path), content)
         if self.training:
             self._restore("Optimizer", "optimizer", content, path)
             self._restore("Scheduler", "scheduler", content, path)
             if self.iteration:
-                self._continue_run(content)
+                self.run_state.resume(content)
+                if hasattr(self, "Scaler") and content.get("scaler"):
+                    self.Scaler.load_state_dict(content["scaler"])
         self.msg_mgr.log_info(f"Restore Parameters from {path} !!!")
 
     def _restore(self, title: str, part: str, content: dict[str, Any], path: str | Path) -> None:
@@ -247,29 +238,23 @@ class BaseModel(MetaModel, nn.Module):
             getattr(self, part).load_state_dict(content[part])
         except (ValueError, KeyError) as error:
             raise ConfigError(
-                f"The {part} in {path} does not fit {part}_cfg ({error}); set trainer_cfg.{part}_reset: true to start "
-                f"with a fresh one."
+                f"The {part} in {path} does not fit {part}_cfg ({error}); set trainer_cfg.{part}_reset: true to "
+                f"discard it."
             ) from error
 
-    def _continue_run(self, content: dict[str, Any]) -> None:
-        if hasattr(self, "Scaler") and content.get("scaler"):
-            self.Scaler.load_state_dict(content["scaler"])
-        self.batches_drawn = content.get("batches_drawn", self.iteration)
-        self.rank_states = content.get("rank_states", [])
-
     def fix_BN(self) -> None:  # noqa: N802 (upstream's name)
-        """Put every batch norm in evaluation mode."""
+        """Switch every batch norm to evaluation mode."""
         for module in self.modules():
             if "BatchNorm" in type(module).__name__:
                 module.eval()
 
     # One step.
 
-    def inputs_pretreament(self, inputs: list) -> tuple:
-        """A loader's batch on the device: `(ipts, labs, typs, vies, seqL)`.
+    def inputs_pretreament(self, inputs: list[Any]) -> tuple[Any, ...]:
+        """Move a loader's batch to the device: `(ipts, labs, typs, vies, seqL)`.
 
         Args:
-            inputs: `[seqs, labels, types, views, seqL]`; `seqs` holds one entry a feature, either a float32 tensor
+            inputs: `[seqs, labels, types, views, seqL]`; `seqs` holds one entry per feature, either a float32 tensor
                 that the workers transformed, or a list of arrays that is transformed here.
 
         Returns:
@@ -277,31 +262,33 @@ class BaseModel(MetaModel, nn.Module):
             views, lists of str; seqL, int32 [1, n] or None.
 
         Raises:
-            UserError: there are not as many transforms as features.
+            UserError: the numbers of transforms and features differ.
         """
         seqs, labels, types, views, lengths = inputs
         transforms = self.trainer_trfs if self.training else self.evaluator_trfs
         if len(seqs) != len(transforms):
-            raise UserError(f"A tracklet has {len(seqs)} features, but `transform` has {len(transforms)} entries.")
+            raise UserError(
+                f"A tracklet has {len(seqs)} features, but `transform` has {len(transforms)} entries, not one each."
+            )
         ipts = [self._to_input(feature, transform) for feature, transform in zip(seqs, transforms, strict=True)]
-        labs = torch.as_tensor(np.asarray(labels), dtype=torch.int64).to(distributed.device())
+        # Not blocking: copies that block wait for everything the device still has to compute.
+        labs = torch.as_tensor(np.asarray(labels), dtype=torch.int64).to(distributed.device(), non_blocking=True)
         if lengths is not None:
-            lengths = torch.as_tensor(np.asarray(lengths), dtype=torch.int32).to(distributed.device())
-            frames = int(lengths.sum())
+            frames = int(np.sum(lengths))
             ipts = [feature[:, :frames] for feature in ipts]
+            lengths = torch.as_tensor(np.asarray(lengths), dtype=torch.int32)
+            lengths = lengths.to(distributed.device(), non_blocking=True)
         return ipts, labs, list(types), list(views), lengths
 
-    def _to_input(self, feature: torch.Tensor | list, transform: Callable) -> torch.Tensor:
+    def _to_input(self, feature: torch.Tensor | list[Any], transform: Callable[..., Any]) -> torch.Tensor:
         if not isinstance(feature, torch.Tensor):
             feature = torch.from_numpy(np.asarray([transform(sequence) for sequence in feature], dtype=np.float32))
-        # Not `self.device`, which a model with a constructor of its own may set to a number, as OpenGait does.
+        # Not `self.device`, which a model with its own constructor may set to a number, as OpenGait does.
         return feature.to(distributed.device(), torch.float32, non_blocking=True)
 
     def train_step(self, loss_sum: torch.Tensor) -> bool:
-        """Learn from a loss. False if mixed precision made the optimiser skip the step; then nothing is counted."""
+        """Take an optimiser step; return False, and count nothing, if mixed precision made the optimiser skip it."""
         self.optimizer.zero_grad()
-        if loss_sum.detach() <= 1e-9:
-            self.msg_mgr.log_warning(f"The loss is {float(loss_sum)}, below 1e-9; the training goes on.")
         if hasattr(self, "Scaler"):
             self.Scaler.scale(loss_sum).backward()
             self.Scaler.step(self.optimizer)
@@ -318,13 +305,13 @@ class BaseModel(MetaModel, nn.Module):
         return True
 
     def info_to_log(self) -> dict[str, Any]:
-        """More `scalar/...` values for the log line of a step, behind those of the losses."""
+        """Return further `scalar/...` values for the log line of a step; they follow those of the losses."""
         return {}
 
     # The loops; a model may replace them.
 
     def inference(self, rank: int) -> dict[str, np.ndarray]:
-        """`inference_feat` of every test tracklet, in the data set's order; empty on ranks other than 0."""
+        """Return `inference_feat` of every test tracklet, in the dataset's order; empty on ranks other than 0."""
         return test_loop.inference(self, rank)
 
     @staticmethod
@@ -334,15 +321,15 @@ class BaseModel(MetaModel, nn.Module):
 
     @staticmethod
     def run_test(model: nn.Module) -> dict[str, Any] | None:
-        """Evaluate `model`; the evaluator's numbers on rank 0, None elsewhere."""
+        """Evaluate `model`; return the evaluator's numbers on rank 0, None on other ranks."""
         return test_loop.run_test(model)
 
 
-def _as_list(transforms: Any) -> list:
+def _as_list(transforms: Any) -> list[Any]:
     return transforms if isinstance(transforms, list) else [transforms]
 
 
 def _section(cfgs: dict[str, Any], name: str) -> Any:
     if not cfgs.get(name):
-        raise ConfigError(f"The configuration has no {name}, which training needs.")
+        raise ConfigError(f"The configuration has no {name}, which training requires.")
     return cfgs[name]

@@ -1,4 +1,4 @@
-"""From what a model returns for training to one number, and the values to log (upstream `LossAggregator`)."""
+"""Weighted sum of a model's losses, and the values to log (upstream `LossAggregator`)."""
 
 from typing import Any
 
@@ -12,44 +12,44 @@ from opengait.utils.containers import Odict
 
 
 class UnknownLossError(ConfigError, ValueError):
-    """A model gives arguments for a loss that `loss_cfg` does not have."""
+    """A model returns arguments for a loss that `loss_cfg` does not list."""
 
 
 class LossAggregator(nn.Module):
-    """Feeds each loss what the model returns under its name, and adds the results up.
+    """Calls each loss with what the model returns under its name, and sums the results.
 
     Args:
         loss_cfg: one dict or a list: `type`, `log_prefix` (the name in the model's `training_feat`),
-            `loss_term_weight`, and the loss's own arguments.
+            `loss_term_weight`, and the arguments of the loss.
 
     Raises:
-        ConfigError: an entry has no `type` or `log_prefix`, or two share a `log_prefix`.
+        ConfigError: an entry has no `type` or no valid `log_prefix`, or two share a `log_prefix`.
     """
 
     def __init__(self, loss_cfg: dict[str, Any] | list[dict[str, Any]]) -> None:
         super().__init__()
         self.losses = nn.ModuleDict()
-        for place, cfg in enumerate([loss_cfg] if isinstance(loss_cfg, dict) else loss_cfg):
+        for index, cfg in enumerate([loss_cfg] if isinstance(loss_cfg, dict) else loss_cfg):
             for key in ("type", "log_prefix"):
                 if key not in cfg:
-                    raise ConfigError(f"loss_cfg.{place} has no `{key}`.")
+                    raise ConfigError(f"loss_cfg.{index} has no `{key}`.")
             prefix = cfg["log_prefix"]
             if prefix in self.losses or not isinstance(prefix, str) or "." in prefix:
-                raise ConfigError(f"loss_cfg.{place}.log_prefix {prefix!r} must be a name of its own without a dot.")
-            self.losses[prefix] = _build(cfg, place)
+                raise ConfigError(f"loss_cfg.{index}.log_prefix: expected a unique name without a dot, got {prefix!r}.")
+            self.losses[prefix] = _build(cfg, index)
 
     def forward(self, training_feat: dict[str, Any]) -> tuple[torch.Tensor, Odict]:
-        """The sum of the losses, and their values to log.
+        """Return the sum of the losses, and their values to log.
 
         Args:
-            training_feat: log_prefix -> dict of that loss's arguments; or any other name -> a loss, already weighted,
-                whose mean is added.
+            training_feat: maps a log_prefix to the arguments of that loss, and any other name to a loss that is
+                already weighted, whose mean is added.
 
         Returns:
             The loss, a scalar: sum of mean(loss) · loss_term_weight; and `scalar/<name>/<value>` -> value.
 
         Raises:
-            UnknownLossError: arguments for a loss that `loss_cfg` does not have.
+            UnknownLossError: there are arguments for a loss that `loss_cfg` does not list.
         """
         total: Any = 0.0
         info = Odict()
@@ -74,10 +74,11 @@ class LossAggregator(nn.Module):
         return total, info
 
 
-def _build(cfg: dict[str, Any], place: int) -> nn.Module:
+def _build(cfg: dict[str, Any], index: int) -> nn.Module:
     kind = registry.losses.get(cfg["type"])
     arguments = accepted_arguments(kind, cfg, ["type", "log_prefix", "gather_and_scale"])
     try:
-        return kind(**arguments)
+        loss: nn.Module = kind(**arguments)
     except TypeError as error:
-        raise ConfigError(f"loss_cfg.{place}: {cfg['type']} refuses {arguments}: {error}") from error
+        raise ConfigError(f"loss_cfg.{index}: {cfg['type']} rejects {arguments}: {error}") from error
+    return loss

@@ -1,4 +1,4 @@
-"""Training one model on several data sets at once (upstream `MultiDatasets`)."""
+"""Training of one model on several datasets (upstream `MultiDatasets`)."""
 
 import math
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from opengait.modeling.base_model import BaseModel
 
 
 class MultiDatasets(BaseModel):
-    """A model whose `data_cfg` is a list of data sets.
+    """A model whose `data_cfg` is a list of datasets.
 
-    Each batch is of one data set, drawn with a probability that grows with the cube root of its size. Classes are the
-    ids of all data sets together. The first data set is the one that is tested.
+    Each batch comes from one dataset, drawn with a probability proportional to the cube root of its size. Classes are
+    the ids of all datasets together. The first dataset is tested.
     """
 
-    def get_loader(self, data_cfg: list[dict[str, Any]], train: bool = True) -> Any:
-        """A mixture of the data sets' loaders for training; the first one's loader for testing.
+    def get_loader(self, data_cfg: Any, train: bool = True) -> Any:
+        """Return a mixture of the datasets' loaders for training, the first dataset's loader for testing.
 
         Raises:
             ConfigError: `data_cfg` is not a list.
         """
         if not isinstance(data_cfg, list):
-            raise ConfigError(f"{type(self).__name__} trains on several data sets; make data_cfg a list of them.")
+            raise ConfigError(f"data_cfg: expected a list, got a dict; {type(self).__name__} mixes several datasets.")
         if not train:
             return super().get_loader(data_cfg[0], train=False)
         loaders = [super(MultiDatasets, self).get_loader(entry, train=True) for entry in data_cfg]
@@ -33,20 +33,31 @@ class MultiDatasets(BaseModel):
         return MixedLoader(loaders, names)
 
     def info_to_log(self) -> dict[str, Any]:
-        """The learning rate, which upstream's log line of such a model ends with."""
+        """Return the learning rate, with which upstream's log line of such a model ends."""
         return {"scalar/opt/lr": self.optimizer.param_groups[0]["lr"]}
 
 
+class MixedPlan:
+    """The number of the batch that a `MixedLoader` starts at."""
+
+    def __init__(self) -> None:
+        self.start = 0
+
+    def start_at(self, number: int) -> None:
+        """Begin the next iteration at batch `number`."""
+        self.start = number
+
+
 class MixedLoader:
-    """Batches of several loaders, one loader a batch; batch k comes from the same one on every rank and in every run.
+    """Batches of several loaders; each rank and each run takes batch k from the same loader.
 
     Args:
-        loaders: endless loaders over data sets with a `label_set`, each with a `batch_sampler.start`.
-        names: the data sets' names.
+        loaders: endless loaders of datasets with a `label_set`, each with a `batch_sampler.start_at`.
+        names: the datasets' names.
 
     Attributes:
-        dataset: `label_set`, the sorted ids of all data sets, which the batches' labels index.
-        batch_sampler: `start`, the number of the first batch.
+        dataset: holds `label_set`, the sorted ids of all datasets, which the batches' labels index.
+        batch_sampler: holds the number of the first batch.
     """
 
     def __init__(self, loaders: list[Any], names: list[str]) -> None:
@@ -54,24 +65,24 @@ class MixedLoader:
         sets = [loader.dataset for loader in loaders]
         labels = sorted({label for dataset in sets for label in dataset.label_set})
         self.dataset = SimpleNamespace(label_set=labels)
-        self.batch_sampler = SimpleNamespace(start=0)
+        self.batch_sampler = MixedPlan()
         self.shares = shares([len(dataset) for dataset in sets], names)
         class_of = {label: index for index, label in enumerate(labels)}
         self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
 
     def choose(self, number: int) -> int:
-        """Which loader gives batch `number`, drawn as upstream draws it."""
+        """Return the index of the loader of batch `number`, drawn as upstream draws it."""
         generator = torch.Generator().manual_seed(number)
         return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
 
-    def __iter__(self) -> Iterator[list]:
+    def __iter__(self) -> Iterator[list[Any]]:
         before = [self.choose(number) for number in range(self.batch_sampler.start)]
-        streams: list[Iterator | None] = [None] * len(self.loaders)
+        streams: dict[int, Iterator[Any]] = {}
         number = self.batch_sampler.start
         while True:
             which = self.choose(number)
-            if streams[which] is None:
-                self.loaders[which].batch_sampler.start = before.count(which)
+            if which not in streams:
+                self.loaders[which].batch_sampler.start_at(before.count(which))
                 streams[which] = iter(self.loaders[which])
             seqs, labels, *rest = next(streams[which])
             yield [seqs, [self._classes[which][label] for label in labels], *rest]
@@ -79,9 +90,9 @@ class MixedLoader:
 
 
 def shares(sizes: list[int], names: list[str]) -> list[float]:
-    """How often each data set is drawn: in proportion to the cube root of its size.
+    """Return the probability of each dataset, proportional to the cube root of its size.
 
-    GaitLU's million unlabelled tracklets count as a tenth of what they are, as in OpenGait.
+    GaitLU's million unlabelled tracklets count as a tenth of their number, as in OpenGait.
     """
     roots = [
         math.cbrt(size / 10 if "gaitlu" in name.lower() else size) for size, name in zip(sizes, names, strict=True)

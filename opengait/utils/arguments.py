@@ -1,4 +1,4 @@
-"""From the keys of a configuration to the arguments of the class or function that it names."""
+"""Select the arguments of a class or function from a section of the configuration."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -9,8 +9,8 @@ from opengait.utils.messages import get_msg_mgr
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def argument_names(obj: Callable) -> list[str]:
-    """Names that a class's `__init__` or a function takes by keyword, in order, without `self`.
+def argument_names(obj: Callable[..., Any]) -> list[str]:
+    """Return the names that a class's `__init__` or a function takes by keyword, in order, without `self`.
 
     Raises:
         ValueError: `obj` is neither a class nor a Python function.
@@ -22,17 +22,19 @@ def argument_names(obj: Callable) -> list[str]:
     elif inspect.isfunction(obj) or inspect.ismethod(obj):
         parameters = list(inspect.signature(obj).parameters.values())
     else:
-        raise ValueError(f"Arguments can be read of a class or a function, not of {obj!r}.")
+        raise ValueError(f"expected a class or a function, got {obj!r}.")
     return [parameter.name for parameter in parameters if parameter.kind in _NAMED]
 
 
-def accepted_arguments(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
-    """The entries of `input_args` that `obj` takes by name, keyword-only ones too; the others are dropped.
+def accepted_arguments(
+    obj: Callable[..., Any], input_args: dict[str, Any], free_keys: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the entries of `input_args` that `obj` takes by name, including keyword-only ones; others are dropped.
 
     Args:
-        obj: a class (its `__init__` is meant) or a function.
+        obj: a class (its `__init__` counts) or a function.
         input_args: a section of the configuration.
-        free_keys: keys that may be there without being an argument, such as `type`.
+        free_keys: keys that are dropped silently, such as `type`.
 
     Raises:
         ValueError: `obj` is neither a class nor a function.
@@ -40,14 +42,16 @@ def accepted_arguments(obj: Callable, input_args: dict[str, Any], free_keys: Ite
     expected = argument_names(obj)
     dropped = [key for key in input_args if key not in expected and key not in free_keys]
     if dropped:
-        get_msg_mgr().log_debug(f"{getattr(obj, '__name__', obj)} takes no {', '.join(map(str, dropped))}.")
+        get_msg_mgr().log_debug(f"{getattr(obj, '__name__', obj)} does not take {', '.join(map(str, dropped))}.")
     return {key: value for key, value in input_args.items() if key in expected}
 
 
-def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterable[str] = ()) -> dict[str, Any]:
-    """As `accepted_arguments`, without keyword-only ones, which upstream's helper of this name does not know.
+def get_valid_args(
+    obj: Callable[..., Any], input_args: dict[str, Any], free_keys: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return `accepted_arguments` without the keyword-only ones, which upstream's helper of this name ignores.
 
-    Model files call it; one that gives keyword-only arguments a value of its own would else give two.
+    Model files that pass keyword-only arguments themselves would otherwise pass them twice.
     """
     accepted = accepted_arguments(obj, input_args, free_keys)
     parameters = inspect.signature(obj.__init__ if inspect.isclass(obj) else obj).parameters.values()
@@ -56,14 +60,14 @@ def get_valid_args(obj: Callable, input_args: dict[str, Any], free_keys: Iterabl
 
 
 def get_attr_from(sources: Iterable[Any], name: str) -> Any:
-    """The attribute `name` of the first of `sources` that has it.
+    """Return the attribute `name` of the first of `sources` that has it.
 
     Raises:
-        AttributeError: none has it.
+        AttributeError: none does.
     """
     sources = list(sources)
     for source in sources:
         if hasattr(source, name):
             return getattr(source, name)
-    places = ", ".join(getattr(source, "__name__", repr(source)) for source in sources)
-    raise AttributeError(f"None of {places} has {name!r}.")
+    names = ", ".join(getattr(source, "__name__", repr(source)) for source in sources)
+    raise AttributeError(f"None of {names} has {name!r}.")

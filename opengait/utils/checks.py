@@ -1,4 +1,4 @@
-"""Type questions that upstream model files ask of configuration values and features."""
+"""Type checks of configuration values and features, as upstream's model files call them."""
 
 from typing import Any
 
@@ -8,55 +8,55 @@ from torch import nn
 
 
 def is_list(value: Any) -> bool:
-    """A list or a `ModuleList`; a tuple is neither."""
+    """Return whether a value is a list or a `ModuleList`; a tuple is not."""
     return isinstance(value, list | nn.ModuleList)
 
 
 def is_dict(value: Any) -> bool:
-    """A dict (its subclasses and `ModuleDict` included)."""
+    """Return whether a value is a dict or a `ModuleDict`."""
     return isinstance(value, dict | nn.ModuleDict)
 
 
 def is_list_or_tuple(value: Any) -> bool:
-    """A list, a tuple or a `ModuleList`."""
+    """Return whether a value is a list, a tuple or a `ModuleList`."""
     return is_list(value) or isinstance(value, tuple)
 
 
 def is_tensor(value: Any) -> bool:
-    """A torch tensor."""
+    """Return whether a value is a torch tensor."""
     return isinstance(value, torch.Tensor)
 
 
 def is_array(value: Any) -> bool:
-    """A numpy array."""
+    """Return whether a value is a numpy array."""
     return isinstance(value, np.ndarray)
 
 
 def is_str(value: Any) -> bool:
-    """A string."""
+    """Return whether a value is a string."""
     return isinstance(value, str)
 
 
 def is_int(value: Any) -> bool:
-    """An integer; True and False count, as in Python."""
+    """Return whether a value is an integer; True and False are, as in Python."""
     return isinstance(value, int)
 
 
 def is_float(value: Any) -> bool:
-    """A Python float."""
+    """Return whether a value is a Python float."""
     return isinstance(value, float)
 
 
 def is_bool(value: Any) -> bool:
-    """True or False."""
+    """Return whether a value is True or False."""
     return isinstance(value, bool)
 
 
 def is_int_list(value: Any) -> bool:
-    """A list of integers. A list of booleans is one too, so ask `is_bool_list` first."""
+    """Return whether a value is a list of integers; lists of booleans are, so check `is_bool_list` first."""
     return is_list(value) and all(isinstance(item, int) for item in value)
 
 
 def is_bool_list(value: Any) -> bool:
-    """A list of booleans."""
+    """Return whether a value is a list of booleans."""
     return is_list(value) and all(isinstance(item, bool) for item in value)

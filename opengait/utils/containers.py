@@ -1,11 +1,11 @@
-"""Small containers and the do-nothing object."""
+"""Small containers, and an object that does nothing."""
 
 from collections import OrderedDict, namedtuple
 from typing import Any
 
 
 class NoOp:
-    """Stands where nothing is to happen: any attribute is a callable that returns None. It is truthy."""
+    """Accepts any method call and returns None; an instance is truthy."""
 
     def __getattr__(self, name: str) -> Any:
         def nothing(*args: Any, **kwargs: Any) -> None:
@@ -14,11 +14,11 @@ class NoOp:
         return nothing
 
 
-class Odict(OrderedDict):
+class Odict(OrderedDict[Any, Any]):
     """A dict of lists that grows by `append`."""
 
     def append(self, other: dict[str, Any]) -> None:
-        """Extend each key's list by the other's; a value that is no list counts as a list of one."""
+        """Extend each key's list by that of `other`; a value that is not a list counts as a list of one."""
         for key, value in other.items():
             items = value if isinstance(value, list) else [value]
             if key in self:
@@ -29,15 +29,15 @@ class Odict(OrderedDict):
                 self[key] = items
 
 
-def Ntuple(description: str, keys: list[str] | str, values: Any) -> tuple:  # noqa: N802 (upstream's name)
-    """A namedtuple made on the spot; a single key (a string) takes the value as it is."""
+def Ntuple(description: str, keys: list[str] | str, values: Any) -> tuple[Any, ...]:  # noqa: N802 (upstream's name)
+    """Build a namedtuple; with a single key, given as a string, `values` is its value."""
     if isinstance(keys, str):
         return namedtuple(description, [keys])(values)
     return namedtuple(description, keys)(*values)
 
 
-def MergeCfgsDict(src: dict, dst: dict) -> None:  # noqa: N802 (upstream's name)
-    """Merge `src` over `dst` in place: dicts recursively, anything else (lists, None) replaces what stood there."""
+def MergeCfgsDict(src: dict[Any, Any], dst: dict[Any, Any]) -> None:  # noqa: N802 (upstream's name)
+    """Merge `src` into `dst` in place: dicts recursively; any other value, such as a list or None, replaces the old."""
     for key, value in src.items():
         if type(value) is dict and isinstance(dst.get(key), dict):
             MergeCfgsDict(value, dst[key])

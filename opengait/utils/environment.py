@@ -1,4 +1,4 @@
-"""What a run depends on beside its configuration: package versions, hardware, the state of the source tree."""
+"""Environment of a run: package versions, hardware and the state of the source tree."""
 
 import hashlib
 import importlib.metadata
@@ -19,22 +19,22 @@ CORE = ("python", "opengait", "torch", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, of this engine and of every installed package that this process has loaded, by name."""
+    """Return the versions of Python, of this engine and of every installed package that this process has loaded."""
     loaded = {name.partition(".")[0] for name in sys.modules}
     packages = importlib.metadata.packages_distributions()
     names = {name for module in loaded for name in packages.get(module, ())}
-    found = {name.lower(): importlib.metadata.version(name) for name in names}
-    return core_versions() | {name: found[name] for name in sorted(found) if name not in CORE}
+    by_name = {name.lower(): importlib.metadata.version(name) for name in names}
+    return core_versions() | {name: by_name[name] for name in sorted(by_name) if name not in CORE}
 
 
 def core_versions() -> dict[str, str]:
-    """Versions of what the numbers depend on first."""
+    """Return the versions of the packages that affect results most."""
     known = (platform.python_version(), opengait.__version__, torch.__version__, np.__version__)
     return dict(zip(CORE, map(str, known), strict=True))
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, accelerators and the settings of torch that change how they compute."""
+    """Return the processor, the accelerators and the settings of torch that affect their arithmetic."""
     facts: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -54,18 +54,18 @@ def hardware() -> dict[str, Any]:
 
 
 def source_state(folder: Path | None = None) -> dict[str, Any] | None:
-    """Git commit of the source tree that this engine runs from, and whether files differ from it.
+    """Return the git commit of the source tree that this engine runs from, and whether files differ from it.
 
     Args:
         folder: a folder of the source tree; this package's by default.
 
     Returns:
-        `commit`, `dirty` (tracked files changed, or files added that git does not ignore) and `changes`, the SHA-256
-        of what `git diff HEAD` prints, or None where that is nothing; None altogether without git, or where this code
-        is no part of a repository, as an installed copy.
+        `commit`, `dirty` (tracked files changed, or new files that git does not ignore) and `changes`, the SHA-256 of
+        the output of `git diff HEAD`, None if that is empty. None altogether without git, or if this code is not part
+        of a repository, such as an installed copy.
     """
     folder = folder or Path(opengait.__file__).parent
-    # A copy installed into some repository's ignored folder must not report that repository.
+    # A copy installed into an ignored folder of some repository must not report that repository.
     if not _git(folder, "ls-files", "."):
         return None
     commit = _git(folder, "rev-parse", "HEAD")
@@ -80,7 +80,7 @@ def source_state(folder: Path | None = None) -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None where there is no git or it fails."""
+    """Return the output of git, or None if git is missing or fails."""
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=60, check=False
@@ -91,10 +91,10 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name; Linux tells it only in a file."""
-    told = Path("/proc/cpuinfo")
-    if told.is_file():
-        for line in told.read_text(errors="replace").splitlines():
+    """Return the processor's name, which Linux gives in a file only."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "model name":
                 return value.strip()

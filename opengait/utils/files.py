@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what identifies one."""
+"""Atomic writing, reading of arrays, and digests of files."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from opengait.errors import DataError
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make the file under a temporary name in the same folder, then rename it to `path`.
+    """Write a file atomically: `write` gets a temporary path in the same folder, which is then renamed to `path`.
 
-    The temporary name keeps the suffix, by which some writers choose the format.
+    The temporary name keeps the suffix, since some writers derive the format from it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -29,25 +29,25 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Indented JSON, whole or not at all; arrays and tensors become lists, paths become text."""
+    """Write indented JSON atomically; arrays and tensors become lists, paths become strings."""
     write_text(path, json.dumps(plain(content), indent=2) + "\n")
 
 
-def read_arrays(path: Path, wanted: Iterable[str], written_by: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; pickled objects in it are refused.
+def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file; pickled objects are rejected.
 
     Args:
         path: the file.
-        wanted: names that must be there.
-        written_by: what makes such files, for the message.
+        required: names of arrays that the file must contain.
+        written_by: what writes such files, for the message.
 
     Raises:
-        DataError: the file is missing, damaged, or lacks an array.
+        DataError: the file is missing or damaged, or lacks an array.
     """
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
@@ -55,15 +55,15 @@ def read_arrays(path: Path, wanted: Iterable[str], written_by: str) -> dict[str,
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not what it should be ({error}); {written_by} writes such files.") from error
-    missing = [name for name in wanted if name not in arrays]
+        raise DataError(f"{path} is not a valid .npz file ({error}); {written_by} writes such files.") from error
+    missing = [name for name in required if name not in arrays]
     if missing:
-        raise DataError(f"{path} has no `{missing[0]}`; files that {written_by} writes have.")
+        raise DataError(f"{path} has no `{missing[0]}`; use a file that {written_by} wrote.")
     return arrays
 
 
 def plain(value: Any) -> Any:
-    """Nested dicts and lists of what JSON knows."""
+    """Return a value as nested dicts, lists and scalars for JSON."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -74,12 +74,12 @@ def plain(value: Any) -> Any:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def from_here(path: Path) -> str:
-    """The path relative to the working directory, where it lies below it."""
+    """Return a path relative to the working directory if it lies below, else the absolute path."""
     path, here = path.resolve(), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

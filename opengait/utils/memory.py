@@ -1,4 +1,4 @@
-"""How much memory a process has needed."""
+"""Peak memory of a process."""
 
 import resource
 import sys
@@ -7,8 +7,8 @@ import torch
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory held so far, in bytes: of tensors on a CUDA device, else of the whole process."""
+    """Return the peak memory in bytes: of the tensors on a CUDA device, else of the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    # Linux counts in KiB, macOS in bytes.
+    # In KiB on Linux, in bytes on macOS.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

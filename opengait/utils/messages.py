@@ -1,6 +1,6 @@
 """The message manager: log lines, TensorBoard, and the line of each logging interval (upstream `get_msg_mgr`).
 
-Only rank 0 speaks; elsewhere `get_msg_mgr()` is an object on which every call does nothing.
+Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods do nothing.
 """
 
 import logging
@@ -25,7 +25,7 @@ _FORMAT = logging.Formatter("[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m
 
 
 class _Early(logging.Handler):
-    """Keeps what is said before the log has a place, such as what discovery found."""
+    """Keeps records until the log is opened, such as those of loading extensions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class _Early(logging.Handler):
 
 
 class _Screen(logging.Handler):
-    """Writes above a progress bar instead of through it."""
+    """Writes to stderr without breaking a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)
@@ -45,16 +45,16 @@ class _Screen(logging.Handler):
 class MessageManager:
     """Log and TensorBoard of one run.
 
-    `init_logger` opens the log (all that a test needs); `init_manager` opens TensorBoard too. `train_step` is called
-    once an iteration with `info`, whose `scalar/...` entries are averaged over the logging interval, and `summary`,
-    whose latest `scalar/...` and `image/...` entries go to TensorBoard.
+    `init_logger` opens the log, which is all that a test needs; `init_manager` opens TensorBoard too. `train_step` is
+    called once per iteration with `info`, whose `scalar/...` entries are averaged over the logging interval, and with
+    `summary`, whose latest `scalar/...` and `image/...` entries go to TensorBoard.
     """
 
     def __init__(self) -> None:
         self.info_dict = Odict()
         self.writer_hparams = ["image", "scalar"]
         self.writer: SummaryWriter | None = None
-        self.progress: Progress | None = None
+        self._progress: Progress | None = None
         self.iteration = 0
         self.log_iter = 100
         self._learning_rate: float | None = None
@@ -62,11 +62,11 @@ class MessageManager:
         self.logger = logging.getLogger("opengait")
 
     def hold(self) -> None:
-        """Keep what is said until `init_logger` opens the log. Without a log, logging does what the program set up."""
+        """Keep records until `init_logger` opens the log. Before `hold`, the program's own logging setup applies."""
         self._take_over(_Early())
 
     def init_manager(self, save_path: str | Path, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
-        """Open TensorBoard under `<save_path>/summary` and the log; events after `iteration` are purged."""
+        """Open the log, and TensorBoard under `<save_path>/summary`; events after `iteration` are purged."""
         self.iteration = iteration
         self.log_iter = log_iter
         self.info_dict.clear()
@@ -78,7 +78,7 @@ class MessageManager:
         self.init_logger(save_path, log_to_file)
 
     def init_logger(self, save_path: str | Path, log_to_file: bool) -> None:
-        """Log to the screen and, on demand, to `<save_path>/logs/<time>.txt`."""
+        """Log to the screen and, with `log_to_file`, to `<save_path>/logs/<time>.txt`."""
         early = [handler for handler in self.logger.handlers if isinstance(handler, _Early)]
         handlers: list[logging.Handler] = [_Screen()]
         if log_to_file:
@@ -91,6 +91,13 @@ class MessageManager:
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
 
+    def close(self) -> None:
+        """Close TensorBoard and the log; the program's own logging setup applies again."""
+        if self.writer is not None:
+            self.writer.close()
+        self._take_over()
+        self.logger.propagate = True
+
     def _take_over(self, *handlers: logging.Handler) -> None:
         self.logger.setLevel(logging.INFO)
         self.logger.propagate = False
@@ -101,40 +108,44 @@ class MessageManager:
             self.logger.addHandler(handler)
 
     def log_info(self, *messages: Any) -> None:
-        """Say something that belongs to the run."""
+        """Log at level INFO."""
         self.logger.info(*messages)
 
     def log_warning(self, *messages: Any) -> None:
-        """Say something that may need a look."""
+        """Log at level WARNING."""
         self.logger.warning(*messages)
 
     def log_debug(self, *messages: Any) -> None:
-        """Say something for a debugger; hidden at the ordinary level."""
+        """Log at level DEBUG, which is hidden by default."""
         self.logger.debug(*messages)
 
+    def track_progress(self, progress: Progress | None) -> None:
+        """Add the times of `progress` to the log lines of the intervals; None stops that."""
+        self._progress = progress
+
     def reset_time(self) -> None:
-        """Start the interval's clock anew."""
+        """Restart the clock of the logging interval."""
         self.time = time.time()
 
     def append(self, info: dict[str, Any]) -> None:
-        """Collect an iteration's values for the interval's means.
+        """Collect an iteration's values for the means of the interval.
 
-        Tensors stay on their device until the line is written: fetching them at every step would stall a GPU.
+        Tensors stay on their device until the line is written, since fetching them at every step would stall a GPU.
         """
         self.info_dict.append(
             {key: [value.detach() if isinstance(value, torch.Tensor) else value] for key, value in info.items()}
         )
 
     def flush(self) -> None:
-        """Forget the interval and write TensorBoard's events to disk."""
+        """Clear the interval and write TensorBoard's events to disk."""
         self.info_dict.clear()
         if self.writer is not None:
             self.writer.flush()
 
     def log_training_info(self) -> None:
-        """`Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait has it, since scripts read it.
+        """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does: scripts read it.
 
-        A line of its own follows, with learning rate, times, memory and time left.
+        A second line holds the learning rate, times, memory and time left.
         """
         now = time.time()
         text = f"Iteration {self.iteration:0>5}, Cost {now - self.time:.2f}s"
@@ -143,15 +154,15 @@ class MessageManager:
             if kind == "scalar":
                 text += f", {name.replace('/', '_')}={np.mean([np.mean(_as_array(value)) for value in values]):.4f}"
         self.log_info(text)
-        course = [] if self._learning_rate is None else [f"lr={self._learning_rate:.3g}"]
-        if self.progress is not None:
-            course.append(self.progress.fields())
-        if course:
-            self.log_info(", ".join(course))
+        fields = [] if self._learning_rate is None else [f"lr={self._learning_rate:.3g}"]
+        if self._progress is not None:
+            fields.append(self._progress.fields())
+        if fields:
+            self.log_info(", ".join(fields))
         self.reset_time()
 
     def train_step(self, info: dict[str, Any], summary: dict[str, Any]) -> None:
-        """Count an iteration; every `log_iter` of them print the line and write the current summary."""
+        """Count an iteration; every `log_iter` iterations, log the line and write the current summary."""
         self.iteration += 1
         self.append(info)
         if self.iteration % self.log_iter == 0:
@@ -162,7 +173,7 @@ class MessageManager:
             self.flush()
 
     def write_to_tensorboard(self, summary: dict[str, Any]) -> None:
-        """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid scaled image by image)."""
+        """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid of individually scaled images)."""
         if self.writer is None:
             return
         for key, value in summary.items():
@@ -180,15 +191,24 @@ def _as_array(value: Any) -> np.ndarray:
     return ts2np(value) if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
+# The one mutable global of the engine: messages of every module go to one log.
 _manager: MessageManager | None = None
 _silence = NoOp()
 
 
 def get_msg_mgr() -> MessageManager | NoOp:
-    """The one message manager on rank 0; a silent one on every other rank."""
+    """Return the message manager on rank 0, and a silent one on the other ranks."""
     global _manager
     if not distributed.is_main():
         return _silence
     if _manager is None:
         _manager = MessageManager()
     return _manager
+
+
+def reset() -> None:
+    """Close the message manager; the next call of `get_msg_mgr` creates a new one."""
+    global _manager
+    if _manager is not None:
+        _manager.close()
+    _manager = None

@@ -1,4 +1,4 @@
-"""Seeds, folders and signals of this process."""
+"""Seeds, folders and signal handling of a process."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,17 @@ from opengait import distributed
 
 
 def init_seeds(seed: int = 0, cuda_deterministic: bool = True) -> None:
-    """Seed python, numpy and torch; choose reproducible or autotuned cudnn kernels."""
+    """Seed Python, numpy and torch, and select reproducible or autotuned cudnn kernels."""
     distributed.seed_everything(seed)
     torch.backends.cudnn.deterministic = cuda_deterministic
     torch.backends.cudnn.benchmark = not cuda_deterministic
 
 
 def mkdir(path: str | Path) -> None:
-    """Make a folder and its parents, if it is not there."""
+    """Create a folder and its parents if they do not exist."""
     Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def handler(signum: int, frame: Any) -> None:
-    """A signal handler that ends this process in order. torchrun ends the other ranks; no process is sought by name."""
+    """Exit on a signal; torchrun then ends the other ranks."""
     raise SystemExit(128 + signum)

@@ -1,4 +1,4 @@
-"""Where the time of a training run goes, and how much of it is left."""
+"""Timing of a training run: loading, computing and the time left."""
 
 import sys
 import time
@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Measures loading and computing, and shows a bar where somebody looks at it.
+    """Measures loading and computing, and shows a progress bar on a terminal.
 
     Args:
         total: iterations of the whole run.
-        done: iterations behind us when this process starts.
-        bar: draw a bar on stderr, if that is a terminal. Elsewhere the periodic log lines tell the same.
+        done: iterations completed before this process started.
+        bar: draw a bar on stderr if that is a terminal; the periodic log lines carry the same information.
     """
 
     def __init__(self, total: int, done: int = 0, bar: bool = True) -> None:
@@ -27,27 +27,27 @@ class Progress:
         self._bar = tqdm(total=total, initial=done, desc="Training", unit="it", leave=False, disable=hidden)
 
     def loaded(self) -> None:
-        """A batch has arrived."""
+        """Record that a batch was loaded."""
         self._data_seconds += self._lap()
 
     def stepped(self, iteration: int) -> None:
-        """A batch has been learned from (or skipped); `iteration` are done."""
+        """Record that a step was computed or skipped, after which `iteration` iterations are done."""
         self._step_seconds += self._lap()
         self._steps += 1
         self._bar.update(iteration - self.done)
         self.done = iteration
 
     def resumed(self) -> None:
-        """What lay between the step and now (logging, saving, a test) was neither loading nor computing."""
+        """Ignore the time since the step: logging, saving and testing are neither loading nor computing."""
         self._lap()
 
     def seconds_left(self) -> float:
-        """Expected seconds to the end, from the mean pace since this process started; 0 before the first step."""
+        """Estimate the seconds to the end from the mean pace since this process started; 0 before the first step."""
         gained = self.done - self._first
         return (time.perf_counter() - self._began) / gained * (self.total - self.done) if gained else 0.0
 
     def fields(self) -> str:
-        """`data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call, peak memory on CUDA."""
+        """Return `data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call; CUDA's peak."""
         steps = max(self._steps, 1)
         texts = [f"data={self._data_seconds / steps:.3f}s", f"step={self._step_seconds / steps:.3f}s"]
         if torch.cuda.is_available():
@@ -58,7 +58,7 @@ class Progress:
         return ", ".join(texts)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.close()
 
     def _lap(self) -> float:

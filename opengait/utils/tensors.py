@@ -1,4 +1,4 @@
-"""Between numpy and torch, and around modules."""
+"""Conversions between numpy and torch, and helpers for modules."""
 
 import copy
 from typing import Any
@@ -11,17 +11,17 @@ from opengait import distributed
 
 
 def np2var(array: np.ndarray, requires_grad: bool = False) -> torch.Tensor:
-    """A numpy array as a tensor of the same dtype on this process's device."""
+    """Return a numpy array as a tensor of the same dtype on this process's device."""
     return torch.from_numpy(array).to(distributed.device()).requires_grad_(requires_grad)
 
 
-def list2var(values: list, requires_grad: bool = False) -> torch.Tensor:
-    """A list of numbers or of equally shaped arrays as one tensor on this process's device."""
+def list2var(values: list[Any], requires_grad: bool = False) -> torch.Tensor:
+    """Return a list of numbers or of equally shaped arrays as one tensor on this process's device."""
     return np2var(np.array(values), requires_grad=requires_grad)
 
 
 def ts2np(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor as a numpy array; half precision becomes float32, which numpy can compare."""
+    """Return a tensor as a numpy array; half precision becomes float32."""
     tensor = tensor.detach()
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()
@@ -29,17 +29,17 @@ def ts2np(tensor: torch.Tensor) -> np.ndarray:
 
 
 def clones(module: nn.Module, count: int) -> nn.ModuleList:
-    """`count` independent copies of a module."""
+    """Return `count` independent copies of a module."""
     return nn.ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
 def ddp_all_gather(features: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
-    """Upstream's name of `opengait.distributed.gather_rows`."""
+    """Call `opengait.distributed.gather_rows`, under upstream's name."""
     return distributed.gather_rows(features, dim=dim, requires_grad=requires_grad)
 
 
 class TransparentDDP(nn.parallel.DistributedDataParallel):
-    """DDP whose unknown attributes are looked up in the wrapped module, so that a loop need not know of the wrapper."""
+    """DDP that forwards unknown attributes to the wrapped module, so that loops can ignore the wrapper."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -51,27 +51,27 @@ class TransparentDDP(nn.parallel.DistributedDataParallel):
 def get_ddp_module(
     module: nn.Module, find_unused_parameters: bool = False, *, alone_too: bool = False, **kwargs: Any
 ) -> nn.Module:
-    """Wrap a module that trains in DDP; without anything to train it stays as it is.
+    """Wrap a module in DDP if there are several processes and it has parameters to train.
 
     Args:
-        module: on its device.
-        find_unused_parameters: as of DDP.
-        alone_too: wrap it for a process group of one, too, where the wrapper has nothing to do.
-        **kwargs: more arguments of DDP.
+        module: a module, already on its device.
+        find_unused_parameters: passed to DDP.
+        alone_too: wrap for a process group of one, too, where the wrapper has no effect.
+        **kwargs: further arguments of DDP.
     """
     needed = distributed.world_size() > 1 or (alone_too and distributed.is_initialized())
     if not needed or not any(p.requires_grad for p in module.parameters()):
         return module
-    here = distributed.device()
-    devices = [here] if here.type == "cuda" else None
+    device = distributed.device()
+    devices = [device] if device.type == "cuda" else None
     return TransparentDDP(module, device_ids=devices, find_unused_parameters=find_unused_parameters, **kwargs)
 
 
 def bare(module: nn.Module) -> nn.Module:
-    """The module inside a DDP wrapper, or the module itself."""
+    """Return the module inside a DDP wrapper, or the module itself."""
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
 
 
 def params_count(module: nn.Module) -> str:
-    """The line that tells how many parameters a network has, in millions."""
+    """Return a line with the number of parameters, in millions."""
     return f"Parameters Count: {sum(p.numel() for p in module.parameters()) / 1e6:.5f}M"

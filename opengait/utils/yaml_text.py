@@ -1,4 +1,4 @@
-"""The dialect of YAML that configurations and cards are written in: YAML 1.1 whose numbers include `1e-4`."""
+"""The YAML dialect of configurations and cards: YAML 1.1 in which `1e-4` is a number."""
 
 import re
 from typing import Any
@@ -7,19 +7,20 @@ import yaml
 
 
 class YamlLoader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, and `1e-4` is a number, as everybody expects."""
+    """Reads YAML 1.1 as PyYAML does, except that `1e-4` is a number."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `YamlLoader` reads back."""
+    """Writes YAML that `YamlLoader` reads back unchanged."""
 
 
-# PyYAML wants a point and a signed exponent, and takes 1e-4 for a string.
+# PyYAML requires a point and a signed exponent, and reads 1e-4 as a string.
 _FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 for _side in (YamlLoader, _Dumper):
     _side.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def write_yaml(content: dict[str, Any]) -> str:
-    """Plain values as YAML, in their own order."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    """Return plain values as YAML, with dicts in their own order."""
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -7,8 +7,8 @@ from typing import Any
 
 from opengait.config import config_text, load_config
 from opengait.config.source import read_yaml
+from opengait.engine.run_folder import output_path
 from opengait.errors import ConfigError
-from opengait.modeling.base_model import output_path
 from opengait.utils.files import write_text
 from opengait_ext.ablation.tables import Row
 from opengait_ext.runs.results import read_test

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from opengait import distributed, registry
+from opengait.engine.run_folder import output_path
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.errors import ConfigError, DataError
-from opengait.modeling.base_model import BaseModel, output_path
+from opengait.modeling.base_model import BaseModel
 from opengait.utils.files import write_text
 from opengait.utils.messages import get_msg_mgr
 

@@ -1,4 +1,4 @@
-"""Running a function on several gloo processes of this machine, for tests of what depends on the world size."""
+"""Run a function on several gloo processes of this machine, to test what depends on the world size."""
 
 import os
 from collections.abc import Callable
@@ -11,10 +11,10 @@ import torch.multiprocessing as mp
 
 
 def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
-    """What `function(*args)` returns on each rank, in rank order.
+    """Return the results of `function(*args)` on each rank, in rank order.
 
     Args:
-        function: importable by name, since processes are spawned; what it returns must be picklable.
+        function: a function importable by name, since processes are spawned, with a picklable result.
         folder: an empty folder for the processes' meeting point and results.
         *args: picklable arguments.
         world_size: number of processes.
@@ -24,7 +24,7 @@ def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size:
 
 
 def _work(rank: int, world_size: int, folder: str, function: Callable[..., Any], args: tuple) -> None:
-    # Before anything asks for it: the ranks of a test cannot share a GPU.
+    # Before torch looks for devices: the ranks of a test cannot share a GPU.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)

@@ -1,4 +1,4 @@
-"""Model files as they are written for OpenGait, trained and tested by the command line on one process and on two."""
+"""Model files written for OpenGait, trained and tested by the command line on one process and on two."""
 
 import json
 import logging
@@ -26,9 +26,9 @@ MODEL_CFG = {
 
 
 def configuration(folder: Path, model: str, world: int) -> Path:
-    """A configuration file of a model; run folders are below `folder / "w<world>"`."""
+    """Write the configuration of a model; run folders are below `folder / "w<world>"`."""
     sections = tiny.config(folder)
-    # A run folder of its own for every world; OwnStart asks for "output" itself, so the working folder counts.
+    # Relative to the working folder, which differs between worlds, since OwnStart fixes "output" itself.
     changes = {
         "extensions": [str(FILES), "tests.opengait.tiny_parts"],
         "trainer_cfg": {
@@ -47,12 +47,12 @@ def configuration(folder: Path, model: str, world: int) -> Path:
     if model == "SeveralSets":
         entry = sections["data_cfg"]
         changes["data_cfg"] = [{**entry, "dataset_name": name} for name in ("CASIA-B", "Other")]
-    # A file of its own for every rank, which another might be writing while this one reads.
+    # One file per rank, so that no rank reads a file that another one is writing.
     return tiny.write_config(folder, f"{model}-{world}-{distributed.rank()}.yaml", **changes)
 
 
 def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
-    """Both phases of every model, as the command line runs them; the sums of the models' trained weights."""
+    """Run both phases of every model as the command line does; return the sums of the trained weights."""
     os.chdir(folder / f"w{world}")
     torch.set_num_threads(1)
     sums = {}
@@ -60,7 +60,7 @@ def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
         for phase in ("train", "test"):
             arguments = ["--cfgs", str(configuration(folder, model, world)), "--phase", phase]
             main.run(main.parse_arguments(arguments))
-            # Where phases are processes of their own, the first rank has written its files before the next one starts.
+            # With separate processes, rank 0 would have written its files before the next phase starts.
             torch.distributed.barrier()
         (file,) = Path("output").rglob(f"{checkpoint_folder(model)}/checkpoints/*-00004.pt")
         weights = load_checkpoint(file)["model"]
@@ -86,8 +86,8 @@ def test_every_kind_of_file_trains_and_tests(folder, tmp_path, world):
     assert all(sums == ranks[0] for sums in ranks)
     output = folder / f"w{world}" / "output"
     for model in MODELS:
-        (found,) = output.rglob(f"{checkpoint_folder(model)}/logs/test-00004.json")
-        results = json.loads(found.read_text())["results"]
+        (file,) = output.rglob(f"{checkpoint_folder(model)}/logs/test-00004.json")
+        results = json.loads(file.read_text())["results"]
         assert results["scalar/test_accuracy/size" if model == "OwnLoops" else "scalar/test_accuracy/all"] >= 0
     assert (output / "CASIA-B_Other" / "SeveralSets" / "tiny").is_dir()
     state = load_checkpoint(output / "CASIA-B" / "StripsPP" / "tiny" / "checkpoints" / "tiny-00004.pt")
@@ -97,14 +97,14 @@ def test_every_kind_of_file_trains_and_tests(folder, tmp_path, world):
 
 def test_the_classes_of_the_folder(caplog):
     with caplog.at_level(logging.INFO, "opengait"):
-        found = compat.load_model_folder(FILES)
-    assert [issubclass(getattr(found, name), found.BaseModel) for name in MODELS] == [True] * len(MODELS)
-    assert issubclass(found.SeveralSets, MultiDatasets) and found.StripsPP.__mro__[1] is found.Strips
-    assert not hasattr(found, "WantsMore")
+        classes = compat.load_model_folder(FILES)
+    assert [issubclass(getattr(classes, name), classes.BaseModel) for name in MODELS] == [True] * len(MODELS)
+    assert issubclass(classes.SeveralSets, MultiDatasets) and classes.StripsPP.__mro__[1] is classes.Strips
+    assert not hasattr(classes, "WantsMore")
     assert "wants_more.py: the package 'no_such_package_for_gait' is not installed" in caplog.text
 
 
-def test_a_model_whose_package_is_missing_is_an_error_when_asked_for(folder, monkeypatch, tmp_path):
+def test_a_model_with_a_missing_package_is_an_error_on_use(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = configuration(folder, "WantsMore", 1)
     with pytest.raises(ConfigError, match="WantsMore is not available.*no_such_package_for_gait"):

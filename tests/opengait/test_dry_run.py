@@ -1,4 +1,4 @@
-"""`python -m opengait.dry_run`: one batch through everything, nothing written."""
+"""`python -m opengait.dry_run`: one batch through the whole model, nothing written."""
 
 import sys
 
@@ -21,7 +21,7 @@ def listing(folder):
     return sorted(str(path) for path in folder.rglob("*"))
 
 
-def test_the_report_tells_what_the_model_does(file):
+def test_the_report_describes_the_model(file):
     report = dry_run.check(load_config(file))
     stages = {stage.name: stage for stage in report.stages}
     assert report.inputs == "4x3x64x44"
@@ -34,7 +34,7 @@ def test_the_report_tells_what_the_model_does(file):
     assert report.without_gradient == []
 
 
-def test_frozen_and_unreached_parameters_are_told_apart(file, monkeypatch):
+def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
     cfgs = load_config(file)
     model = dry_run.registry.models.get("TinySil")
     built = model.build_network
@@ -61,15 +61,15 @@ def test_the_command_line_writes_nothing(file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "named"),
     [
         ("model_cfg.model=TinySill", "TinySill"),
         ("data_cfg.dataset_root=nowhere", "nowhere"),
         ("model_cfg.SeparateBNNecks.class_num=2", "class"),
     ],
 )
-def test_mistakes_are_one_sentence(file, change, sentence, capsys, monkeypatch):
+def test_errors_are_one_line(file, change, named, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["dry_run"])
     assert dry_run.main([str(file), "--set", change]) == 2
-    told = capsys.readouterr().err.strip()
-    assert told.startswith("error: ") and sentence in told and "\n" not in told
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("error: ") and named in message and "\n" not in message

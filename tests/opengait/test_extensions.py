@@ -1,4 +1,4 @@
-"""Parts from outside: packages that register, folders of model files, and the names that such files import."""
+"""Extensions: packages that register parts, folders of model files, and the names that such files import."""
 
 import importlib
 import sys
@@ -39,9 +39,9 @@ def clean_import_state(monkeypatch):
 
 
 def test_a_model_folder_sees_this_packages_modules():
-    found = compat.load_model_folder(tiny.MODELS)
-    assert issubclass(found.TinySil, opengait.modeling.base_model.BaseModel)
-    assert found.BaseModel is opengait.modeling.base_model.BaseModel
+    classes = compat.load_model_folder(tiny.MODELS)
+    assert issubclass(classes.TinySil, opengait.modeling.base_model.BaseModel)
+    assert classes.BaseModel is opengait.modeling.base_model.BaseModel
 
 
 FORMS = """
@@ -67,18 +67,18 @@ class Forms:
 
 
 def test_import_forms_of_opengait_files(folder):
-    found = compat.load_model_folder(folder({"forms.py": FORMS}))
-    assert found.Forms.same
-    assert found.Forms.seen["utils"] is opengait.utils
-    assert found.Forms.seen["data"] is opengait.data
-    assert found.Forms.seen["transform"] is opengait.data.transform
-    assert found.Forms.seen["message"] is opengait.utils.get_msg_mgr
-    assert found.Forms().late()[1] is opengait.modeling.base_model.BaseModel
+    classes = compat.load_model_folder(folder({"forms.py": FORMS}))
+    assert classes.Forms.same
+    assert classes.Forms.seen["utils"] is opengait.utils
+    assert classes.Forms.seen["data"] is opengait.data
+    assert classes.Forms.seen["transform"] is opengait.data.transform
+    assert classes.Forms.seen["message"] is opengait.utils.get_msg_mgr
+    assert classes.Forms().late()[1] is opengait.modeling.base_model.BaseModel
 
 
-def test_names_that_are_no_identifiers_and_sub_packages(folder):
+def test_file_names_that_are_not_identifiers_and_sub_packages(folder):
     inner = "from ..aside import helper\nfrom ... import backbones\nclass Inner: tools = helper, backbones\n"
-    found = compat.load_model_folder(
+    classes = compat.load_model_folder(
         folder(
             {
                 "plain++.py": "from .pack.inner import Inner\nclass PlusPlus(Inner): pass\n",
@@ -88,12 +88,12 @@ def test_names_that_are_no_identifiers_and_sub_packages(folder):
             }
         )
     )
-    assert issubclass(found.PlusPlus, found.Inner)
-    assert found.Inner.tools[0].is_list is opengait.utils.is_list
-    assert found.Inner.tools[1] is importlib.import_module("opengait.modeling.backbones")
+    assert issubclass(classes.PlusPlus, classes.Inner)
+    assert classes.Inner.tools[0].is_list is opengait.utils.is_list
+    assert classes.Inner.tools[1] is importlib.import_module("opengait.modeling.backbones")
 
 
-def test_an_unrelated_package_of_the_same_name_is_left_alone(folder, monkeypatch):
+def test_an_unrelated_package_of_the_same_name_is_not_replaced(folder, monkeypatch):
     root = folder(
         {"mine/utils.py": "MINE = True\n", "models/a.py": "from utils import is_list\nclass A: check = is_list\n"}
     )
@@ -104,7 +104,7 @@ def test_an_unrelated_package_of_the_same_name_is_left_alone(folder, monkeypatch
     assert importlib.import_module("utils").MINE
 
 
-def test_bare_names_are_the_same_modules_where_nobody_else_has_them(monkeypatch):
+def test_bare_names_that_are_free_are_the_same_modules(monkeypatch):
     compat.install()
     for name in ("utils", "modeling", "modeling.base_model", "data", "data.transform"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -116,15 +116,15 @@ def test_bare_names_are_the_same_modules_where_nobody_else_has_them(monkeypatch)
         importlib.import_module("modeling.nothing_of_that_name")
 
 
-def test_the_last_file_wins_and_says_so(folder, caplog):
+def test_the_last_file_wins_and_is_logged(folder, caplog):
     files = {"Big.py": "class Twin: place = 'Big'\n", "baseline.py": "class Twin: place = 'baseline'\n"}
     with caplog.at_level("INFO", "opengait"):
-        found = compat.load_model_folder(folder(files))
-    assert found.Twin.place == "baseline"
+        classes = compat.load_model_folder(folder(files))
+    assert classes.Twin.place == "baseline"
     assert "Twin" in caplog.text and "replaces" in caplog.text
 
 
-def test_a_file_that_lacks_a_package_is_skipped_until_asked_for(folder, caplog):
+def test_a_file_with_a_missing_package_is_an_error_on_use(folder, caplog):
     files = {
         "needs.py": "import no_such_package_here.x\nclass NeedyModel: pass\n",
         "fine.py": "class FineModel: pass\n",
@@ -139,7 +139,7 @@ def test_a_file_that_lacks_a_package_is_skipped_until_asked_for(folder, caplog):
         registry.models.get("NedyModel")
 
 
-def test_a_file_that_is_broken_is_skipped_like_one_that_lacks_something(folder, caplog):
+def test_a_broken_file_is_skipped(folder, caplog):
     files = {
         "broken.py": "class Broken:\n    def half(self:\n",
         "old.py": "import numpy as np\nclass Old:\n    kind = np.float\n",
@@ -147,14 +147,14 @@ def test_a_file_that_is_broken_is_skipped_like_one_that_lacks_something(folder, 
         "nulls.py": "\0",
     }
     with caplog.at_level("INFO", "opengait"):
-        found = compat.load_model_folder(folder(files))
-    assert found.Whole.__name__ == "Whole" and not hasattr(found, "Broken")
+        classes = compat.load_model_folder(folder(files))
+    assert classes.Whole.__name__ == "Whole" and not hasattr(classes, "Broken")
     assert "Skipped model file broken.py: broken.py, line 2" in caplog.text
     assert "Skipped model file old.py: old.py, line 3: AttributeError" in caplog.text
     with pytest.raises(AttributeError, match="Old is not available, because .*line 3"):
-        _ = found.Old
+        _ = classes.Old
     with pytest.raises(AttributeError, match="no class 'Nothing'"):
-        _ = found.Nothing
+        _ = classes.Nothing
     with pytest.raises(ConfigError, match="Broken is not available.*line 2"):
         registry.models.get("Broken")
 
@@ -171,7 +171,6 @@ class Moves(torch.nn.Module):
 """
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_calls_of_model_files_work_without_a_device(folder):
     root = folder({"moves.py": CUDA})
     out, available = compat.load_model_folder(root).Moves()(torch.ones(2, 2))
@@ -181,7 +180,7 @@ def test_cuda_calls_of_model_files_work_without_a_device(folder):
     assert not list(root.rglob("*.pyc"))
 
 
-def test_a_part_that_a_file_imports_does_not_hide_a_model(folder):
+def test_an_imported_class_does_not_hide_a_model(folder):
     inner = {"tools/net.py": "class GaitSet: pass\n", "outer.py": "from .tools.net import GaitSet\nclass Outer: pass\n"}
     root = folder(inner)
     load_extensions([str(root)])
@@ -189,7 +188,7 @@ def test_a_part_that_a_file_imports_does_not_hide_a_model(folder):
     assert compat.load_model_folder(root).GaitSet.__module__.endswith("tools.net")
 
 
-def test_a_folder_named_relative_to_the_configuration(folder, monkeypatch):
+def test_a_folder_relative_to_the_configuration(folder, monkeypatch):
     root = folder({"my_models/net.py": "class RelativeNet: pass\n"})
     monkeypatch.chdir("/")
     load_extensions(["my_models"], root)
@@ -208,11 +207,11 @@ def test_a_package_registers(folder):
     assert importlib.import_module("plug_in").CALLS == [1]
     with pytest.raises(ConfigError, match="silent_plug_in .* has no function register"):
         load_extensions(["silent_plug_in"], root)
-    with pytest.raises(ConfigError, match="needs the package 'no_such_package_here'"):
+    with pytest.raises(ConfigError, match="package 'no_such_package_here'"):
         load_extensions(["needy_plug_in"], root)
 
 
 @pytest.mark.parametrize("name", ["no_such_extension", "./no/such/folder", 3])
-def test_what_is_neither(name):
+def test_neither_package_nor_folder(name):
     with pytest.raises(ConfigError, match=str(name)):
         load_extensions([name])

@@ -1,7 +1,6 @@
-"""The command line: training, testing, stopping and resuming, on one process and on two, and its words to mistakes."""
+"""The command line: training, testing and resuming, on one process and on two, and its error messages."""
 
 import json
-import logging
 import pickle
 import re
 import shutil
@@ -25,8 +24,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def here(folder, tmp_path, monkeypatch):
-    """Run the command line in this process; returns its status. Run folders are below `tmp_path / "output"`."""
+def run_main(folder, tmp_path, monkeypatch):
+    """Return a function that runs the command line in this process, with run folders below `tmp_path / "output"`."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, phase: str = "train", **changes) -> int:
@@ -34,14 +33,7 @@ def here(folder, tmp_path, monkeypatch):
         return main(["--cfgs", str(config), "--phase", phase, "--set", "trainer_cfg.output_root=output", *arguments])
 
     yield run
-    if (manager := messages._manager) is not None and manager.writer is not None:
-        manager.writer.close()
-    messages._manager = None
-    logger = logging.getLogger("opengait")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
+    messages.reset()
     torch.backends.cudnn.deterministic = False
 
 
@@ -50,7 +42,7 @@ def final(root, iteration=6):
 
 
 def same(a, b) -> bool:
-    """Whether two checkpoints' parts are equal to the bit."""
+    """Return whether parts of two checkpoints are equal bit for bit."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
@@ -59,8 +51,8 @@ def same(a, b) -> bool:
 
 
 def test_one_process_and_two_agree(folder):
-    """Parameters after three steps with synchronised batch norm, and every number of the evaluation."""
-    # With this margin every triplet counts; at the margin's kink a rounding error would become a step of the weights.
+    """Compare the parameters after three steps with synchronised batch norm, and every number of the evaluation."""
+    # With this margin every triplet is active; at the kink of the hinge, rounding errors would change the weights.
     losses = tiny.config(folder)["loss_cfg"]
     losses[0]["margin"] = 5.0
     config = tiny.write_config(folder, "worlds.yaml", data_cfg={"num_workers": 1}, loss_cfg=losses)
@@ -71,7 +63,7 @@ def test_one_process_and_two_agree(folder):
         done = tiny.trained(folder, *options, "--phase", "train", world=world)
         assert done.stderr.count("Model Initialization Finished!") == 1
         checkpoints.append(final(root, 3)["model"])
-        # The same weights are tested by both, so that only the testing itself can differ.
+        # Both test the same weights, so only the test itself can differ.
         if world:
             shutil.copytree(folder / "world0" / RUN / "checkpoints", root / RUN / "checkpoints", dirs_exist_ok=True)
         tiny.trained(folder, *options, "--phase", "test", world=world)
@@ -84,14 +76,14 @@ def test_one_process_and_two_agree(folder):
     assert set(numbers[0]["results"]["by_type"]) == set(tiny.TYPES)
 
 
-def test_stop_and_resume_equals_no_stop(here, tmp_path):
-    """To the bit, with dropout, momentum and a schedule whose step lies behind the stop."""
+def test_stop_and_resume_equals_no_stop(run_main, tmp_path):
+    """Bit for bit, with dropout, momentum and a schedule that steps after the stop."""
     dropout = {"dropout": 0.3}
-    assert here(model_cfg=dropout) == 0
+    assert run_main(model_cfg=dropout) == 0
     whole = final(tmp_path / "output")
     (tmp_path / "output").rename(tmp_path / "whole")
-    assert here("--set", "trainer_cfg.total_iter=3", model_cfg=dropout) == 0
-    assert here("--iter", "3", model_cfg=dropout) == 0
+    assert run_main("--set", "trainer_cfg.total_iter=3", model_cfg=dropout) == 0
+    assert run_main("--iter", "3", model_cfg=dropout) == 0
     resumed = final(tmp_path / "output")
     assert same(whole["model"], resumed["model"])
     assert same(whole["optimizer"], resumed["optimizer"])
@@ -100,17 +92,17 @@ def test_stop_and_resume_equals_no_stop(here, tmp_path):
     assert not same(whole["model"], final(tmp_path / "output", 3)["model"])
 
 
-def test_the_seed_decides(here, tmp_path):
+def test_the_seed_determines_the_run(run_main, tmp_path):
     for seed in (1, 1, 2):
-        assert here("--set", f"trainer_cfg.seed={seed}", "--set", "trainer_cfg.total_iter=3") == 0
+        assert run_main("--set", f"trainer_cfg.seed={seed}", "--set", "trainer_cfg.total_iter=3") == 0
         (tmp_path / "output").rename(tmp_path / f"seed{seed}{len(list(tmp_path.iterdir()))}")
     first, second, other = (final(path, 3)["model"] for path in sorted(tmp_path.iterdir()))
     assert same(first, second) and not same(first, other)
 
 
-def test_files_and_lines_of_a_run(here, tmp_path, capsys):
+def test_files_and_log_lines_of_a_run(run_main, tmp_path, capsys):
     evaluator = {"eval_func": "evaluate_indoor_dataset"}
-    assert here("--log_to_file", "--set", "trainer_cfg.with_test=true", evaluator_cfg=evaluator) == 0
+    assert run_main("--log_to_file", "--set", "trainer_cfg.with_test=true", evaluator_cfg=evaluator) == 0
     run = tmp_path / "output" / RUN
     assert sorted(file.name for file in (run / "checkpoints").iterdir()) == ["tiny-00003.pt", "tiny-00006.pt"]
     assert "optimizer_cfg" in (run / "config.yaml").read_text()
@@ -128,14 +120,14 @@ def test_files_and_lines_of_a_run(here, tmp_path, capsys):
     assert "NM@R1" in text
     assert text.splitlines()[-1] in capsys.readouterr().err
 
-    assert here(phase="test", evaluator_cfg=evaluator) == 0
+    assert run_main(phase="test", evaluator_cfg=evaluator) == 0
     content = json.loads((run / "logs" / "test-00006.json").read_text())
     assert content["checkpoint"] == f"output/{RUN}/checkpoints/tiny-00006.pt"
     assert 0 <= content["results"]["scalar/test_accuracy/NM@R1"] <= 100
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(here, capsys):
-    assert here(model_cfg={"poison_at": 2}) == 2
+def test_a_non_finite_loss_stops_the_run(run_main, capsys):
+    assert run_main(model_cfg={"poison_at": 2}) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert "loss of iteration 3 is not finite (nan)" in message
     assert "the term is softmax/loss" in message and "triplet/" not in message
@@ -143,7 +135,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(here, capsys):
 
 
 def error_of(capsys) -> str:
-    """The one line that a refused command line ends with."""
+    """Return the one line that a failed command line ends with."""
     text = capsys.readouterr().err
     assert "Traceback" not in text
     line = text.splitlines()[-1]
@@ -151,50 +143,57 @@ def error_of(capsys) -> str:
     return line
 
 
-def test_a_checkpoint_of_another_model(here, capsys):
-    assert here("--set", "trainer_cfg.total_iter=3") == 0
+def test_a_checkpoint_of_another_model(run_main, capsys):
+    assert run_main("--set", "trainer_cfg.total_iter=3") == 0
     narrow = {"SeparateFCs": {"in_channels": 6, "out_channels": 4, "parts_num": 16}}
     narrow["SeparateBNNecks"] = {"class_num": 4, "in_channels": 4, "parts_num": 16}
-    assert here("--iter", "3", phase="test", model_cfg=narrow) == 2
-    assert "fcs.fc_bin" in (message := error_of(capsys)) and "16x6x5 there and 16x6x4 in the model" in message
-    assert here("--iter", "5", phase="test") == 2
+    assert run_main("--iter", "3", phase="test", model_cfg=narrow) == 2
+    assert "fcs.fc_bin" in (message := error_of(capsys)) and "16x6x5 in the file and 16x6x4 in" in message
+    assert run_main("--iter", "5", phase="test") == 2
     assert "no checkpoint" in (message := error_of(capsys)) and "tiny-00003.pt" in message
 
 
-def test_missing_data(here, capsys, tmp_path):
-    assert here("--set", "data_cfg.dataset_root=no/such/place") == 2
+def test_missing_data(run_main, capsys, tmp_path):
+    assert run_main("--set", "data_cfg.dataset_root=no/such/place") == 2
     assert "no/such/place" in error_of(capsys)
-    assert here("--set", "data_cfg.dataset_partition=none.json") == 2
+    assert run_main("--set", "data_cfg.dataset_partition=none.json") == 2
     assert "none.json" in error_of(capsys)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_tracklet_is_named(folder, here, capsys, tmp_path, workers):
+def test_a_damaged_tracklet_is_named(folder, run_main, capsys, tmp_path, workers):
     shutil.copytree(folder / "data", tmp_path / "data")
     for file in (tmp_path / "data" / "001").rglob("*.pkl"):
         file.write_bytes(pickle.dumps("no frames")[:-3])
     arguments = ["--set", f"data_cfg.dataset_root={tmp_path / 'data'}", "--set", f"data_cfg.num_workers={workers}"]
-    assert here(*arguments) == 2
+    assert run_main(*arguments) == 2
     assert "CASIA-B-001-" in (message := error_of(capsys)) and ".pkl" in message
 
 
-def test_unusable_command_lines(here, capsys):
-    assert here("--set", "trainer_cfg.totl_iter=3") == 2
+def test_unusable_command_lines(run_main, capsys):
+    assert run_main("--set", "trainer_cfg.totl_iter=3") == 2
     assert "did you mean total_iter" in error_of(capsys)
-    assert here("--set", "model_cfg.model=TinySill") == 2
+    assert run_main("--set", "model_cfg.model=TinySill") == 2
     assert "no model called 'TinySill'; did you mean TinySil" in error_of(capsys)
-    assert here("--set", "loss_cfg=null") == 2
+    assert run_main("--set", "loss_cfg=null") == 2
     assert "no loss_cfg" in error_of(capsys)
 
 
 def test_a_batch_that_the_world_does_not_divide(folder):
-    """Also: under torchrun one rank speaks, and every rank ends."""
+    """Also: under torchrun, rank 0 reports the error and every rank ends."""
     config = tiny.write_config(folder, "odd.yaml", trainer_cfg={"output_root": "odd"})
     options = ["--cfgs", config, "--set", "trainer_cfg.sampler.batch_size=[1, 3]"]
     done = tiny.launch(*options, world=2, cwd=folder)
     assert done.returncode != 0
     (message,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "batch of 3 tracklets" in message and "2 processes" in message
+
+
+def test_other_ranks_name_themselves(capsys, monkeypatch):
+    monkeypatch.setattr("opengait.distributed.rank", lambda: 1)
+    monkeypatch.setattr("opengait.main.HEAD_START", 0)
+    assert main(["--cfgs", "nowhere.yaml"]) == 2
+    assert capsys.readouterr().err.startswith("[rank 1] error: Cannot read the configuration nowhere.yaml")
 
 
 def test_as_a_module():

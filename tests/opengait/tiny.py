@@ -1,4 +1,4 @@
-"""A data set, a configuration and a model small enough to train in a second; runs of the real command line."""
+"""A dataset, a configuration and a model small enough to train in a second, and runs of the command line."""
 
 import json
 import os
@@ -19,9 +19,9 @@ VIEWS = ("000", "090")
 
 
 def write_dataset(root: Path, train_ids: int = 4, test_ids: int = 3, frames: int = 5) -> Path:
-    """Tracklets in OpenGait's layout: each id is a bar at a height of its own, with noise. Returns the partition.
+    """Write tracklets in OpenGait's layout, a noisy bar at a different height per id; return the partition file.
 
-    The last id lacks a view, so that two processes cannot share the tracklets of the test evenly.
+    The last id lacks a view, so two processes cannot share the test tracklets evenly.
     """
     rng = np.random.default_rng(0)
     ids = [f"{number:03d}" for number in range(1, train_ids + test_ids + 1)]
@@ -42,7 +42,7 @@ def write_dataset(root: Path, train_ids: int = 4, test_ids: int = 3, frames: int
 
 
 def config(folder: Path, **changes: Any) -> dict[str, Any]:
-    """A configuration for the data set of `write_dataset(folder / "data")`; `changes` replace whole sections' keys."""
+    """Return a configuration for `write_dataset(folder / "data")`; `changes` update its sections."""
     sections: dict[str, Any] = {
         "extensions": [str(MODELS), "tests.opengait.tiny_parts"],
         "data_cfg": {
@@ -81,7 +81,7 @@ def config(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def write_config(folder: Path, name: str = "tiny.yaml", **changes: Any) -> Path:
-    """`config` as a file in `folder`."""
+    """Write `config` to a file in `folder`."""
     file = folder / name
     file.write_text(yaml.safe_dump(config(folder, **changes), sort_keys=False))
     return file
@@ -93,7 +93,7 @@ def launch(
     cwd: Path = ROOT,
     script: tuple[str, ...] = (str(ROOT / "opengait/main.py"),),
 ) -> subprocess.CompletedProcess:
-    """Run the command line: under plain python for `world` 0, else under torchrun with that many processes."""
+    """Run the command line: with plain Python for `world` 0, else with torchrun and that many processes."""
     starter = [sys.executable]
     if world:
         starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"]
@@ -103,7 +103,7 @@ def launch(
 
 
 def trained(folder: Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess:
-    """`launch`, and insist that it went well."""
+    """Run `launch` and assert that it succeeded."""
     done = launch(*arguments, cwd=folder, **options)
     assert done.returncode == 0, done.stderr[-3000:]
     return done

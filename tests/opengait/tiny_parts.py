@@ -6,7 +6,7 @@ from opengait import registry
 
 
 def nearest_other(data: dict, dataset: str, metric: str = "euc", digits: int = 6) -> dict:
-    """How often the nearest other tracklet has the same label, of all and by type; and a sum that sees every value."""
+    """Return how often the nearest other tracklet has the same label, overall and by type, and a checksum."""
     assert metric == "euc"
     features = data["embeddings"].reshape(len(data["labels"]), -1).astype(np.float64)
     distance = np.linalg.norm(features[:, None] - features[None], axis=-1)

@@ -1,4 +1,4 @@
-"""The losses: every class of every file in this folder, by its name; a file dropped in is found too."""
+"""Losses: every class of every file in this folder, including files that users add."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every loss of the engine is: a module that returns the loss and what to log about it."""
+"""Base class and helpers of the losses."""
 
 import functools
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from opengait.utils.containers import Odict
 
 
 class BaseLoss(nn.Module):
-    """Base of the losses (upstream `BaseLoss`).
+    """Base class of the losses (upstream `BaseLoss`).
 
-    `forward(**kwargs)` returns `(loss, info)`: the loss of any shape, whose mean the engine weights and adds, and
-    `self.info`, detached numbers to log.
+    `forward(**kwargs)` returns `(loss, info)`: a loss of any shape, whose mean the engine weights and sums, and
+    `self.info`, detached values to log.
 
     Args:
         loss_term_weight: factor of this loss in the sum.
@@ -26,24 +26,24 @@ class BaseLoss(nn.Module):
         self.loss_term_weight = loss_term_weight
         self.info = Odict()
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """A loss that is always 0; subclasses replace it."""
-        del labels
-        return logits.float().sum() * 0.0, self.info
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return a loss of 0 on the first argument; subclasses override this with arguments of their own."""
+        first = next(iter((*args, *kwargs.values())))
+        return first.float().sum() * 0.0, self.info
 
 
 def at_least_float32(values: torch.Tensor) -> torch.Tensor:
-    """Half precision as float32, since losses sum many terms; anything else as it is."""
+    """Return half precision as float32, since losses sum many terms, and other types unchanged."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def gather_and_scale_wrapper(forward: Callable[..., tuple[torch.Tensor, Any]]) -> Callable:
-    """Let a loss see the rows of every rank (upstream `gather_and_scale_wrapper`).
+def gather_and_scale_wrapper(forward: Callable[..., tuple[torch.Tensor, Any]]) -> Callable[..., Any]:
+    """Compute a loss over the rows of all ranks (upstream `gather_and_scale_wrapper`).
 
-    Every tensor among the keyword arguments is concatenated over the ranks (own rows keep their gradient), positional
-    ones are left alone, and the loss is multiplied by the world size. Each rank's gradient holds the part of its own
-    rows, and distributed training averages gradients over ranks; the factor cancels that average, so that the result
-    is the gradient of the loss over the whole batch.
+    Tensors among the keyword arguments are concatenated over the ranks, where a rank's own rows keep their gradient;
+    positional arguments stay as they are. The loss is multiplied by the world size: each rank's gradient covers its own
+    rows, and distributed training averages gradients over ranks. The factor cancels the average, which leaves the
+    gradient of the loss over the whole batch.
     """
 
     @functools.wraps(forward)

@@ -1,4 +1,4 @@
-"""Binary cross entropy of a mask."""
+"""Binary cross entropy of masks."""
 
 import torch
 
@@ -12,7 +12,7 @@ class BinaryCrossEntropyLoss(BaseLoss):
 
     Args:
         loss_term_weight: factor of this loss in the sum.
-        eps: keeps the logarithm finite.
+        eps: added to the argument of the logarithm.
     """
 
     def __init__(self, loss_term_weight: float = 1.0, eps: float = 1.0e-9) -> None:
@@ -20,22 +20,22 @@ class BinaryCrossEntropyLoss(BaseLoss):
         self.eps = eps
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The loss of a batch of masks.
+        """Return the loss of a batch of masks.
 
         Args:
             logits: `[n, 1, h, w]` probabilities in [0, 1], not logits despite the name.
             labels: `[n, 1, h, w]` of 0 and 1.
 
         Returns:
-            Loss (scalar), and info: `loss`; `hard_loss`, the largest pixel's; `miou` `[n]`, intersection over union of
-            each mask thresholded at 0.5.
+            Loss (scalar), and info: `loss`; `hard_loss`, the largest of any pixel; `miou` `[n]`, intersection over
+            union of each mask thresholded at 0.5.
         """
         logits = at_least_float32(logits)
         labels = labels.to(logits.dtype)
         losses = -(labels * (logits + self.eps).log() + (1 - labels) * (1 - logits + self.eps).log())
         loss = losses.mean()
         with torch.no_grad():
-            chosen, wanted = (logits > 0.5).flatten(1), (labels > 0.5).flatten(1)
-            overlap = (chosen & wanted).sum(1) / ((chosen | wanted).sum(1) + 1e-9)
+            predicted, target = (logits > 0.5).flatten(1), (labels > 0.5).flatten(1)
+            overlap = (predicted & target).sum(1) / ((predicted | target).sum(1) + 1e-9)
         self.info.update(loss=loss.detach().clone(), hard_loss=losses.detach().max(), miou=overlap)
         return loss, self.info

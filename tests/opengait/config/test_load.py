@@ -69,7 +69,7 @@ def test_unknown_key_of_a_base_is_reported_where_it_stands(write):
         ("optimizer_cfg: {solver: SGD, lr: 0.1, momentun: 0.9}", "optimizer_cfg.momentun; did you mean momentum"),
         ("optimizer_cfg: {solver: AdamX, lr: 0.1}", "no 'AdamX'; did you mean .*Adam"),
         ("scheduler_cfg: {scheduler: MultiStepLR, milestone: [1]}", "scheduler_cfg.milestone; did you mean milestones"),
-        ("scheduler_cfg: {scheduler: ReduceLROnPlateau}", "waits for a metric"),
+        ("scheduler_cfg: {scheduler: ReduceLROnPlateau}", "ReduceLROnPlateau steps on a metric"),
         (
             "scheduler_cfg: {scheduler: ChainedScheduler, schedulers: [{scheduler: LinearLR, startfactor: 1}]}",
             "schedulers.0.startfactor; did you mean start_factor",
@@ -187,11 +187,11 @@ def test_lists_of_datasets(write):
         load_config(write("data_cfg: [{dataset_name: A}, {rot: b}]"))
 
 
-def test_keys_declared_by_a_reader(write, monkeypatch):
+def test_keys_declared_by_a_reader(write, temporarily):
     class PlainReader:
         config_keys = ("frame_rate",)
 
-    monkeypatch.setitem(registry.datasets._added, "PlainReader", PlainReader)
+    temporarily(registry.datasets, PlainReader)
     cfg = load_config(write("data_cfg: {reader: PlainReader, frame_rate: 25}"))
     assert cfg["data_cfg"]["frame_rate"] == 25
     with pytest.raises(ConfigError, match="frame_rat; did you mean frame_rate"):

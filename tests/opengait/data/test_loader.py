@@ -122,7 +122,7 @@ def test_raw_batches_are_upstreams():
     assert len(batch[0][0]) == 8 and all(isinstance(frames, np.ndarray) for frames in batch[0][0])
 
 
-def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch):
+def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch, temporarily):
     class Shares:
         def __init__(self, dataset, batch_size):
             self.batch_size = batch_size
@@ -133,7 +133,7 @@ def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch):
                 yield [(start + int(torch.randint(3, (1,)))) % 12 for _ in range(self.batch_size)]
                 start += 1
 
-    monkeypatch.setattr(registry.samplers, "_added", {"Shares": Shares})
+    temporarily(registry.samplers, Shares)
     cfg = FIXED | {"type": "Shares", "batch_size": 3}
     whole = first(4, cfg=cfg)
     assert_equal_batches(first(1, cfg=cfg, start_iteration=3), whole[3:])
@@ -141,7 +141,7 @@ def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch):
     assert [batch[3] for batch in first(4, cfg=cfg)] == [batch[3] for batch in whole]
 
 
-def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(monkeypatch):
+def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(temporarily):
     class Memory(TrainingSampler):
         def __init__(self, dataset, batch_size):
             super().__init__(dataset)
@@ -152,7 +152,7 @@ def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(monkeypa
                 seen += int(torch.randint(12, (1,)))
                 yield [seen % 12, (seen + 1) % 12]
 
-    monkeypatch.setattr(registry.samplers, "_added", {"Memory": Memory})
+    temporarily(registry.samplers, Memory)
     cfg = FIXED | {"type": "Memory"}
     assert_equal_batches(first(2, cfg=cfg, start_iteration=3), first(5, cfg=cfg)[3:])
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or not at all, data only, and clear words when they do not fit."""
+"""Checkpoint files: atomic writing, data only, and clear errors for files that do not fit."""
 
 import random
 
@@ -18,7 +18,7 @@ from opengait.engine.checkpoint import (
 from opengait.errors import CheckpointError
 
 
-class Runs:
+class RunsCode:
     def __reduce__(self):
         return print, ("a checkpoint ran code",)
 
@@ -28,7 +28,7 @@ def test_path():
     assert checkpoint_path("out", "net", 123456).name == "net-123456.pt"
 
 
-def test_what_is_written_comes_back(tmp_path):
+def test_round_trip(tmp_path):
     content = {"model": {"a": torch.arange(3.0)}, "iteration": 4, "rank_states": [random_state()]}
     save_checkpoint(content, tmp_path / "new" / "a.pt")
     loaded = load_checkpoint(tmp_path / "new" / "a.pt")
@@ -45,7 +45,7 @@ def test_a_failed_save_leaves_the_former_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.pt"]
 
 
-def test_random_streams_go_on(tmp_path):
+def test_random_streams_continue(tmp_path):
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
 
@@ -57,9 +57,9 @@ def test_random_streams_go_on(tmp_path):
     assert draw() == expected
 
 
-def test_a_missing_file_lists_what_is_there(tmp_path):
+def test_a_missing_file_lists_the_existing_ones(tmp_path):
     save_checkpoint({}, tmp_path / "net-00003.pt")
-    with pytest.raises(CheckpointError, match="no checkpoint .*net-00006.pt; that folder has net-00003.pt"):
+    with pytest.raises(CheckpointError, match="net-00006.pt; .*net-00003.pt"):
         load_checkpoint(tmp_path / "net-00006.pt")
     with pytest.raises(CheckpointError, match="folder does not exist"):
         load_checkpoint(tmp_path / "none" / "net-00006.pt")
@@ -72,8 +72,8 @@ def test_a_damaged_file(tmp_path, content):
         load_checkpoint(tmp_path / "a.pt")
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path, capsys):
-    torch.save({"model": Runs()}, tmp_path / "a.pt")
+def test_a_file_that_would_run_code_is_rejected(tmp_path, capsys):
+    torch.save({"model": RunsCode()}, tmp_path / "a.pt")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path / "a.pt")
     assert "ran code" not in capsys.readouterr().out
@@ -83,19 +83,19 @@ def net(width: int = 2) -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width))
 
 
-def test_weights_of_another_model_are_named():
+def test_mismatching_entries_are_named():
     state = net().state_dict()
     state["extra.weight"] = state.pop("1.weight")
     state["0.bias"] = torch.zeros(5)
     with pytest.raises(CheckpointError) as error:
         load_weights(net(), state, "old.pt", strict=True)
     message = str(error.value)
-    assert "old.pt was not made by this Sequential" in message
+    assert "old.pt does not fit this Sequential" in message
     assert "lacks 1.weight" in message and "no extra.weight" in message
-    assert "0.bias is 5 there and 2 in the model" in message
+    assert "0.bias is 5 in the file and 2 in the model" in message
 
 
-def test_what_fits_is_taken_without_strictness():
+def test_fitting_entries_are_loaded_without_strictness():
     state = {name: torch.full_like(value, 7) for name, value in net().state_dict().items()}
     state["0.bias"] = torch.zeros(5)
     del state["1.weight"]

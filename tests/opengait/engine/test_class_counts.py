@@ -1,11 +1,11 @@
-"""Classifiers with fewer classes than there are identities: one sentence, not an index out of bounds."""
+"""Classifiers with fewer classes than identities end in one clear message instead of an index error."""
 
 import pytest
 import torch
 
 from opengait import registry
 from opengait.config import load_config
-from opengait.engine.train import _check_classes
+from opengait.engine.train import check_classes
 from opengait.errors import ConfigError
 from opengait.modeling.losses import CrossEntropyLoss
 from tests.opengait import tiny
@@ -22,7 +22,7 @@ def model(tmp_path_factory):
     return registry.models.get("TinySil")(cfgs, True)
 
 
-def test_the_run_stops_before_its_first_step(model):
+def test_a_run_stops_before_its_first_step(model):
     before = model.conv.weight.detach().clone()
     with pytest.raises(ConfigError) as caught:
         type(model).run_train(model)
@@ -31,11 +31,11 @@ def test_the_run_stops_before_its_first_step(model):
     assert model.iteration == 0 and torch.equal(model.conv.weight, before)
 
 
-def test_identities_that_the_batch_does_not_show_count_too(model):
+def test_counts_identities_outside_the_batch(model):
     labels = torch.tensor([0, 1])
     feat = {"softmax": {"logits": torch.zeros(2, 3, 1), "labels": labels}}
     with pytest.raises(ConfigError, match="4 identities"):
-        _check_classes(model, feat, ([], labels, [], [], None))
+        check_classes(model, feat, ([], labels, [], [], None))
 
 
 @pytest.mark.parametrize(
@@ -47,25 +47,25 @@ def test_identities_that_the_batch_does_not_show_count_too(model):
         {"weighted": torch.zeros(())},
     ],
 )
-def test_what_is_no_classifier_of_identities_is_left_alone(model, feat):
+def test_ignores_non_identity_classifiers(model, feat):
     labels = torch.tensor([0, 1])
     for value in feat.values():
         if isinstance(value, dict):
             value.setdefault("labels", labels)
     if "triplet" in feat:
         feat["triplet"]["labels"] = labels
-    _check_classes(model, feat, ([], labels, [], [], None))
+    check_classes(model, feat, ([], labels, [], [], None))
 
 
 @pytest.mark.parametrize("label_smooth", [True, False])
 def test_the_loss_names_label_and_classes(label_smooth):
     loss = CrossEntropyLoss(label_smooth=label_smooth)
     logits = torch.zeros(3, 5, 2)
-    with pytest.raises(ConfigError, match=r"got the label 5, but the logits have 5 classes, 0 to 4.*class_num"):
+    with pytest.raises(ConfigError, match="label 5, .*5 classes.*class_num"):
         loss(logits=logits, labels=torch.tensor([0, 5, 1]))
     assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
 
 
-def test_logits_of_another_kind_are_left_to_their_loss(model):
+def test_ignores_logits_that_are_not_a_tensor(model):
     labels = torch.tensor([0, 1])
-    _check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))
+    check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))

@@ -1,4 +1,4 @@
-"""Evaluators that want a list of probes are told the file that lists the test set."""
+"""Evaluators that take a list of probes get the file that lists the test set."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ TEST_IDS = ("005", "006", "007")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The tiny data set; its partition lists the first view of every test identity as a probe."""
+    """Write the tiny dataset, whose partition lists the first view of every test identity as a probe."""
     folder = tmp_path_factory.mktemp("tiny")
     partition = tiny.write_dataset(folder / "data")
     probes = [f"{label}-{tiny.TYPES[0]}-{tiny.VIEWS[0]}" for label in TEST_IDS]
@@ -31,35 +31,35 @@ def evaluate(folder, *overrides):
 
 
 @pytest.mark.parametrize("name", ["evaluate_Gait3D", "evaluate_FreeGait", "evaluate_CCGR_MINI"])
-def test_the_data_sets_partition_is_passed(folder, tmp_path, monkeypatch, name):
-    monkeypatch.chdir(tmp_path)  # without ./datasets/<name>/<name>.json, which is read where none is named
-    found = evaluate(folder, f"evaluator_cfg.eval_func={name}")
-    assert 0 < found["scalar/test_accuracy/Rank-1"] <= 100
+def test_the_partition_of_the_dataset_is_passed(folder, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)  # away from ./datasets/<name>/<name>.json, the default
+    numbers = evaluate(folder, f"evaluator_cfg.eval_func={name}")
+    assert 0 < numbers["scalar/test_accuracy/Rank-1"] <= 100
 
 
-def test_the_evaluators_own_key_comes_first(folder, tmp_path, caplog, monkeypatch):
+def test_the_key_of_the_evaluator_takes_precedence(folder, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"PROBE_SET": ["nobody"]}))
-    found = evaluate(folder, "evaluator_cfg.eval_func=evaluate_Gait3D", f"evaluator_cfg.dataset_partition={other}")
-    assert found["scalar/test_accuracy/Rank-1"] == 0 and f"check PROBE_SET of {other}" in caplog.text
+    numbers = evaluate(folder, "evaluator_cfg.eval_func=evaluate_Gait3D", f"evaluator_cfg.dataset_partition={other}")
+    assert numbers["scalar/test_accuracy/Rank-1"] == 0 and f"check PROBE_SET of {other}" in caplog.text
 
 
-def test_evaluators_that_take_no_partition_get_none(folder):
+def test_evaluators_without_a_partition_argument(folder):
     assert "scalar/test_accuracy/all" in evaluate(folder)
 
 
-def test_the_first_of_several_data_sets_is_the_tested_one():
+def test_the_first_of_several_datasets_is_tested():
     one, two = {"dataset_name": "A"}, {"dataset_name": "B"}
     assert evaluated_set({"data_cfg": [one, two]}) is one and evaluated_set({"data_cfg": two}) is two
 
 
-def test_a_missing_test_dataset_name_is_said(folder, caplog, monkeypatch):
+def test_a_missing_test_dataset_name_is_logged(folder, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
-    told = "data_cfg.test_dataset_name is not set, so the evaluator is told "
+    notice = "data_cfg.test_dataset_name is not set; evaluating as "
     with caplog.at_level(logging.INFO, "opengait"):
         evaluate(folder, "data_cfg.test_dataset_name=null", "data_cfg.dataset_name=Mine")
-        assert f"{told}Mine." in caplog.text
+        assert f"{notice}Mine." in caplog.text
         caplog.clear()
         evaluate(folder, "data_cfg.test_dataset_name=Tiny")
-        assert told not in caplog.text
+        assert notice not in caplog.text

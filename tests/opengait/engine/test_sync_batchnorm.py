@@ -42,7 +42,7 @@ def make_rows(shape: tuple[int, ...], rows: tuple[int, ...]) -> tuple[torch.Tens
 
 
 def two_steps(norm: nn.Module, values: torch.Tensor, factors: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Outputs, gradients and buffers of two training steps whose loss weights every output by `factors`."""
+    """Return outputs, gradients and buffers of two training steps whose loss weights every output by `factors`."""
     values = values.clone().requires_grad_()
     norm(values.detach() * 0.5 + 2)
     out = norm(values)
@@ -53,7 +53,7 @@ def two_steps(norm: nn.Module, values: torch.Tensor, factors: torch.Tensor) -> d
 
 
 def on_rank() -> dict:
-    """Everything that the tests below compare, as one rank of two sees it."""
+    """Return what the tests below compare, for one rank of two."""
     rank = distributed.rank()
     results = {}
     for case, (kind, shape, rows) in CASES.items():
@@ -77,7 +77,7 @@ def make_network() -> nn.Module:
 
 
 def network_gradients(rank: int | None) -> dict[str, torch.Tensor]:
-    """Gradients of a mean loss over six images; on a rank, those of its half, averaged by DDP."""
+    """Return the gradients of a mean loss over six images; with a rank, those of its half, averaged by DDP."""
     images = torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     factors = torch.randn(6, 5, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     network = make_network()
@@ -117,8 +117,8 @@ def test_network_under_ddp_has_the_gradients_of_one_process(two_ranks: list[dict
         torch.testing.assert_close(rank["network"], expected)
 
 
-def test_one_value_on_all_ranks_together_is_refused(two_ranks: list[dict]) -> None:
-    assert all("at least two values a channel in training, not 1" in rank["too few"] for rank in two_ranks)
+def test_a_single_value_over_all_ranks_is_rejected(two_ranks: list[dict]) -> None:
+    assert all("two values per channel, got 1" in rank["too few"] for rank in two_ranks)
 
 
 def test_half_precision_is_computed_in_float32(two_ranks: list[dict]) -> None:
@@ -128,7 +128,7 @@ def test_half_precision_is_computed_in_float32(two_ranks: list[dict]) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_in_one_process_it_is_the_ordinary_batch_norm(training: bool) -> None:
+def test_one_process_uses_the_ordinary_batch_norm(training: bool) -> None:
     values, factors = make_rows((5, 3, 2), (2, 2))
     plain, synced = (make_norm(nn.BatchNorm2d, {}).train(training) for _ in range(2))
     synced = convert_sync_batchnorm(synced)
@@ -150,7 +150,7 @@ def test_conversion_keeps_names_parameters_and_shared_children() -> None:
     assert "BatchNorm" in type(network.first[1]).__name__
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_cuda_it_is_torchs() -> None:
+@pytest.mark.cuda
+def test_cuda_uses_the_one_of_torch() -> None:
     network = convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).cuda())
     assert isinstance(network[1], nn.SyncBatchNorm)

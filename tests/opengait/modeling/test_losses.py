@@ -1,4 +1,4 @@
-"""The losses against upstream's numbers, cases done by hand and, over ranks, one process."""
+"""The losses against upstream's numbers, cases computed by hand and, on several ranks, against one process."""
 
 import json
 import math
@@ -22,11 +22,8 @@ IDENTITIES = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
 CLASSES = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
 
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-
 def cases(device: str = "cpu") -> dict[str, tuple[BaseLoss, dict[str, torch.Tensor]]]:
-    """Loss and keyword arguments of each golden case, with this rank's rows; the first argument takes the gradient."""
+    """Return loss and arguments of each golden case, with this rank's rows; the first argument gets the gradient."""
     embeddings, logits = normals("loss:embeddings", 8, 16, 4), 0.25 * normals("loss:logits", 8, 5, 4)
     views = F.normalize(embeddings[:, :, :2].transpose(1, 2), dim=-1)
 
@@ -52,20 +49,20 @@ def cases(device: str = "cpu") -> dict[str, tuple[BaseLoss, dict[str, torch.Tens
 
 
 def outcomes(device: str = "cpu") -> dict[str, dict]:
-    """Loss, info and gradient norm of every golden case on this rank."""
-    found = {}
+    """Return loss, info and gradient norms of every golden case on this rank."""
+    results = {}
     for name, (loss_module, arguments) in cases(device).items():
         loss, info = loss_module(**arguments)
-        found[name] = {"loss": loss.tolist(), "info": {key: value.tolist() for key, value in info.items()}}
-        taking = next(iter(arguments.values()))
-        if taking.requires_grad:
+        results[name] = {"loss": loss.tolist(), "info": {key: value.tolist() for key, value in info.items()}}
+        first = next(iter(arguments.values()))
+        if first.requires_grad:
             loss.mean().backward()
-            found[name] |= {"grad_l2": taking.grad.norm().item(), "grad_sum_abs": taking.grad.abs().sum().item()}
-    return found
+            results[name] |= {"grad_l2": first.grad.norm().item(), "grad_sum_abs": first.grad.abs().sum().item()}
+    return results
 
 
 class Network(nn.Module):
-    """Triplet loss and cross entropy on a linear layer, as a model under DDP sees them."""
+    """A linear layer, for losses on its outputs under DDP."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +74,7 @@ class Network(nn.Module):
 
 
 def network_gradient(squared: bool) -> torch.Tensor:
-    """Gradient of the linear layer's weight; each rank holds its half of the rows."""
+    """Return the gradient of the linear layer's weight; each rank holds its half of the rows."""
     world, rank = distributed.world_size(), distributed.rank()
     rows = torch.randn(8, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64).chunk(world)[rank]
     labels = torch.tensor([0, 0, 1, 2, 0, 1, 1, 3]).chunk(world)[rank]
@@ -99,8 +96,8 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return on_ranks(on_rank, tmp_path_factory.mktemp("ranks"))
 
 
-def check(found: dict[str, dict], golden: dict[str, dict]) -> None:
-    for name, result in found.items():
+def check(results: dict[str, dict], golden: dict[str, dict]) -> None:
+    for name, result in results.items():
         expected = dict(golden[name])
         expected.pop("kwargs", None)
         if name == "triplet_inactive":
@@ -110,21 +107,21 @@ def check(found: dict[str, dict], golden: dict[str, dict]) -> None:
             assert_golden(result["info"][key], value, 1e-3 if key == "mean_dist" else 1e-4)
         for key, value in expected.items():
             assert_golden(result[key], value)
-    assert set(found) | {"aggregator"} == set(golden)
+    assert set(results) | {"aggregator"} == set(golden)
 
 
 def test_equals_upstream_in_one_process() -> None:
     check(outcomes(), GOLDEN["world_1"][0])
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_equals_upstream_on_cuda() -> None:
     check(outcomes("cuda"), GOLDEN["world_1"][0])
 
 
 def test_equals_upstream_on_two_ranks(two_ranks: list[dict]) -> None:
-    for found, golden in zip(two_ranks, GOLDEN["world_2"], strict=True):
-        check(found["golden"], golden)
+    for results, golden in zip(two_ranks, GOLDEN["world_2"], strict=True):
+        check(results["golden"], golden)
 
 
 def test_gradient_on_two_ranks_is_that_of_the_whole_batch(two_ranks: list[dict]) -> None:
@@ -140,7 +137,7 @@ def test_rows_gathered_without_gradient_are_constants_on_one_process_too() -> No
     assert not distributed.gather_rows(rows, requires_grad=False).requires_grad
 
 
-def test_only_keyword_arguments_are_gathered_and_errors_come_through() -> None:
+def test_only_keyword_arguments_are_gathered_and_errors_propagate() -> None:
     class Broken(BaseLoss):
         @gather_and_scale_wrapper
         def forward(self, embeddings: torch.Tensor, note: str) -> tuple[torch.Tensor, dict]:
@@ -224,7 +221,7 @@ def test_triplet_limits() -> None:
     loss_module = losses.TripletLoss(0.2)
     for rows, labels in ((1, [0]), (3, [0, 0, 0]), (3, [0, 1, 2])):
         x = torch.ones(rows, 4, 2, requires_grad=True)
-        # Anomaly detection refuses a NaN even where a later step would drop it.
+        # Anomaly detection rejects a NaN even if a later operation would drop it.
         with torch.autograd.detect_anomaly(check_nan=True):
             loss, info = loss_module(embeddings=x, labels=torch.tensor(labels))
             loss.mean().backward()
@@ -233,7 +230,7 @@ def test_triplet_limits() -> None:
         expected = 0.2 if labels == [0, 1, 2] else 0.0
         assert loss.tolist() == pytest.approx([expected] * 2)
         assert info["loss_num"].tolist() == [6.0 if expected else 0.0] * 2
-    with pytest.raises(ValueError, match=r"not \[4, 3\] and \[4\]"):
+    with pytest.raises(ValueError, match=r"got \[4, 3\] and \[4\]"):
         loss_module(embeddings=torch.zeros(4, 3), labels=torch.zeros(4))
 
 
@@ -255,7 +252,7 @@ def test_cross_entropy_by_hand() -> None:
     only_right = losses.CrossEntropyLoss(scale, eps=0.2)(logits=logits[:, :, :1], labels=torch.tensor([0]))
     assert only_right[0].item() == pytest.approx(0.9 * right + 0.1 * wrong)
     assert "accuracy" not in only_right[1]
-    with pytest.raises(ValueError, match=r"not \[4, 3\] and \[4\]"):
+    with pytest.raises(ValueError, match=r"got \[4, 3\] and \[4\]"):
         plain(logits=torch.zeros(4, 3), labels=torch.zeros(4).long())
 
 
@@ -273,7 +270,7 @@ def test_contrast_by_hand_and_without_positives() -> None:
     assert loss.item() == pytest.approx(math.log(1 + 2 * math.exp(-1)))
     first = losses.SupConLoss_Re(1.0, "one", 1.0)(features=two_views)
     assert first[0].item() == pytest.approx(loss.item()), "both views are alike here"
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(ValueError, match="got both"):
         loss_module(features=features, labels=IDENTITIES[:3], mask=torch.eye(3))
     with pytest.raises(ConfigError, match="'half'"):
         losses.SupConLoss_Re(contrast_mode="half")

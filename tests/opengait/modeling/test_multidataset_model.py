@@ -1,4 +1,4 @@
-"""Training on several data sets at once."""
+"""Training on several datasets."""
 
 import pytest
 import torch
@@ -48,14 +48,14 @@ def test_labels_index_the_ids_of_all(cfgs, model_class):
     chosen = [loader.choose(number) for number in range(12)]
     assert set(chosen) == {0, 1}
     for which, batch in zip(chosen, batches, strict=True):
-        # Entry 0 is B, whose ids come after A's.
+        # Entry 0 is B, whose ids follow those of A.
         assert {label // 4 for label in batch[1]} == {1 - which}
 
 
 def test_starting_later_gives_the_same_batches(cfgs, model_class):
     whole = first(model_class(cfgs, True).train_loader, 8)
     late = model_class(cfgs, True).train_loader
-    late.batch_sampler.start = 5
+    late.batch_sampler.start_at(5)
     for expected, batch in zip(whole[5:], first(late, 3), strict=True):
         assert torch.equal(expected[0][0], batch[0][0]) and expected[1:4] == batch[1:4]
 
@@ -78,15 +78,15 @@ def test_it_trains_and_tests_the_first(cfgs, model_class, tmp_path, monkeypatch)
     monkeypatch.setattr(model.msg_mgr, "train_step", lambda info, summary: logged.append((info, summary)))
     model_class.run_train(model)
     assert model.iteration == 2
-    # As upstream, in the log line and not in TensorBoard.
+    # In the log line but not in TensorBoard, as upstream.
     assert [list(info)[-1] for info, _ in logged] == ["scalar/opt/lr"] * 2 and "scalar/opt/lr" not in logged[0][1]
     assert str(model.save_path).endswith("B_A/TinySil/tiny")
     result = model_class.run_test(model_class(cfgs, False))
     assert set(result["by_type"]) == set(tiny.TYPES)
 
 
-def test_each_kind_of_model_names_the_form_it_wants(cfgs, model_class):
-    with pytest.raises(ConfigError, match="make data_cfg a list"):
+def test_each_kind_of_model_names_the_expected_form(cfgs, model_class):
+    with pytest.raises(ConfigError, match="data_cfg: expected a list"):
         model_class({**cfgs, "data_cfg": cfgs["data_cfg"][0]}, True)
-    with pytest.raises(ConfigError, match="give it one dict"):
+    with pytest.raises(ConfigError, match="data_cfg: expected a dict, got a list"):
         registry.models.get("TinySil")(cfgs, True)

@@ -1,4 +1,4 @@
-"""Every loop replaced, on top of `torch.distributed` itself and of what loaders of OpenGait have."""
+"""A model that replaces every loop, using `torch.distributed` directly and the attributes of OpenGait's loaders."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""A constructor of its own instead of BaseModel's, with the data classes of OpenGait put together by hand."""
+"""A model with its own constructor instead of BaseModel's, which assembles OpenGait's data classes itself."""
 
 from os.path import join
 

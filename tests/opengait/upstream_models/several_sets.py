@@ -1,4 +1,4 @@
-"""A model of several data sets."""
+"""A model of several datasets."""
 
 from ..multidataset_model import MultiDatasets
 from .strips import Strips

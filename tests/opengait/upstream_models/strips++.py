@@ -1,4 +1,4 @@
-"""A file whose name is no identifier, on top of another model, with a helper folder and an optimiser of its own."""
+"""A file whose name is not an identifier: extends another model, with a helper folder and its own optimiser."""
 
 from os.path import join
 

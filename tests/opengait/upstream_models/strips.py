@@ -1,4 +1,4 @@
-"""A plain model: one file, absolute and relative imports, `.cuda()` as if there were always a GPU."""
+"""A plain model in one file, with absolute and relative imports and unconditional `.cuda()` calls."""
 
 import torch
 import torch.nn as nn

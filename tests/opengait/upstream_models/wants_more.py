@@ -1,4 +1,4 @@
-"""A model of a package that is not there."""
+"""A model that requires a missing package."""
 
 from no_such_package_for_gait.loss import Contrast
 

@@ -1,4 +1,4 @@
-"""The message manager: the lines and TensorBoard tags that people's plotting scripts read."""
+"""The message manager: log lines and TensorBoard tags, which plotting scripts read."""
 
 import logging
 import re
@@ -33,8 +33,8 @@ def logged(tmp_path) -> list[str]:
     return file.read_text().splitlines()
 
 
-def test_the_line_of_an_interval_is_opengaits(manager, tmp_path):
-    manager.progress = Progress(200, bar=False)
+def test_the_log_line_is_that_of_opengait(manager, tmp_path):
+    manager.track_progress(Progress(200, bar=False))
     for loss in (1.0, 2.0):
         info = {
             "scalar/triplet/loss": torch.tensor([loss, loss + 1]),
@@ -44,14 +44,14 @@ def test_the_line_of_an_interval_is_opengaits(manager, tmp_path):
             "image/not_a_number": torch.zeros(1, 1, 2, 2),
         }
         manager.train_step(info, {"scalar/learning_rate": 0.1})
-    interval, course = logged(tmp_path)
+    interval, fields = logged(tmp_path)
     time = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \[INFO\]: "
     numbers = r"triplet_loss=2\.0000, triplet_loss_num=4\.0000, softmax_accuracy=0\.3750, extra=1\.5000"
     assert re.fullmatch(rf"{time}Iteration 00100, Cost \d+\.\d\ds, {numbers}", interval)
-    assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s(, memory=\S+)?, left=\d+:\d\d:\d\d", course)
+    assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s(, memory=\S+)?, left=\d+:\d\d:\d\d", fields)
 
 
-def test_tensorboard_gets_the_latest_summary_under_opengaits_tags(manager, tmp_path):
+def test_tensorboard_gets_the_latest_summary(manager, tmp_path):
     for value in (1.0, 2.0):
         summary = {
             "scalar/triplet/loss": torch.tensor([value, value + 2]),
@@ -67,12 +67,12 @@ def test_tensorboard_gets_the_latest_summary_under_opengaits_tags(manager, tmp_p
     assert "Not Expected --Summary-- type [audio/steps] appear!!!['image', 'scalar']" in logged(tmp_path)[-1]
 
 
-def test_the_other_ranks_manager_takes_everything():
+def test_the_manager_of_other_ranks_accepts_every_call():
     silent = NoOp()
     assert silent and silent.log_info("x") is None and silent.train_step({}, {}) is None
 
 
-def test_logging_and_saving_count_neither_as_loading_nor_as_computing(monkeypatch):
+def test_logging_and_saving_are_not_timed(monkeypatch):
     moments = iter([0, 1, 3, 100, 101, 103])
     monkeypatch.setattr("time.perf_counter", lambda: next(moments))
     progress = Progress(2, bar=False)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.interactions import INTERACTIONS
-from tests.opengait_ext.models.dinogrl.test_masks_network import MODEL, SASG, given
+from tests.opengait_ext.models.dinogrl.tiny import MODEL, SASG, given
 
 MODALITY = torch.tensor([0, 1, 0, 1])
 LABELS = torch.tensor([0, 0, 1, 1])
@@ -35,13 +35,13 @@ def step(net, masks=True, lr=0.01):
         for parameter in net.parameters():
             if parameter.grad is not None:
                 parameter -= lr * parameter.grad
-    return float(loss)
+    return loss.item()
 
 
 @pytest.mark.parametrize("name", ["lge", "release", *INTERACTIONS])
 def test_one_step_lowers_the_loss_and_each_stream_depends_on_the_other(name):
     net = network(enhancement={"type": name})
-    losses = [step(net), step(net), float(loss_of(net)[0])]
+    losses = [step(net), step(net), loss_of(net)[0].item()]
     assert losses[2] < losses[1] < losses[0]
     # Some start as the identity; after a step, the enhanced feature of one stream depends on the other.
     net.zero_grad()
@@ -79,4 +79,4 @@ def test_given_masks_of_one_or_several_maps_learn(maps):
 
 def test_sasg_beside_them_learns_too():
     net = network(**SASG)
-    assert step(net, masks=False) > float(loss_of(net, masks=False)[0])
+    assert step(net, masks=False) > loss_of(net, masks=False)[0].item()

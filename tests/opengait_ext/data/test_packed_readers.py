@@ -80,8 +80,8 @@ def test_same_frames(trees, name):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_same_batches(trees, workers, monkeypatch):
-    monkeypatch.setitem(registry.samplers._added, "CrossModalSampler", CrossModalSampler)
+def test_same_batches(trees, workers, temporarily):
+    temporarily(registry.samplers, CrossModalSampler)
     found = []
     for root in trees["hitsz"]:
         data = HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [16, 8]}, True)

@@ -30,8 +30,9 @@ SAMPLER = {
 
 
 @pytest.fixture(autouse=True)
-def sampler_known(monkeypatch):
-    monkeypatch.setitem(registry.samplers._added, "CrossModalSampler", CrossModalSampler)
+def sampler_known():
+    with registry.samplers.temporarily(CrossModalSampler):
+        yield
 
 
 @pytest.fixture(scope="module")

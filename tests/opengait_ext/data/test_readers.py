@@ -24,8 +24,9 @@ TEST = {"type": "InferenceSampler", "batch_size": 4, "sample_type": "fixed_segme
 
 
 @pytest.fixture(autouse=True)
-def sampler_known(monkeypatch):
-    monkeypatch.setitem(registry.samplers._added, "CrossModalSampler", CrossModalSampler)
+def sampler_known():
+    with registry.samplers.temporarily(CrossModalSampler):
+        yield
 
 
 @pytest.fixture(scope="module")

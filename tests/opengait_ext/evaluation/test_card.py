@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-import logging
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,13 +98,13 @@ class TestFeatures:
         with pytest.raises(DataError, match=r"Cannot read .*none.npz"):
             load_features(tmp_path / "none.npz")
         (tmp_path / "text.npz").write_text("not numpy")
-        with pytest.raises(DataError, match="text.npz is not what it should be"):
+        with pytest.raises(DataError, match="text.npz is not a valid .npz file"):
             load_features(tmp_path / "text.npz")
         np.savez(tmp_path / "objects.npz", embeddings=np.array([{}], dtype=object))
-        with pytest.raises(DataError, match="objects.npz is not what it should be"):
+        with pytest.raises(DataError, match="objects.npz is not a valid .npz file"):
             load_features(tmp_path / "objects.npz")
         np.save(tmp_path / "one.npy", np.zeros(3))
-        with pytest.raises(DataError, match="one.npy is not what it should be"):
+        with pytest.raises(DataError, match="one.npy is not a valid .npz file"):
             load_features(tmp_path / "one.npy")
         np.savez(tmp_path / "other.npz", embeddings=np.zeros(3))
         with pytest.raises(DataError, match="other.npz has no `labels`"):
@@ -217,28 +218,16 @@ def run(tmp_path_factory):
         },
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(config))
-    registry.models._added["MeanColour"] = MeanColour
     arguments = ["--cfgs", str(folder / "run.yaml"), "--log_to_file", "--phase"]
     try:
-        statuses = [main([*arguments, phase]) for phase in ("train", "test")]
+        with registry.models.temporarily(MeanColour):
+            statuses = [main([*arguments, phase]) for phase in ("train", "test")]
     finally:
-        close_messages()
-        del registry.models._added["MeanColour"]
+        messages.reset()
         torch.backends.cudnn.deterministic = False
     assert statuses == [0, 0]
     out = folder / "output/HITSZ-VCM/MeanColour/mini"
     return out, config, "".join(file.read_text() for file in sorted((out / "logs").glob("*.txt")))
-
-
-def close_messages():
-    if (manager := messages._manager) is not None and manager.writer is not None:
-        manager.writer.close()
-    messages._manager = None
-    logger = logging.getLogger("opengait")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def content(folder, iteration=2):
@@ -308,7 +297,7 @@ class TestRun:
             assert capsule["seed"] == 5 and capsule["world_size"] == 1
             assert capsule["versions"]["torch"] == torch.__version__ and "pillow" in capsule["versions"]
             assert capsule["hardware"]["threads"] >= 1 and capsule["hardware"]["device"] in ("cpu", "cuda")
-            assert "pytest" in capsule["command"] or capsule["command"]
+            assert capsule["command"] == shlex.join(sys.orig_argv)
             weights = config["model_cfg"]["weights"]
             assert capsule["files"] == {weights: hashlib.sha256(b"not looked into").hexdigest()}
             prints = {facts["phase"]: facts["fingerprint"] for facts in capsule["data"]}
@@ -318,7 +307,7 @@ class TestRun:
         assert not list(folder.glob("**/*.part*"))
 
     def test_a_file_that_is_no_capsule_is_refused(self, run, tmp_path):
-        with pytest.raises(DataError, match="is no run capsule"):
+        with pytest.raises(DataError, match="is not a run capsule"):
             read_capsule(run[0] / "logs/test-00002.json")
         (tmp_path / "broken.json").write_text("{")
         with pytest.raises(DataError, match=r"broken.json is not JSON"):

@@ -1,7 +1,6 @@
 """The command lines, run inside the test's own process, which saves the imports; and a small drawn data set."""
 
 import importlib.util
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,14 +26,7 @@ def engine(folder: Path) -> Iterator[Run]:
     try:
         yield run
     finally:
-        if (manager := messages._manager) is not None and manager.writer is not None:
-            manager.writer.close()
-        messages._manager = None
-        logger = logging.getLogger("opengait")
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-            handler.close()
-        logger.propagate = True
+        messages.reset()
         torch.backends.cudnn.deterministic = False
 
 

@@ -225,7 +225,7 @@ def test_two_views_are_two_runs_on_the_same_array():
     np.testing.assert_allclose(views[:, 9:], poses.transpose(2, 0, 1)[..., None])
 
 
-def test_two_views_pass_the_tracklets_information_on(monkeypatch):
+def test_two_views_pass_the_tracklets_information_on(temporarily):
     from opengait import registry
 
     class AddView:
@@ -234,7 +234,7 @@ def test_two_views_pass_the_tracklets_information_on(monkeypatch):
         def __call__(self, poses, info):
             return poses + float(info[2])
 
-    monkeypatch.setitem(registry.transforms._added, "AddView", AddView)
+    temporarily(registry.transforms, AddView)
     views = make("TwoView", trf_cfg=[{"type": "AddView"}])
     assert views.needs_info
     assert (views(np.zeros((2, 3, 3)), ["a", "t", "90"]) == 90).all()

@@ -200,14 +200,14 @@ def test_resolution_of_names_and_lists():
         get_transform("BaseSilTransform")
 
 
-def test_compose_applies_in_order_and_passes_information(monkeypatch):
+def test_compose_applies_in_order_and_passes_information(temporarily):
     class AddLabel:
         needs_info = True
 
         def __call__(self, frames, info):
             return frames + info[0]
 
-    monkeypatch.setattr(registry.transforms, "_added", {"AddLabel": AddLabel})
+    temporarily(registry.transforms, AddLabel)
     composed = make("Compose", trf_cfg=[{"type": "BaseSilTransform", "divsor": 2}, {"type": "AddLabel"}, None])
     assert composed.needs_info and composed(np.array([4.0]), [10]) == [12.0]
     assert not make("Compose", trf_cfg=[None]).needs_info

@@ -83,8 +83,8 @@ def test_the_engine_reads_the_frames_of_the_in_place_reader_bit_for_bit(kind, tr
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_batches_for_a_model_of_rgb_frames(kind, prepared, monkeypatch):
-    monkeypatch.setitem(registry.samplers._added, "CrossModalSampler", CrossModalSampler)
+def test_batches_for_a_model_of_rgb_frames(kind, prepared, temporarily):
+    temporarily(registry.samplers, CrossModalSampler)
     sampler = {"type": "TripletSampler", "batch_size": [3, 2], "sample_type": "fixed_unordered", "frames_num_fixed": 5}
     transforms = [transform.BaseRgbTransform(), transform.NoOperation()]
     loader = build_loader(opened(prepared[kind], True), sampler, transforms, training=True, seed=0)

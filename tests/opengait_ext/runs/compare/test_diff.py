@@ -148,7 +148,7 @@ class TestDiff:
             (lambda f: capsule(f / "only", phase="test"), "no capsule of the same phase"),
             (
                 lambda f: capsule(f / "odd", kind="something") / "capsule-train-20250101T000000Z.json",
-                "is no run capsule",
+                "is not a run capsule",
             ),
         ],
         ids=["missing", "no capsule", "lost capsule", "other phase", "other json"],

@@ -53,4 +53,4 @@ def test_one_sentence_and_status_2(command, configuration, tmp_path, capsys):
 def test_numbers_are_checked(command, capsys):
     with pytest.raises(SystemExit):
         command(["--cfgs", "a", "--checkpoint", "b", "--out", "c", "--frames", "0"])
-    assert "'0' is no whole number of 1 or more" in capsys.readouterr().err
+    assert "positive integer, got '0'" in capsys.readouterr().err

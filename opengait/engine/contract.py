@@ -1,0 +1,56 @@
+"""The model as the loops see it."""
+
+from typing import Any, Protocol, cast
+
+import torch
+from torch import nn
+
+from opengait.engine.run_state import RunState
+from opengait.utils.tensors import bare
+
+
+class EngineModel(Protocol):
+    """What the engine uses of `opengait.modeling.base_model.BaseModel`, which documents it.
+
+    Loaders and optimisers are `Any`, since a model may bring its own.
+    """
+
+    cfgs: dict[str, Any]
+    engine_cfg: dict[str, Any]
+    msg_mgr: Any
+    save_path: str
+    train_loader: Any
+    test_loader: Any
+    optimizer: Any
+    loss_aggregator: Any
+
+    @property
+    def run_state(self) -> RunState: ...
+
+    @property
+    def iteration(self) -> int: ...
+
+    def __call__(self, inputs: tuple[Any, ...]) -> dict[str, Any]: ...
+
+    def inputs_pretreament(self, inputs: list[Any]) -> tuple[Any, ...]: ...
+
+    def train_step(self, loss_sum: torch.Tensor) -> bool: ...
+
+    def info_to_log(self) -> dict[str, Any]: ...
+
+    def save_ckpt(self, iteration: int) -> None: ...
+
+    def fix_BN(self) -> None: ...  # noqa: N802 (upstream's name)
+
+    def train(self) -> Any: ...
+
+    def eval(self) -> Any: ...
+
+    def inference(self, rank: int) -> dict[str, Any]: ...
+
+    def run_test(self, model: nn.Module) -> dict[str, Any] | None: ...
+
+
+def engine_model(model: nn.Module) -> EngineModel:
+    """Return the engine's model inside a DDP wrapper, or the model itself."""
+    return cast(EngineModel, bare(model))

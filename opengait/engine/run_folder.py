@@ -1,0 +1,13 @@
+"""The folder of a run. Imports no torch, so that tools can name a folder at once."""
+
+from pathlib import Path
+from typing import Any
+
+
+def output_path(cfgs: dict[str, Any], training: bool) -> Path:
+    """Return `<output_root>/<dataset_name>/<model>/<save_name>`; names of several datasets are joined by `_`."""
+    data_cfg = cfgs["data_cfg"]
+    names = [data_cfg["dataset_name"]] if isinstance(data_cfg, dict) else [entry["dataset_name"] for entry in data_cfg]
+    engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
+    root = Path(cfgs["trainer_cfg"].get("output_root", "output"))
+    return root / "_".join(names) / cfgs["model_cfg"]["model"] / engine_cfg["save_name"]
