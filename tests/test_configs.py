@@ -23,7 +23,7 @@ CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.nam
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> dict[str, str]:
-    """Seeded weights under the names and in the formats of the files that are to be downloaded."""
+    """Seeded weights with the names and formats of the files to download."""
     folder = tmp_path_factory.mktemp("pretrained")
     shapes = json.loads((ROOT / "tests/golden/opengait/dinov2_vits14.json").read_text())["state"]
     values = {name: seeded.state_value(name, tuple(shape)).astype(np.float32) for name, shape in shapes.items()}
@@ -39,7 +39,7 @@ def weights(tmp_path_factory) -> dict[str, str]:
 
 
 def with_weights(section: dict, weights: dict[str, str]) -> dict:
-    """The section with every file that is to be downloaded replaced by the seeded one."""
+    """Return the section with every file to download replaced by the seeded one."""
     replaced = {}
     for key, value in section.items():
         if isinstance(value, dict):
@@ -65,7 +65,7 @@ def test_the_configuration_names_parts_that_exist(path):
     build_scheduler(optimiser, cfgs["scheduler_cfg"])
 
 
-# Those of other folders are built, small, by the tests of their models.
+# The tests of the other models build theirs, with small parts.
 NETWORKS = sorted((ROOT / "configs/dinogrl").glob("*.yaml"))
 
 
@@ -103,7 +103,7 @@ def test_the_papers_schedule():
     assert cfgs["trainer_cfg"]["sampler"]["batch_size"] == [8, 4]
 
 
-def test_missing_data_and_missing_weights_are_one_sentence_each(tmp_path, monkeypatch):
+def test_errors_of_missing_data_and_missing_weights(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfgs = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
     load_extensions(cfgs["extensions"], ROOT)

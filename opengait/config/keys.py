@@ -1,22 +1,26 @@
-"""Which keys a configuration may have, and what to say about the others.
+"""The check of a configuration's keys.
 
-The engine's own sections list their keys here; what a named class reads comes from its signature. An argument that was
-inherited for another class than the one now named falls away: naming `solver: AdamW` over a base with SGD drops the
-base's `momentum`. `model_cfg` is the model's, and so is a key of any section that the model's file mentions.
+Sections have the keys of `opengait.config.sections`, the arguments of the class that they name, and the keys that this
+class or the model declares in `config_keys`. An argument that was inherited for another class than the one now named
+falls away: naming `solver: AdamW` over a base with SGD drops the base's `momentum`. `model_cfg` is the model's own.
 """
 
-import difflib
-import inspect
-import re
-import sys
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from opengait import compat, registry
-from opengait.config.source import Origin, Origins, Path_
-from opengait.data.frame_picker import FRAME_KEYS
+from opengait.config.sections import (
+    DATA,
+    EVALUATOR,
+    LOSS,
+    OPTIMIZER,
+    SAMPLER,
+    SCHEDULER,
+    SECTIONS,
+    TRAINER,
+    TRANSFORM,
+)
+from opengait.config.source import KeyPath, Origins, dotted, nearest, place_of
 from opengait.engine.optim import (
     COMPOSITES,
     optimizer_arguments,
@@ -28,83 +32,12 @@ from opengait.errors import ConfigError
 from opengait.utils.arguments import argument_names
 from opengait.utils.messages import get_msg_mgr
 
-SECTIONS = (
-    "extensions",
-    "data_cfg",
-    "trainer_cfg",
-    "evaluator_cfg",
-    "loss_cfg",
-    "optimizer_cfg",
-    "scheduler_cfg",
-    "model_cfg",
-)
-DATA_KEYS = (
-    "reader",
-    "dataset_name",
-    "dataset_root",
-    "dataset_partition",
-    "num_workers",
-    "cache",
-    "test_dataset_name",
-    "data_in_use",
-    "self_supervised",
-    "trust_pickles",
-    # carried by OpenGait's files, read by nobody
-    "remove_no_gallery",
-    "frame_threshold",
-    "train_data_preload",
-)
-TRAINER_KEYS = (
-    "output_root",
-    "save_name",
-    "seed",
-    "enable_float16",
-    "amp_dtype",
-    "sync_BN",
-    "fix_BN",
-    "find_unused_parameters",
-    "total_iter",
-    "log_iter",
-    "save_iter",
-    "with_test",
-    "restore_hint",
-    "restore_ckpt_strict",
-    "optimizer_reset",
-    "scheduler_reset",
-    "sampler",
-    "transform",
-    # carried by OpenGait's files, read by nobody
-    "T_max_iter",
-    "enable_distributed",
-    "fix_layers",
-    "fix_lr",
-)
-EVALUATOR_KEYS = (
-    "save_name",
-    "enable_float16",
-    "restore_hint",
-    "restore_ckpt_strict",
-    "eval_func",
-    "metric",
-    "cross_view_gallery",
-    "rerank",
-    "save_features",
-    "sampler",
-    "transform",
-    # carried by OpenGait's older files, read by nobody
-    "enable_distributed",
-)
-SAMPLER_KEYS = ("batch_size", "batch_shuffle", *FRAME_KEYS)
-LOSS_KEYS = ("type", "log_prefix", "loss_term_weight", "gather_and_scale")
-# Keys of transforms that OpenGait's files carry for classes that do not take them.
-TRANSFORM_KEYS = ("type", "img_w", "img_h", "probability", "prob")
-
 
 def check(config: dict[str, Any], origins: Origins) -> None:
-    """Check every key of a merged configuration, in place: arguments inherited for another class are dropped.
+    """Check every key of a merged configuration; arguments that were inherited for another class are removed in place.
 
     Raises:
-        ConfigError: an unknown key in a section of the engine, or a name that stands for nothing.
+        ConfigError: a section has an unknown key or is not a mapping, or a name stands for no class.
     """
     _Check(config, origins).run()
 
@@ -116,147 +49,127 @@ class _Check:
 
     def run(self) -> None:
         self._top_level()
-        data = self.config.get("data_cfg")
-        for at, section in [(("data_cfg",), data)] if isinstance(data, dict) else _entries(("data_cfg",), data):
+        self.model_keys, self.undeclared = _keys_of_model(self._section("model_cfg"))
+        for at, section in _entries(("data_cfg",), self.config.get("data_cfg")):
             reader = registry.datasets.get(section.get("reader", "DataSet"))
-            self._keys(section, at, DATA_KEYS, "reader", getattr(reader, "config_keys", ()))
-        for name, keys in (("trainer_cfg", TRAINER_KEYS), ("evaluator_cfg", EVALUATOR_KEYS)):
-            section = self._section(name)
-            reads: Iterable[str] = ()
-            if name == "evaluator_cfg":
-                reads = argument_names(registry.evaluators.get(section.get("eval_func")))[2:]
-            self._keys(section, (name,), keys, "eval_func", reads)
-            self._sampler(section.get("sampler"), (name, "sampler"))
-            self._transform(section.get("transform"), (name, "transform"))
-        self._torch("optimizer_cfg", "solver", optimizer_class)
+            self._keys(section, at, [*DATA, *_declared(reader)], "reader")
+        self._keys(self._section("trainer_cfg"), ("trainer_cfg",), TRAINER)
+        evaluator = self._section("evaluator_cfg")
+        arguments = argument_names(registry.evaluators.get(str(evaluator.get("eval_func"))))[2:]
+        self._keys(evaluator, ("evaluator_cfg",), [*EVALUATOR, *arguments], "eval_func")
+        for name in ("trainer_cfg", "evaluator_cfg"):
+            self._sampler(self.config[name].get("sampler"), (name, "sampler"))
+            self._transform(self.config[name].get("transform"), (name, "transform"))
+        self._optimizer(self._section("optimizer_cfg"))
         self._scheduler(self.config.get("scheduler_cfg"), ("scheduler_cfg",))
-        losses = self.config.get("loss_cfg") or []
-        for at, section in [(("loss_cfg",), losses)] if isinstance(losses, dict) else _entries(("loss_cfg",), losses):
+        for at, section in _entries(("loss_cfg",), self.config.get("loss_cfg") or []):
             if "type" in section:
-                loss = registry.losses.get(section["type"])
-                self._keys(section, at, LOSS_KEYS, "type", argument_names(loss), lenient=True)
-        self._section("model_cfg")
+                arguments = argument_names(registry.losses.get(section["type"]))
+                self._keys(section, at, [*LOSS, *arguments], "type", tolerated=None)
 
     def _top_level(self) -> None:
         for key in list(self.config):
             if key in SECTIONS:
                 continue
-            near = _near(key, SECTIONS)
+            place, near = place_of((key,), self.origins), nearest(key, SECTIONS)
             if near:
-                raise ConfigError(f"{self._where((key,))}: unknown section {key!r}; did you mean {near}?")
+                raise ConfigError(f"{place}: unknown section {key!r}; did you mean {near}?")
             # Upstream ignores such keys, and YAML anchors are often kept in one.
-            get_msg_mgr().log_warning(f"{self._where((key,))}: nothing reads the section {key!r}.")
+            get_msg_mgr().log_warning(f"{place}: the unknown section {key!r} is ignored.")
 
     def _section(self, name: str) -> dict[str, Any]:
-        section = self.config.setdefault(name, {})
+        return self._mapping(self.config.setdefault(name, {}), (name,))
+
+    def _mapping(self, section: Any, at: KeyPath) -> dict[str, Any]:
         if not isinstance(section, dict):
-            raise ConfigError(f"{self._where((name,))}: {name} is {section!r}; wanted are keys below it.")
+            raise ConfigError(f"{place_of(at, self.origins)}: {dotted(at)} is {section!r}; expected keys below it.")
         return section
 
-    def _sampler(self, section: Any, at: Path_) -> None:
-        if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
-        sampler = registry.samplers.get(section.get("type"))
-        reads = [name for name in argument_names(sampler) if name != "dataset"]
-        self._keys(section, at, SAMPLER_KEYS, "type", [*reads, *getattr(sampler, "config_keys", ())])
+    def _sampler(self, section: Any, at: KeyPath) -> None:
+        sampler = registry.samplers.get(str(self._mapping(section, at).get("type")))
+        arguments = [name for name in argument_names(sampler) if name != "dataset"]
+        self._keys(section, at, [*SAMPLER, *arguments, *_declared(sampler)], "type")
 
-    def _transform(self, section: Any, at: Path_) -> None:
+    def _transform(self, section: Any, at: KeyPath) -> None:
         if isinstance(section, list):
-            for place, entry in enumerate(section):
-                self._transform(entry, (*at, place))
+            for index, entry in enumerate(section):
+                self._transform(entry, (*at, index))
         elif isinstance(section, dict):
             if "type" not in section:
-                raise ConfigError(f"{self._where(at)}: {_dotted(at)} has no `type`.")
-            transform = registry.transforms.get(section["type"])
-            self._keys(section, at, TRANSFORM_KEYS, "type", argument_names(transform), lenient=True)
+                raise ConfigError(f"{place_of(at, self.origins)}: {dotted(at)} has no `type`.")
+            arguments = argument_names(registry.transforms.get(section["type"]))
+            self._keys(section, at, [*TRANSFORM, *arguments], "type", tolerated=None)
             if isinstance(section.get("trf_cfg"), list):
                 self._transform(section["trf_cfg"], (*at, "trf_cfg"))
 
-    def _torch(self, name: str, named_by: str, find: Callable[[str], type]) -> None:
-        section = self._section(name)
-        if named_by in section:
-            reads = [*argument_names(find(section[named_by]))[1:], "groups"]
-            self._keys(section, (name,), [named_by], named_by, reads, tolerated=optimizer_arguments())
+    def _optimizer(self, section: dict[str, Any]) -> None:
+        if "solver" in section:
+            arguments = argument_names(optimizer_class(section["solver"]))[1:]
+            self._keys(section, ("optimizer_cfg",), [*OPTIMIZER, *arguments], "solver", optimizer_arguments())
 
-    def _scheduler(self, section: Any, at: Path_) -> None:
-        if section is None:
-            return
-        if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
-        name = section.get("scheduler")
+    def _scheduler(self, section: Any, at: KeyPath) -> None:
+        name = None if section is None else self._mapping(section, at).get("scheduler")
         if name is None:
             return
-        reads = [argument for argument in argument_names(scheduler_class(name)) if argument != "optimizer"]
-        # Only the whole schedule counts epochs, not one of several.
-        engine_keys = ["scheduler", "steps_per_epoch"] if len(at) == 1 else ["scheduler"]
-        self._keys(section, at, engine_keys, "scheduler", reads, tolerated=scheduler_arguments())
+        arguments = [argument for argument in argument_names(scheduler_class(name)) if argument != "optimizer"]
+        # Only the whole schedule can count epochs, not one of several.
+        keys = SCHEDULER if len(at) == 1 else ["scheduler"]
+        self._keys(section, at, [*keys, *arguments], "scheduler", scheduler_arguments())
         if name in COMPOSITES and isinstance(section.get("schedulers"), list):
-            for place, part in enumerate(section["schedulers"]):
-                self._scheduler(part, (*at, "schedulers", place))
+            for index, part in enumerate(section["schedulers"]):
+                self._scheduler(part, (*at, "schedulers", index))
 
     def _keys(
         self,
-        section: Any,
-        at: Path_,
-        engine_keys: Iterable[str],
-        named_by: str,
-        reads: Iterable[str],
-        lenient: bool = False,
-        tolerated: Collection[str] = (),
+        section: dict[str, Any],
+        at: KeyPath,
+        known: Iterable[str],
+        named_by: str = "",
+        tolerated: Collection[str] | None = (),
     ) -> None:
-        """Compare a section's keys with the engine's own and with what the class under `named_by` reads.
+        """Check the keys of one section.
 
-        A key that is neither is an error, or a warning if it is in `tolerated` or the section is `lenient`.
+        Args:
+            known: legal keys.
+            named_by: key that names a class; other keys fall away where a later source names another class.
+            tolerated: keys that the class does not take, but that are only warned about in files; None for all.
         """
-        if not isinstance(section, dict):
-            raise ConfigError(f"{self._where(at)}: {_dotted(at)} is {section!r}; wanted are keys below it.")
-        known = list(dict.fromkeys([*engine_keys, *reads]))
+        known = list(dict.fromkeys(known))
         chosen = self.origins.get((*at, named_by))
-        for key in [key for key in section if key not in known]:
-            written = self.origins.get((*at, key))
-            if chosen is not None and written is not None and written.depth < chosen.depth:
+        for key in [key for key in self._mapping(section, at) if key not in known and key not in self.model_keys]:
+            origin = self.origins.get((*at, key))
+            if chosen is not None and origin is not None and origin.order < chosen.order:
                 del section[key]
                 continue
-            if str(key) in self._mentioned:
-                continue
-            message = f"{self._where((*at, key))}: unknown key {_dotted((*at, key))}"
-            near = _near(str(key), known)
+            near = nearest(key, known)
             hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}."
-            from_command_line = isinstance(written, Origin) and written.place.startswith("--set")
-            if from_command_line or not (lenient or key in tolerated):
+            message = f"{place_of((*at, key), self.origins)}: unknown key {dotted((*at, key))}"
+            if self.undeclared is not None and not (origin is not None and origin.adds):
+                reader = f"{self.undeclared}, which declares no config_keys, may read it"
+                get_msg_mgr().log_warning(f"{message}; {reader}, else {hint}")
+            elif (tolerated is None or key in tolerated) and not (origin is not None and origin.from_command_line):
+                get_msg_mgr().log_warning(f"{message}, which {section.get(named_by)} does not take; {hint}")
+            else:
                 raise ConfigError(f"{message}; {hint}")
-            get_msg_mgr().log_warning(f"{message}, which {section.get(named_by)} does not take; {hint}")
-
-    @cached_property
-    def _mentioned(self) -> set[str]:
-        """Names that the file of a dropped-in model quotes: OpenGait's models read keys of their own in any section."""
-        section = self.config.get("model_cfg")
-        name = section.get("model") if isinstance(section, dict) else None
-        found: set[str] = set()
-        if name in registry.models:
-            for kind in inspect.getmro(registry.models.get(name)):
-                if compat.is_dropped_in(kind.__module__):
-                    text = Path(sys.modules[kind.__module__].__file__).read_text(encoding="utf-8")
-                    found.update(re.findall(r"""["'](\w+)["']""", text))
-        return found
-
-    def _where(self, at: Path_) -> str:
-        """File and line of a key, or of the nearest one above it."""
-        for end in range(len(at), 0, -1):
-            if at[:end] in self.origins:
-                return str(self.origins[at[:end]])
-        return "configuration"
 
 
-def _entries(at: Path_, section: Any) -> list[tuple[Path_, Any]]:
+def _declared(part: Callable) -> tuple[str, ...]:
+    return tuple(getattr(part, "config_keys", ()))
+
+
+def _keys_of_model(model_cfg: dict[str, Any]) -> tuple[set[str], str | None]:
+    """Return the keys that the model's classes declare, and the first dropped-in one that declares none."""
+    name = str(model_cfg.get("model"))
+    kinds = getattr(registry.models.get(name), "__mro__", ()) if name in registry.models else ()
+    keys = {key for kind in kinds for key in vars(kind).get("config_keys", ())}
+    undeclared = [kind for kind in kinds if compat.is_dropped_in(kind.__module__) and "config_keys" not in vars(kind)]
+    return keys, undeclared[0].__name__ if undeclared else None
+
+
+def _entries(at: KeyPath, section: Any) -> list[tuple[KeyPath, dict[str, Any]]]:
+    """Return the entries of a section that is a mapping or a list of mappings, with their paths."""
+    if isinstance(section, dict):
+        return [(at, section)]
     if not isinstance(section, list) or not all(isinstance(entry, dict) for entry in section):
-        raise ConfigError(f"{_dotted(at)} is {section!r}; wanted is a dict of keys, or a list of such dicts.")
-    return [((*at, place), entry) for place, entry in enumerate(section)]
-
-
-def _near(key: str, known: Iterable[str]) -> str:
-    return " or ".join(difflib.get_close_matches(key, list(known), n=2, cutoff=0.6))
-
-
-def _dotted(path: Path_) -> str:
-    return ".".join(map(str, path))
+        raise ConfigError(f"{dotted(at)} is {section!r}; expected keys below it, or a list of such sections.")
+    return [((*at, index), entry) for index, entry in enumerate(section)]

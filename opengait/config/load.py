@@ -1,131 +1,141 @@
-"""The configuration: read, merged over the defaults, overridden from the command line, checked.
+"""Loading a configuration: files are merged over the defaults and each other, overridden and checked.
 
-A file is merged over the one that its top-level `base:` names (relative to itself), and that over `default.yaml` beside
-this file: dicts key by key, anything else is replaced. A key that nobody reads is an error that names its line.
+A file is merged over those that its top-level `base:` names, one path or a list of paths relative to the file; later
+ones override earlier ones. A file that several of them build on is merged once, below them all. Lowest of all lies
+`default.yaml` beside this module.
 """
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from opengait.config.keys import check
-from opengait.config.source import Origin, Origins, Path_, parse_value, read_yaml
+from opengait.config.merge import entry_names, merge, set_value
+from opengait.config.resolve import name_run, resolve_epochs
+from opengait.config.source import KeyPath, Origin, Origins, dotted, nearest, parse_value, read_yaml
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
 from opengait.shipped import shipped
 from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
-# Sections whose keys the engine knows by heart; elsewhere an override must name a key that is there already.
+# Sections whose keys are checked: an override may add a key there. Elsewhere it must name one that exists.
 _CHECKED = ("data_cfg", "trainer_cfg", "evaluator_cfg", "optimizer_cfg", "scheduler_cfg", "loss_cfg")
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The whole configuration that a file describes; its extensions are loaded on the way.
+def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Iterable[str | Path] = ()) -> dict[str, Any]:
+    """Load the whole configuration that a file describes, and the extensions that it names.
 
     Args:
         path: the YAML file; if there is none, the shipped one of that name, such as `configs/dinogrl/hitsz.yaml`.
-        overrides: `section.key=value`, the value read as YAML; list entries by number, as in `loss_cfg.0.margin=0.3`.
+        overrides: `section.key=value`, the value read as YAML; entries of a list by number or name, as in
+            `loss_cfg.0.margin=0.3` or `loss_cfg.triplet.margin=0.3`.
+        overlays: files merged over all that; what they build on is merged too, unless `path` builds on it already.
 
     Raises:
-        ConfigError: a file cannot be read, a key is unknown (file, line and nearest known key are named), or an
-            override names nothing.
+        ConfigError: a file cannot be read, a key is unknown (the message names its file and line and the nearest known
+            key), or an override names nothing.
     """
-    path = shipped(path)
-    config, origins = _read(path)
+    files = [shipped(path), *map(shipped, overlays)]
+    layers = _Layers()
+    layers.add_file(DEFAULTS)
+    layers.add_file(files[0])
     for text in overrides:
-        _override(config, origins, text)
-    load_extensions(config.get("extensions") or [], path.resolve().parent)
-    check(config, origins)
-    return config
+        layers.add_override(text)
+    for overlay in files[1:]:
+        layers.add_file(overlay)
+    load_extensions(layers.config.get("extensions") or [], files[0].resolve().parent)
+    check(layers.config, layers.origins)
+    name_run(layers.config, files[-1])
+    resolve_epochs(layers.config, layers.origins)
+    return layers.config
 
 
 def save_config(cfg: dict[str, Any], path: str | Path) -> None:
-    """Write a resolved configuration; `load_config` reads it back to the same."""
+    """Write a resolved configuration; `load_config` reads the same one back."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(config_text(cfg), encoding="utf-8")
 
 
 def config_text(cfg: dict[str, Any]) -> str:
-    """A configuration as YAML, in its own order."""
+    """Return a configuration as YAML, in the order of its keys."""
     return write_yaml(cfg)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Origins]:
-    sources = []
-    seen = []
-    following: Path | None = path
-    while following is not None:
-        if following.resolve() in seen:
-            raise ConfigError(f"{path}: following `base` leads back to {following}.")
-        seen.append(following.resolve())
-        content, places = read_yaml(following, depth=-len(sources))
-        sources.append((content, places))
-        base = content.pop("base", None)
-        places.pop(("base",), None)
-        if base is not None and not isinstance(base, str):
-            raise ConfigError(f"{following}: `base` is {base!r}; wanted is the path of one YAML file.")
-        following = following.parent / base if base else None
-    sources.append(read_yaml(DEFAULTS, depth=-len(sources)))
+class _Layers:
+    """A configuration built up layer by layer, the later over the earlier.
 
-    config: dict[str, Any] = {}
-    origins: Origins = {}
-    for content, places in reversed(sources):
-        _merge(content, places, config, origins, ())
-    return config, origins
+    Attributes:
+        config: all that was merged so far.
+        origins: where each of its values was written.
+    """
 
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.origins: Origins = {}
+        self.files: set[Path] = set()
+        self.count = 0
 
-def _merge(src: dict, places: Origins, dst: dict, origins: Origins, at: Path_) -> None:
-    """Merge `src` over `dst`, and the origins of its keys over those of `dst`."""
-    for key, value in src.items():
-        here = (*at, key)
-        if here in places:
-            origins[here] = places[here]
-        if isinstance(value, dict) and isinstance(dst.get(key), dict):
-            _merge(value, places, dst[key], origins, here)
-            continue
-        dst[key] = value
-        depth = len(here)
-        for stale in [path for path in origins if path[:depth] == here and path != here]:
-            del origins[stale]
-        origins.update({path: origin for path, origin in places.items() if path[:depth] == here})
+    def add_file(self, path: Path, builders: tuple[Path, ...] = ()) -> None:
+        """Merge a file over all so far, and below it what it builds on; files that were merged before stay below.
 
+        Args:
+            builders: the files that led here by their `base`.
+        """
+        resolved = path.resolve()
+        if resolved in builders:
+            raise ConfigError(f"{path}: following `base` leads back to this file.")
+        if resolved in self.files:
+            return
+        content, lines = read_yaml(path)
+        for base in _bases(content.pop("base", None), path):
+            self.add_file(path.parent / base, (*builders, resolved))
+        self.files.add(resolved)
+        origins = {at: Origin(f"{path}, line {line}", self.count) for at, line in lines.items() if at[0] != "base"}
+        merge(content, origins, self.config, self.origins)
+        self.count += 1
 
-def _override(config: dict[str, Any], origins: Origins, text: str) -> None:
-    name, sign, value = text.partition("=")
-    keys: list[str] = name.strip().split(".")
-    if not sign or not all(keys):
-        raise ConfigError(f"--set {text!r} is not of the form section.key=value.")
-    place: Any = config
-    at: Path_ = ()
-    for number, key in enumerate(keys):
-        last = number == len(keys) - 1
-        if isinstance(place, list):
-            if not key.isdigit() or int(key) >= len(place):
-                raise ConfigError(f"--set {name}: {_dotted(at)} has entries 0 to {len(place) - 1}, not {key!r}.")
-            entry: str | int = int(key)
-        elif isinstance(place, dict):
-            entry = key
-            if key not in place and not (last and at and at[0] in _CHECKED):
-                raise ConfigError(f"--set {name}: {_dotted(at)} has no key {key!r}{_nearest(key, place)}.")
-        else:
-            raise ConfigError(f"--set {name}: {_dotted(at)} is {place!r}, which has no keys.")
-        at = (*at, entry)
-        if last:
-            place[entry] = parse_value(value)
-        else:
-            place = place[entry]
-    for stale in [path for path in origins if path[: len(at)] == at]:
-        del origins[stale]
-    origins[at] = Origin(f"--set {name}", depth=1)
+    def add_override(self, text: str) -> None:
+        """Apply `section.key=value`."""
+        name, sign, value = text.partition("=")
+        keys = name.strip().split(".")
+        if not sign or not all(keys):
+            raise ConfigError(f"--set {text!r} is not of the form section.key=value.")
+        parent: Any = self.config
+        at: KeyPath = ()
+        for number, key in enumerate(keys, start=1):
+            may_be_new = number == len(keys) and bool(at) and at[0] in _CHECKED
+            entry = _entry(parent, key, at, name, may_be_new)
+            at = (*at, entry)
+            if number < len(keys):
+                parent = parent[entry]
+        adds = isinstance(parent, dict) and at[-1] not in parent
+        set_value(self.config, self.origins, at, parse_value(value), Origin(f"--set {name}", self.count, adds))
+        self.count += 1
 
 
-def _nearest(key: str, known: Iterable[Any]) -> str:
-    near = difflib.get_close_matches(key, [str(name) for name in known], n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(map(str, known)) or 'none'}"
+def _bases(base: Any, path: Path) -> list[str]:
+    bases = base if isinstance(base, list) else [] if base is None else [base]
+    if not all(isinstance(entry, str) and entry for entry in bases):
+        raise ConfigError(f"{path}: `base` is {base!r}; expected the path of a YAML file, or a list of paths.")
+    return bases
 
 
-def _dotted(path: Path_) -> str:
-    return ".".join(map(str, path)) or "the configuration"
+def _entry(parent: Any, key: str, at: KeyPath, name: str, may_be_new: bool) -> str | int:
+    """Return the key or list index of `parent` that one part of an override's name stands for."""
+    section = dotted(at) or "the configuration"
+    if isinstance(parent, list):
+        names = entry_names(parent) or []
+        if key in names:
+            return names.index(key)
+        if not key.isdigit() or int(key) >= len(parent):
+            raise ConfigError(f"--set {name}: {section} has entries 0 to {len(parent) - 1}, not {key!r}.")
+        return int(key)
+    if not isinstance(parent, dict):
+        raise ConfigError(f"--set {name}: {section} is {parent!r}, which has no keys.")
+    if key not in parent and not may_be_new:
+        near = nearest(key, parent)
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(map(str, parent)) or 'none'}."
+        raise ConfigError(f"--set {name}: {section} has no key {key!r}; {hint}")
+    return key

@@ -1,4 +1,4 @@
-"""Tables 3 to 9 and Figure 4 of the paper as plans: which rows, trained on what, and the table that comes out."""
+"""Tables 3 to 9 and Figure 4 of the paper: plans of their runs, and tables of the results."""
 
 from opengait_ext.ablation.devices import Device, devices_of
 from opengait_ext.ablation.jobs import DATA, Job, plan_jobs

@@ -1,4 +1,4 @@
-"""Which devices runs go to: several runs side by side, each on devices of its own."""
+"""Devices for runs side by side, each run on devices of its own."""
 
 import os
 import sys
@@ -11,17 +11,17 @@ from opengait.errors import ConfigError
 from opengait.shipped import PACKAGES
 
 MAIN = PACKAGES / "opengait/main.py"
-# Without CUDA: more runs side by side than this gain nothing on a laptop and need its memory.
+# Without CUDA: on a laptop, more runs side by side need memory and save no time.
 CPU_RUNS = 2
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where one run at a time goes.
+    """A place for one run at a time.
 
     Attributes:
-        cuda: numbers of its CUDA devices, each with a process of its own; none for the CPU.
-        threads: of the CPU, for a run there.
+        cuda: numbers of CUDA devices, one process each; empty for the CPU.
+        threads: CPU threads of a run on the CPU.
     """
 
     cuda: tuple[int, ...] = ()
@@ -29,21 +29,21 @@ class Device:
 
     @property
     def title(self) -> str:
-        """For messages."""
+        """Name for messages."""
         if self.cuda:
             return f"CUDA device {', '.join(map(str, self.cuda))}"
         return f"{self.threads} CPU thread{'s' if self.threads > 1 else ''}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the processes find in their environment."""
+        """Environment variables of the processes."""
         if self.cuda:
             return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, self.cuda))}
         return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(self.threads)}
 
     @property
     def command(self) -> list[str]:
-        """How the engine is started there."""
+        """Command that starts the engine on the device."""
         if len(self.cuda) < 2:
             return [sys.executable, str(MAIN)]
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -51,13 +51,13 @@ class Device:
 
 
 def devices_of(texts: Sequence[str]) -> list[Device]:
-    """Devices as they are typed: `cpu` (twice for two runs side by side), `0`, or `0,1` for one run on both.
+    """Parse devices: `cpu` (twice for two runs side by side), `0`, or `0,1` for one run on both.
 
     Args:
-        texts: none for every CUDA device, or without CUDA for the CPU.
+        texts: devices; empty for every CUDA device, or the CPU if there is none.
 
     Raises:
-        ConfigError: a text is neither, or names a device that is not there or is taken.
+        ConfigError: a text names no device, a missing one, or one that is named twice.
     """
     count = torch.cuda.device_count()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -73,10 +73,10 @@ def devices_of(texts: Sequence[str]) -> list[Device]:
 def _numbers(text: str, count: int) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"--devices has {text!r}; wanted are cpu, a number such as 0, or several such as 0,1.")
+        raise ConfigError(f"--devices: expected cpu, a number such as 0, or several such as 0,1, got {text!r}.")
     numbers = tuple(map(int, parts))
     missing = [number for number in numbers if number >= count]
     if missing:
-        there = f"devices 0 to {count - 1} are there" if count else "torch sees no CUDA device; give cpu"
-        raise ConfigError(f"--devices has {missing[0]}, but {there}.")
+        available = f"devices 0 to {count - 1} are available" if count else "torch sees no CUDA device; give cpu"
+        raise ConfigError(f"--devices has {missing[0]}, but {available}.")
     return numbers

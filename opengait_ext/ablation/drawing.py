@@ -1,4 +1,4 @@
-"""Drawing the synthetic data of every seed that needs some."""
+"""Generation of the synthetic data that runs need."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from opengait_ext.data.synthetic_vvi import DEMO, generate
 
 
 def draw_data(jobs: Iterable[Job], data: str) -> None:
-    """Draw the data of the jobs that are not done, as the demo does; finished data is kept.
+    """Generate the synthetic data of all unfinished jobs, as the demo does; existing data is kept.
 
     Raises:
         SettingsError: a folder holds something else.

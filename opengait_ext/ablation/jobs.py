@@ -1,4 +1,4 @@
-"""What has to be trained for a table: one job a row and seed, each with a configuration and a folder of its own."""
+"""The trainings that a table needs: one job per row and seed, each with its own configuration and folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,24 @@ from opengait.engine.run_folder import output_path
 from opengait.errors import ConfigError
 from opengait.shipped import SHIPPED
 from opengait.utils.files import write_text
-from opengait_ext.ablation.merge import carry_over, first_difference
 from opengait_ext.ablation.tables import Row
 from opengait_ext.runs.results import read_test
 
 ROWS = SHIPPED / "configs/ablation"
-# What the files of configs/ablation are changes of.
-PAPER = SHIPPED / "configs/dinogrl/hitsz.yaml"
-
-
-# Beside the data set; the rows that read masks of several networks name a folder below.
+# Masks lie beside the dataset, those of several networks in folders of their own.
 MASKS = "{root}-masks"
+HITSZ_MASKS = "data/HITSZ-VCM-masks"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Data that rows can be trained on.
+    """A dataset that rows can be trained on.
 
     Attributes:
-        title: its name in sentences.
-        config: what the whole network is trained with there, relative to the project.
-        root: where each seed has data of its own; None where the configuration says.
-        masks: where given masks are.
+        title: name for messages.
+        config: configuration of the whole network, relative to the project; rows are applied over it.
+        root: folder of each seed's own data; None for the folder that the configuration names.
+        masks: folder of given masks.
     """
 
     title: str
@@ -56,8 +52,8 @@ class Job:
 
     Attributes:
         row: name of the row.
-        seed: of the training, and of the data where every seed has its own.
-        folder: everything that the run writes.
+        seed: seed of the training, and of the data where each seed has its own.
+        folder: holds all that the run writes.
         config: the resolved configuration.
     """
 
@@ -68,64 +64,64 @@ class Job:
 
     @property
     def title(self) -> str:
-        """For messages."""
+        """Name for messages."""
         return f"{self.row}, seed {self.seed}"
 
     @property
     def config_file(self) -> Path:
-        """The configuration as a file, for `--cfgs`."""
+        """File of the configuration, for `--cfgs`."""
         return self.folder / "config.yaml"
 
     @property
     def log(self) -> Path:
-        """What the training and the test print."""
+        """File of what the training and the test print."""
         return self.folder / "log.txt"
 
     @property
     def total(self) -> int:
-        """Iterations of the training."""
+        """Number of training iterations."""
         return self.config["trainer_cfg"]["total_iter"]
 
     @property
     def run_folder(self) -> Path:
-        """The engine's folder of the run."""
+        """Folder that the engine writes the run into."""
         return output_path(dict(self.config), True)
 
     @property
     def result_file(self) -> Path:
-        """The test's numbers, once they are there."""
+        """File of the test's results, once it has ended."""
         return self.run_folder / f"logs/test-{self.total:05d}.json"
 
     @property
     def done(self) -> bool:
-        """Whether the run has been tested."""
+        """True once the run has been tested."""
         return self.result_file.is_file()
 
     def newest_checkpoint(self) -> int:
-        """The iteration of the newest checkpoint; 0 if there is none."""
-        found = [file.stem.rpartition("-")[2] for file in (self.run_folder / "checkpoints").glob("*.pt")]
-        return max((int(text) for text in found if text.isdigit()), default=0)
+        """Return the iteration of the newest checkpoint; 0 if there is none."""
+        iterations = [file.stem.rpartition("-")[2] for file in (self.run_folder / "checkpoints").glob("*.pt")]
+        return max((int(text) for text in iterations if text.isdigit()), default=0)
 
     def results(self) -> dict[str, Any]:
-        """The content of the test's file.
+        """Return the content of the result file.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the file cannot be read.
         """
         return read_test(self.result_file)
 
     def check(self) -> None:
-        """See whether the folder is free for this run.
+        """Check that the folder is free for this run.
 
         Raises:
-            ConfigError: it holds a run of another configuration.
+            ConfigError: the folder holds a run with another configuration.
         """
         if not self.config_file.is_file():
             return
-        found = first_difference(read_yaml(self.config_file, 0)[0], dict(self.config))
-        if found is not None:
+        difference = first_difference(read_yaml(self.config_file)[0], dict(self.config))
+        if difference is not None:
             raise ConfigError(
-                f"{self.folder} holds a run with other settings ({found}); remove it, or choose another --out."
+                f"{self.folder} holds a run with other settings ({difference}); remove it, or choose another --out."
             )
 
     def write_config(self) -> None:
@@ -134,41 +130,39 @@ class Job:
 
 
 def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, overrides: Sequence[str]) -> list[Job]:
-    """A job for each row and seed, all rows of a seed before the next seed; rows that are the same network once.
+    """Return a job for each row and seed, all rows of a seed before the next seed; equal networks are trained once.
 
     Args:
-        rows: of the data set `data`, a key of `DATA`.
-        out: runs go into `<out>/<data>/<row>/seed-<n>`.
-        overrides: `section.key=value`, over every configuration.
+        rows: rows that exist on the dataset `data`, a key of `DATA`.
+        out: runs are written to `<out>/<data>/<row>/seed-<n>`.
+        overrides: `section.key=value`, applied to the dataset's configuration below each row.
 
     Raises:
         ConfigError: an override names nothing.
     """
-    several = {row.name: row for row in rows}
+    by_name = {row.name: row for row in rows}
     return [
         Job(name, seed, folder, compose(row, DATA[data], seed, folder, overrides))
         for seed in seeds
-        for name, row in several.items()
+        for name, row in by_name.items()
         for folder in [out / data / name / f"seed-{seed}"]
     ]
 
 
 def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """The configuration of a row on a data set: what the row changes in the paper's is changed in the data set's."""
-    paper, changed = load_config(PAPER), load_config(ROWS / f"{row.config}.yaml")
-    onto = load_config(SHIPPED / data.config, overrides)
-    config = carry_over(paper, changed, onto)
-    for loss in config["loss_cfg"]:
-        if loss["log_prefix"] in row.weights:
-            loss["loss_term_weight"] = row.weights[loss["log_prefix"]]
+    """Return the configuration of a row on a dataset: that of the dataset, overridden, and the row's file over it."""
+    file = ROWS / f"{row.config}.yaml"
+    weights = [f"loss_cfg.{loss}.loss_term_weight={weight}" for loss, weight in row.weights.items()]
+    config = load_config(SHIPPED / data.config, [*overrides, *weights], [file])
     section = config["data_cfg"]
     if data.root is not None:
         section["dataset_root"] = data.root.format(seed=seed)
-    # Masks that are named on the command line are for the rows that read masks.
     section.pop("mask_root", None)
-    if (masks := changed["data_cfg"].get("mask_root")) is not None:
-        own = onto["data_cfg"].get("mask_root") or data.masks.format(root=section["dataset_root"])
-        section["mask_root"] = masks.replace(MASKS.format(root=paper["data_cfg"]["dataset_root"]), own, 1)
+    if (masks := load_config(file)["data_cfg"].get("mask_root")) is not None:
+        # The file names masks of HITSZ-VCM; here they are beside this dataset, or in the folder of the command line.
+        root = load_config(SHIPPED / data.config, overrides)["data_cfg"].get("mask_root")
+        root = root or data.masks.format(root=section["dataset_root"])
+        section["mask_root"] = masks.replace(HITSZ_MASKS, root, 1)
     config["trainer_cfg"] |= {"seed": seed, "output_root": str(folder), "save_name": row.name}
     config["evaluator_cfg"] |= {
         "save_name": row.name,
@@ -176,3 +170,14 @@ def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequenc
         "save_features": True,
     }
     return config
+
+
+def first_difference(first: Any, second: Any, at: str = "") -> str | None:
+    """Return the first difference of two configurations, such as "trainer_cfg.seed is 0 and 1", or None."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in dict.fromkeys([*first, *second]):
+            difference = first_difference(first.get(key), second.get(key), f"{at}.{key}" if at else str(key))
+            if difference is not None:
+                return difference
+        return None
+    return None if first == second else f"{at} is {first!r} and {second!r}"

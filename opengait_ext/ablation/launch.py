@@ -1,4 +1,4 @@
-"""Running jobs side by side as processes of the engine; what was done is not done again."""
+"""Parallel runs of jobs as processes of the engine; finished jobs are skipped."""
 
 import os
 import queue
@@ -12,26 +12,26 @@ from typing import IO
 from opengait_ext.ablation.devices import Device
 from opengait_ext.ablation.jobs import Job
 
-STOPS_WITHIN = 20  # seconds that a process has to end before it is killed
+STOPS_WITHIN = 20  # seconds after which a process that does not end is killed
 
 
 class RunFailed(Exception):
-    """A run ended with an error; the message is its own."""
+    """A run ended with an error, whose message this is."""
 
 
 def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str], None]) -> dict[Job, str]:
-    """Train and test every job that is not done, as many at a time as there are devices.
+    """Train and test every unfinished job, one at a time per device.
 
-    A training that was interrupted goes on from its newest checkpoint.
+    An interrupted training continues from its newest checkpoint.
 
     Args:
-        tell: takes a line about every run that starts or ends.
+        tell: called with a line about every run that starts or ends.
 
     Returns:
-        What went wrong, for each job that failed; the others go on.
+        The error message of each failed job; the other jobs continue.
 
     Raises:
-        KeyboardInterrupt: after the running processes were ended.
+        KeyboardInterrupt: raised again once the running processes have ended.
     """
     waiting = [job for job in jobs if not job.done]
     for job in waiting:
@@ -54,7 +54,7 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str
             for future in futures:
                 future.result()
         finally:
-            # There is something to end only if the wait was cut short.
+            # Processes are still running only if the wait was interrupted.
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
     return runner.failures
@@ -103,7 +103,7 @@ class _Runner:
             raise RunFailed(_reason(job, begun) or f"the {phase} ended with status {status}; see {job.log}")
 
     def stop(self) -> None:
-        """End what runs."""
+        """End the running processes."""
         with self.lock:
             self.stopped = True
             running = list(self.processes)
@@ -117,8 +117,8 @@ class _Runner:
 
 
 def _reason(job: Job, begun: int) -> str | None:
-    """The engine's own sentence, if it wrote one after position `begun` of the log."""
+    """Return the engine's last error message after position `begun` of the log, if there is one."""
     with job.log.open(encoding="utf-8", errors="replace") as log:
         log.seek(begun)
-        told = [line.removeprefix("error: ").strip() for line in log if line.startswith("error: ")]
-    return told[-1] if told else None
+        errors = [line.removeprefix("error: ").strip() for line in log if line.startswith("error: ")]
+    return errors[-1] if errors else None

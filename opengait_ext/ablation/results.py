@@ -1,4 +1,4 @@
-"""The table that comes out: what was measured, mean and spread over seeds, beside what the paper prints."""
+"""Tables of measured results, mean and spread over seeds, beside the published numbers."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from opengait.utils.files import from_here
 from opengait_ext.ablation.jobs import DATA, Job
 from opengait_ext.ablation.tables import Row, Table
 
-# The paper's columns.
+# Columns of the paper's tables.
 NUMBERS = tuple((name, key) for name in ("infrared_to_visible", "visible_to_infrared") for key in ("rank1", "map"))
 HEADS = ("IR→VIS R@1", "mAP", "VIS→IR R@1", "mAP")
 _PAPER = {
@@ -21,11 +21,11 @@ _PAPER = {
 
 @dataclass(frozen=True)
 class MeasuredRow:
-    """A row with what its runs gave.
+    """A row and the results of its runs.
 
     Attributes:
-        runs: {seed: the four numbers in percent, in the order of `NUMBERS`} of the runs that are done.
-        failures: {seed: what went wrong}.
+        runs: {seed: the four numbers in percent, in the order of `NUMBERS`} of finished runs.
+        failures: {seed: error message} of failed runs.
     """
 
     row: Row
@@ -34,24 +34,24 @@ class MeasuredRow:
 
     @property
     def means(self) -> list[float] | None:
-        """Over the seeds."""
+        """Means over the seeds; None without a finished run."""
         return [statistics.fmean(values) for values in zip(*self.runs.values(), strict=True)] if self.runs else None
 
     @property
     def spreads(self) -> list[float] | None:
-        """Standard deviations over the seeds; None with less than two."""
+        """Standard deviations over the seeds; None with fewer than two."""
         columns = zip(*self.runs.values(), strict=True)
         return [statistics.stdev(values) for values in columns] if len(self.runs) > 1 else None
 
 
 @dataclass(frozen=True)
 class MeasuredTable:
-    """A table with what its runs gave.
+    """A table and the results of its runs.
 
     Attributes:
         data: key of `DATA`.
-        seeds: that were asked for.
-        facts: from a test's protocol card, for the sentence below the table.
+        seeds: requested seeds.
+        facts: settings from a test's protocol card, for the sentence below the table.
     """
 
     table: Table
@@ -61,7 +61,7 @@ class MeasuredTable:
     facts: Mapping[str, Any]
 
     def as_markdown(self) -> str:
-        """The table, and below it what its numbers are."""
+        """Return the table, and sentences on its numbers below it."""
         columns = [*self.table.columns, *HEADS, *(f"*paper* {head}" for head in HEADS)]
         lines = [f"### {self.table.heading}: {self.table.title}", ""]
         lines += [_line(columns), _line(["---"] * len(self.table.columns) + ["---:"] * 2 * len(HEADS))]
@@ -71,7 +71,7 @@ class MeasuredTable:
         return "\n".join([*lines, "", *self._sentences(notes)]) + "\n"
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs; percent."""
+        """Return the table as data, in percent."""
         return {
             "table": self.table.heading,
             "title": self.table.title,
@@ -107,9 +107,9 @@ class MeasuredTable:
                 f"{_PAPER[self.data]}."
             )
         lines += [f"- ({number}) {note}." for number, note in enumerate(notes, start=1)]
-        left_out = [row for row in self.table.rows if row not in [measured.row for measured in self.rows]]
-        if left_out:
-            names = ", ".join(" ".join(filter(None, row.cells)) for row in left_out)
+        missing = [row for row in self.table.rows if row not in [measured.row for measured in self.rows]]
+        if missing:
+            names = ", ".join(" ".join(filter(None, row.cells)) for row in missing)
             lines.append(f"- Not on {DATA[self.data].title}: {names}.")
         for row in self.rows:
             lines += [f"- {row.row.name}, seed {seed}, failed: {text}" for seed, text in row.failures.items()]
@@ -119,20 +119,21 @@ class MeasuredTable:
 def measure(
     table: Table, data: str, seeds: Sequence[int], jobs: Sequence[Job], failures: Mapping[Job, str]
 ) -> MeasuredTable:
-    """Collect what the jobs of a table have given so far.
+    """Collect the results of a table's jobs so far.
 
     Raises:
-        DataError: a test's file is damaged.
+        DataError: a result file is damaged.
     """
-    rows, facts = [], {}
+    rows: list[MeasuredRow] = []
+    facts: dict[str, Any] = {}
     for row in table.on(data):
-        own = [job for job in jobs if job.row == row.name]
-        tests = {job.seed: job.results() for job in own if job.done}
-        facts = facts or next((_facts(test, job) for test in tests.values() for job in own), {})
+        jobs_of_row = [job for job in jobs if job.row == row.name]
+        tests = {job.seed: job.results() for job in jobs_of_row if job.done}
+        facts = facts or next((_facts(test, job) for test in tests.values() for job in jobs_of_row), {})
         numbers = {
             seed: [100 * test["results"][direction][key] for direction, key in NUMBERS] for seed, test in tests.items()
         }
-        rows.append(MeasuredRow(row, numbers, {job.seed: failures[job] for job in own if job in failures}))
+        rows.append(MeasuredRow(row, numbers, {job.seed: failures[job] for job in jobs_of_row if job in failures}))
     return MeasuredTable(table, data, seeds, rows, facts)
 
 
@@ -148,7 +149,7 @@ def _facts(test: Mapping[str, Any], job: Job) -> dict[str, Any]:
 
 
 def _marked(row: Row, data: str, notes: list[str]) -> list[str]:
-    """The row's cells, the first with the number of its note; a new note is added to `notes`."""
+    """Return the row's cells, the first with the number of the row's note; a new note is added to `notes`."""
     note = row.notes.get(data)
     if note is None:
         return list(row.cells)

@@ -13,13 +13,13 @@ _STYLES = ("-", "--")
 
 
 def draw_sweeps(measured: MeasuredTable) -> Figure:
-    """A panel a weight; a line each for Rank-1 and mAP in both directions, bars for the spread over seeds.
+    """Draw one panel per weight: Rank-1 and mAP in both directions, with error bars for the spread over seeds.
 
-    Values whose runs are not done leave a gap. The dotted line is the paper's choice.
+    Values without a finished run leave a gap. The dotted line marks the paper's choice.
     """
     sweeps = measured.table.sweeps
     rows = iter(measured.rows)
-    with rc_context(SETTINGS):
+    with rc_context(SETTINGS):  # type: ignore[arg-type]
         figure = new_figure(3.2 * len(sweeps) + 0.6, 3.0)
         panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
         for axes, sweep in zip(panels, sweeps, strict=True):

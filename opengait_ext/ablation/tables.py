@@ -1,4 +1,4 @@
-"""The rows of the paper's ablations, as `tables.json` beside this file keeps them."""
+"""Rows of the paper's ablations, read from `tables.json` beside this file."""
 
 import json
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ class Row:
     """A line of a table: one network, trained with one configuration.
 
     Attributes:
-        config: name of its file in `configs/ablation`, without suffix.
-        cells: what stands in the table's own columns.
-        paper: IR to VIS Rank-1 and mAP, VIS to IR Rank-1 and mAP, in percent, on HITSZ-VCM; None if it is not there.
-        weights: loss weights that it changes, by `log_prefix` (Figure 4).
-        data: the data sets that it exists on; None for all.
-        notes: remarks, by data set.
+        config: name of the row's file in `configs/ablation`, without suffix.
+        cells: entries of the table's own columns.
+        paper: IR to VIS Rank-1 and mAP, VIS to IR Rank-1 and mAP, in percent, on HITSZ-VCM; None if not published.
+        weights: changed loss weights, by `log_prefix` (Figure 4).
+        data: datasets that the row exists on; None for all.
+        notes: remarks, by dataset.
     """
 
     config: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Names its runs; rows of several tables that are the same network share it."""
+        """Name of the row's runs, shared by rows of several tables that are the same network."""
         changed = "_".join(f"{loss}_{value:g}" for loss, value in self.weights.items())
         return f"{FIGURE4}_{changed}" if changed else self.config
 
@@ -44,8 +44,9 @@ class Sweep:
 
     Attributes:
         symbol: the paper's name of the weight.
-        loss: its `log_prefix`.
-        values: tried values; `centre`, the paper's choice, is one of them.
+        loss: `log_prefix` of the loss.
+        values: values of the sweep, among them `centre`.
+        centre: the paper's choice.
     """
 
     symbol: str
@@ -60,9 +61,9 @@ class Table:
 
     Attributes:
         name: "3" to "9", or "figure4".
-        title: what is compared.
-        columns: heads of the rows' `cells`.
-        sweeps: of Figure 4, whose rows are in the same order; empty for tables.
+        title: subject of the comparison.
+        columns: headings of the rows' `cells`.
+        sweeps: sweeps of Figure 4, in the order of its rows; empty for tables.
     """
 
     name: str
@@ -73,21 +74,21 @@ class Table:
 
     @property
     def heading(self) -> str:
-        """Such as "Table 3"."""
+        """Heading, such as "Table 3"."""
         return "Figure 4" if self.name == FIGURE4 else f"Table {self.name}"
 
     @property
     def file(self) -> str:
-        """Such as "table3": its files' name without suffix."""
+        """Stem of the output files, such as "table3"."""
         return self.name if self.name == FIGURE4 else f"table{self.name}"
 
     def on(self, data: str) -> tuple[Row, ...]:
-        """The rows that exist on a data set."""
+        """Return the rows that exist on a dataset."""
         return tuple(row for row in self.rows if row.data is None or data in row.data)
 
 
 def read_tables(file: Path = FILE) -> dict[str, Table]:
-    """Every ablation by its name, in the paper's order."""
+    """Return every ablation by name, in the paper's order."""
     content = json.loads(file.read_text(encoding="utf-8"))
     tables = {
         name: Table(name, table["title"], tuple(table["columns"]), tuple(map(_row, table["rows"])))
@@ -100,8 +101,8 @@ def read_tables(file: Path = FILE) -> dict[str, Table]:
 
 
 def _row(entry: dict[str, Any]) -> Row:
-    tuples = {key: tuple(entry[key]) for key in ("cells", "paper", "data") if key in entry}
-    return Row(**entry | tuples)
+    tuples: dict[str, Any] = {key: tuple(entry[key]) for key in ("cells", "paper", "data") if key in entry}
+    return Row(**(entry | tuples))
 
 
 def _point(sweeps: tuple[Sweep, ...], varied: Sweep, value: float) -> Row:

@@ -1,4 +1,4 @@
-"""The backbones: every class of every file in this folder, by its name; a file dropped in is found too."""
+"""Backbones: the classes of all files in this folder, including files that users add."""
 
 from pathlib import Path
 from typing import Any

@@ -31,13 +31,13 @@ class GraphConvolution(nn.Module):
 
 
 class GCN(nn.Module):
-    """Twice dropout, graph convolution and ReLU (upstream `GCN`).
+    """Two layers of dropout, graph convolution and ReLU (upstream `GCN`).
 
     Args:
         adj_size: number of nodes v.
         nfeat: channels of the input.
         nhid: channels of hidden layer and output.
-        isMeanPooling: accepted and not used, as upstream.
+        isMeanPooling: ignored, as upstream.
     """
 
     def __init__(self, adj_size: int, nfeat: int, nhid: int, isMeanPooling: bool = True) -> None:

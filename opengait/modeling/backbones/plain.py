@@ -1,4 +1,4 @@
-"""Plain stacks of convolutions, written as a list of tokens."""
+"""Plain stacks of convolutions, described by a list of tokens."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class Plain(nn.Module):
         in_channels: channels of the input.
 
     Raises:
-        ConfigError: a token that is none of these.
+        ConfigError: an unknown token.
     """
 
     def __init__(self, layers_cfg: Sequence[str], in_channels: int = 1) -> None:
@@ -38,7 +38,7 @@ class Plain(nn.Module):
                     layers.append(FocalConv2d(channels, int(width), kernel, int(halving), stride=1, padding=padding))
                 case _:
                     raise ConfigError(
-                        f"layers_cfg has {token!r}; a layer is BC-<channels>, FC-<channels>-<halving> or M."
+                        f"layers_cfg: expected BC-<channels>, FC-<channels>-<halving> or M, got {token!r}."
                     )
             layers.append(nn.LeakyReLU(inplace=True))
             channels, kernel, padding = int(width), 3, 1

@@ -28,10 +28,10 @@ class ResGCNModule(nn.Module):
         out_channels: channels of the output.
         block: `initial` (no shortcuts), `Basic` (one around the layer) or `Bottleneck` (one around each block).
         A: adjacency `[hops, v, v]`; every entry is multiplied by a trained `edge`.
-        stride: in time.
+        stride: stride over time.
         kernel_size: frames seen over time, and largest distance in links over joints.
-        reduction: of the bottlenecks.
-        get_res: as for `TemporalBottleneckBlock`.
+        reduction: channel reduction of the bottlenecks.
+        get_res: see `TemporalBottleneckBlock`.
 
     Raises:
         ConfigError: an unknown block.
@@ -50,7 +50,7 @@ class ResGCNModule(nn.Module):
     ) -> None:
         super().__init__()
         if block not in BLOCKS:
-            raise ConfigError(f"ResGCN has no block {block!r}; known are: {', '.join(BLOCKS)}.")
+            raise ConfigError(f"ResGCN: unknown block {block!r}; known are: {', '.join(BLOCKS)}.")
         spatial, temporal = BLOCKS[block]
         inner_shortcuts = block == "Bottleneck"
         window, distance = kernel_size
@@ -77,9 +77,9 @@ class ResGCNInputBranch(nn.Module):
 
     Args:
         input_branch: channels of the input and of each layer.
-        block: of the layers after the first, which is `initial`.
+        block: block of the layers after the first, which is `initial`.
         A: adjacency `[hops, v, v]`.
-        reduction: of the bottlenecks.
+        reduction: channel reduction of the bottlenecks.
     """
 
     def __init__(self, input_branch: Sequence[int], block: str, A: torch.Tensor, reduction: int) -> None:
@@ -105,10 +105,10 @@ class ResGCN(nn.Module):
     Args:
         input_num: number of inputs i.
         input_branch: channels of an input and of each layer of its branch.
-        main_stream: channels that each branch delivers, then of each layer after the join; a layer that changes the
-            width halves the frames, but for the first, where only the `Bottleneck` block does.
-        num_class: numbers to deliver.
-        reduction: of the bottlenecks.
+        main_stream: output channels of each branch, then of each layer after the join. A layer that changes the width
+            halves the frames; the first one only does so with the `Bottleneck` block.
+        num_class: size of the output.
+        reduction: channel reduction of the bottlenecks.
         block: `Basic` or `Bottleneck`.
         graph: adjacency `[hops, v, v]`.
     """
@@ -144,7 +144,7 @@ class ResGCN(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `[n, i, c, t, v]` to `[n, num_class]`."""
         x = torch.cat([branch(x[:, index]) for index, branch in enumerate(self.head)], dim=1)
-        # A branch's buffer, since it moves with the network.
+        # The buffer of a branch moves to the device with the network.
         adjacency = self.head[0].A
         for layer in self.backbone:
             x = layer(x, adjacency)

@@ -9,7 +9,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from opengait.errors import ConfigError
 from opengait.modeling.modules import BasicConv2d, conv1x1
 
-BLOCKS = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
 
 
 class ResNet9(nn.Module):
@@ -20,8 +20,8 @@ class ResNet9(nn.Module):
         channels: width of each stage (a bottleneck's output is four times as wide).
         in_channel: channels of the input.
         layers: blocks of each stage; a stage of 0 blocks is the identity.
-        strides: of each stage.
-        maxpool: whether a 3x3 max pooling of stride 2 follows the stem.
+        strides: stride of each stage.
+        maxpool: add a 3x3 max pooling of stride 2 after the stem.
 
     Raises:
         ConfigError: an unknown block.
@@ -38,7 +38,7 @@ class ResNet9(nn.Module):
     ) -> None:
         super().__init__()
         if block not in BLOCKS:
-            raise ConfigError(f"ResNet9 has no block {block!r}; known are: {', '.join(BLOCKS)}.")
+            raise ConfigError(f"ResNet9: unknown block {block!r}; known are: {', '.join(BLOCKS)}.")
         self.block = BLOCKS[block]
         self.maxpool_flag = maxpool
         self.inplanes = channels[0]
@@ -52,16 +52,18 @@ class ResNet9(nn.Module):
         self.layer4 = self._make_layer(self.block, channels[3], layers[3], strides[3])
         self.fc = None
 
-    def _make_layer(self, block: type[nn.Module], planes: int, blocks: int, stride: int = 1) -> nn.Module:
-        """One stage, starting at the width that the stage before left in `inplanes`."""
+    def _make_layer(
+        self, block: type[BasicBlock] | type[Bottleneck], planes: int, blocks: int, stride: int = 1
+    ) -> nn.Module:
+        """Return a stage that starts at the width `inplanes`, and set `inplanes` to its output width."""
         if blocks == 0:
             return nn.Identity()
-        downsample = None
+        downsample: nn.Module | None = None
         if stride != 1 or self.inplanes != planes * block.expansion:
             downsample = nn.Sequential(
                 conv1x1(self.inplanes, planes * block.expansion, stride), nn.BatchNorm2d(planes * block.expansion)
             )
-        stage = [block(self.inplanes, planes, stride, downsample)]
+        stage: list[nn.Module] = [block(self.inplanes, planes, stride, downsample)]
         self.inplanes = planes * block.expansion
         stage += [block(self.inplanes, planes) for _ in range(blocks - 1)]
         return nn.Sequential(*stage)

@@ -10,8 +10,8 @@ class U_Net(nn.Module):  # noqa: N801 (upstream's name)
 
     Args:
         in_channels: channels of the input.
-        freeze_half: whether the encoder is taken out of training: its parameters require no gradient and it runs
-            without a graph. Its batch norms go on following the data in train mode, as upstream.
+        freeze_half: freeze the encoder: its parameters require no gradient, and it runs without a graph. Its
+            batch norms still update their statistics in training mode, as upstream.
     """
 
     def __init__(self, in_channels: int = 3, freeze_half: bool = True) -> None:
@@ -39,7 +39,7 @@ class U_Net(nn.Module):  # noqa: N801 (upstream's name)
             ValueError: height or width is not divisible by 8.
         """
         if x.shape[2] % 8 or x.shape[3] % 8:
-            raise ValueError(f"U_Net takes images with sides divisible by 8, not {x.shape[2]}x{x.shape[3]}.")
+            raise ValueError(f"U_Net: expected sides divisible by 8, got {x.shape[2]}x{x.shape[3]}.")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
             skip1 = self.Conv1(x)
             skip2 = self.Conv2(F.max_pool2d(skip1, 2))
@@ -52,7 +52,7 @@ class U_Net(nn.Module):  # noqa: N801 (upstream's name)
 
 
 class ConvBlock(nn.Module):
-    """Twice a 3x3 convolution with bias, batch norm and ReLU, named `conv.0` to `conv.5`."""
+    """Two 3x3 convolutions with bias, each with batch norm and ReLU, named `conv.0` to `conv.5`."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

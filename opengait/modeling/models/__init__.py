@@ -1,7 +1,7 @@
-"""The models: every class of every file and package in this folder, by its name.
+"""Models: the classes of all files and packages in this folder.
 
-A file written for OpenGait works here as it is (`opengait.compat`). A folder elsewhere does too, once it is named under
-`extensions:` in the configuration.
+A file written for OpenGait works here unchanged (`opengait.compat`), and so does a folder elsewhere that `extensions:`
+names in the configuration.
 """
 
 from pathlib import Path

@@ -20,8 +20,10 @@ class Baseline(BaseModel):
     `model_cfg`: `backbone_cfg` (of the network that sees single frames), `bin_num`, `SeparateFCs`, `SeparateBNNecks`.
     """
 
+    config_keys: tuple[str, ...] = ()
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make the parts of the network."""
+        """Build the network."""
         self.Backbone = SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))
         self.FCs = SeparateFCs(**model_cfg["SeparateFCs"])
         self.BNNecks = SeparateBNNecks(**model_cfg["SeparateBNNecks"])
@@ -29,7 +31,7 @@ class Baseline(BaseModel):
         self.HPP = HorizontalPoolingPyramid(bin_num=model_cfg["bin_num"])
 
     def forward(self, inputs: tuple) -> dict[str, dict]:
-        """Embeddings `[n, c, p]` and logits of silhouettes `[n, s, h, w]` or images `[n, s, c, h, w]`."""
+        """Return embeddings `[n, c, p]` and logits of silhouettes `[n, s, h, w]` or images `[n, s, c, h, w]`."""
         (silhouettes, *_), labels, _, _, seqL = inputs
         frames = silhouettes.unsqueeze(1) if silhouettes.dim() == 4 else silhouettes.transpose(1, 2)
 

@@ -24,8 +24,10 @@ class GaitSet(BaseModel):
     `model_cfg`: `in_channels` (of the silhouette and of each block), `bin_num`, `SeparateFCs`.
     """
 
+    config_keys: tuple[str, ...] = ()
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make the parts of the network."""
+        """Build the network."""
         silhouette, first, second, third = model_cfg["in_channels"]
         block1 = _block(silhouette, first, kernel_size=5, pool=True)
         block2 = _block(first, second, pool=True)
@@ -40,7 +42,7 @@ class GaitSet(BaseModel):
         self.HPP = HorizontalPoolingPyramid(bin_num=model_cfg["bin_num"])
 
     def forward(self, inputs: tuple) -> dict[str, dict]:
-        """Embeddings `[n, c, p]` of silhouettes `[n, s, h, w]` or `[n, s, c, h, w]`."""
+        """Return embeddings `[n, c, p]` of silhouettes `[n, s, h, w]` or `[n, s, c, h, w]`."""
         (silhouettes, *_), labels, _, _, seqL = inputs
         frames = silhouettes.unsqueeze(1) if silhouettes.dim() == 4 else silhouettes.transpose(1, 2)
 
@@ -60,7 +62,7 @@ class GaitSet(BaseModel):
         }
 
     def _pool(self, x: torch.Tensor, seqL: torch.Tensor | None) -> torch.Tensor:
-        """The maximum over the frames of each sequence: `[n, c, h, w]`."""
+        """Return the maximum over the frames of each sequence, `[n, c, h, w]`."""
         return self.set_pooling(x, seqL, options={"dim": 2})[0]
 
 

@@ -1,4 +1,4 @@
-"""The building blocks that gait networks share, under OpenGait's names.
+"""Building blocks of gait networks, under OpenGait's names.
 
 Shapes: n sequences, s or t frames, c channels, h and w the map's height and width, p parts, v joints.
 """

@@ -1,4 +1,4 @@
-"""Cutting the walker out of a feature map by its silhouette, at a fixed size and aspect ratio."""
+"""Crops of the walker from a feature map by its silhouette, at a fixed size and aspect ratio."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from torchvision.ops import RoIAlign
 class GaitAlign(nn.Module):
     """Differentiable crop around a silhouette (upstream `GaitAlign`).
 
-    The box spans the mask's rows; it is centred on the column that halves the mask's area, and as wide as the aspect
-    ratio of the image the map came from asks for.
+    The box spans the mask's rows and is centred on the column that halves the mask's area. Its width follows from the
+    aspect ratio of the image that the map was computed from.
 
     Args:
         H: height of the output.
-        W: width of the output; half of it is added as zeros on either side before cropping.
+        W: width of the output; maps are padded with zeros by half of it on either side before cropping.
         eps: sum from which a row of the mask counts as occupied.
-        **kwargs: accepted and not used, as upstream.
+        **kwargs: ignored, as upstream.
     """
 
     def __init__(self, H: int = 64, W: int = 44, eps: float = 1, **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class GaitAlign(nn.Module):
         return self.RoiPool(self.Pad(feature_map), rois)
 
     def boxes(self, mask: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-        """Boxes `[n, 4]` (x1, y1, x2, y2) in pixels of the padded map."""
+        """Return boxes `[n, 4]` (x1, y1, x2, y2) in pixels of the padded map."""
         height, width = mask.shape[-2:]
         occupied = mask.sum((1, 3)) >= self.eps
         rows = torch.arange(height, device=mask.device)

@@ -14,13 +14,13 @@ class SpatialAttention(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channel: channels of the values and of the output.
-        A: adjacency `[hops, v, v]`; accepted and not used, as upstream.
-        num_point: number of joints; accepted and not used.
+        A: adjacency `[hops, v, v]`; ignored, as upstream.
+        num_point: number of joints; ignored.
         dk_factor: channels of queries and keys, as a share of `out_channel`.
-        kernel_size: of the convolution that makes queries, keys and values.
+        kernel_size: kernel size of the convolution that computes queries, keys and values.
         Nh: number of heads; consecutive channels form a head.
-        num: accepted and not used.
-        stride: 1.
+        num: ignored.
+        stride: must be 1.
 
     Raises:
         ConfigError: channels that heads cannot share evenly, or a stride other than 1.
@@ -44,7 +44,7 @@ class SpatialAttention(nn.Module):
         if self.dk == 0 or self.dk % Nh or self.dv % Nh:
             raise ConfigError(f"SpatialAttention: {self.dk} key and {self.dv} value channels do not fit {Nh} heads.")
         if stride != 1:
-            raise ConfigError(f"SpatialAttention works at stride 1, not {stride}.")
+            raise ConfigError(f"SpatialAttention: expected stride 1, got {stride}.")
         self.qkv_conv = nn.Conv2d(in_channels, 2 * self.dk + self.dv, kernel_size, padding=(kernel_size - 1) // 2)
         self.attn_out = nn.Conv2d(self.dv, self.dv, kernel_size=1)
 

@@ -7,12 +7,14 @@ from torch import nn
 
 
 def conv1x1(in_planes: int, out_planes: int, stride: int = 1) -> nn.Conv2d:
-    """A 1x1 convolution without bias."""
+    """Return a 1x1 convolution without bias."""
     return nn.Conv2d(in_planes, out_planes, kernel_size=1, stride=stride, bias=False)
 
 
-def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution without bias that keeps the size at stride 1."""
+def conv3x3(
+    in_planes: int, out_planes: int, stride: int | tuple[int, int] = 1, groups: int = 1, dilation: int = 1
+) -> nn.Conv2d:
+    """Return a 3x3 convolution without bias that keeps the size at stride 1."""
     return nn.Conv2d(
         in_planes,
         out_planes,
@@ -65,7 +67,7 @@ class BasicConv3d(nn.Module):
 
 
 class FocalConv2d(nn.Module):
-    """A convolution that does not see across horizontal strips (upstream `FocalConv2d`).
+    """A convolution on each of several horizontal strips alone (upstream `FocalConv2d`).
 
     Args:
         in_channels: channels of the input.

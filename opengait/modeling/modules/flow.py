@@ -1,4 +1,4 @@
-"""Motion between two feature maps."""
+"""Optical flow between two feature maps."""
 
 import itertools
 
@@ -17,7 +17,7 @@ class FlowFunc(nn.Module):
 
     Args:
         radius: largest displacement, in pixels.
-        padding_mode: `zeros`, the only one there is.
+        padding_mode: must be `zeros`.
 
     Raises:
         ConfigError: another padding mode.
@@ -26,19 +26,19 @@ class FlowFunc(nn.Module):
     def __init__(self, radius: int = 3, padding_mode: str = "zeros") -> None:
         super().__init__()
         if padding_mode != "zeros":
-            raise ConfigError(f"FlowFunc knows padding_mode 'zeros', not {padding_mode!r}.")
+            raise ConfigError(f"FlowFunc: expected padding_mode 'zeros', got {padding_mode!r}.")
         self.radius = radius
         self.padding_mode = padding_mode
 
     def forward(self, f0: torch.Tensor, f1: torch.Tensor) -> torch.Tensor:
-        """Flow from `f0` to `f1`, both `[n, c, s, h, w]`: `[n, 2, s, h, w]`, x then y, in pixels."""
+        """Return the flow from `f0` to `f1`, both `[n, c, s, h, w]`, as `[n, 2, s, h, w]`: x, then y, in pixels."""
         channels, height, width = f0.shape[1], f0.shape[3], f0.shape[4]
         radius = self.radius
         padded = F.pad(f1, [radius] * 4)
         inside = F.pad(f1.new_ones(height, width), [radius] * 4) > 0
         steps = list(itertools.product(range(-radius, radius + 1), repeat=2))
         scores = []
-        # One displacement after the other needs (2 radius + 1)^2 / c of the memory of unfolded windows.
+        # A loop over displacements needs only (2 radius + 1)^2 / c of the memory of unfolded windows.
         for dy, dx in steps:
             rows, columns = slice(radius + dy, radius + dy + height), slice(radius + dx, radius + dx + width)
             score = (f0 * padded[..., rows, columns]).sum(1) / channels**0.5

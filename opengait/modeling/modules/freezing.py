@@ -1,10 +1,10 @@
-"""Taking parameters out of training."""
+"""Freezing of parameters."""
 
 from torch import nn
 
 
 def RmBN2dAffine(model: nn.Module) -> None:
-    """Stop training scale and shift of every `BatchNorm2d` in `model` (upstream `RmBN2dAffine`)."""
+    """Freeze the scale and shift of every `BatchNorm2d` in `model` (upstream `RmBN2dAffine`)."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) and module.affine:
             module.weight.requires_grad_(False)

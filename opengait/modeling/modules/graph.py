@@ -12,7 +12,7 @@ class Graph:
     Attributes:
         num_node: number of joints V.
         edge: joint pairs: every joint with itself, then the links.
-        connect_joint: `[V]` the joint that each joint's bone comes from.
+        connect_joint: `[V]`, for each joint the one at which its bone starts.
         parts: joints of each body part, a list of integer arrays.
         center: the joint at the body's centre.
         flip_idx: the joint order after mirroring left and right.
@@ -22,7 +22,7 @@ class Graph:
     Args:
         joint_format: `coco`, `coco-no-head`, `alphapose` or `openpose`.
         max_hop: largest distance in links.
-        dilation: step between the distances used, starting at 0.
+        dilation: step between distances, which start at 0.
 
     Raises:
         ConfigError: an unknown layout.
@@ -30,7 +30,7 @@ class Graph:
 
     def __init__(self, joint_format: str = "coco", max_hop: int = 2, dilation: int = 1) -> None:
         if joint_format not in LAYOUTS:
-            raise ConfigError(f"There is no joint_format {joint_format!r}; known are: {', '.join(LAYOUTS)}.")
+            raise ConfigError(f"Unknown joint_format {joint_format!r}; known are: {', '.join(LAYOUTS)}.")
         layout = LAYOUTS[joint_format]
         self.joint_format, self.max_hop, self.dilation = joint_format, max_hop, dilation
         self.num_node: int = layout["num_node"]
@@ -48,7 +48,7 @@ class Graph:
         return slices / slices.sum((0, 1))
 
     def _distances(self) -> np.ndarray:
-        """`[V, V]` number of links between two joints."""
+        """Return the number of links between every two joints, `[V, V]`."""
         linked = np.zeros((self.num_node, self.num_node), dtype=bool)
         for i, j in self.edge:
             linked[i, j] = linked[j, i] = True

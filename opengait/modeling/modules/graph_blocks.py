@@ -14,7 +14,7 @@ class SpatialGraphConv(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        max_graph_distance: k, the largest distance in links; the weights of all hops stand in one convolution `gcn`.
+        max_graph_distance: k, the largest distance in links; one convolution `gcn` holds the weights of all hops.
     """
 
     def __init__(self, in_channels: int, out_channels: int, max_graph_distance: int) -> None:
@@ -34,9 +34,9 @@ class SpatialBasicBlock(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        max_graph_distance: as for `SpatialGraphConv`.
-        residual: whether there is a shortcut: the identity, or a 1x1 convolution where the channels change.
-        reduction: not used; there so that both spatial blocks are built alike.
+        max_graph_distance: see `SpatialGraphConv`.
+        residual: add a shortcut: the identity, or a 1x1 convolution where the channels change.
+        reduction: ignored; gives both spatial blocks the same signature.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SpatialBasicBlock(nn.Module):
 class SpatialBottleneckBlock(nn.Module):
     """A graph convolution between two 1x1 convolutions (upstream `SpatialBottleneckBlock`).
 
-    Arguments as `SpatialBasicBlock`; the graph convolution runs on `out_channels // reduction` channels.
+    See `SpatialBasicBlock`; the graph convolution runs on `out_channels // reduction` channels.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class TemporalBasicBlock(nn.Module):
     Args:
         channels: channels of input and output.
         temporal_window_size: frames that the convolution sees; odd.
-        stride: in time.
-        residual: whether there is a shortcut: the identity, or a 1x1 convolution where the stride is not 1.
-        reduction: not used.
-        get_res: not used.
-        tcn_stride: not used; these three are there so that both temporal blocks are built alike.
+        stride: stride over time.
+        residual: add a shortcut: the identity, or a 1x1 convolution where the stride is not 1.
+        reduction: ignored, like the next two, which give both temporal blocks the same signature.
+        get_res: ignored.
+        tcn_stride: ignored.
     """
 
     def __init__(
@@ -122,14 +122,14 @@ class TemporalBasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: torch.Tensor, res_module: Any) -> torch.Tensor:
-        """Map `[n, c, t, v]` to `[n, c, t', v]`; `res_module` is r, a number or a tensor of the output's shape."""
+        """Map `[n, c, t, v]` to `[n, c, t', v]`; `res_module` is r, a number or a tensor of the output shape."""
         return self.relu(self.bn(self.conv(x)) + self.residual(x) + res_module)
 
 
 class TemporalBottleneckBlock(nn.Module):
     """A convolution over time between two 1x1 convolutions (upstream `TemporalBottleneckBlock`).
 
-    Arguments as `TemporalBasicBlock`; the middle convolution runs on `channels // reduction` channels. With `get_res`
+    See `TemporalBasicBlock`; the middle convolution runs on `channels // reduction` channels. With `get_res`
     the block halves the frames whatever `stride` says, and its shortcut is always a convolution.
     """
 
@@ -165,16 +165,16 @@ class TemporalBottleneckBlock(nn.Module):
 
 
 class _Zero(nn.Module):
-    """The shortcut that adds nothing."""
+    """A shortcut that adds nothing."""
 
     def forward(self, x: torch.Tensor) -> float:
-        """0, whatever `x` is."""
+        """Return 0."""
         del x
         return 0.0
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
-    """The identity where shapes allow it, else a 1x1 convolution with batch norm."""
+    """Return the identity where shapes allow it, else a 1x1 convolution with batch norm."""
     if in_channels == out_channels and stride == 1:
         return nn.Identity()
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels))

@@ -1,6 +1,7 @@
-"""Horizontal parts: cutting a map into stripes, and layers with weights of their own for every part."""
+"""Horizontal parts: pooling of a map's stripes, and layers with separate weights per part."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ class HorizontalPoolingPyramid:
     """Stripe descriptors at several granularities (upstream `HorizontalPoolingPyramid`).
 
     Args:
-        bin_num: how many equal stripes to cut the height into, once for each entry; None is `[16, 8, 4, 2, 1]`.
+        bin_num: numbers of equal stripes, one per granularity; None is `[16, 8, 4, 2, 1]`.
     """
 
     def __init__(self, bin_num: Sequence[int] | None = None) -> None:
@@ -36,13 +37,13 @@ class HorizontalPoolingPyramid:
 
 
 class SeparateFCs(nn.Module):
-    """A linear layer without bias for every part (upstream `SeparateFCs`).
+    """A linear layer without bias per part (upstream `SeparateFCs`).
 
     Args:
         parts_num: number of parts p.
         in_channels: channels of a part's input.
         out_channels: channels of a part's output.
-        norm: whether each output unit's weight vector is L2-normalised.
+        norm: L2-normalise the weight vector of each output unit.
     """
 
     def __init__(self, parts_num: int, in_channels: int, out_channels: int, norm: bool = False) -> None:
@@ -60,7 +61,7 @@ class SeparateFCs(nn.Module):
 class ParallelBN1d(nn.Module):
     """One `BatchNorm1d` over all channels of all parts (upstream `ParallelBN1d`)."""
 
-    def __init__(self, parts_num: int, in_channels: int, **kwargs) -> None:
+    def __init__(self, parts_num: int, in_channels: int, **kwargs: Any) -> None:
         super().__init__()
         self.parts_num = parts_num
         self.bn1d = nn.BatchNorm1d(in_channels * parts_num, **kwargs)
@@ -71,13 +72,13 @@ class ParallelBN1d(nn.Module):
 
 
 class SeparateBNNecks(nn.Module):
-    """A BNNeck and a classifier for every part (upstream `SeparateBNNecks`).
+    """A BNNeck and a classifier per part (upstream `SeparateBNNecks`).
 
     Args:
         parts_num: number of parts p.
         in_channels: channels c of a part.
         class_num: number of identities.
-        norm: whether feature and class weights are L2-normalised, so that logits are cosines.
+        norm: L2-normalise the feature and the class weights, which makes the logits cosines.
         parallel_BN1d: one `BatchNorm1d` over c*p numbers named `bn1d`; otherwise p of them, `bn1d.<part>`.
     """
 
@@ -90,6 +91,7 @@ class SeparateBNNecks(nn.Module):
         self.norm = norm
         self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(parts_num, in_channels, class_num)))
         self.parallel_BN1d = parallel_BN1d
+        self.bn1d: nn.BatchNorm1d | nn.ModuleList
         if parallel_BN1d:
             self.bn1d = nn.BatchNorm1d(in_channels * parts_num)
         else:
@@ -97,17 +99,16 @@ class SeparateBNNecks(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map `[n, c, p]` to the feature `[n, c, p]` (after the norms) and the logits `[n, class_num, p]`."""
-        if self.parallel_BN1d:
-            feature = self.bn1d(x.flatten(1)).view_as(x)
-        else:
+        if isinstance(self.bn1d, nn.ModuleList):
             feature = torch.stack([bn(part) for bn, part in zip(self.bn1d, x.unbind(2), strict=True)], dim=2)
-        weight = self.fc_bin
-        if self.norm:
-            feature = F.normalize(feature, dim=1)
-            weight = F.normalize(weight, dim=1)
-        return feature, _per_part_product(feature, weight)
+        else:
+            feature = self.bn1d(x.flatten(1)).view_as(x)
+        if not self.norm:
+            return feature, _per_part_product(feature, self.fc_bin)
+        feature = F.normalize(feature, dim=1)
+        return feature, _per_part_product(feature, F.normalize(self.fc_bin, dim=1))
 
 
 def _per_part_product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """`[n, c_in, p]` times `[p, c_in, c_out]`, part by part: `[n, c_out, p]`."""
+    """Multiply `[n, c_in, p]` by `[p, c_in, c_out]` part by part, to `[n, c_out, p]`."""
     return (x.permute(2, 0, 1) @ weight).permute(1, 2, 0).contiguous()

@@ -1,6 +1,6 @@
 """Residual blocks on images, on frames with a temporal shortcut, and on space-time volumes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -17,14 +17,14 @@ class BasicBlock2D(nn.Module):
     Args:
         inplanes: channels of the input.
         planes: channels of the output.
-        stride: of the first convolution.
-        downsample: what the shortcut applies, a module or any callable; None is the identity.
+        stride: stride of the first convolution.
+        downsample: module or callable of the shortcut; None for the identity.
     """
 
     expansion = 1
 
     def __init__(
-        self, inplanes: int, planes: int, stride: int | Sequence[int] = 1, downsample: Shortcut = None
+        self, inplanes: int, planes: int, stride: int | tuple[int, int] = 1, downsample: Shortcut = None
     ) -> None:
         super().__init__()
         self.conv1 = conv3x3(inplanes, planes, stride)
@@ -51,7 +51,7 @@ class BasicBlockP3D(nn.Module):
     expansion = 1
 
     def __init__(
-        self, inplanes: int, planes: int, stride: int | Sequence[int] = 1, downsample: Shortcut = None
+        self, inplanes: int, planes: int, stride: int | tuple[int, int] = 1, downsample: Shortcut = None
     ) -> None:
         super().__init__()
         self.relu = nn.ReLU(inplace=True)
@@ -80,7 +80,7 @@ class BasicBlock3D(nn.Module):
         planes: channels of the output.
         stride: (frames, height, width) of the first convolution; the frame stride is 1 (frames kept) or 3 (three
             frames become one, without padding).
-        downsample: what the shortcut applies, a module or any callable; None is the identity.
+        downsample: module or callable of the shortcut; None for the identity.
 
     Raises:
         ValueError: a frame stride other than 1 or 3.
@@ -89,17 +89,17 @@ class BasicBlock3D(nn.Module):
     expansion = 1
 
     def __init__(
-        self, inplanes: int, planes: int, stride: Sequence[int] = (1, 1, 1), downsample: Shortcut = None
+        self, inplanes: int, planes: int, stride: tuple[int, int, int] = (1, 1, 1), downsample: Shortcut = None
     ) -> None:
         super().__init__()
         if stride[0] not in (1, 3):
-            raise ValueError(f"BasicBlock3D takes a frame stride of 1 or 3, not {stride[0]}.")
+            raise ValueError(f"BasicBlock3D: expected a frame stride of 1 or 3, got {stride[0]}.")
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv3d(
             inplanes,
             planes,
             kernel_size=3,
-            stride=tuple(stride),
+            stride=(stride[0], stride[1], stride[2]),
             padding=(1 if stride[0] == 1 else 0, 1, 1),
             bias=False,
         )

@@ -1,4 +1,4 @@
-"""Two ways of running an image network on sequences: frame by frame, and packed sequence by packed sequence."""
+"""Wrappers that apply an image network to every frame, and a pooling function to every sequence."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from torch import nn
 
 
 class SetBlockWrapper(nn.Module):
-    """Runs an image network on every frame of a batch of sequences (upstream `SetBlockWrapper`).
+    """Applies an image network to every frame of a batch of sequences (upstream `SetBlockWrapper`).
 
     Args:
-        forward_block: any callable from `[n*s, c, h, w]` to a tensor whose first axis is the same; it may drop or add
-            axes. A module is registered as `forward_block`.
+        forward_block: a callable from `[n*s, c, h, w]` to a tensor with the same first axis; other axes may differ. A
+            module is registered as `forward_block`.
     """
 
     def __init__(self, forward_block: Callable[..., torch.Tensor]) -> None:
@@ -20,7 +20,7 @@ class SetBlockWrapper(nn.Module):
         self.forward_block = forward_block
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Map `[n, c, s, h, w]` to `[n, c', s, ...]`; further arguments go to the wrapped block as they are."""
+        """Map `[n, c, s, h, w]` to `[n, c', s, ...]`; further arguments are passed to the block."""
         sequences, channels, frames = x.shape[:3]
         images = x.transpose(1, 2).reshape(sequences * frames, channels, *x.shape[3:])
         out = self.forward_block(images, *args, **kwargs)
@@ -28,11 +28,11 @@ class SetBlockWrapper(nn.Module):
 
 
 class PackSequenceWrapper(nn.Module):
-    """Pools every sequence of a packed batch on its own (upstream `PackSequenceWrapper`).
+    """Pools each sequence of a packed batch separately (upstream `PackSequenceWrapper`).
 
     Args:
-        pooling_func: reduces the frame axis, such as `torch.max` or a module; what it returns is a tensor or a tuple of
-            tensors whose first axis is the sequence.
+        pooling_func: reduces the frame axis, such as `torch.max` or a module; returns a tensor or a tuple of tensors
+            whose first axis is the sequence.
     """
 
     def __init__(self, pooling_func: Callable[..., Any]) -> None:
@@ -46,17 +46,17 @@ class PackSequenceWrapper(nn.Module):
         dim: int = 2,
         options: dict[str, Any] | None = None,
     ) -> Any:
-        """Pool `seqs`.
+        """Pool the frames of each sequence.
 
         Args:
-            seqs: `[n, c, s, ...]` when `seqL` is None, else `[1, c, S, ...]` with the sequences one after the other.
+            seqs: `[n, c, s, ...]` when `seqL` is None, else `[1, c, S, ...]` with the sequences concatenated.
             seqL: None, or `[1, n]` lengths whose sum is at most S.
             dim: the axis that holds the frames.
             options: keyword arguments of `pooling_func`, such as `{"dim": 2}` for `torch.max`.
 
         Returns:
-            What `pooling_func` returns, sequences concatenated on axis 0; a tuple is concatenated element by element,
-            into a list.
+            The outputs of `pooling_func`, concatenated on axis 0; tuples are concatenated element by element into a
+            list.
 
         Raises:
             ValueError: the lengths add up to more frames than there are.

@@ -1,6 +1,6 @@
 """`data_cfg`, `sampler` and `transform` sections as OpenGait's configurations of every family have them.
 
-Each is read from a YAML file and gives a training and a test batch of the shapes that the family's models expect.
+Each is read from a YAML file, and gives training and test batches of the shapes that the family's models expect.
 """
 
 import json
@@ -22,7 +22,7 @@ SILHOUETTE, PARSING, RGB, RATIO, COCO, OPENPOSE, HEATMAP, CLOUD, HEIGHT_WIDTH, C
 
 
 def features(rng: np.random.Generator) -> dict[str, object]:
-    """A tracklet's files in the order of the numbers above, which is that of their names."""
+    """Return the files of a tracklet, sorted by name, in the order of the numbers above."""
     poses = rng.random((FRAMES, 17, 3))
     poses[0, 3, 0] = 0
     return {

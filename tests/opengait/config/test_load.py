@@ -1,8 +1,5 @@
 """Reading, merging, overriding and checking configurations."""
 
-import textwrap
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -10,17 +7,6 @@ from opengait import registry
 from opengait.config.load import DEFAULTS, load_config, save_config
 from opengait.errors import ConfigError
 from tests.opengait import tiny
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write_file(text: str, name: str = "a.yaml") -> Path:
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(text))
-        return file
-
-    return write_file
 
 
 def test_dicts_merge_and_everything_else_is_replaced(write):
@@ -40,7 +26,7 @@ def test_dicts_merge_and_everything_else_is_replaced(write):
     assert cfg["trainer_cfg"]["sampler"]["batch_size"] == [2, 3]
     assert cfg["trainer_cfg"]["sampler"]["frames_num_fixed"] == defaults["trainer_cfg"]["sampler"]["frames_num_fixed"]
     assert cfg["data_cfg"]["dataset_root"] == "somewhere"
-    assert cfg["evaluator_cfg"] == defaults["evaluator_cfg"]
+    assert cfg["evaluator_cfg"] == defaults["evaluator_cfg"] | {"save_name": "a"}
 
 
 def test_the_documented_defaults():
@@ -51,20 +37,6 @@ def test_the_documented_defaults():
     assert trainer["sampler"]["batch_size"] == [8, 16]
     assert (evaluator["restore_hint"], evaluator["metric"]) == (80000, "euc")
     assert evaluator["sampler"]["sample_type"] == "all_ordered"
-
-
-def test_base_is_relative_to_the_file_and_recursive(write):
-    write("trainer_cfg: {log_iter: 1, save_iter: 1, seed: 5}", "deep/base.yaml")
-    write("base: base.yaml\ntrainer_cfg: {save_iter: 2}", "deep/middle.yaml")
-    cfg = load_config(write("base: deep/middle.yaml\ntrainer_cfg: {seed: 9}", "top.yaml"))
-    assert [cfg["trainer_cfg"][key] for key in ("log_iter", "save_iter", "seed")] == [1, 2, 9]
-    assert "base" not in cfg
-
-
-def test_a_base_that_leads_back_to_itself(write):
-    write("base: a.yaml", "b.yaml")
-    with pytest.raises(ConfigError, match="leads back"):
-        load_config(write("base: b.yaml"))
 
 
 def test_unknown_key_names_file_line_and_neighbour(write):
@@ -153,25 +125,49 @@ def test_arguments_of_another_solver_are_a_warning(write, caplog):
         load_config(write("optimizer_cfg: {lr: 1.0e-4, solver: Adam}"), ["optimizer_cfg.momentum=0.9"])
 
 
-def test_keys_that_a_dropped_in_model_reads_are_taken(write, tmp_path):
-    write(
-        """
-        from ..base_model import BaseModel
+MODEL = """
+from ..base_model import BaseModel
 
-        class ReadsItsOwn(BaseModel):
-            def get_optimizer(self, optimizer_cfg):
-                return self.engine_cfg["distill_iter"], optimizer_cfg['seg_lr']
-        """,
-        "nets/reads_its_own.py",
-    )
-    text = "extensions: [nets]\nmodel_cfg: {model: ReadsItsOwn}\n"
-    cfg = load_config(write(f"{text}trainer_cfg: {{distill_iter: 3}}\noptimizer_cfg: {{solver: SGD, seg_lr: 1}}"))
-    assert (cfg["trainer_cfg"]["distill_iter"], cfg["optimizer_cfg"]["seg_lr"]) == (3, 1)
-    with pytest.raises(ConfigError, match="unknown key trainer_cfg.distil_iter"):
-        load_config(write(f"{text}trainer_cfg: {{distil_iter: 3}}"))
+class ReadsMore(BaseModel):
+    {declaration}  # a word in the text, such as "distil_iter", does not make a key legal
+
+    def get_optimizer(self, optimizer_cfg):
+        return self.engine_cfg["distill_iter"], optimizer_cfg["seg_lr"]
+"""
+USES = """extensions: [{folder}]
+model_cfg: {{model: ReadsMore}}
+optimizer_cfg: {{solver: SGD, seg_lr: 1}}
+trainer_cfg:
+  {key}: 3
+"""
 
 
-def test_an_unread_argument_of_a_loss_is_a_warning(write, caplog):
+def test_a_dropped_in_model_may_read_any_key(write, caplog):
+    write(MODEL.format(declaration=""), "undeclared/reads_more.py")
+    file = write(USES.format(folder="undeclared", key="distill_iter"))
+    cfg = load_config(file, ["trainer_cfg.distill_iter=4"])
+    assert (cfg["trainer_cfg"]["distill_iter"], cfg["optimizer_cfg"]["seg_lr"]) == (4, 1)
+    assert f"{file}, line 3: unknown key optimizer_cfg.seg_lr" in caplog.text
+    assert "unknown key trainer_cfg.distill_iter" in caplog.text and "ReadsMore" in caplog.text
+    with pytest.raises(ConfigError, match=r"--set trainer_cfg\.distil_iter"):
+        load_config(file, ["trainer_cfg.distil_iter=4"])
+
+
+def test_a_model_that_declares_its_keys_may_have_no_other(write, caplog):
+    write(MODEL.format(declaration='config_keys = ("distill_iter", "seg_lr")'), "declared/reads_more.py")
+    cfg = load_config(write(USES.format(folder="declared", key="distill_iter")))
+    assert cfg["trainer_cfg"]["distill_iter"] == 3 and "unknown key" not in caplog.text
+    with pytest.raises(ConfigError, match=r"line 5: unknown key trainer_cfg\.distil_iter"):
+        load_config(write(USES.format(folder="declared", key="distil_iter")))
+
+
+def test_the_engines_own_models_declare_theirs(write):
+    for model in ("Baseline", "GaitSet"):
+        with pytest.raises(ConfigError, match=r"unknown key trainer_cfg\.in_channels"):
+            load_config(write(f"model_cfg: {{model: {model}}}\ntrainer_cfg: {{in_channels: 3}}"))
+
+
+def test_an_unknown_argument_of_a_loss_is_a_warning(write, caplog):
     load_config(write("loss_cfg: [{type: TripletLoss, margn: 0.2, margin: 0.2, log_prefix: triplet}]"))
     assert "margn" in caplog.text and "margin" in caplog.text
 
@@ -184,14 +180,14 @@ def test_arguments_inherited_for_another_class_fall_away(write):
     assert cfg["optimizer_cfg"] == {"solver": "Adam", "lr": 0.1}
 
 
-def test_lists_of_data_sets(write):
+def test_lists_of_datasets(write):
     cfg = load_config(write("data_cfg: [{dataset_name: A, dataset_root: a}, {dataset_name: B, dataset_root: b}]"))
     assert [entry["dataset_name"] for entry in cfg["data_cfg"]] == ["A", "B"]
     with pytest.raises(ConfigError, match=r"line 1: unknown key data_cfg.1.rot"):
         load_config(write("data_cfg: [{dataset_name: A}, {rot: b}]"))
 
 
-def test_a_readers_own_keys(write, temporarily):
+def test_keys_declared_by_a_reader(write, temporarily):
     class PlainReader:
         config_keys = ("frame_rate",)
 
@@ -212,7 +208,7 @@ def test_overrides(write):
             "trainer_cfg.sampler.batch_size=[1, 2]",
             "model_cfg.width.a=1e-4",
             "data_cfg.data_in_use=[true, false]",
-            "trainer_cfg.save_name=",
+            "data_cfg.test_dataset_name=",
         ],
     )
     assert cfg["loss_cfg"][0]["margin"] == 0.3
@@ -220,7 +216,7 @@ def test_overrides(write):
     assert cfg["trainer_cfg"]["sampler"]["batch_size"] == [1, 2]
     assert cfg["model_cfg"]["width"]["a"] == 1e-4
     assert cfg["data_cfg"]["data_in_use"] == [True, False]
-    assert cfg["trainer_cfg"]["save_name"] is None
+    assert cfg["data_cfg"]["test_dataset_name"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""GaitSet and GaitBase against upstream's numbers."""
+"""GaitSet and GaitBase against upstream's outputs."""
 
 import json
 
@@ -18,7 +18,7 @@ def read(name: str) -> dict:
 
 
 def network(model_cfg: dict) -> nn.Module:
-    """The network of a model alone; its constructor would want data, losses and an optimiser as well."""
+    """Build the network of a model alone; its constructor would also need data, losses and an optimiser."""
     kind = registry.models.get(model_cfg["model"])
     model = kind.__new__(kind)
     nn.Module.__init__(model)
@@ -61,9 +61,9 @@ def test_outputs_equal_upstream(known: tuple[dict, nn.Module], case: str) -> Non
 
 def test_two_training_steps_equal_upstream() -> None:
     golden = read("gaitbase_train")
-    # In double precision: in single precision it depends on the CPU which of two almost equal values a maximum keeps,
-    # and gradients differ by 1e-3 between machines. What remains is the rounding of upstream's single precision, which
-    # the second step starts from and enlarges.
+    # In double precision, since in single precision the CPU decides which of two almost equal values is the maximum,
+    # and gradients differ by 1e-3 between machines. The remaining error is the rounding of upstream's single precision,
+    # which the second step amplifies.
     model = filled(network(read("gaitbase")["model_cfg"])).train().double()
     losses = LossAggregator(golden["loss_cfg"])
     settings = dict(golden["optimizer"])
@@ -79,7 +79,7 @@ def test_two_training_steps_equal_upstream() -> None:
         assert total.item() == pytest.approx(expected["total"], rel=1e-4)
         assert list(info) == list(expected["info"])
         for key, value in expected["info"].items():
-            # Embeddings have norms near 70, so distances as differences of squares are good to 1e-4 of a loss.
+            # Embeddings have norms near 70, so distances as differences of squares give a loss accurate to 1e-4.
             assert_golden(info[key], value, 5e-3 if key.endswith("mean_dist") else limit["info"])
         gradients = {key: parameter.grad.norm().item() for key, parameter in model.named_parameters()}
         assert gradients == pytest.approx(expected["grad_l2"], rel=limit["gradient"])

@@ -1,4 +1,4 @@
-"""Every row of Tables 3 to 9 and Figure 4: what it changes, that all of it learns, and that a step lowers its loss."""
+"""Rows of Tables 3 to 9 and Figure 4: what each changes, that all its parts learn, and that a step lowers its loss."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ import torch
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait_ext.ablation.jobs import DATA, MASKS, PAPER, ROWS, compose
-from opengait_ext.ablation.merge import carry_over, first_difference
+from opengait_ext.ablation.jobs import DATA, MASKS, ROWS, compose, first_difference
 from opengait_ext.ablation.tables import FIGURE4, FULL, read_tables
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
@@ -48,7 +47,7 @@ def test_every_file_is_a_row_and_every_row_a_file():
 
 
 def test_figure_4_varies_the_papers_weights():
-    weights = {cfg["log_prefix"]: cfg.get("loss_term_weight") for cfg in load_config(PAPER)["loss_cfg"]}
+    weights = {cfg["log_prefix"]: cfg.get("loss_term_weight") for cfg in load_config(ROWS / f"{FULL}.yaml")["loss_cfg"]}
     for sweep in TABLES[FIGURE4].sweeps:
         assert sweep.centre == weights[sweep.loss] and sweep.centre in sweep.values
     changed = compose(ALL["figure4_smoothness_0.08"], DATA["hitsz"], 0, Path("runs"), [])["loss_cfg"]
@@ -56,7 +55,7 @@ def test_figure_4_varies_the_papers_weights():
 
 
 @pytest.mark.parametrize("name", [name for name, row in ALL.items() if row.data is None or "synthetic" in row.data])
-def test_everything_learns_and_a_step_lowers_the_loss(name):
+def test_all_parameters_learn_and_a_step_lowers_the_loss(name):
     config = tiny(name)
     torch.manual_seed(0)
     network = DinoGRLNet.from_config(config["model_cfg"]).train()
@@ -72,14 +71,18 @@ def test_everything_learns_and_a_step_lowers_the_loss(name):
 
     first = total()
     first.backward()
-    learning = {key: value for key, value in network.named_parameters() if value.requires_grad}
-    still = {key for key, value in learning.items() if value.grad is None}
+    trainable = {key: value for key, value in network.named_parameters() if value.requires_grad}
+    without_gradient = {key for key, value in trainable.items() if value.grad is None}
     unread = "silhouette_generator.appearance_encoder."
-    assert all(key.startswith(unread) for key in still)
-    assert bool(still) == config["trainer_cfg"].get("find_unused_parameters", False) == (name == "table6_separate")
+    assert all(key.startswith(unread) for key in without_gradient)
+    assert (
+        bool(without_gradient)
+        == config["trainer_cfg"].get("find_unused_parameters", False)
+        == (name == "table6_separate")
+    )
     with torch.no_grad():
-        norm = torch.stack([value.grad.norm() for value in learning.values() if value.grad is not None]).norm()
-        for value in learning.values():
+        norm = torch.stack([value.grad.norm() for value in trainable.values() if value.grad is not None]).norm()
+        for value in trainable.values():
             if value.grad is not None:
                 value -= 0.01 * value.grad / norm
     assert total() < first
@@ -98,12 +101,12 @@ def test_on_real_data_only_the_row_changes(data, name):
     assert {"groups": []} | config["optimizer_cfg"] == {"groups": []} | whole["optimizer_cfg"]
     assert config["trainer_cfg"]["sampler"] == whole["trainer_cfg"]["sampler"]
     if data == "hitsz":
-        asked = load_config(ROWS / f"{ALL[name].config}.yaml")
-        assert config["model_cfg"] == asked["model_cfg"]
-        assert names_of(config["loss_cfg"]) == names_of(asked["loss_cfg"])
+        row = load_config(ROWS / f"{ALL[name].config}.yaml")
+        assert config["model_cfg"] == row["model_cfg"]
+        assert names_of(config["loss_cfg"]) == names_of(row["loss_cfg"])
 
 
-def test_what_a_row_changes_is_changed_in_the_demos_configuration():
+def test_a_row_applies_over_the_demos_configuration():
     demo = {cfg["log_prefix"]: cfg for cfg in load_config(ROWS / "synthetic.yaml")["loss_cfg"]}
     config = tiny("table3_b_pbmge")
     assert names_of(config["loss_cfg"]) == [key for key in demo if key.endswith(("identity", "triplet"))]
@@ -116,7 +119,20 @@ def test_what_a_row_changes_is_changed_in_the_demos_configuration():
     assert config["trainer_cfg"]["seed"] == 1 and config["evaluator_cfg"]["restore_hint"] == 145
 
 
-def test_masks_lie_beside_the_data_or_where_the_user_says():
+def test_a_row_runs_by_hand_with_the_demos_sizes(tmp_path):
+    file = tmp_path / "mine.yaml"
+    for name, row in ALL.items():
+        if row.weights or (row.data and "synthetic" not in row.data):
+            continue
+        file.write_text(f"base: [{ROWS / 'synthetic.yaml'}, {ROWS / row.config}.yaml]")
+        by_hand, planned = load_config(file), compose(row, DATA["synthetic"], 0, Path("runs"), [])
+        for section in ("model_cfg", "loss_cfg", "optimizer_cfg", "scheduler_cfg"):
+            assert by_hand[section] == planned[section], name
+        assert by_hand["trainer_cfg"]["transform"] == planned["trainer_cfg"]["transform"]
+        assert by_hand["trainer_cfg"]["save_name"] == by_hand["evaluator_cfg"]["save_name"] == "mine"
+
+
+def test_masks_lie_beside_the_data_or_in_a_given_folder():
     root = ["data_cfg.dataset_root=/data/vcm"]
     schp = compose(ALL["table7_schp"], DATA["hitsz"], 0, Path("runs"), root)["data_cfg"]
     assert schp["mask_root"] == MASKS.format(root="/data/vcm") + "/SCHP"
@@ -124,28 +140,6 @@ def test_masks_lie_beside_the_data_or_where_the_user_says():
     assert compose(ALL["table7_schp"], DATA["hitsz"], 0, Path("runs"), named)["data_cfg"]["mask_root"] == "/masks/SCHP"
     assert compose(ALL["table3_b_pbmge"], DATA["bupt"], 0, Path("runs"), named)["data_cfg"]["mask_root"] == "/masks"
     assert "mask_root" not in compose(ALL[FULL], DATA["hitsz"], 0, Path("runs"), named)["data_cfg"]
-
-
-def test_carrying_changes_over():
-    before = {"a": 1, "b": {"c": 1, "d": 2}, "losses": [{"type": "A", "w": 1}, {"type": "B"}], "plain": [1]}
-    after = {"a": 1, "b": {"c": 5, "d": 2, "new": None}, "losses": [{"type": "A", "w": 3}, {"type": "C"}], "plain": [2]}
-    onto = {
-        "a": 9,
-        "b": {"c": 0, "d": 8, "own": 7},
-        "losses": [{"type": "B"}, {"type": "A", "w": 2, "s": 4}],
-        "plain": [],
-    }
-    assert carry_over(before, after, onto) == {
-        "a": 9,
-        "b": {"c": 5, "d": 8, "own": 7, "new": None},
-        "losses": [{"type": "A", "w": 3, "s": 4}, {"type": "C"}],
-        "plain": [2],
-    }
-    assert carry_over(before, before, onto) == onto
-    assert carry_over({"a": {"b": 1}, "gone": 1}, {"a": None}, {"a": {"b": 2}, "gone": 3, "kept": 4}) == {
-        "a": None,
-        "kept": 4,
-    }
 
 
 def test_the_first_difference_is_named():

@@ -1,4 +1,4 @@
-"""The rows of Table 3 as configurations: what each takes part, what it learns from, and that it trains and tests."""
+"""Rows of Table 3 as configurations: their parts and losses, and that each trains and tests."""
 
 import json
 from pathlib import Path
@@ -25,13 +25,13 @@ TERMS = {
     "hitsz_sasgl": sorted([*GAIT, "mask", "smoothness", "diversity"]),
     FULL: sorted([*GAIT, "mask", "smoothness", "diversity"]),
 }
-# Table 3: what is compared are the supervised features, one a granularity and the global one, of each stream.
+# The descriptor holds the supervised features of each stream: the global one, and one per granularity.
 FEATURES = {"hitsz_baseline": 1, "hitsz_pbmge": 10, "hitsz_sasgl": 2, FULL: 10}
 PEOPLE = 5
 
 
 def small(name: str, folder: Path, data: Path | None = None) -> Path:
-    """The configuration with small parts, on small frames, in a file of its own."""
+    """Write the configuration with small parts and frames into a file of its own."""
     cfgs = load_config(ROOT / f"configs/dinogrl/{name}.yaml")["model_cfg"]
     part = {"backbone": "resnet10", "weights": None, "width": 8, "strides": [1, 1, 1, 1]}
     vision = {
@@ -69,7 +69,7 @@ def small(name: str, folder: Path, data: Path | None = None) -> Path:
 
 @pytest.mark.parametrize("name", [*ROWS, FULL])
 def test_every_loss_is_fed_and_every_parameter_learns(name, tmp_path):
-    """So that distributed training needs no search for unused parameters."""
+    """Distributed training then needs no search for unused parameters."""
     cfgs = load_config(small(name, tmp_path))
     torch.manual_seed(0)
     net = DinoGRLNet.from_config(cfgs["model_cfg"])
@@ -92,16 +92,16 @@ def test_every_loss_is_fed_and_every_parameter_learns(name, tmp_path):
         (FULL, SilhouetteGenerator, True),
     ],
 )
-def test_what_takes_part(name, source, enhanced, tmp_path):
+def test_the_parts_of_the_network(name, source, enhanced, tmp_path):
     net = DinoGRLNet.from_config(load_config(small(name, tmp_path))["model_cfg"])
     assert type(net.silhouette_generator) is (source or type(None))
     assert (net.enhancement is not None) is enhanced
     assert (net.vision_model is not None) is (source is SilhouetteGenerator)
-    assert len(net.appearance_parts.FCs.fc_bin) == (31 if enhanced else 1), "stripes that nothing reads are not made"
+    assert len(net.appearance_parts.FCs.fc_bin) == (31 if enhanced else 1), "unused stripes are not computed"
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_all_else_is_as_in_the_paper(name):
+def test_the_rest_is_as_in_the_paper(name):
     row, full = (load_config(ROOT / f"configs/dinogrl/{file}.yaml") for file in (name, FULL))
     for section in ("optimizer_cfg", "scheduler_cfg", "extensions"):
         assert row[section] == full[section]
@@ -110,9 +110,9 @@ def test_all_else_is_as_in_the_paper(name):
     for section in ("trainer_cfg", "evaluator_cfg"):
         assert row[section]["save_name"] == ROWS[name]
         assert row[section]["transform"][0] == full[section]["transform"][0]
-        # The save name keeps runs apart, and masks are a second feature; nothing else differs.
-        apart = {key for key in full[section] if row[section][key] != full[section][key]}
-        assert apart == {"save_name", "transform"} if name == "hitsz_pbmge" else apart == {"save_name"}
+        # The save name separates runs, and masks are a second feature; nothing else differs.
+        different = {key for key in full[section] if row[section][key] != full[section][key]}
+        assert different == {"save_name", "transform"} if name == "hitsz_pbmge" else different == {"save_name"}
     assert row["model_cfg"]["appearance"] == full["model_cfg"]["appearance"]
     assert row["model_cfg"]["gait"] == (None if name == "hitsz_baseline" else full["model_cfg"]["gait"])
 
@@ -141,7 +141,7 @@ def test_it_trains_and_tests(name, data, tmp_path):
     assert results["infrared_to_visible"]["gallery"] == results["visible_to_infrared"]["gallery"] == 6
 
 
-def test_without_masks_the_row_that_needs_them_says_so(data, tmp_path, capsys):
+def test_missing_masks_are_reported(data, tmp_path, capsys):
     config = small("hitsz_pbmge", tmp_path, data)
     with engine(tmp_path) as run:
         assert run(config, "train", "--set", "data_cfg.mask_root=nowhere") == 2

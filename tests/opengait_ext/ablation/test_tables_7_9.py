@@ -1,4 +1,4 @@
-"""Rows of Tables 7 and 9 inside the network: given masks, and every interaction in the place of LGE, learn."""
+"""Rows of Tables 7 and 9 in the network: given masks, and every interaction that replaces LGE, learn."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def loss_of(net, masks=True):
 
 
 def step(net, masks=True, lr=0.01):
-    """One step of plain gradient descent on the fixed batch; the loss before it."""
+    """Take a step of plain gradient descent on the fixed batch, and return the loss before it."""
     net.zero_grad()
     loss, _ = loss_of(net, masks)
     loss.backward()
@@ -39,7 +39,7 @@ def step(net, masks=True, lr=0.01):
 
 
 @pytest.mark.parametrize("name", ["lge", "release", *INTERACTIONS])
-def test_one_step_lowers_the_loss_and_both_streams_hear_of_each_other(name):
+def test_one_step_lowers_the_loss_and_each_stream_depends_on_the_other(name):
     net = network(enhancement={"type": name})
     losses = [step(net), step(net), loss_of(net)[0].item()]
     assert losses[2] < losses[1] < losses[0]

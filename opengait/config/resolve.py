@@ -1,0 +1,64 @@
+"""Values that stand for others: the name of a run, and epochs that become iterations.
+
+Where a number of iterations is expected, a configuration may say "35 epochs"; an epoch has
+`trainer_cfg.steps_per_epoch` iterations. What `load_config` returns has iterations only, and no longer that key.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from opengait.config.source import KeyPath, Origins, dotted, place_of
+from opengait.errors import ConfigError
+
+_EPOCHS = re.compile(r"(\d+) epochs?")
+# Keys that count iterations; so does every number of `scheduler_cfg`.
+_COUNTED = (
+    ("trainer_cfg", "total_iter"),
+    ("trainer_cfg", "log_iter"),
+    ("trainer_cfg", "save_iter"),
+    ("trainer_cfg", "restore_hint"),
+    ("evaluator_cfg", "restore_hint"),
+)
+
+
+def name_run(config: dict[str, Any], path: Path) -> None:
+    """Fill in `save_name` where it is null: the trainer's is the stem of `path`, the evaluator's is the trainer's."""
+    trainer, evaluator = config["trainer_cfg"], config["evaluator_cfg"]
+    if trainer["save_name"] is None:
+        trainer["save_name"] = path.stem
+    if evaluator["save_name"] is None:
+        evaluator["save_name"] = trainer["save_name"]
+
+
+def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
+    """Turn epochs into iterations, in place.
+
+    Raises:
+        ConfigError: a value is in epochs, but `trainer_cfg.steps_per_epoch` is not a positive integer.
+    """
+    steps = config["trainer_cfg"].pop("steps_per_epoch", None)
+    if steps is not None and (type(steps) is not int or steps < 1):
+        place = place_of(("trainer_cfg", "steps_per_epoch"), origins)
+        raise ConfigError(f"{place}: trainer_cfg.steps_per_epoch is {steps!r}; expected a positive integer.")
+
+    def resolved(value: Any, at: KeyPath) -> Any:
+        if isinstance(value, dict):
+            return {key: resolved(entry, (*at, key)) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [resolved(entry, (*at, index)) for index, entry in enumerate(value)]
+        match = _EPOCHS.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            return value
+        if steps is None:
+            raise ConfigError(
+                f"{place_of(at, origins)}: {dotted(at)} is {value!r}; set trainer_cfg.steps_per_epoch to the number of "
+                "iterations per epoch."
+            )
+        return int(match[1]) * steps
+
+    for name, key in _COUNTED:
+        if key in config[name]:
+            config[name][key] = resolved(config[name][key], (name, key))
+    if "scheduler_cfg" in config:
+        config["scheduler_cfg"] = resolved(config["scheduler_cfg"], ("scheduler_cfg",))

@@ -1,0 +1,125 @@
+"""The keys of the engine's sections: type and meaning of each; defaults stand in `default.yaml`.
+
+`opengait.config.keys` checks configurations against these tables, and `python -m opengait.config` prints them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a section.
+
+    Attributes:
+        type: expected YAML value, such as "int", "list of int" or "path"; alternatives are joined by "or".
+        meaning: one line for the documentation.
+    """
+
+    type: str
+    meaning: str
+
+
+IGNORED = Key("any", "Ignored; OpenGait's files carry it.")
+# Iterations may be given in epochs, such as "35 epochs".
+ITERATIONS = "int or epochs"
+
+DATA = {
+    "reader": Key("str", "Class of the dataset reader."),
+    "dataset_name": Key("str", "Name of the dataset, and of a level of the run's folder."),
+    "dataset_root": Key("path", "Folder of the data."),
+    "dataset_partition": Key("path", "JSON file with the identities of TRAIN_SET and TEST_SET."),
+    "num_workers": Key("int", "Data loading processes per rank."),
+    "cache": Key("bool", "Read the whole dataset into memory at the start."),
+    "test_dataset_name": Key("str or null", "Dataset whose protocol the evaluator follows; null: `dataset_name`."),
+    "data_in_use": Key("list of bool or list of int", "Features of a tracklet to read: mask or indices of its files."),
+    "self_supervised": Key("bool", "Give each tracklet a label of its own."),
+    "trust_pickles": Key("bool", "Allow `.pkl` files to hold any object, which lets them run code."),
+    "remove_no_gallery": IGNORED,
+    "frame_threshold": IGNORED,
+    "train_data_preload": IGNORED,
+}
+TRAINER = {
+    "output_root": Key("path", "Runs are written to `<output_root>/<dataset_name>/<model>/<save_name>`."),
+    "save_name": Key("str or null", "Name of the run; null: name of the configuration file, without suffix."),
+    "seed": Key("int", "Seed of every random stream."),
+    "enable_float16": Key("bool", "Train in mixed precision on CUDA."),
+    "amp_dtype": Key("float16 or bfloat16", "Type of mixed precision; the CPU supports bfloat16 only."),
+    "sync_BN": Key("bool", "Compute batch norm statistics over all processes."),
+    "fix_BN": Key("bool", "Keep batch norm in evaluation mode."),
+    "find_unused_parameters": Key("bool", "Let distributed training skip parameters without a gradient."),
+    "steps_per_epoch": Key("int or null", "Iterations per epoch, for settings such as `35 epochs`."),
+    "total_iter": Key(ITERATIONS, "Length of the training."),
+    "log_iter": Key(ITERATIONS, "Interval of log lines."),
+    "save_iter": Key(ITERATIONS, "Interval of checkpoints."),
+    "with_test": Key("bool", "Evaluate after every checkpoint."),
+    "restore_hint": Key(f"{ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."),
+    "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
+    "optimizer_reset": Key("bool", "Start with a fresh optimiser instead of the checkpoint's."),
+    "scheduler_reset": Key("bool", "Start with a fresh schedule instead of the checkpoint's."),
+    "sampler": Key("section", "Tracklets and frames of a batch; see below."),
+    "transform": Key("list", "One transform per feature of a tracklet."),
+    "T_max_iter": IGNORED,
+    "enable_distributed": IGNORED,
+    "fix_layers": IGNORED,
+    "fix_lr": IGNORED,
+}
+EVALUATOR = {
+    "save_name": Key("str or null", "Name of the run to test; null: `trainer_cfg.save_name`."),
+    "enable_float16": Key("bool", "Test in mixed precision on CUDA."),
+    "restore_hint": Key(f"{ITERATIONS} or path", "Checkpoint to test: an iteration of the run or a file."),
+    "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
+    "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
+    "metric": Key("str", "Distance of descriptors: `euc` or `cos`."),
+    "cross_view_gallery": Key("bool", "Rank each gallery view on its own (indoor datasets)."),
+    "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
+    "save_features": Key("bool", "Keep the descriptors in `logs/test-<iteration>.npz`, for reports."),
+    "sampler": Key("section", "Batches and frames of the test; see below."),
+    "transform": Key("list", "One transform per feature of a tracklet."),
+    "enable_distributed": IGNORED,
+}
+SAMPLER = {
+    "type": Key("str", "Class of the sampler; its arguments are keys of this section too."),
+    "batch_size": Key("int or list of int", "Tracklets per batch over all ranks, or identities and tracklets of each."),
+    "batch_shuffle": Key("bool", "Shuffle the identities within a batch."),
+    "sample_type": Key("str", "Choice of frames: `fixed`, `unfixed` or `all`, then `_` and a strategy."),
+    "frames_num_fixed": Key("int", "Frames per tracklet (`fixed`)."),
+    "frames_num_min": Key("int", "Smallest number of frames per tracklet (`unfixed`)."),
+    "frames_num_max": Key("int", "Largest number of frames per tracklet (`unfixed`)."),
+    "frames_skip_num": Key("int", "Extra frames in the window from which an ordered choice is drawn."),
+    "frames_all_limit": Key("int", "Largest number of frames per tracklet (`all`); -1: no limit."),
+    "points_in_use": Key("section", "`pointcloud_index` and `points_num`: points drawn from each cloud."),
+}
+LOSS = {
+    "type": Key("str", "Class of the loss; its arguments are keys of this section too."),
+    "log_prefix": Key("str", "Name of the loss in logs, and its key in the model's `training_feat`."),
+    "loss_term_weight": Key("float", "Weight of the loss in the sum."),
+    "gather_and_scale": IGNORED,
+}
+# OpenGait's files carry some of these keys for classes that do not take them.
+TRANSFORM = {
+    "type": Key("str", "Class of the transform; its arguments are keys of this section too."),
+    "img_w": IGNORED,
+    "img_h": IGNORED,
+    "probability": IGNORED,
+    "prob": IGNORED,
+}
+OPTIMIZER = {
+    "solver": Key("str", "Class of `torch.optim`; its arguments are keys of this section too."),
+    "groups": Key("list", "Settings of some parameters: `match`, a part of their names, and arguments of the solver."),
+}
+SCHEDULER = {
+    "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
+    "steps_per_epoch": Key("int", "Step once per so many iterations instead of every iteration."),
+}
+# The top level of a configuration.
+SECTIONS = {
+    "base": Key("path or list of path", "Configurations to build on, relative to this file; later ones win."),
+    "extensions": Key("list of str", "Packages with a `register()`, or folders of model files."),
+    "data_cfg": Key("section or list of section", "The dataset; a list trains on several."),
+    "model_cfg": Key("section", "The model and its settings, which it reads itself."),
+    "loss_cfg": Key("section or list of section", "The losses."),
+    "optimizer_cfg": Key("section", "The optimiser."),
+    "scheduler_cfg": Key("section", "The learning-rate schedule."),
+    "trainer_cfg": Key("section", "The training."),
+    "evaluator_cfg": Key("section", "The test."),
+}
