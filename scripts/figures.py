@@ -44,7 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0, or 2 after the one sentence that says what is wrong."""
     args = arguments(argv)
     try:
-        files = save_figure(draw(args), args.out)
+        figure = draw(
+            args.kind,
+            args.run,
+            against=args.against,
+            direction=args.direction,
+            queries=args.queries,
+            choose=args.choose,
+            people=args.people,
+            top=args.top,
+            method=args.method,
+            seed=args.seed,
+            overrides=args.overrides,
+        )
+        files = save_figure(figure, args.out)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

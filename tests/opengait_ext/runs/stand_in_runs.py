@@ -1,4 +1,4 @@
-"""The command lines, run inside the test's own process, which saves the imports; and a small drawn data set."""
+"""The command lines, run in the process of the test to save imports, and a small drawn dataset."""
 
 import importlib.util
 import logging
@@ -18,7 +18,7 @@ Run = Callable[..., int]
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Run]:
-    """`opengait/main.py --cfgs FILE --phase PHASE ...` with its run folders below `folder`; gives the status."""
+    """Give a function that runs `opengait/main.py` with run folders below `folder` and returns its exit status."""
 
     def run(config: Path, phase: str, *arguments: str) -> int:
         root = f"trainer_cfg.output_root={folder / 'output'}"
@@ -39,7 +39,7 @@ def engine(folder: Path) -> Iterator[Run]:
 
 
 def script(name: str) -> Callable[[list[str]], int]:
-    """The `main` of a file in scripts/."""
+    """Return the `main` of a file in scripts/."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -47,7 +47,7 @@ def script(name: str) -> Callable[[list[str]], int]:
 
 
 def draw_people(root: Path, train: int, test: int, **settings) -> Path:
-    """A synthetic data set of two cameras and small frames, with the true silhouettes under `silhouettes/`."""
+    """Draw a synthetic dataset of two cameras and small frames, with true silhouettes under `silhouettes/`."""
     sys.path.insert(0, str(ROOT / "datasets"))
     from synthetic_vvi.generate import SyntheticConfig, generate
 
