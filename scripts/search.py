@@ -21,8 +21,8 @@ from opengait.errors import UserError  # noqa: E402
 from opengait.utils.files import write_text  # noqa: E402
 from opengait_ext import search  # noqa: E402
 from opengait_ext.runs.figures.style import save_figure  # noqa: E402
+from opengait_ext.search.answer_figure import draw_answers  # noqa: E402
 from opengait_ext.search.matching import LEAST  # noqa: E402
-from opengait_ext.search.pictures import draw_answers  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
