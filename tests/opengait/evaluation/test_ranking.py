@@ -155,7 +155,7 @@ def test_misfits_are_refused():
         rank_metrics(torch.tensor([[0.0, float("nan")]]), [1], [1, 2])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_ranks_as_the_cpu_does(monkeypatch):
     """With ties, of which both zeros are one, and in blocks."""
     rng = np.random.default_rng(5)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -308,7 +310,7 @@ class TestRun:
             assert capsule["seed"] == 5 and capsule["world_size"] == 1
             assert capsule["versions"]["torch"] == torch.__version__ and "pillow" in capsule["versions"]
             assert capsule["hardware"]["threads"] >= 1 and capsule["hardware"]["device"] in ("cpu", "cuda")
-            assert "pytest" in capsule["command"] or capsule["command"]
+            assert capsule["command"] == shlex.join(sys.orig_argv)
             weights = config["model_cfg"]["weights"]
             assert capsule["files"] == {weights: hashlib.sha256(b"not looked into").hexdigest()}
             prints = {facts["phase"]: facts["fingerprint"] for facts in capsule["data"]}

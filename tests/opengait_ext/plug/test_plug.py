@@ -14,8 +14,8 @@ from opengait_ext import plug
 from scripts import plug_into_opengait
 from tests.opengait.tiny import launch
 from tests.opengait_ext.models.biggait.tiny import tiny_config
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.plug.stand_in_checkout import write_checkout
+from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
 PLUG = "opengait/modeling/models/opengait_ext_plug.py"
@@ -48,7 +48,7 @@ def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("world_size", [1, 2])
-def test_main_of_the_checkout_trains_and_tests(checkout, world, tmp_path, world_size, capsys):  # noqa: F811
+def test_main_of_the_checkout_trains_and_tests(checkout, world, tmp_path, world_size, capsys):
     file = write_config(world, tmp_path, sync_BN=True)
     assert plug_into_opengait.main([str(checkout), "--config", str(file)]) == 0
     adapted = f"configs/opengait_ext/{file.parent.name}_{file.name}"
@@ -63,7 +63,7 @@ def test_main_of_the_checkout_trains_and_tests(checkout, world, tmp_path, world_
     assert "infrared to visible" in log and "visible to infrared" in log
 
 
-def test_biggait_trains_in_the_checkout(checkout, world, tmp_path):  # noqa: F811
+def test_biggait_trains_in_the_checkout(checkout, world, tmp_path):
     """It has another name than the checkout's BigGait, and an optimiser that rejects some of OpenGait's defaults."""
     content = {
         "base": str(ROOT / "configs/biggait/hitsz.yaml"),

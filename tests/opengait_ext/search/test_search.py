@@ -14,8 +14,8 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
 from opengait_ext.search.descriptors import decode
 from opengait_ext.search.matching import p_values, student_t_cdf
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import script
+from tests.opengait_ext.world import write_config
 
 SIZE = (64, 32)
 
@@ -189,7 +189,7 @@ def test_descriptors_are_saved_and_those_of_two_networks_refused(tmp_path):
 
 
 @pytest.fixture
-def trained(world, tmp_path):  # noqa: F811
+def trained(world, tmp_path):
     """Return a configuration and a checkpoint of an untrained network."""
     from opengait.config import load_config
 
@@ -201,7 +201,7 @@ def trained(world, tmp_path):  # noqa: F811
     return file, tmp_path / "net.pt"
 
 
-def test_embed_and_search_from_the_command_line(trained, world, tmp_path, capsys):  # noqa: F811
+def test_embed_and_search_from_the_command_line(trained, world, tmp_path, capsys):
     file, checkpoint = map(str, trained)
     frames = next((world / "data").rglob("*.jpg")).parents[1]  # one person's visible or infrared tracklets
     out = str(tmp_path / "g.npz")

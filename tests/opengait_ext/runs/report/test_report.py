@@ -21,15 +21,15 @@ from opengait_ext.runs.figures.of_runs import KINDS
 from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.report import breakdown, build_report
 from opengait_ext.runs.tested_run import open_run
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import engine, script
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
+from tests.opengait_ext.world import write_config
 
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="module")
-def tested(world, tmp_path_factory):  # noqa: F811
+def tested(world, tmp_path_factory):
     """Return a run folder after four iterations and a test, and its report."""
     folder = tmp_path_factory.mktemp("report")
     file = write_config(world, folder)
@@ -91,7 +91,7 @@ def test_comparison_with_another_run_and_without_frames(tmp_path):
     assert script("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
 
 
-def test_network_with_given_masks(world, tmp_path):  # noqa: F811
+def test_network_with_given_masks(world, tmp_path):
     content = yaml.safe_load(write_config(world, tmp_path).read_text())
     content["data_cfg"]["mask_root"] = str(world / "data/silhouettes")
     content["model_cfg"] |= {"vision_model": None}
