@@ -219,7 +219,8 @@ def test_embed_and_search_from_the_command_line(trained, world, tmp_path, capsys
     assert gallery.names[1] in printed.splitlines()[2] and "  0.000" in printed
     content = json.loads((tmp_path / "a.json").read_text())
     assert content[0]["candidates"][0]["place"] == 1 and len(content[0]["candidates"]) == 2
-    assert Image.open(tmp_path / "a.png").size[0] > 300
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 300
     assert script("search")(["--gallery", str(tmp_path / "no.npz"), "--query", *query]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "no.npz" in error

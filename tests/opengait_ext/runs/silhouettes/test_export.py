@@ -22,8 +22,8 @@ def test_all_files_exist_in_the_size_of_the_frames(exported, tracklets):
             assert files == ["1.png", "11.png", "6.png"]
             assert picture(folder / kind / "6.png").shape == shape
             assert picture(folder / kind / "6.png").dtype == np.uint8
-        animation = Image.open(folder / "walk.gif")
-        assert (animation.n_frames, animation.size) == (FRAMES, (4 * WIDTH, HEIGHT))
+        with Image.open(folder / "walk.gif") as animation:
+            assert (animation.n_frames, animation.size) == (FRAMES, (4 * WIDTH, HEIGHT))
     assert not list(exported.rglob("*.part*"))
 
 
