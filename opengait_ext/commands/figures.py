@@ -45,5 +45,18 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext.runs.figures.of_runs import draw
     from opengait_ext.runs.figures.style import save_figure
 
-    print(" ".join(map(str, save_figure(draw(args), args.out))))
+    figure = draw(
+        args.kind,
+        args.run,
+        against=args.against,
+        direction=args.direction,
+        queries=args.queries,
+        choose=args.choose,
+        people=args.people,
+        top=args.top,
+        method=args.method,
+        seed=args.seed,
+        overrides=args.overrides,
+    )
+    print(" ".join(map(str, save_figure(figure, args.out))))
     return 0

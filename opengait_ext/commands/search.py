@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.json, json.dumps([asdict(result) for result in results], indent=2) + "\n")
     if args.picture:
         from opengait_ext.runs.figures.style import save_figure
-        from opengait_ext.search.pictures import draw_answers
+        from opengait_ext.search.answer_figure import draw_answers
 
         save_figure(draw_answers(results, clips, gallery, describer.size), args.picture)
     return 0

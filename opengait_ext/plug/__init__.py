@@ -1,4 +1,4 @@
-"""This package inside a checkout of OpenGait itself: `scripts/plug_into_opengait.py`."""
+"""The models of this project inside a checkout of OpenGait: `vvi plug`."""
 
 from opengait_ext.plug.checkout import Checkout, inspect_checkout
 from opengait_ext.plug.configuration import adapted_config

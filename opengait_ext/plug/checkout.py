@@ -1,4 +1,4 @@
-"""Whether a folder is a checkout of OpenGait that the plug fits. Its files are parsed, never run."""
+"""Inspection of a checkout of OpenGait for the plug. Its files are parsed, never run."""
 
 import ast
 import subprocess
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from opengait.errors import DataError
 
-# The commit whose interface this project follows. Others are judged by what they contain.
+# The commit whose interface this project follows. Other commits are judged by their content.
 KNOWN_COMMIT = "0efafd4"
 
-# What its `main.py` calls, by file: functions with the arguments that a call needs, and names.
+# Names that its `main.py` must use, and the number of arguments of its `Model(...)` call.
 MAIN_CALLS = ("run_train", "run_test", "fix_BN", "convert_sync_batchnorm")
 MODEL_ARGUMENTS = 2
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """What was found.
+    """Result of an inspection.
 
     Attributes:
-        root: the checkout.
-        commit: its short commit, or None where git cannot tell.
-        problems: one sentence for each thing that does not fit; empty where the plug will work.
+        root: the folder of the checkout.
+        commit: its abbreviated commit, or None if git does not know it.
+        problems: one sentence per incompatibility; empty if the plug will work.
     """
 
     root: Path
@@ -31,7 +31,7 @@ class Checkout:
 
     @property
     def version(self) -> str:
-        """Which version of OpenGait this is, beside the one that the project was written for."""
+        """The version of OpenGait, compared with the one that this project follows."""
         if self.commit is None:
             return f"OpenGait of an unknown commit (this project follows {KNOWN_COMMIT})"
         if self.commit.startswith(KNOWN_COMMIT):
@@ -40,20 +40,20 @@ class Checkout:
 
 
 def inspect_checkout(root: str | Path) -> Checkout:
-    """Look at the parts of OpenGait that the plug touches.
+    """Inspect the parts of OpenGait that the plug depends on.
 
-    The plug needs three things of a checkout: `modeling/models` takes up the classes of every file in it, `main.py`
+    The plug needs three things of a checkout: `modeling/models` collects the classes of every file in it, `main.py`
     builds `Model(cfgs, training)` and calls its static `run_train` and `run_test`, and `utils` reads the YAML file.
 
     Args:
         root: the folder that holds `opengait/main.py`.
 
     Raises:
-        DataError: there is no such folder, or it is no checkout at all.
+        DataError: there is no such folder, or it is not a checkout of OpenGait.
     """
     root = Path(root).expanduser()
     if not (root / "opengait" / "main.py").is_file():
-        raise DataError(f"{root} is no checkout of OpenGait: it has no opengait/main.py; give the repository's folder.")
+        raise DataError(f"{root} is not a checkout of OpenGait: it has no opengait/main.py; give its folder.")
     if (root / "opengait_ext").is_dir():
         raise DataError(f"{root} is this project itself; give the folder of a checkout of OpenGait.")
     problems = [*_main_problems(root), *_discovery_problems(root), *_config_problems(root)]
@@ -63,14 +63,14 @@ def inspect_checkout(root: str | Path) -> Checkout:
 def _main_problems(root: Path) -> list[str]:
     tree = _tree(root / "opengait" / "main.py")
     if tree is None:
-        return ["opengait/main.py is no Python that can be read."]
+        return ["opengait/main.py is not valid Python."]
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     problems = [f"opengait/main.py never calls {name}." for name in MAIN_CALLS if name not in attributes]
     built = [
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Model"
     ]
     if built and any(len(call.args) + len(call.keywords) != MODEL_ARGUMENTS for call in built):
-        problems.append("opengait/main.py builds its model otherwise than by Model(cfgs, training).")
+        problems.append("opengait/main.py does not build its model by Model(cfgs, training).")
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
     if "models" not in imported:
         problems.append("opengait/main.py does not import modeling.models.")
@@ -78,10 +78,10 @@ def _main_problems(root: Path) -> list[str]:
 
 
 def _discovery_problems(root: Path) -> list[str]:
-    place = root / "opengait" / "modeling" / "models" / "__init__.py"
-    tree = _tree(place)
+    file = root / "opengait" / "modeling" / "models" / "__init__.py"
+    tree = _tree(file)
     if tree is None:
-        return ["opengait/modeling/models/__init__.py is missing, or is no Python that can be read."]
+        return ["opengait/modeling/models/__init__.py is missing or not valid Python."]
     calls = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     if not calls & {"import_module", "__import__"}:
         return ["opengait/modeling/models/__init__.py does not import every file of its folder (iter_modules)."]
@@ -90,7 +90,7 @@ def _discovery_problems(root: Path) -> list[str]:
 
 def _config_problems(root: Path) -> list[str]:
     if not (root / "configs" / "default.yaml").is_file():
-        return ["configs/default.yaml is missing; OpenGait reads every configuration over it."]
+        return ["configs/default.yaml is missing; OpenGait merges every configuration into it."]
     return []
 
 
@@ -103,7 +103,7 @@ def _tree(file: Path) -> ast.Module | None:
 
 def _commit(root: Path) -> str | None:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"],
             capture_output=True,
             text=True,
@@ -111,7 +111,7 @@ def _commit(root: Path) -> str | None:
         )
     except OSError:
         return None
-    lines = done.stdout.split()
-    if done.returncode or len(lines) != 2 or Path(lines[0]).resolve() != root.resolve():
+    lines = result.stdout.split()
+    if result.returncode or len(lines) != 2 or Path(lines[0]).resolve() != root.resolve():
         return None
     return lines[1]

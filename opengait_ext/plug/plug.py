@@ -1,10 +1,10 @@
-"""The one file that a checkout of OpenGait gets, and what it brings in.
+"""Installation of the plug, a single file that offers this project's models in a checkout of OpenGait.
 
-OpenGait has no plug-in hook, but it imports every file of `opengait/modeling/models` and offers the classes that it
-finds there by name. Its `main.py` asks little of such a class: `Model(cfgs, training)`, `fix_BN`, and the static
-`run_train` and `run_test`. This project's models bring these with them, data loading, losses and evaluation included,
-so nothing else of the checkout has to know them. What OpenGait does itself stays its own: reading the YAML file,
-starting the processes, synchronising batch norms, wrapping in DDP, the log's and the checkpoints' places and names.
+OpenGait has no plug-in hook, but it imports every file of `opengait/modeling/models` and offers the classes in them by
+name. Its `main.py` needs little of such a class: `Model(cfgs, training)`, `fix_BN`, and the static `run_train` and
+`run_test`. This project's models provide these, with their own data loading, losses and evaluation, so the rest of the
+checkout needs no change. OpenGait still reads the YAML file, starts the processes, synchronises batch norms, wraps the
+model in DDP, and decides where logs and checkpoints are and how they are named.
 """
 
 import logging
@@ -22,15 +22,17 @@ from opengait.utils.files import write_text
 from opengait.utils.messages import get_msg_mgr
 
 FILE = Path("opengait") / "modeling" / "models" / "opengait_ext_plug.py"
-# OpenGait may have a model of the same name, and a user's files ask for that one.
+# Keeps apart models of the same name in OpenGait.
 PREFIX = "Ext"
-MARK = "Added by scripts/plug_into_opengait.py"
-# Where rewritten configurations go, and what their first line says.
+MARK = "Added by vvi plug"
+# Folder of the rewritten configurations, and the start of their first line.
 CONFIGS = Path("configs") / "opengait_ext"
-CONFIG_MARK = "# Made by scripts/plug_into_opengait.py"
+CONFIG_MARK = "# Made by vvi plug"
+# Earlier versions named this command instead of `vvi plug`; what they installed can still be replaced and removed.
+FORMER_COMMAND = "scripts/plug_into_opengait.py"
 
-# Runs in whatever environment the checkout has, so it is plain Python that old versions read.
-TEXT = f'''"""{MARK} of {{project}}; remove it with the same script and --remove."""
+# Plain Python for old versions, because it runs in the environment of the checkout.
+TEXT = f'''"""{MARK} of {{project}}; vvi plug --remove takes it away."""
 
 import sys
 
@@ -42,7 +44,7 @@ def plugged():
     if sys.version_info < (3, 11):
         raise ImportError("it needs Python 3.11 or newer, and this is %d.%d" % sys.version_info[:2])
     if PROJECT not in sys.path:
-        # Behind everything else: the project's folder must not hide a module of this checkout.
+        # Last, so that the project's folder hides no module of this checkout.
         sys.path.append(PROJECT)
     from opengait_ext.plug import plugged_models
 
@@ -60,82 +62,90 @@ def absent(name, error):
 try:
     globals().update(plugged())
 except Exception as trouble:
-    # This file is imported before the checkout's own models are, and they must not suffer.
+    # An error here must not break the checkout's own models, which are imported after this file.
     globals().update({{{{name: absent(name, trouble) for name in MODELS}}}})
 '''
 
 
 def install(checkout: Path) -> Path:
-    """Write the plug into a checkout; the file's path. Doing so twice changes nothing.
+    """Write the plug into a checkout, replacing an earlier one, and return its path.
 
     Raises:
-        DataError: a file of that name is there that is not ours.
+        DataError: the checkout has another file of that name.
     """
     file = checkout / FILE
-    if file.exists() and MARK not in file.read_text(encoding="utf-8"):
-        raise DataError(f"{file} is there already and was not made by this script; move it away.")
-    models = sorted(map(plugged_name, _own_models()))
+    if file.exists() and not _has_mark(file, MARK):
+        raise DataError(f"{file} already exists and was not made by vvi plug; move it away.")
+    models = sorted(PREFIX + name for name in _project_models())
     write_text(file, TEXT.format(project=PACKAGES.name, path=str(PACKAGES), models=models))
     return file
 
 
 def remove(checkout: Path) -> list[Path]:
-    """Take the plug and the rewritten configurations out of a checkout again; the files that are gone.
+    """Remove the plug and the rewritten configurations from a checkout, and return the removed files.
 
     Raises:
-        DataError: the file of the plug's name is not ours.
+        DataError: the checkout has another file of the plug's name.
     """
     file = checkout / FILE
-    if file.exists() and MARK not in file.read_text(encoding="utf-8"):
-        raise DataError(f"{file} was not made by this script, so it stays; remove it yourself if you mean it.")
-    gone = [file] if file.exists() else []
-    gone += [made for made in sorted((checkout / CONFIGS).glob("*.yaml")) if CONFIG_MARK in made.read_text("utf-8")]
-    for path in [*gone, *file.parent.glob(f"__pycache__/{FILE.stem}.*.pyc")]:
+    if file.exists() and not _has_mark(file, MARK):
+        raise DataError(f"{file} was not made by vvi plug and stays; remove it yourself if it is not needed.")
+    removed = [file] if file.exists() else []
+    removed += [config for config in sorted((checkout / CONFIGS).glob("*.yaml")) if _has_mark(config, CONFIG_MARK)]
+    for path in [*removed, *file.parent.glob(f"__pycache__/{FILE.stem}.*.pyc")]:
         path.unlink()
     if (checkout / CONFIGS).is_dir() and not any((checkout / CONFIGS).iterdir()):
         (checkout / CONFIGS).rmdir()
-    return gone
+    return removed
+
+
+def _has_mark(file: Path, mark: str) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return mark in text or mark.replace("vvi plug", FORMER_COMMAND) in text
 
 
 def plugged_models() -> dict[str, type[BaseModel]]:
-    """This project's models as a checkout of OpenGait offers them, by name."""
-    import opengait_ext
-
-    opengait_ext.register()
-    return {plugged_name(name): _plugged(registry.models.get(name)) for name in _own_models()}
+    """Return this project's models as classes for a checkout of OpenGait, by their name there."""
+    return {PREFIX + name: _plugged(model) for name, model in _project_models().items()}
 
 
 def plugged_name(model: str) -> str:
-    """The name of one of this project's models inside a checkout.
+    """Return the name of one of this project's models inside a checkout.
 
     Raises:
-        ConfigError: it is no model of this project's extension.
+        ConfigError: the plug does not offer the model.
     """
-    if model not in _own_models():
+    models = _project_models()
+    if model not in models:
         raise ConfigError(
-            f"model_cfg.model is {model!r}; the plug offers {', '.join(sorted(_own_models()))}, and OpenGait has its "
-            f"own models for everything else."
+            f"model_cfg.model is {model!r}, but the plug only offers {', '.join(sorted(models))}; for other models use "
+            f"OpenGait's own."
         )
     return PREFIX + model
 
 
-def _own_models() -> list[str]:
-    """Models of `opengait_ext`; the engine's own (GaitSet and the like) exist in the checkout."""
+def _project_models() -> dict[str, type[BaseModel]]:
+    """Return the models of `opengait_ext`; those of the engine (GaitSet, ...) already exist in the checkout."""
     import opengait_ext
 
     opengait_ext.register()
-    return [name for name in registry.models.names() if registry.models.get(name).__module__.startswith("opengait_ext")]
+    models = {name: registry.models.get(name) for name in registry.models.names()}
+    return {
+        name: model
+        for name, model in models.items()
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__.startswith("opengait_ext")
+    }
 
 
 def _plugged(model: type[BaseModel]) -> type[BaseModel]:
     def start(self: BaseModel, cfgs: dict, training: bool) -> None:
-        # OpenGait leaves the choice of the device to its BaseModel.
+        # In OpenGait, choosing the device is the task of its BaseModel.
         if torch.cuda.is_available():
             torch.cuda.set_device(distributed.device())
         _join_log(cfgs, training)
         model.__init__(self, cfgs, training)
         if training and cfgs["trainer_cfg"]["sync_BN"] and not torch.cuda.is_available():
-            # OpenGait puts in torch's synchronised batch norms next, which work on GPUs only.
+            # Otherwise OpenGait would next insert torch's synchronised batch norms, which need GPUs.
             convert_sync_batchnorm(self)
             cfgs["trainer_cfg"]["sync_BN"] = False
 
@@ -143,13 +153,13 @@ def _plugged(model: type[BaseModel]) -> type[BaseModel]:
 
 
 def _join_log(cfgs: dict, training: bool) -> None:
-    """Write to OpenGait's log, whose logger has the same name, and to the TensorBoard folder of the run."""
+    """Write to OpenGait's log, whose logger has the same name, and to the run's TensorBoard folder."""
     logger = logging.getLogger("opengait")
     opened, logger.handlers = logger.handlers, []
     if training:
         hint = cfgs["trainer_cfg"]["restore_hint"]
-        first = hint if isinstance(hint, int) else 0
-        get_msg_mgr().init_manager(output_path(cfgs, True), False, cfgs["trainer_cfg"]["log_iter"], first)
+        iteration = hint if isinstance(hint, int) else 0
+        get_msg_mgr().init_manager(output_path(cfgs, True), False, cfgs["trainer_cfg"]["log_iter"], iteration)
     else:
         get_msg_mgr().init_logger(output_path(cfgs, False), False)
     logger.handlers = opened or logger.handlers

@@ -1,6 +1,8 @@
-"""The results of a tested run: `logs/test-<iteration>.json`."""
+"""The test results of a run: `logs/test-<iteration>.json` and the files that belong to it."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +13,109 @@ DIRECTIONS = tuple(direction.name for direction in CROSS_MODAL)
 KEYS = ("rank1", "rank5", "rank10", "rank20", "map", "minp")
 
 
-def test_files(run: Path) -> list[Path]:
-    """The tests of a run: the file itself, or below a folder the last iteration of each `logs` folder.
+@dataclass(frozen=True)
+class TestResult:
+    """One test of a run.
+
+    Attributes:
+        file: the test's JSON file.
+        content: the content of that file.
+    """
+
+    __test__ = False
+
+    file: Path
+    content: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.file.parent.parent
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The protocol card; empty for a test that has none."""
+        card = self.content.get("card")
+        return card if isinstance(card, dict) else {}
+
+    @property
+    def capsule_file(self) -> Path | None:
+        """The run capsule of the test; None for results of versions that wrote none."""
+        name = self.content.get("capsule")
+        return None if name is None else self.folder / name
+
+    @property
+    def features_file(self) -> Path:
+        """The file of descriptors, which exists after a test with `evaluator_cfg.save_features: true`."""
+        return self.file.with_suffix(".npz")
+
+    def populations(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Yield name, results by direction and intervals by direction of each population on the protocol card."""
+        results, intervals = self.content["results"], self.content.get("intervals") or {}
+        for number, name in enumerate(self.card["populations"]):
+            # Only the numbers of a second population are nested below its name.
+            yield (name, results[name], intervals.get(name) or {}) if number else (name, results, intervals)
+
+
+def result_files(run: Path) -> list[Path]:
+    """Return the result files of a run: `run` itself if it is a file, else the last iteration of each `logs` folder.
 
     Raises:
-        DataError: nothing is there.
+        DataError: there is no test result.
     """
     if run.is_file():
         return [run]
     if not run.is_dir():
         raise DataError(f"{run} does not exist; give a run folder or a logs/test-<iteration>.json.")
-    found = {file.parent for file in [*run.glob("test-*.json"), *run.glob("**/logs/test-*.json")]}
-    files = [file for folder in sorted(found) if (file := last_test(folder)) is not None]
+    folders = {file.parent for file in [*run.glob("test-*.json"), *run.glob("**/logs/test-*.json")]}
+    files = [file for folder in sorted(folders) if (file := last_test(folder)) is not None]
     if not files:
         raise DataError(f"{run} has no test result (logs/test-<iteration>.json); test the run first: --phase test.")
     return files
 
 
 def last_test(logs: Path) -> Path | None:
-    """The test of the last iteration in a `logs` folder; None if there is none."""
+    """Return the result file of the last iteration in a `logs` folder, or None if there is none."""
     files = [file for file in logs.glob("test-*.json") if file.stem.removeprefix("test-").isdigit()]
     return max(files, key=lambda file: int(file.stem.removeprefix("test-")), default=None)
 
 
+def open_test(file: Path) -> TestResult:
+    """Read a result file; raises what `read_test` raises."""
+    return TestResult(file, read_test(file))
+
+
 def read_test(file: Path) -> dict[str, Any]:
-    """The content of a test's JSON file.
+    """Return the content of a result file of cross-modal retrieval.
 
     Raises:
-        DataError: it cannot be read, is something else, or measures something else.
+        DataError: the file cannot be read, is not a test result, or has no cross-modal numbers.
+    """
+    content = read_any_test(file)
+    for direction in DIRECTIONS:
+        numbers = content["results"].get(direction)
+        numbers = numbers if isinstance(numbers, dict) else {}
+        missing = [key for key in KEYS if not isinstance(numbers.get(key), int | float)]
+        if missing:
+            raise DataError(
+                f"{file} has no cross-modal retrieval results: results.{direction}.{missing[0]} is not a number; test "
+                f"with evaluator_cfg.eval_func: evaluate_cross_modal."
+            )
+    return content
+
+
+def read_any_test(file: Path) -> dict[str, Any]:
+    """Return the content of a result file of any evaluator.
+
+    Raises:
+        DataError: the file cannot be read or is not a test result.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"Cannot read {file}: {error.strerror or error}.") from error
     except ValueError as error:
-        raise DataError(f"{file} is not JSON ({error}); wanted is a logs/test-<iteration>.json.") from error
+        raise DataError(f"{file} is not JSON ({error}); expected a logs/test-<iteration>.json.") from error
     if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-        raise DataError(f"{file} is no test result: it has no `results`; wanted is a logs/test-<iteration>.json.")
-    for direction in DIRECTIONS:
-        numbers = content["results"].get(direction)
-        numbers = numbers if isinstance(numbers, dict) else {}
-        lacking = [key for key in KEYS if not isinstance(numbers.get(key), int | float)]
-        if lacking:
-            raise DataError(
-                f"{file} holds no visible-infrared retrieval: results.{direction}.{lacking[0]} is no number; test with "
-                f"evaluator_cfg.eval_func: evaluate_cross_modal."
-            )
+        raise DataError(f"{file} is not a test result: it has no `results`; expected a logs/test-<iteration>.json.")
     return content

@@ -10,16 +10,17 @@ from opengait import registry
 from opengait.config import load_config
 from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
-from opengait_ext.runs.silhouettes.pictures import grey_to_colour
+from opengait_ext.runs.results import TestResult
+from opengait_ext.runs.silhouettes.panels import grey_to_colour
 from opengait_ext.runs.tested_run import TestedRun
 
 
 class RunFrames:
-    """Looks up frames by a tracklet's place in the run's features.
+    """Frames by a tracklet's index in the run's features.
 
     Args:
         run: the test.
-        overrides: changes to its configuration, such as where the data lies on this machine.
+        overrides: changes to its configuration, such as where the data is on this machine.
 
     Raises:
         DataError: the configuration or the data is missing, or the data has changed since the test.
@@ -30,41 +31,42 @@ class RunFrames:
         data_cfg: Mapping[str, Any] = self.cfgs["data_cfg"]
         self.dataset = registry.datasets.get(data_cfg.get("reader") or "DataSet")(dict(data_cfg), False)
         features = run.features
-        told = [features.labels.tolist(), features.types.tolist(), features.views.tolist()]
-        if told != [list(self.dataset.label_list), list(self.dataset.types_list), list(self.dataset.views_list)]:
+        tested = [features.labels.tolist(), features.types.tolist(), features.views.tolist()]
+        if tested != [list(self.dataset.label_list), list(self.dataset.types_list), list(self.dataset.views_list)]:
             raise DataError(
                 f"{data_cfg.get('dataset_root')} does not hold the tracklets that {run.file} was measured on; give the "
                 f"right folder with --set data_cfg.dataset_root=PATH."
             )
 
     def __call__(self, index: int, count: int) -> np.ndarray:
-        """`count` frames of a tracklet, evenly spread, uint8 (count or fewer, h, w, 3); silhouettes become grey.
+        """Return `count` evenly spread frames of a tracklet, uint8 (count or fewer, h, w, 3); silhouettes become grey.
 
         Raises:
-            DataError: they cannot be read, or are no pictures.
+            DataError: the frames cannot be read or are not pictures.
         """
         source = self.dataset[index][0][0]
-        places = uniform(len(source), min(count, len(source)))
-        frames = np.asarray(source[places])
+        frames = np.asarray(source[uniform(len(source), min(count, len(source)))])
         if frames.ndim == 3 and frames.dtype == np.uint8:
             return np.ascontiguousarray(grey_to_colour(frames))
         if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != np.uint8:
-            raise DataError(f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: {frames.shape}.")
+            raise DataError(
+                f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: expected uint8 frames "
+                f"(k, 3, h, w), got {frames.dtype} {frames.shape}."
+            )
         return frames.transpose(0, 2, 3, 1)
 
     def lengths(self) -> np.ndarray:
-        """Number of frames of each of the run's tracklets, float (n)."""
+        """Return the number of frames of each tracklet of the run, float (n)."""
         return np.array([len(self.dataset[index][0][0]) for index in range(len(self.dataset))], dtype=float)
 
 
-def configuration_of(run: TestedRun) -> Path:
-    """The resolved configuration that the test wrote beside its results.
+def configuration_of(test: TestResult) -> Path:
+    """Return the resolved configuration that a test wrote beside its results.
 
     Raises:
         DataError: there is none.
     """
-    name = run.content.get("capsule")
-    file = run.folder / Path(str(name)).with_suffix(".yaml").name
-    if name is None or not file.is_file():
-        raise DataError(f"{run.folder} has no capsule of the test, which tells where the frames are; test it again.")
+    file = None if test.capsule_file is None else test.capsule_file.with_suffix(".yaml")
+    if file is None or not file.is_file():
+        raise DataError(f"{test.folder} has no run capsule of the test, which names the data; test it again.")
     return file

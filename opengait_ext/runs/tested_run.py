@@ -1,100 +1,76 @@
-"""A tested run as figures need it: its descriptors, its protocol, and who was found for whom."""
+"""A tested run with its saved descriptors and its protocol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from opengait.errors import DataError
-from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.features import Features, load_features
-from opengait.evaluation.reranking import re_ranking
-from opengait_ext.data.tracklet import camera_of
 from opengait_ext.evaluation.protocol import PROTOCOLS, Direction, Protocol
-from opengait_ext.runs.results import read_test, test_files
+from opengait_ext.runs.results import TestResult, open_test, result_files
 
 
 @dataclass(frozen=True)
-class TestedRun:
-    """One test of a run.
+class TestedRun(TestResult):
+    """One test of a run with the descriptors that it was measured on.
 
     Attributes:
-        name: what the run is called in figures.
-        file: the test's JSON file.
-        content: what it holds.
-        features: the descriptors that it was measured on.
+        name: name of the run in figures.
+        features: the descriptors.
     """
 
-    __test__ = False
-
     name: str
-    file: Path
-    content: dict[str, Any]
     features: Features
 
     @property
-    def card(self) -> dict[str, Any]:
-        """The protocol card."""
-        return self.content["card"]
-
-    @property
     def protocol(self) -> Protocol:
-        """Who asks and who is found, with the camera rule as it was used."""
+        """The protocol, with the camera rule as the test applied it."""
         return replace(PROTOCOLS[self.card["protocol"]], camera_rule=bool(self.card["camera_rule"]))
 
     @property
     def population(self) -> str:
-        """The choice of queries and gallery that the test's first numbers are of."""
+        """The population of queries and gallery that the test reports first."""
         return next(iter(self.card["populations"]))
 
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return self.file.parent.parent
-
     def direction(self, name: str) -> Direction:
-        """The protocol's direction of that name, such as `infrared_to_visible`.
+        """Return the protocol's direction of that name, such as `infrared_to_visible`.
 
         Raises:
             DataError: the protocol has no such direction.
         """
         known = {direction.name: direction for direction in self.protocol.directions}
         if name not in known:
-            raise DataError(f"{self.file} was not measured {name}; its directions are {', '.join(known)}.")
+            raise DataError(f"{self.file} has no direction {name}; choose one of {', '.join(known)}.")
         return known[name]
 
 
 def open_run(path: str | Path, name: str | None = None) -> TestedRun:
-    """The last test of a run folder, or that of a test's JSON file, with its saved features.
+    """Open the last test of a run folder, or one test's JSON file, with its saved descriptors.
 
     Raises:
-        DataError: there is no test, it kept no features, or it has no protocol card.
+        DataError: there is no test, it saved no descriptors, or it has no protocol card.
     """
-    files = test_files(Path(path))
+    files = result_files(Path(path))
     if len(files) > 1:
         raise DataError(f"{path} holds {len(files)} runs ({files[0]}, {files[1]}, ...); name one of them.")
-    file = files[0]
-    content = read_test(file)
-    if content.get("card", {}).get("protocol") not in PROTOCOLS:
-        raise DataError(f"{file} tells no protocol that is known here; test the checkpoint again.")
-    kept = file.with_suffix(".npz")
-    if not kept.is_file():
+    test = open_test(files[0])
+    if test.card.get("protocol") not in PROTOCOLS:
+        raise DataError(f"{test.file} names no known protocol ({', '.join(PROTOCOLS)}); test the checkpoint again.")
+    if not test.features_file.is_file():
         raise DataError(
-            f"{file.parent} has no saved features ({kept.name}); "
+            f"{test.file.parent} has no saved features ({test.features_file.name}); "
             f"test again with --set evaluator_cfg.save_features=true."
         )
-    return TestedRun(name or file.parent.parent.name, file, content, load_features(kept))
+    return TestedRun(test.file, test.content, name or test.folder.name, load_features(test.features_file))
 
 
 def open_runs(paths: Sequence[str | Path]) -> list[TestedRun]:
-    """`open_run` of each, with names that tell them apart.
+    """Open several runs under names that differ.
 
     Raises:
-        DataError: one cannot be opened, or they were not tested alike (`check_comparable`).
+        DataError: one cannot be opened, or they are not comparable (`check_comparable`).
     """
     runs = [open_run(path) for path in paths]
     check_comparable(runs)
@@ -102,7 +78,7 @@ def open_runs(paths: Sequence[str | Path]) -> list[TestedRun]:
     if len(set(map(tuple, folders))) < len(runs):
         names = [f"{run.name}, iteration {run.content.get('iteration')}" for run in runs]
     else:
-        # Run folders of the same configuration end alike; what tells them apart stands before that.
+        # Run folders of one configuration have the same last parts, so parts are dropped until the names differ.
         while len({folder[-1] for folder in folders}) < len(runs) and all(len(folder) > 1 for folder in folders):
             folders = [folder[:-1] for folder in folders]
         names = [folder[-1] for folder in folders]
@@ -110,7 +86,7 @@ def open_runs(paths: Sequence[str | Path]) -> list[TestedRun]:
 
 
 def check_comparable(runs: Sequence[TestedRun]) -> None:
-    """Runs are drawn together only where they tested the same tracklets in the same order, by the same rules.
+    """Check that runs tested the same tracklets in the same order by the same rules.
 
     Raises:
         DataError: they did not.
@@ -119,86 +95,10 @@ def check_comparable(runs: Sequence[TestedRun]) -> None:
     for run in runs[1:]:
         pairs = [(getattr(first.features, k), getattr(run.features, k)) for k in ("labels", "types", "views")]
         if not all(np.array_equal(one, other) for one, other in pairs):
-            raise DataError(f"{first.file} and {run.file} tested different tracklets, so they are not put together.")
+            raise DataError(f"{first.file} and {run.file} tested different tracklets and cannot be compared.")
         rules = [(r.card["protocol"], bool(r.card["camera_rule"]), r.population) for r in (first, run)]
         if rules[0] != rules[1]:
             raise DataError(
                 f"{first.file} and {run.file} were measured by different rules ({rules[0]} and {rules[1]}: protocol, "
-                f"camera rule, population), so they are not put together; test one of them again."
+                f"camera rule, population) and cannot be compared; test one of them again."
             )
-
-
-class Ranking:
-    """Queries and gallery of one direction, and all distances between them.
-
-    Args:
-        run: the test.
-        direction: who asks for whom.
-
-    Attributes:
-        query, gallery: places among the run's tracklets, ascending.
-    """
-
-    def __init__(self, run: TestedRun, direction: Direction) -> None:
-        self.run = run
-        self.direction = direction
-        features = run.features
-        self.query, self.gallery = run.protocol.select(direction, features.types, features.views, run.population)
-        self.cameras = np.array([camera_of(view) for view in features.views])
-
-    @cached_property
-    def distance(self) -> np.ndarray:
-        """float32 (queries, gallery); smaller is nearer. Re-ranked where the test's were."""
-        embeddings = torch.from_numpy(self.run.features.embeddings)
-        asking, found = embeddings[torch.from_numpy(self.query)], embeddings[torch.from_numpy(self.gallery)]
-        metric = self.run.card["distance"]["metric"]
-        if self.run.card.get("re_ranking") and len(asking) and len(found):
-            both = torch.cat([asking, found])
-            return re_ranking(cuda_dist(both, both, metric), len(asking)).cpu().numpy()
-        blocks = [cuda_dist(asking[start : start + 256], found, metric).cpu() for start in range(0, len(asking), 256)]
-        return torch.cat(blocks).numpy() if blocks else np.zeros((0, len(found)), dtype=np.float32)
-
-    @cached_property
-    def matches(self) -> np.ndarray:
-        """bool (queries, gallery): the same person."""
-        labels = self.run.features.labels
-        return labels[self.query][:, None] == labels[self.gallery][None]
-
-    @cached_property
-    def removed(self) -> np.ndarray:
-        """bool (queries, gallery): pairs that the camera rule takes out."""
-        if not self.run.protocol.camera_rule:
-            return np.zeros_like(self.matches)
-        return self.matches & (self.cameras[self.query][:, None] == self.cameras[self.gallery][None])
-
-    @cached_property
-    def valid(self) -> np.ndarray:
-        """bool (queries): somebody is there to be found."""
-        return (self.matches & ~self.removed).any(axis=1)
-
-    @cached_property
-    def order(self) -> np.ndarray:
-        """int (queries, gallery): places in `gallery` from the nearest on; removed pairs come last, ties keep order."""
-        return np.argsort(np.where(self.removed, np.inf, self.distance), axis=1, kind="stable")
-
-    @cached_property
-    def hits(self) -> np.ndarray:
-        """bool (queries, gallery): whether the k-th in `order` is a match that counts."""
-        return np.take_along_axis(self.matches & ~self.removed, self.order, axis=1)
-
-    def average_precision(self) -> np.ndarray:
-        """float (queries): NaN for queries without a match."""
-        ranks = np.arange(1, self.hits.shape[1] + 1)
-        found = self.hits.sum(axis=1)
-        precision = np.cumsum(self.hits, axis=1) / ranks
-        with np.errstate(invalid="ignore"):
-            return np.where(found > 0, (precision * self.hits).sum(axis=1) / found, np.nan)
-
-    def first_hit(self) -> np.ndarray:
-        """int (queries): rank of the first match, from 1; 0 for queries without a match."""
-        return np.where(self.valid, self.hits.argmax(axis=1) + 1, 0)
-
-    def cmc(self, ranks: int = 20) -> np.ndarray:
-        """float (ranks): share of the valid queries whose first match is at rank k or before."""
-        first = self.first_hit()[self.valid]
-        return np.array([(first <= rank).mean() if len(first) else 0.0 for rank in range(1, ranks + 1)])

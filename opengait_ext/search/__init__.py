@@ -1,4 +1,4 @@
-"""Descriptors of anybody's tracklets, and who in a gallery is like a query."""
+"""Search of a gallery: descriptors of any footage, and the gallery tracklets nearest to a query."""
 
 from opengait_ext.search.descriptors import Descriptors, embed, load_descriptors, save_descriptors
 from opengait_ext.search.inputs import Clip, find_clips

@@ -1,11 +1,11 @@
-"""Who in a gallery is like a query, and whether anybody is.
+"""The gallery tracklets nearest to a query, and the decision whether the gallery holds the person at all.
 
-A distance alone says little: networks differ in scale, and infrared queries are farther from everybody. So each
-query's distances to the gallery tracklets of one modality are measured against their own middle and spread (median and
-median absolute deviation, which a few true matches do not move). That many deviations below the middle is the score z.
-If all n tracklets of that modality were strangers with normally distributed distances, a single one would lie that far
-below by chance with a probability F(z), where F is Student's t distribution, since the spread is only estimated; and
-the nearest of n with 1 - (1 - F(z))^n. That is the p-value, and above the level the answer is "nobody here".
+Distances cannot be judged by their absolute values: networks differ in scale, and infrared queries are farther from
+everyone. Each query's distances to the gallery tracklets of one modality are therefore standardised by their own median
+and median absolute deviation, which a few true matches barely affect; the standardised distance is the score z. If all
+n tracklets of the modality were strangers with normally distributed distances, one of them would score below z with
+probability F(z), where F is Student's t distribution because the spread is estimated, and the nearest of n with
+probability 1 - (1 - F(z))^n. This is the p-value; if it is above the level, the answer is "nobody here".
 """
 
 import math
@@ -18,20 +18,24 @@ from opengait.errors import DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait_ext.search.descriptors import Descriptors
 
-# Fewer tracklets of a modality tell no spread.
+# Fewer tracklets per modality are too few to estimate the spread.
 LEAST = 8
-# Median absolute deviation of a normal distribution, in standard deviations.
+# Median absolute deviation of the standard normal distribution.
 _MAD = 0.6744897501960817
-# A median absolute deviation tells as much of the spread as a standard deviation of this share of the values.
+# Statistical efficiency of the median absolute deviation relative to the standard deviation.
 _EFFICIENCY = 0.37
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A gallery tracklet: its place, name and modality, the distance, and how unlikely so near a stranger is.
+    """A gallery tracklet near a query.
 
     Attributes:
-        p_value: None where the gallery has too few tracklets of the modality to tell.
+        place: its index in the gallery.
+        name, modality: its name and modality.
+        distance: its distance to the query.
+        p_value: the probability that the nearest of a gallery of strangers is as near; None if the gallery has too few
+            tracklets of the modality.
     """
 
     place: int
@@ -43,11 +47,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What was found for a query.
+    """The result of one query.
 
     Attributes:
-        candidates: the nearest, nearest first.
-        somebody: whether the gallery holds the person; None where it is too small to tell.
+        query, modality: name and modality of the query.
+        candidates: the nearest gallery tracklets, nearest first.
+        somebody: whether the gallery holds the person; None if it is too small to decide.
     """
 
     query: str
@@ -62,13 +67,13 @@ def search(
     """Rank the gallery for each query.
 
     Args:
-        gallery, queries: of one network.
-        top: candidates a query.
-        level: the chance of naming somebody where nobody is.
-        metric: "euc" or "cos", as the network was tested with.
+        gallery, queries: descriptors of the same network.
+        top: candidates per query.
+        level: the probability of reporting a match for a person who is not in the gallery.
+        metric: "euc" or "cos", the metric that the network was tested with.
 
     Raises:
-        DataError: they are of different networks, or the gallery is empty.
+        DataError: the networks differ, or the gallery is empty.
     """
     if gallery.checkpoint_sha256 != queries.checkpoint_sha256:
         raise DataError(
@@ -78,53 +83,55 @@ def search(
     if not len(gallery):
         raise DataError("The gallery is empty.")
     distance = cuda_dist(torch.from_numpy(queries.embeddings), torch.from_numpy(gallery.embeddings), metric)
-    distance = distance.cpu().double().numpy()
     results = []
-    for row, name, modality in zip(distance, queries.names, queries.types, strict=True):
-        chances = p_values(row, gallery.types)
+    for row, name, modality in zip(distance.cpu().double().numpy(), queries.names, queries.types, strict=True):
+        p = p_values(row, gallery.types)
         order = np.argsort(row, kind="stable")[:top]
         candidates = tuple(
             Candidate(
-                int(place),
-                str(gallery.names[place]),
-                str(gallery.types[place]),
-                float(row[place]),
-                None if np.isnan(chances[place]) else float(chances[place]),
+                place=int(index),
+                name=str(gallery.names[index]),
+                modality=str(gallery.types[index]),
+                distance=float(row[index]),
+                p_value=None if np.isnan(p[index]) else float(p[index]),
             )
-            for place in order
+            for index in order
         )
-        known = chances[~np.isnan(chances)]
-        # Each modality is a try of its own.
-        tries = len({kind for kind, chance in zip(gallery.types, chances, strict=True) if not np.isnan(chance)})
-        somebody = bool(known.min() * tries <= level) if len(known) else None
+        known = ~np.isnan(p)
+        # Bonferroni correction: each modality is a test of its own.
+        tests = len(set(gallery.types[known]))
+        somebody = bool(p[known].min() * tests <= level) if known.any() else None
         results.append(QueryResult(str(name), str(modality), candidates, somebody))
     return results
 
 
 def p_values(distances: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """The p-value of each gallery tracklet for one query; NaN where its modality has fewer than `LEAST` tracklets.
+    """Return the p-value of each gallery tracklet for one query; NaN if its modality has fewer than `LEAST` tracklets.
 
     Args:
-        distances: (n), of the query to the gallery.
+        distances: (n), distances of the query to the gallery.
         types: n modalities.
     """
-    chances = np.full(len(distances), np.nan)
-    for kind in np.unique(types):
-        of = types == kind
-        count = int(of.sum())
+    p = np.full(len(distances), np.nan)
+    for modality in np.unique(types):
+        same = types == modality
+        count = int(same.sum())
         if count < LEAST:
             continue
-        middle = np.median(distances[of])
-        spread = np.median(np.abs(distances[of] - middle)) / _MAD
+        median = np.median(distances[same])
+        spread = np.median(np.abs(distances[same] - median)) / _MAD
         if spread > 0:
-            scores = (distances[of] - middle) / spread
-            single = _student(scores, max(1.0, _EFFICIENCY * (count - 1)))
-            chances[of] = -np.expm1(count * np.log1p(-np.minimum(single, 1 - 1e-16)))
-    return chances
+            scores = (distances[same] - median) / spread
+            single = student_t_cdf(scores, max(1.0, _EFFICIENCY * (count - 1)))
+            p[same] = -np.expm1(count * np.log1p(-np.minimum(single, 1 - 1e-16)))
+    return p
 
 
-def _student(scores: np.ndarray, freedom: float) -> np.ndarray:
-    """Student's t distribution function; t = sqrt(freedom) tan(angle) turns it into an integral of cos(angle)^(f-1)."""
+def student_t_cdf(scores: np.ndarray, freedom: float) -> np.ndarray:
+    """Return the distribution function of Student's t.
+
+    The substitution t = sqrt(freedom) tan(angle) turns its integral into that of cos(angle)^(freedom - 1).
+    """
     angles = np.arctan(scores / math.sqrt(freedom))
     steps = np.linspace(0, 1, 2049)
     weights = np.full(2049, 1 / 2048)

@@ -1,4 +1,4 @@
-"""Boxes of a video as frames."""
+"""Frames cut out of videos by boxes."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,16 +8,16 @@ import numpy as np
 
 from opengait.errors import DataError
 
-# The frame's number from 0, then left, top, width and height in pixels.
+# Frame number from 0, then left, top, width and height in pixels.
 Box = tuple[int, int, int, int, int]
 
 
 class Video:
-    """A video that is decoded from its start, so that what is asked for together costs one pass.
+    """A video, decoded from its start, so boxes that are requested together cost one pass.
 
     Args:
         path: the file.
-        size: (height, width) that boxes are resized to.
+        size: (height, width) to which boxes are resized.
     """
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
@@ -25,34 +25,34 @@ class Video:
         self.size = size
 
     def cut(self, boxes: Sequence[Box]) -> np.ndarray:
-        """These boxes, in any order, as pictures: uint8 (k, 3, h, w), RGB.
+        """Return boxes, in any order, as RGB pictures, uint8 (k, 3, h, w).
 
         Raises:
-            DataError: the video cannot be read, ends before a frame, or a box lies outside.
+            DataError: the video cannot be read or ends before a frame, or a box lies outside its frame.
         """
-        wanted: dict[int, list[int]] = {}
-        for place, box in enumerate(boxes):
-            wanted.setdefault(box[0], []).append(place)
-        out = np.empty((len(boxes), 3, *self.size), dtype=np.uint8)
-        for frame, picture in self._frames(sorted(wanted)):
-            for place in wanted[frame]:
-                out[place] = self._cut(picture, boxes[place]).transpose(2, 0, 1)
-        return out
+        by_frame: dict[int, list[int]] = {}
+        for index, box in enumerate(boxes):
+            by_frame.setdefault(box[0], []).append(index)
+        pictures = np.empty((len(boxes), 3, *self.size), dtype=np.uint8)
+        for frame, picture in self._frames(sorted(by_frame)):
+            for index in by_frame[frame]:
+                pictures[index] = self._cut(picture, boxes[index]).transpose(2, 0, 1)
+        return pictures
 
     def _frames(self, frames: list[int]) -> Iterable[tuple[int, np.ndarray]]:
-        # Seeking in compressed video is not exact with every codec, so frames are counted from the start.
+        # Seeking is inexact with some codecs, so frames are counted from the start.
         video = cv2.VideoCapture(str(self.path))
         try:
-            at = -1
+            current = -1
             for frame in frames:
-                while at < frame:
+                while current < frame:
                     if not video.grab():
                         raise DataError(
-                            f"{self.path} ends (or is damaged) at frame {at + 1}; a box is of frame {frame}."
+                            f"{self.path} ends or is damaged at frame {current + 1}; a box is in frame {frame}."
                         )
-                    at += 1
-                known, picture = video.retrieve()
-                if not known:
+                    current += 1
+                decoded, picture = video.retrieve()
+                if not decoded:
                     raise DataError(f"Frame {frame} of {self.path} cannot be decoded.")
                 yield frame, picture[:, :, ::-1]
         finally:
@@ -69,12 +69,12 @@ class Video:
         return cv2.resize(cut, (self.size[1], self.size[0]), interpolation=method)
 
 
-class VideoFrames:
-    """One track of a video as a frame source: uint8 (k, 3, h, w), RGB; only the asked frames are kept.
+class VideoTrack:
+    """One track of a video as a frame source of uint8 (k, 3, h, w), RGB.
 
     Args:
         video: the video.
-        boxes: of the track, by frame.
+        boxes: boxes of the track, by frame.
     """
 
     def __init__(self, video: Video, boxes: Sequence[Box]) -> None:
@@ -85,5 +85,5 @@ class VideoFrames:
         return len(self.boxes)
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
-        """Decode the asked boxes; see `Video.cut`."""
+        """Decode the boxes at some indices; see `Video.cut`."""
         return self.video.cut([self.boxes[index] for index in indices])

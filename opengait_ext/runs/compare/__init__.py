@@ -1,4 +1,4 @@
-"""What was measured here beside what was published, and in what two runs differ."""
+"""Comparison of runs with published numbers and of two runs with each other."""
 
 from opengait_ext.runs.compare.diff import Difference, as_text, differences
 from opengait_ext.runs.compare.groups import Group, group_rows

@@ -1,4 +1,4 @@
-"""Rows that may stand in one ranking, and the sentence that says why the others may not."""
+"""Groups of comparable rows, each with a sentence that says what its rows share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Group:
     """Rows of the same data, protocol and population.
 
     Attributes:
-        title: data set and protocol.
-        sentence: what the rows share, and what they must not be compared with.
-        remarks: what concerns all published rows here.
+        title: dataset and protocol.
+        sentence: what the rows share, and which rows they must not be compared with.
+        remarks: remarks on all published rows of the group.
     """
 
     title: str
@@ -26,32 +26,31 @@ class Group:
 
     @property
     def conditions(self) -> Conditions:
-        """Those of the measured rows, or else of the published ones."""
+        """The conditions of the measured rows, or of the published rows if there are no measured ones."""
         return self.rows[-1].conditions
 
 
 def group_rows(measured: Sequence[Row], published: Sequence[Row]) -> list[Group]:
-    """Groups with measured rows first, in the order given, then the published rows that none of them joins.
+    """Return the groups with measured rows, in the order of the rows, then those of the remaining published rows.
 
-    Measured rows share a group if data fingerprint, protocol, what deviates from it and population are the same.
-    Published rows join a measured group if data set, protocol, population and the counts of queries and gallery are.
+    Measured rows share a group if their data fingerprint, protocol, deviations from it and population agree. Published
+    rows join a measured group if dataset, protocol, population and the counts of queries and gallery agree.
     """
-    mine = _by_key(measured)
-    theirs = _by_key(published)
+    measured_by_key, published_by_key = _by_key(measured), _by_key(published)
     groups, joined = [], set()
-    for rows in mine.values():
-        beside = [key for key, others in theirs.items() if agree(rows[0].conditions, others[0].conditions)]
-        joined.update(beside)
-        printed = [row for key in beside for row in theirs[key]]
-        groups.append(_measured_group(rows, printed, published, alone=len(mine) == 1))
-    for key, rows in theirs.items():
+    for rows in measured_by_key.values():
+        matching = [key for key, others in published_by_key.items() if agree(rows[0].conditions, others[0].conditions)]
+        joined.update(matching)
+        comparable = [row for key in matching for row in published_by_key[key]]
+        groups.append(_measured_group(rows, comparable, published, alone=len(measured_by_key) == 1))
+    for key, rows in published_by_key.items():
         if key not in joined:
             groups.append(_published_group(rows, measured))
     return groups
 
 
 def agree(measured: Conditions, published: Conditions) -> bool:
-    """Whether a measurement is of the published rows' data set, protocol and population, counts included."""
+    """Return whether a measurement has the dataset, protocol, population and counts of the published rows."""
     return (
         measured.dataset == published.dataset
         and measured.protocol == published.protocol
@@ -63,77 +62,81 @@ def agree(measured: Conditions, published: Conditions) -> bool:
 
 
 def _by_key(rows: Sequence[Row]) -> dict[tuple, list[Row]]:
-    found: dict[tuple, list[Row]] = {}
+    by_key: dict[tuple, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.conditions.key, []).append(row)
-    return found
+        by_key.setdefault(row.conditions.key, []).append(row)
+    return by_key
 
 
-def _measured_group(rows: list[Row], printed: list[Row], published: Sequence[Row], alone: bool) -> Group:
-    of = rows[0].conditions
-    if of.protocol is None:
+def _measured_group(rows: list[Row], comparable: list[Row], published: Sequence[Row], alone: bool) -> Group:
+    conditions = rows[0].conditions
+    if conditions.protocol is None:
         sentence = (
-            f"{rows[0].reference} holds no protocol card, so that neither its protocol nor its data is known: these "
-            f"numbers compare with no others. Test again to get a card."
+            f"{rows[0].reference} has no protocol card, so neither its protocol nor its data is known and its numbers "
+            f"are comparable with no others. Test again to get a card."
         )
-        return Group(f"{of.dataset}, protocol not told", sentence, tuple(rows))
-    said = f"Measured here on data with the fingerprint {short(of)}, {_counted(of)}."
-    if printed:
-        said += (
-            " The published rows are of the same protocol with the same counts of queries and gallery; that their data "
-            "is the same to the tracklet cannot be told, since they have no fingerprint."
+        return Group(f"{conditions.dataset}, unknown protocol", sentence, tuple(rows))
+    sentence = f"Measured here on data with the fingerprint {short(conditions)}, {_counted(conditions)}."
+    if comparable:
+        sentence += (
+            " The published rows use the same protocol with the same counts of queries and gallery; whether they use "
+            "exactly the same tracklets is unknown, since they have no fingerprint."
         )
     elif published:
-        said += f" {_why_alone(of, published)}"
+        sentence += f" {_why_alone(conditions, published)}"
     if not alone:
-        said += " Rows of other tables here are of other data or rules, and do not compare with these."
-    said += _frames(printed + rows)
-    notes = remarks(of.dataset) if printed else ()
-    return Group(_title(of), said, (*printed, *rows), tuple(notes))
+        sentence += " The other tables are of other data or rules and are not comparable with this one."
+    sentence += _frames(comparable + rows)
+    notes = remarks(conditions.dataset) if comparable else ()
+    return Group(_title(conditions), sentence, (*comparable, *rows), tuple(notes))
 
 
 def _published_group(rows: list[Row], measured: Sequence[Row]) -> Group:
-    of = rows[0].conditions
-    said = f"Published numbers, {_counted(of)}; nothing measured here is of this data, protocol and population"
-    said += ", so the other tables' rows do not compare with these." if measured else "."
-    return Group(_title(of), said + _frames(rows), tuple(rows), tuple(remarks(of.dataset)))
+    conditions = rows[0].conditions
+    sentence = f"Published numbers, {_counted(conditions)}; no run here measured this data, protocol and population"
+    sentence += ", so the other tables are not comparable with this one." if measured else "."
+    return Group(_title(conditions), sentence + _frames(rows), tuple(rows), tuple(remarks(conditions.dataset)))
 
 
-def _why_alone(of: Conditions, published: Sequence[Row]) -> str:
-    same = [row.conditions for row in published if row.conditions.dataset == of.dataset]
-    if not same:
-        return f"No published number is of {of.dataset}."
-    if of.deviations:
-        return f"The published numbers of {of.dataset} do not compare: here, {' and '.join(of.deviations)}."
-    if not any(other.population == of.population and other.protocol == of.protocol for other in same):
-        return f"No published number of {of.dataset} is of the protocol {of.protocol_text}."
-    wanted = next(o for o in same if o.population == of.population and o.protocol == of.protocol)
+def _why_alone(conditions: Conditions, published: Sequence[Row]) -> str:
+    dataset = conditions.dataset
+    same_data = [row.conditions for row in published if row.conditions.dataset == dataset]
+    if not same_data:
+        return f"There are no published numbers for {dataset}."
+    if conditions.deviations:
+        return f"The published numbers of {dataset} are not comparable: here, {' and '.join(conditions.deviations)}."
+    rules = conditions.population, conditions.protocol
+    same_rules = next((other for other in same_data if (other.population, other.protocol) == rules), None)
+    if same_rules is None:
+        return f"There are no published numbers for {dataset} with the protocol {conditions.protocol_text}."
     return (
-        f"It is called {of.dataset}, but the published numbers are of other queries and galleries: {_counted(wanted)}."
+        f"The dataset is named {dataset}, but the published numbers have other queries and galleries: "
+        f"{_counted(same_rules)}."
     )
 
 
-def _title(of: Conditions) -> str:
-    return f"{of.dataset}, protocol {of.protocol_text}"
+def _title(conditions: Conditions) -> str:
+    return f"{conditions.dataset}, protocol {conditions.protocol_text}"
 
 
-def _counted(of: Conditions) -> str:
-    if of.counts is None:
-        return "queries and gallery not told"
+def _counted(conditions: Conditions) -> str:
+    counts = conditions.counts
+    if counts is None:
+        return "unknown numbers of queries and gallery tracklets"
     pairs = (
-        f"{name.replace('_', ' ')} {of.counts[name]['queries']:,} queries among {of.counts[name]['gallery']:,}"
+        f"{name.replace('_', ' ')} {counts[name]['queries']:,} queries among {counts[name]['gallery']:,}"
         for name in DIRECTIONS
     )
     return ", ".join(pairs)
 
 
 def _frames(rows: Sequence[Row]) -> str:
-    found = list(dict.fromkeys(row.frames for row in rows))
-    return f" Rows differ in their frames: {', '.join(found)}." if len(found) > 1 else ""
+    frames = list(dict.fromkeys(row.frames for row in rows))
+    return f" Rows differ in their frames: {', '.join(frames)}." if len(frames) > 1 else ""
 
 
-def short(of: Conditions) -> str:
-    """The fingerprint as people read it."""
-    if of.protocol is None or of.fingerprint is None:
-        return "not told"
-    return of.fingerprint[:LENGTH]
+def short(conditions: Conditions) -> str:
+    """Return the first digits of the fingerprint."""
+    if conditions.protocol is None or conditions.fingerprint is None:
+        return "unknown"
+    return conditions.fingerprint[:LENGTH]

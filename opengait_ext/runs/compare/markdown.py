@@ -13,7 +13,7 @@ _ARROWS = {"infrared_to_visible": "IR→VIS", "visible_to_infrared": "VIS→IR"}
 
 
 def as_markdown(groups: Sequence[Group]) -> str:
-    """One table a group, below the sentence that says what its rows share; percent, the best of a column in bold.
+    """Return one table per group below its sentence, in percent, with the best of each column in bold.
 
     Measured rows show the 95% interval of Rank-1 and mAP in brackets.
     """
@@ -21,7 +21,7 @@ def as_markdown(groups: Sequence[Group]) -> str:
 
 
 def as_json(groups: Sequence[Group]) -> dict[str, Any]:
-    """The same, for programs: percent as numbers, null where nothing was reported."""
+    """Return the groups as JSON data: percent as numbers, null where nothing was reported."""
     return {
         "unit": "percent",
         "groups": [
@@ -45,12 +45,13 @@ def _section(group: Group) -> str:
         numbers = [_cell(row, name, key, best.get((name, key))) for name in DIRECTIONS for key in KEYS]
         lines.append(_line([*_facts(row, notes), *numbers]))
     text = [f"### {group.title}", "", group.sentence, "", *lines]
-    said = [f"{number}. {note}" for number, note in enumerate(notes, start=1)] + [f"- {note}" for note in group.remarks]
-    return "\n".join(text + ([""] + said if said else []))
+    footer = [f"{number}. {note}" for number, note in enumerate(notes, start=1)]
+    footer += [f"- {note}" for note in group.remarks]
+    return "\n".join(text + ([""] + footer if footer else []))
 
 
 def _facts(row: Row, notes: list[str]) -> list[str]:
-    """The cells before the numbers; new notes are added to `notes`."""
+    """Return the cells before the numbers; append new notes to `notes`."""
     marks = []
     for note in row.notes:
         if note not in notes:
@@ -65,7 +66,7 @@ def _cell(row: Row, direction: str, key: str, best: float | None) -> str:
     value = row.numbers[direction].get(key)
     if value is None:
         return "-"
-    # Published numbers have the digits that were printed.
+    # Published numbers keep the digits that were printed.
     text = f"{value:.2f}" if row.measured else f"{value:.1f}"
     text = f"**{text}**" if value == best else text
     spread = row.intervals.get(direction, {}).get(key) if key in SPREAD else None
@@ -73,18 +74,18 @@ def _cell(row: Row, direction: str, key: str, best: float | None) -> str:
 
 
 def _best(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
-    """The highest number of each column, where at least two rows report one."""
-    found = {}
+    """Return the highest number of each column that at least two rows report."""
+    best = {}
     for name in DIRECTIONS:
         for key in KEYS:
             values = [value for row in rows if (value := row.numbers[name].get(key)) is not None]
             if len(values) > 1:
-                found[name, key] = max(values)
-    return found
+                best[name, key] = max(values)
+    return best
 
 
 def _record(row: Row) -> dict[str, Any]:
-    of = row.conditions
+    conditions = row.conditions
     return {
         "method": row.method,
         "measured": row.measured,
@@ -92,12 +93,12 @@ def _record(row: Row) -> dict[str, Any]:
         "reference": row.reference,
         "type": row.kind,
         "frames": row.frames,
-        "dataset": of.dataset,
-        "protocol": of.protocol,
-        "deviations": list(of.deviations),
-        "population": of.population,
-        "counts": None if of.counts is None else {name: dict(of.counts[name]) for name in DIRECTIONS},
-        "fingerprint": of.fingerprint if row.measured and of.protocol else None,
+        "dataset": conditions.dataset,
+        "protocol": conditions.protocol,
+        "deviations": list(conditions.deviations),
+        "population": conditions.population,
+        "counts": None if conditions.counts is None else {k: dict(conditions.counts[k]) for k in DIRECTIONS},
+        "fingerprint": conditions.fingerprint if row.measured and conditions.protocol else None,
         "numbers": {name: dict(row.numbers[name]) for name in DIRECTIONS},
         "intervals": {name: {key: list(pair) for key, pair in keys.items()} for name, keys in row.intervals.items()},
         "notes": list(row.notes),

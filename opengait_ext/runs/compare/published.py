@@ -1,4 +1,4 @@
-"""The published numbers, as `published.json` beside this file keeps them."""
+"""The published numbers, read from `published.json` beside this file."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,13 @@ FILE = Path(__file__).with_name("published.json")
 
 
 def published_rows(file: Path = FILE) -> list[Row]:
-    """Every row of the paper's Tables 1 and 2 and of what the authors' release reports, in printed order."""
+    """Return the rows of the paper's Tables 1 and 2 and of the authors' release, in printed order."""
     tables = json.loads(file.read_text(encoding="utf-8"))["tables"]
     return [_row(table, entry) for table in tables for entry in table["rows"]]
 
 
 def remarks(dataset: str, file: Path = FILE) -> list[str]:
-    """What is to be said about all published rows of a data set, each once."""
+    """Return the remarks on the published rows of a dataset, without duplicates."""
     tables = json.loads(file.read_text(encoding="utf-8"))["tables"]
     return list(dict.fromkeys(note for table in tables if table["dataset"] == dataset for note in table["notes"]))
 

@@ -1,4 +1,4 @@
-"""One row of the comparison: what was measured or published, and on what."""
+"""One row of the comparison: numbers, and the conditions under which they were measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What two rows must share to be compared.
+    """Conditions that two rows must share to be comparable.
 
     Attributes:
-        dataset: name of the data set.
-        protocol: name of the protocol; None where nothing tells.
-        deviations: in what the measurement leaves the protocol, such as "camera rule off".
-        population: which choice of queries and gallery.
-        counts: of queries and gallery in each direction; None where they cannot be told.
-        fingerprint: of the data; None for published rows.
+        dataset: name of the dataset.
+        protocol: name of the protocol; None if it is unknown.
+        deviations: deviations from the protocol, such as "camera rule off".
+        population: name of the choice of queries and gallery.
+        counts: numbers of queries and gallery tracklets in each direction; None if they are unknown.
+        fingerprint: fingerprint of the data; None for published rows.
     """
 
     dataset: str
@@ -31,29 +31,31 @@ class Conditions:
 
     @property
     def key(self) -> tuple:
-        """Equal for rows that compare."""
+        """A value that is equal for comparable rows."""
         counts = None if self.counts is None else tuple((name, *self.counts[name].values()) for name in DIRECTIONS)
         return self.dataset, self.protocol, self.deviations, self.population, counts, self.fingerprint
 
     @property
     def protocol_text(self) -> str:
-        """The protocol with what is special, in words."""
+        """The protocol with its population and deviations."""
         special = [*([self.population] if self.population != "full" else []), *self.deviations]
-        return ", ".join([self.protocol or "not told", *special])
+        return ", ".join([self.protocol or "unknown", *special])
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Attributes:
-        method: what it is.
-        source: "measured here" or where it was printed.
-        reference: venue and year, or the run.
-        frames: number of frames a tracklet and, where known, how they are picked.
+        method: name of the method.
+        source: "measured here" or the publication.
+        reference: venue and year, or the result file.
+        kind: input of the method, image or video.
+        frames: number of frames per tracklet and, if known, how they are sampled.
         numbers: {direction: {key: percent}}; None where nothing was reported.
         intervals: {direction: {key: (low, high)}} in percent; empty for published rows.
-        notes: remarks that concern this row.
+        notes: remarks on this row.
+        measured: whether the numbers were measured here.
     """
 
     method: str

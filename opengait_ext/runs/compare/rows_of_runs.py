@@ -1,4 +1,4 @@
-"""Rows out of run folders: each test's JSON file with its protocol card."""
+"""Rows of the comparison from run folders: each test's JSON file with its protocol card."""
 
 from pathlib import Path
 from typing import Any
@@ -6,105 +6,98 @@ from typing import Any
 from opengait.errors import DataError
 from opengait_ext.evaluation.protocol import FULL, PROTOCOLS
 from opengait_ext.runs.compare.rows import Conditions, Row
-from opengait_ext.runs.results import DIRECTIONS, KEYS, read_test, test_files
+from opengait_ext.runs.results import DIRECTIONS, KEYS, TestResult, open_test, result_files
 
 
 def measured_rows(run: str | Path) -> list[Row]:
-    """The rows of a run folder, or of one test's JSON file.
+    """Return the rows of a run folder, or of one test's JSON file.
 
-    Of several tests in one folder the last iteration counts; folders below with tests of their own count too. A test
-    of two populations gives two rows.
-
-    Raises:
-        DataError: there is no test, or the file is something else.
-    """
-    return [row for file in test_files(Path(run)) for row in rows_of(file)]
-
-
-def rows_of(file: Path) -> list[Row]:
-    """One row for each population that a test measured.
+    Only the last iteration of each `logs` folder counts; folders further below count too. A test of two populations
+    gives two rows.
 
     Raises:
-        DataError: the file is no such test, or its card is damaged.
+        DataError: there is no test, or the file is not a test result.
     """
-    content = read_test(file)
-    card = content.get("card")
-    if not isinstance(card, dict) or "protocol" not in card:
-        return [_row_without_card(file, content)]
+    return [row for file in result_files(Path(run)) for row in rows_of(open_test(file))]
+
+
+def rows_of(test: TestResult) -> list[Row]:
+    """Return one row for each population that a test measured.
+
+    Raises:
+        DataError: the protocol card is damaged.
+    """
+    if "protocol" not in test.card:
+        # Its own file as the fingerprint: a test without a card is comparable with nothing.
+        fingerprint = f"not recorded by {test.file}"
+        conditions = Conditions(str(test.content.get("dataset")), None, population=FULL, fingerprint=fingerprint)
+        return [_row(test, conditions, test.content["results"], {})]
     try:
-        return _rows_with_card(file, content, card)
+        return _rows_with_card(test)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"The protocol card in {file} is damaged ({error!r}); test again to get another.") from error
+        raise DataError(f"The protocol card in {test.file} is damaged ({error!r}); test the run again.") from error
 
 
-def _rows_with_card(file: Path, content: dict[str, Any], card: dict[str, Any]) -> list[Row]:
-    results, intervals = content["results"], content.get("intervals") or {}
+def _rows_with_card(test: TestResult) -> list[Row]:
     rows = []
-    for place, (population, counts) in enumerate(card["populations"].items()):
-        numbers, spread = (results, intervals) if place == 0 else (results[population], intervals.get(population) or {})
+    for population, results, intervals in test.populations():
+        counts = test.card["populations"][population]
         conditions = Conditions(
-            dataset=str(content.get("dataset")),
-            protocol=card["protocol"],
-            deviations=_deviations(card),
+            dataset=str(test.content.get("dataset")),
+            protocol=test.card["protocol"],
+            deviations=_deviations(test.card),
             population=population,
             counts={name: {key: counts[name][key] for key in ("queries", "gallery")} for name in DIRECTIONS},
-            fingerprint=card.get("data", {}).get("fingerprint"),
+            fingerprint=test.card.get("data", {}).get("fingerprint"),
         )
-        rows.append(_row(file, content, conditions, numbers, spread))
+        rows.append(_row(test, conditions, results, intervals))
     return rows
 
 
-def _row(file: Path, content: dict[str, Any], conditions: Conditions, numbers: dict, intervals: dict) -> Row:
-    card = content.get("card") or {}
-    iteration = card.get("checkpoint", {}).get("iteration") or content.get("iteration")
+def _row(test: TestResult, conditions: Conditions, results: dict[str, Any], intervals: dict[str, Any]) -> Row:
+    iteration = test.card.get("checkpoint", {}).get("iteration") or test.content.get("iteration")
     return Row(
-        method=f"{card.get('model') or 'model'}, iteration {iteration}",
+        method=f"{test.card.get('model') or 'model'}, iteration {iteration}",
         source="measured here",
-        reference=str(file),
+        reference=str(test.file),
         kind="-",
-        frames=_frames(card.get("frames") or {}),
+        frames=_frames(test.card.get("frames") or {}),
         conditions=conditions,
-        numbers={name: {key: 100 * numbers[name][key] for key in KEYS} for name in DIRECTIONS},
+        numbers={name: {key: 100 * results[name][key] for key in KEYS} for name in DIRECTIONS},
         intervals={
             name: {key: (100 * low, 100 * high) for key, (low, high) in intervals[name].items()}
             for name in DIRECTIONS
             if intervals.get(name)
         },
-        notes=_invalid(numbers),
+        notes=_invalid_queries(results),
         measured=True,
     )
 
 
-def _row_without_card(file: Path, content: dict[str, Any]) -> Row:
-    # Its own file as a fingerprint: with nothing known, it compares with nothing.
-    conditions = Conditions(str(content.get("dataset")), None, population=FULL, fingerprint=f"not told by {file}")
-    return _row(file, content, conditions, content["results"], {})
-
-
 def _deviations(card: dict[str, Any]) -> tuple[str, ...]:
-    found = []
-    known = PROTOCOLS.get(card["protocol"])
-    if known is not None and card.get("camera_rule") != known.camera_rule:
-        found.append(f"camera rule {'on' if card.get('camera_rule') else 'off'}")
+    deviations = []
+    protocol = PROTOCOLS.get(card["protocol"])
+    if protocol is not None and card.get("camera_rule") != protocol.camera_rule:
+        deviations.append(f"camera rule {'on' if card.get('camera_rule') else 'off'}")
     if card.get("re_ranking"):
-        found.append("re-ranked")
-    return tuple(found)
+        deviations.append("re-ranked")
+    return tuple(deviations)
 
 
 def _frames(frames: dict[str, Any]) -> str:
-    """Such as `6 (fixed_segment_first)`."""
-    picked = frames.get("sample_type")
-    if picked is None:
-        return "not told"
+    """Return text such as `6 (fixed_segment_first)`."""
+    sampling = frames.get("sample_type")
+    if sampling is None:
+        return "not recorded"
     least, most = frames.get("frames_num_min"), frames.get("frames_num_max")
     count = frames.get("frames_num_fixed") or frames.get("frames_all_limit") or "all"
-    return f"{count if least is None else f'{least} to {most}'} ({picked})"
+    return f"{count if least is None else f'{least} to {most}'} ({sampling})"
 
 
-def _invalid(numbers: dict[str, Any]) -> tuple[str, ...]:
+def _invalid_queries(results: dict[str, Any]) -> tuple[str, ...]:
     notes = []
     for name in DIRECTIONS:
-        queries, valid = numbers[name].get("queries"), numbers[name].get("valid_queries")
+        queries, valid = results[name].get("queries"), results[name].get("valid_queries")
         if queries != valid:
             notes.append(f"{name.replace('_', ' ')}: {valid:,} of {queries:,} queries have a match and count.")
     return tuple(notes)

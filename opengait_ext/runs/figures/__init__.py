@@ -1,1 +1,1 @@
-"""Pictures of what a run found: the paper's figures and those that a report needs."""
+"""Figures of tested runs: the paper's figures and those of the report."""

@@ -1,4 +1,4 @@
-"""A map of the descriptors: colour tells the person, shape the modality."""
+"""A map of the descriptors in which colours show people and shapes show modalities."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ MARKERS = {str(Modality.VISIBLE): "o", str(Modality.INFRARED): "^"}
 
 
 def project(embeddings: np.ndarray, method: str = "pca") -> np.ndarray:
-    """Descriptors (n, c, p) in the plane, float (n, 2).
+    """Project descriptors (n, c, p) to the plane, float (n, 2).
 
     Args:
         method: "pca", the two directions of largest variance, or "tsne", which needs scikit-learn.
 
     Raises:
-        ConfigError: another method, or scikit-learn is not installed.
+        ConfigError: the method is unknown, or scikit-learn is not installed.
     """
     flat = embeddings.reshape(len(embeddings), -1).astype(np.float64)
     if method == "pca":
@@ -32,10 +32,10 @@ def project(embeddings: np.ndarray, method: str = "pca") -> np.ndarray:
         left, scale, _ = np.linalg.svd(centred, full_matrices=False)
         plane = (left * scale)[:, :2]
         plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))
-        # The sign of a singular vector is free; fixed, so that one run gives one picture.
+        # The sign of a singular vector is arbitrary; fixing it makes the figure reproducible.
         return plane * np.where(plane.sum(axis=0) < 0, -1, 1)
     if method != "tsne":
-        raise ConfigError(f"An embedding map is made by pca or tsne, not by {method!r}.")
+        raise ConfigError(f"The method of an embedding map is pca or tsne, not {method!r}.")
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
@@ -47,7 +47,7 @@ def project(embeddings: np.ndarray, method: str = "pca") -> np.ndarray:
 
 
 def draw_embedding_map(runs: Sequence[TestedRun], people: int = 12, method: str = "pca") -> Figure:
-    """The tracklets of `people` people with the most tracklets, on a map made of these alone; a panel a run.
+    """Draw a map of the `people` people with the most tracklets, fitted to these alone; one panel per run.
 
     Raises:
         ConfigError: see `project`.
@@ -62,11 +62,11 @@ def draw_embedding_map(runs: Sequence[TestedRun], people: int = 12, method: str 
     with rc_context(SETTINGS):
         figure = new_figure(4.4 * len(runs) + 1.0, 4.2)
         for axes, run in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs, strict=True):
-            places = project(run.features.embeddings[kept], method)
+            points = project(run.features.embeddings[kept], method)
             for number, label in enumerate(chosen):
                 for kind, marker in MARKERS.items():
-                    of = (labels == label) & (types == kind)
-                    axes.scatter(*places[of].T, marker=marker, s=26, **_look(number))
+                    chosen_points = points[(labels == label) & (types == kind)]
+                    axes.scatter(*chosen_points.T, marker=marker, s=26, **_look(number))
             axes.set(xticks=[], yticks=[], title=f"{run.name}: {len(chosen)} people, {kept.sum()} tracklets ({method})")
         dots = [
             Line2D([], [], ls="", marker="s", mec=_look(n)["edgecolors"], mfc=_look(n)["facecolors"])
@@ -78,6 +78,6 @@ def draw_embedding_map(runs: Sequence[TestedRun], people: int = 12, method: str 
 
 
 def _look(number: int) -> dict[str, Any]:
-    # Beyond eight people colours come again, then hollow.
+    # Beyond eight people, colours repeat with hollow markers.
     colour = PALETTE[number % len(PALETTE)]
     return {"edgecolors": colour, "facecolors": colour if number < len(PALETTE) else "none", "linewidths": 0.9}

@@ -1,7 +1,8 @@
-"""What happens inside SASG and PBMGE: the fusion's attention, the use of E_g's channels, the steps of LGE."""
+"""The inside of SASG and PBMGE: attention of the fusion, use of the channels of E_g, and steps of LGE."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +24,14 @@ HATCHES = ("", "///")
 
 @dataclass(frozen=True)
 class Inside:
-    """What one forward pass of n tracklets of s frames showed.
+    """Values inside the network in one forward pass of n tracklets of s frames.
 
     Attributes:
         attention: weight of the gait prior in F_attn, mean over channels, (n * s, h, w); the appearance prior has the
-            rest. None with a single prior.
-        shares: P of Eq. 8, each channel's share of E_g, (n * s, priors); None without E_g.
-        steps: {stream: a pair of arrays (n, n_s) for each granularity}: length of Q after each LGE step over that of
-            the step before, and the angle between them in degrees; None without the paper's LGE.
+            remaining weight. None with a single prior.
+        shares: P of Eq. 8, the share of each channel of E_g, (n * s, priors); None without E_g.
+        steps: {stream: a pair of arrays (n, n_s) per granularity}: the length of Q after each LGE step relative to the
+            step before, and the angle between the two in degrees; None without the paper's LGE.
     """
 
     attention: np.ndarray | None
@@ -40,7 +41,7 @@ class Inside:
 
 @torch.no_grad()
 def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside:
-    """Run the network once and keep what it did on the way.
+    """Run the network once and record its inner values.
 
     Args:
         network: in evaluation mode, with both streams.
@@ -48,23 +49,23 @@ def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside
         modality: (n).
 
     Raises:
-        ConfigError: the network makes no silhouettes from a vision model.
+        ConfigError: the network makes no silhouettes with a vision model.
     """
     fusion = getattr(network.silhouette_generator, "fusion", None)
     if network.vision_model is None or fusion is None:
-        raise ConfigError("This network has no SASG to look into; choose a configuration with vision_model and gait.")
-    kept: dict[str, Tensor] = {}
+        raise ConfigError("This network has no SASG; choose one with model_cfg.vision_model and model_cfg.gait.")
+    scores: list[Tensor] = []
     hooks = []
     if fusion.fusion is not None:
-        hooks.append(fusion.fusion.conv.register_forward_hook(lambda _, __, out: kept.update(scores=out)))
+        hooks.append(fusion.fusion.conv.register_forward_hook(lambda _, __, out: scores.append(out)))
     try:
         out = network(frames, modality)
     finally:
         for hook in hooks:
             hook.remove()
     attention = None
-    if "scores" in kept:
-        attention = kept["scores"].unflatten(1, (-1, 2)).softmax(dim=2)[:, :, 0].mean(dim=1).float().cpu().numpy()
+    if scores:
+        attention = scores[-1].unflatten(1, (-1, 2)).softmax(dim=2)[:, :, 0].mean(dim=1).float().cpu().numpy()
     prior = out.silhouettes.gait_prior
     shares = None
     if prior is not None:
@@ -74,23 +75,30 @@ def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside
 
 
 def lge_steps(network: DinoGRLNet, appearance: Tensor, gait: Tensor) -> dict[str, list] | None:
-    """`Inside.steps` for parts (n, C, parts) of both streams.
-
-    Q after j stripes is what LGE makes of the first j of them, so no step needs a second implementation.
-    """
+    """Return `Inside.steps` for the parts (n, C, parts) of both streams."""
     pbmge = network.enhancement
     if not isinstance(pbmge, BidirectionalEnhancement) or not isinstance(pbmge.gait[0], LocalToGlobalEnhancement):
         return None
     streams = {"appearance": (pbmge.appearance, appearance, gait), "gait": (pbmge.gait, gait, appearance)}
-    found = {}
-    for name, (modules, own, other) in streams.items():
-        found[name] = [
-            _steps(module, own[..., 0], other[..., where]) for module, where in zip(modules, pbmge.slices, strict=True)
+    return {
+        name: [
+            chain_steps(module, parts[..., 0], other_parts[..., stripes])
+            for module, stripes in zip(modules, pbmge.slices, strict=True)
+            if isinstance(module, LocalToGlobalEnhancement)
         ]
-    return found
+        for name, (modules, parts, other_parts) in streams.items()
+    }
 
 
-def _steps(module: LocalToGlobalEnhancement, feature: Tensor, stripes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def chain_steps(module: LocalToGlobalEnhancement, feature: Tensor, stripes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return relative length and angle, each (n, n_s), of the steps of one LGE chain.
+
+    Args:
+        module: the chain.
+        feature: the global feature (n, C).
+        stripes: the stripes of the other stream (n, C, n_s).
+    """
+    # Q after j steps is the output of LGE for the first j stripes.
     count = stripes.shape[-1]
     start = module.query(feature.unsqueeze(-1)).squeeze(-1)
     queries = torch.stack([start, *(module(feature, stripes[..., : j + 1]) for j in range(count))], dim=-1).double()
@@ -101,18 +109,18 @@ def _steps(module: LocalToGlobalEnhancement, feature: Tensor, stripes: Tensor) -
 
 
 def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
-    """Rows: frames, masks and the weight of the gait prior; columns: the first frame of each tracklet.
+    """Draw the first frame of each tracklet with its mask and the weight of the gait prior.
 
     Raises:
-        ConfigError: the network fuses no two priors.
+        ConfigError: the network does not fuse two priors.
     """
     if inside.attention is None:
         raise ConfigError("This network has a single prior, so there is no attention between two.")
-    every = len(inside.attention) // len(seen)
-    weights = inside.attention[::every]
-    # Purple and orange on either side of a half: after a short training all weights are near it.
+    frames_per_tracklet = len(inside.attention) // len(seen)
+    weights = inside.attention[::frames_per_tracklet]
+    # The scale is centred on one half and fitted to the data: after a short training all weights are near one half.
     reach = max(0.02, float(np.abs(weights - 0.5).max()))
-    scale = {"norm": Normalize(0.5 - reach, 0.5 + reach), "cmap": "PuOr"}
+    scale: dict[str, Any] = {"norm": Normalize(0.5 - reach, 0.5 + reach), "cmap": "PuOr"}
     with rc_context(SETTINGS | {"axes.grid": False}):
         height, width = seen[0].masks[0].shape
         figure = new_figure(1.7 * width / height * len(seen) + 1.2, 5.6)
@@ -132,13 +140,13 @@ def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
 
 
 def draw_channel_use(inside: Inside, seen: Sequence[Seen]) -> Figure:
-    """Each channel's share of E_g by modality, and the entropy that L_div pushes to its maximum.
+    """Draw the share of each channel of E_g by modality, and the entropy that L_div maximises.
 
     Raises:
         ConfigError: the network has no E_g.
     """
     if inside.shares is None:
-        raise ConfigError("This network has no E_g, so there are no channels to count.")
+        raise ConfigError("This network has no E_g, so there is no use of its channels to draw.")
     count = inside.shares.shape[1]
     entropy = -(inside.shares * np.log2(np.clip(inside.shares, 1e-12, None))).sum(axis=1)
     types = np.repeat([one.shown.type for one in seen], len(inside.shares) // len(seen))
@@ -162,21 +170,21 @@ def draw_channel_use(inside: Inside, seen: Sequence[Seen]) -> Figure:
             bins = np.linspace(min(entropy[used].min(initial=np.inf), np.log2(count) - 0.05), np.log2(count), 24)
             right.hist(entropy[of], bins, color=PALETTE[place], alpha=0.6, hatch=HATCHES[place], label=kind)
         left.axhline(1 / count, color="#555555", lw=0.8, ls="--")
-        left.set(xlabel="channel of E_g", ylabel="share", title="use of the channels (dashed: even)")
+        left.set(xlabel="channel of E_g", ylabel="share", title="use of the channels (dashed: uniform)")
         right.axvline(np.log2(count), color="#555555", lw=0.8, ls="--")
         right.set(xlabel="entropy, bits", ylabel="frames", title="per frame (dashed: maximum)")
         figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
-def draw_lge_steps(inside: Inside) -> Figure:
-    """Length and angle that each LGE step adds, by stripe; a line a granularity, a column a stream.
+def draw_lge_steps(inside: Inside, seen: Sequence[Seen]) -> Figure:
+    """Draw the change of length and direction in each LGE step, one line per granularity, one column per stream.
 
     Raises:
         ConfigError: the network has no LGE of the paper's kind.
     """
     if inside.steps is None:
-        raise ConfigError("This network has no LGE of the paper's kind (model_cfg.enhancement).")
+        raise ConfigError("This network does not use the paper's LGE (model_cfg.enhancement).")
     with rc_context(SETTINGS):
         figure = new_figure(6.4, 4.2)
         grid = figure.subplots(2, 2, sharex=True)
@@ -189,8 +197,15 @@ def draw_lge_steps(inside: Inside) -> Figure:
                 grid[0, column].plot(middle, lengths.mean(axis=0), **style)
                 grid[1, column].plot(middle, angles.mean(axis=0), **style)
             grid[0, column].set_title(f"{stream} stream")
-            grid[1, column].set_xlabel("height of the stripe, head 0 to feet 1")
-        grid[0, 0].set_ylabel("length, times the step before")
-        grid[1, 0].set_ylabel("turn, degrees")
+            grid[1, column].set_xlabel("position of the stripe, 0 head to 1 feet")
+        grid[0, 0].set_ylabel("length relative to the step before")
+        grid[1, 0].set_ylabel("angle, degrees")
         grid[0, 0].legend(fontsize=7)
     return figure
+
+
+DRAWINGS: dict[str, Callable[[Inside, Sequence[Seen]], Figure]] = {
+    "attention": draw_attention,
+    "channels": draw_channel_use,
+    "steps": draw_lge_steps,
+}

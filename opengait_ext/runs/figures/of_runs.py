@@ -1,6 +1,7 @@
-"""Figures by name, from run folders."""
+"""Figures of run folders, by the name of their kind."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -8,88 +9,97 @@ from opengait.errors import DataError
 from opengait_ext.data.choose import bare
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances
 from opengait_ext.runs.figures.embedding import draw_embedding_map
-from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps
+from opengait_ext.runs.figures.inside import DRAWINGS
 from opengait_ext.runs.figures.network import look_at, network_of, see
 from opengait_ext.runs.figures.people import choose_people
 from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists
 from opengait_ext.runs.figures.silhouettes import draw_silhouettes
+from opengait_ext.runs.ranking import Ranking
+from opengait_ext.runs.results import DIRECTIONS
 from opengait_ext.runs.run_frames import RunFrames
-from opengait_ext.runs.tested_run import Ranking, TestedRun, open_runs
+from opengait_ext.runs.tested_run import TestedRun, open_runs
 
-INSIDE = {
-    "attention": draw_attention,
-    "channels": draw_channel_use,
-    "steps": lambda inside, _: draw_lge_steps(inside),
-}
-KINDS = ("silhouettes", "lists", "distances", "cmc", "map", *INSIDE)
+KINDS = ("silhouettes", "lists", "distances", "cmc", "map", *DRAWINGS)
+# Number of people, and frames per tracklet in figures of the network's inside and of silhouettes.
 PEOPLE, FRAMES, STRIP = 4, 6, 3
 
 
-class Wishes(Protocol):
-    """What `draw` reads, as `scripts/figures.py` has it."""
+def draw(
+    kind: str,
+    run: str | Path,
+    *,
+    against: str | Path | None = None,
+    direction: str = "infrared_to_visible",
+    queries: int = 4,
+    choose: str = "random",
+    people: Sequence[str] | None = None,
+    top: int = 6,
+    method: str = "pca",
+    seed: int = 0,
+    overrides: Sequence[str] = (),
+) -> Figure:
+    """Draw a figure of a tested run.
 
-    kind: str
-    run: str
-    against: str | None
-    direction: str
-    queries: int
-    choose: str
-    people: list[str] | None
-    top: int
-    method: str
-    seed: int
-    overrides: list[str]
-
-
-def draw(wishes: Wishes) -> Figure:
-    """The figure that was asked for.
+    Args:
+        kind: one of `KINDS`.
+        run: a run folder, or a test's JSON file, with saved features.
+        against: another run on the same tracklets, drawn above.
+        direction: direction of lists and distances.
+        queries: number of ranked lists.
+        choose: "random", "worst" or "best" queries.
+        people: numbers of the people to show; None for any.
+        top: gallery tracklets per list.
+        method: "pca" or "tsne", the projection of the map.
+        seed: seed of random choices.
+        overrides: changes to the run's configuration, such as where the data is now.
 
     Raises:
-        DataError: there is no such run, or it kept no features, or its data or checkpoint is gone.
-        ConfigError: the network has not what the figure shows.
+        DataError: there is no such run, it saved no features, or its data or checkpoint is missing.
+        ConfigError: the network lacks the part that the figure shows.
     """
-    runs = open_runs(([wishes.against] if wishes.against else []) + [wishes.run])
-    run = runs[-1]
-    if wishes.kind == "distances":
-        return draw_distances(runs, wishes.direction)
-    if wishes.kind == "cmc":
-        return draw_cmc(runs, ["infrared_to_visible", "visible_to_infrared"])
-    if wishes.kind == "map":
-        return draw_embedding_map(runs, method=wishes.method)
-    frames = RunFrames(run, tuple(wishes.overrides))
-    if wishes.kind == "lists":
-        return draw_ranked_lists(runs, wishes.direction, queries_of(run, wishes), frames, wishes.top)
-    return draw_inside(run, frames, wishes)
+    runs = open_runs([run] if against is None else [against, run])
+    tested = runs[-1]
+    if kind == "distances":
+        return draw_distances(runs, direction)
+    if kind == "cmc":
+        return draw_cmc(runs, DIRECTIONS)
+    if kind == "map":
+        return draw_embedding_map(runs, method=method)
+    frames = RunFrames(tested, tuple(overrides))
+    if kind == "lists":
+        ranking = Ranking(tested, tested.direction(direction))
+        return draw_ranked_lists(runs, direction, queries_of(ranking, queries, choose, people, seed), frames, top)
+    return draw_inside(kind, tested, frames, people)
 
 
-def queries_of(run: TestedRun, wishes: Wishes) -> list[int]:
-    """The queries that were asked for.
+def queries_of(ranking: Ranking, count: int, choose: str, people: Sequence[str] | None, seed: int) -> list[int]:
+    """Choose `count` queries, optionally of certain people only; see `choose_queries`.
 
     Raises:
-        DataError: none of the people is a query that has a match.
+        DataError: no query of these people has a match.
     """
-    ranking = Ranking(run, run.direction(wishes.direction))
-    if wishes.people is None:
-        return choose_queries(ranking, wishes.queries, wishes.choose, wishes.seed)
-    asked = {bare(person) for person in wishes.people}
-    every = choose_queries(ranking, len(ranking.query), wishes.choose, wishes.seed)
-    found = [query for query in every if bare(run.features.labels[query]) in asked]
-    if not found:
-        raise DataError(f"No query of {wishes.direction} with a match is of {', '.join(wishes.people)}.")
-    return found[: wishes.queries]
+    if people is None:
+        return choose_queries(ranking, count, choose, seed)
+    numbers, labels = {bare(person) for person in people}, ranking.run.features.labels
+    candidates = choose_queries(ranking, len(ranking.query), choose, seed)
+    queries = [query for query in candidates if bare(labels[query]) in numbers]
+    if not queries:
+        raise DataError(f"No query of {', '.join(people)} has a match in {ranking.direction.name}.")
+    return queries[:count]
 
 
-def draw_inside(run: TestedRun, frames: RunFrames, wishes: Wishes) -> Figure:
-    """What the network does with a tracklet of each modality of some people.
+def draw_inside(kind: str, run: TestedRun, frames: RunFrames, people: Sequence[str] | None) -> Figure:
+    """Draw what the network makes of a tracklet of each modality of some people.
 
     Raises:
-        DataError: the checkpoint is gone, or the network makes no silhouettes.
+        DataError: the checkpoint is missing, or the network makes no silhouettes.
+        ConfigError: the network lacks the part that the figure shows.
     """
     network = network_of(run, frames)
     if network is None:
-        raise DataError(f"The network that {run.file} tested is not here, or finds no silhouettes to look at.")
-    chosen = choose_people(run, PEOPLE, wishes.people)
-    if wishes.kind == "silhouettes":
+        raise DataError(f"The network that {run.file} tested is missing or makes no silhouettes.")
+    chosen = choose_people(run, PEOPLE, people)
+    if kind == "silhouettes":
         return draw_silhouettes(see(network, frames, chosen, STRIP))
     seen = see(network, frames, chosen, FRAMES)
-    return INSIDE[wishes.kind](look_at(network, seen), seen)
+    return DRAWINGS[kind](look_at(network, seen), seen)

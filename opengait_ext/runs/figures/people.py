@@ -1,4 +1,4 @@
-"""Which people figures show, and what is shown of them."""
+"""The people that figures show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from opengait_ext.runs.tested_run import TestedRun
 
 @dataclass(frozen=True)
 class Shown:
-    """A tracklet that is shown: its place in the run, its person and its modality."""
+    """A tracklet to show: its index in the run, its person and its modality."""
 
     place: int
     label: str
@@ -28,7 +28,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Seen:
-    """A tracklet's frames and what the network makes of them.
+    """Frames of a tracklet with the silhouettes that the network makes of them.
 
     Attributes:
         shown: the tracklet.
@@ -44,30 +44,30 @@ class Seen:
 
 
 def choose_people(run: TestedRun, count: int, people: Sequence[str] | None = None) -> list[Shown]:
-    """The first tracklet of each modality, visible before infrared, of each chosen person.
+    """Return the first tracklet of each modality, visible before infrared, of each chosen person.
 
     Args:
         run: the test.
-        count: how many evenly spread people, where none are named.
-        people: their numbers; leading zeros may be left out.
+        count: number of evenly spread people, if `people` is None.
+        people: numbers of the people; leading zeros may be omitted.
 
     Raises:
-        DataError: nobody was tested under such a number.
+        DataError: the test has no person of such a number.
     """
     labels, types = run.features.labels, run.features.types
     if people is None:
         both = [label for label in np.unique(labels) if len(set(types[labels == label])) > 1]
-        names = [both[place] for place in uniform(len(both), min(count, len(both)))]
+        names = [both[index] for index in uniform(len(both), min(count, len(both)))]
     else:
         known = {bare(label): label for label in np.unique(labels)}
-        strange = [person for person in people if bare(person) not in known]
-        if strange:
+        unknown = [person for person in people if bare(person) not in known]
+        if unknown:
             first, last = min(known.values()), max(known.values())
-            raise DataError(f"{run.file} tested no person {strange[0]}; its people are called {first} to {last}.")
+            raise DataError(f"{run.file} has no person {unknown[0]}; its people are numbered {first} to {last}.")
         names = [known[bare(person)] for person in dict.fromkeys(people)]
     chosen = []
     for label in names:
         for kind in map(str, Modality):
-            of = np.flatnonzero((labels == label) & (types == kind))
-            chosen += [Shown(int(place), str(label), kind) for place in of[:1]]
+            tracklets = np.flatnonzero((labels == label) & (types == kind))
+            chosen += [Shown(int(tracklet), str(label), kind) for tracklet in tracklets[:1]]
     return chosen

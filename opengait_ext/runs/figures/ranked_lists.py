@@ -1,4 +1,4 @@
-"""Figure 5: what was found for a query, right answers framed in green and wrong ones in red."""
+"""Figure 5: ranked lists of queries, correct matches framed in green and wrong ones in red."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from opengait.errors import DataError
-from opengait_ext.runs.figures.style import RIGHT, SETTINGS, WRONG, new_figure
-from opengait_ext.runs.tested_run import Ranking, TestedRun, check_comparable
+from opengait_ext.runs.figures.style import CORRECT, SETTINGS, WRONG, new_figure
+from opengait_ext.runs.ranking import Ranking
+from opengait_ext.runs.tested_run import TestedRun, check_comparable
 
 Frames = Callable[[int, int], np.ndarray]
-CELL = 1.2  # inches of a film strip's width
+CELL = 1.2  # width of a film strip in inches
 GAP = 2  # pixels between the frames of a film strip
 
 
@@ -24,16 +25,18 @@ def draw_ranked_lists(
     top: int = 6,
     strip: int = 3,
 ) -> Figure:
-    """Rows of film strips: the query, then the `top` nearest gallery tracklets; a row a query and run.
+    """Draw rows of film strips: the query, then the `top` nearest gallery tracklets; one row per query and run.
 
     Args:
-        runs: one or two, drawn above each other for each query.
-        direction: such as "infrared_to_visible".
-        queries: places among the run's tracklets.
-        frames: gives `strip` frames of the tracklet at a place, uint8 (k, h, w, 3).
+        runs: runs whose rows are drawn below each other for each query.
+        direction: a direction such as "infrared_to_visible".
+        queries: indices of tracklets of the run.
+        frames: returns a number of frames of the tracklet at an index, uint8 (k, h, w, 3).
+        top: gallery tracklets per row.
+        strip: frames per tracklet.
 
     Raises:
-        DataError: a place is no query of the direction, or the runs tested different tracklets.
+        DataError: a tracklet is not a query of the direction, or the runs tested different tracklets.
     """
     check_comparable(list(runs))
     rankings = [Ranking(run, run.direction(direction)) for run in runs]
@@ -56,16 +59,16 @@ def _draw_row(cells: Sequence[Axes], ranking: Ranking, query: int, frames: Frame
     cells[0].set_title(f"query {features.labels[query]}", fontsize=7)
     cells[0].set_ylabel(ranking.run.name, fontsize=7)
     order, hits = ranking.order[row], ranking.hits[row]
-    for place, axes in enumerate(cells[1:]):
-        if place >= len(order) or ranking.removed[row, order[place]]:
+    for rank, axes in enumerate(cells[1:]):
+        if rank >= len(order) or ranking.removed[row, order[rank]]:
             axes.axis("off")
             continue
-        found = int(ranking.gallery[order[place]])
-        _draw_strip(axes, film_strip(frames(found, strip)), *((RIGHT, "-") if hits[place] else (WRONG, "--")))
-        # Colour alone would leave out whoever cannot tell green from red, and prints in grey.
-        mark = "\u2713 right" if hits[place] else "\u2717 wrong"
-        distance = ranking.distance[row, order[place]]
-        axes.set_title(f"{place + 1}. {features.labels[found]} {mark}\n{distance:.3f}", fontsize=6)
+        tracklet = int(ranking.gallery[order[rank]])
+        _draw_strip(axes, film_strip(frames(tracklet, strip)), *((CORRECT, "-") if hits[rank] else (WRONG, "--")))
+        # Colours alone would be lost in grey prints and on readers who cannot tell green from red.
+        mark = "\u2713 correct" if hits[rank] else "\u2717 wrong"
+        distance = ranking.distance[row, order[rank]]
+        axes.set_title(f"{rank + 1}. {features.labels[tracklet]} {mark}\n{distance:.3f}", fontsize=6)
 
 
 def _draw_strip(axes: Axes, picture: np.ndarray, colour: str, line: str = "-") -> None:
@@ -76,19 +79,19 @@ def _draw_strip(axes: Axes, picture: np.ndarray, colour: str, line: str = "-") -
 
 
 def row_of(ranking: Ranking, query: int) -> int:
-    """The row of a tracklet among the queries of a direction.
+    """Return the row of a tracklet among the queries of a ranking.
 
     Raises:
-        DataError: it is no query there.
+        DataError: it is not a query of that direction.
     """
     rows = np.flatnonzero(ranking.query == query)
     if not len(rows):
-        raise DataError(f"Tracklet {query} of {ranking.run.file} is no query of {ranking.direction.name}.")
+        raise DataError(f"Tracklet {query} of {ranking.run.file} is not a query of {ranking.direction.name}.")
     return int(rows[0])
 
 
 def film_strip(frames: np.ndarray) -> np.ndarray:
-    """Frames (k, h, w, 3) side by side on white, uint8 (h, width, 3)."""
+    """Return frames (k, h, w, 3) side by side on white, uint8 (h, width, 3)."""
     parts = []
     for number, frame in enumerate(frames):
         if number:
@@ -98,10 +101,16 @@ def film_strip(frames: np.ndarray) -> np.ndarray:
 
 
 def choose_queries(ranking: Ranking, count: int, how: str = "random", seed: int = 0) -> list[int]:
-    """Places of queries that have a match: "random", or "worst" or "best" by average precision.
+    """Return the tracklets of `count` queries that have a match.
+
+    Args:
+        ranking: the ranking.
+        count: number of queries, or fewer if fewer have a match.
+        how: "random", or "worst" or "best" by average precision.
+        seed: seed of the random choice.
 
     Raises:
-        DataError: another way, or no query has a match.
+        DataError: `how` is unknown, or no query has a match.
     """
     valid = np.flatnonzero(ranking.valid)
     if not len(valid):
@@ -109,8 +118,8 @@ def choose_queries(ranking: Ranking, count: int, how: str = "random", seed: int 
     if how == "random":
         rows = np.random.default_rng(seed).permutation(valid)[:count]
     elif how in ("worst", "best"):
-        precision = ranking.average_precision()[valid]
+        precision = ranking.metrics.ap[valid]
         rows = valid[np.argsort(precision if how == "worst" else -precision, kind="stable")[:count]]
     else:
-        raise DataError(f"Queries are chosen random, worst or best, not {how!r}.")
+        raise DataError(f"Queries are chosen by random, worst or best, not {how!r}.")
     return [int(ranking.query[row]) for row in rows]

@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 from opengait_ext.runs.figures.people import Seen
 from opengait_ext.runs.figures.ranked_lists import film_strip
 from opengait_ext.runs.figures.style import SETTINGS, new_figure
-from opengait_ext.runs.silhouettes.pictures import grey_to_colour
+from opengait_ext.runs.silhouettes.panels import grey_to_colour
 
-# Two people in both modalities fit the width of a printed page.
+# Two people in both modalities fit the width of a printed page; heights are in inches.
 COLUMNS, HEIGHT = 4, 1.25
 ROWS = ("frame", "mask S", "enriched M")
 
 
 def draw_silhouettes(seen: Sequence[Seen]) -> Figure:
-    """Blocks of `COLUMNS` tracklets: film strips of the frames, below them the masks and the enriched silhouettes."""
+    """Draw film strips of frames, masks and enriched silhouettes in blocks of `COLUMNS` tracklets."""
     blocks = [seen[start : start + COLUMNS] for start in range(0, len(seen), COLUMNS)]
     height, width, _ = film_strip(seen[0].frames).shape
     cell = HEIGHT * width / height

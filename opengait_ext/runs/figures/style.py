@@ -1,6 +1,7 @@
-"""How figures look and how they are kept: readable in print, and told apart by the colour-blind."""
+"""The style of all figures, suitable for print and for colour-blind readers, and how they are saved."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,12 +9,12 @@ from matplotlib.figure import Figure
 
 from opengait.utils.files import write_whole
 
-# Okabe and Ito's palette, told apart by most kinds of colour vision, in an order of falling contrast.
+# The palette of Okabe and Ito, which is safe for most kinds of colour vision, in order of decreasing contrast.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-# The paper's green and red, taken so that they differ in lightness too.
-RIGHT, WRONG = "#009E73", "#C1272D"
+# Green and red as in the paper, in shades that also differ in lightness.
+CORRECT, WRONG = "#009E73", "#C1272D"
 MATCHING, OTHER = PALETTE[0], PALETTE[1]
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -21,23 +22,23 @@ SETTINGS = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "legend.frameon": False,
-    "pdf.fonttype": 42,  # text stays text
+    "pdf.fonttype": 42,  # keep text as text
     "savefig.bbox": "tight",
 }
 DPI = 160
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that many inches. It belongs to no window and needs no display."""
+    """Return an empty figure of a size in inches; it needs no window and no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save_figure(figure: Figure, path: str | Path) -> list[Path]:
-    """Write `path` with the suffixes .png and .pdf; the two files.
+    """Write a figure to `path` with the suffixes .png and .pdf, and return the two files.
 
-    A PDF holds no date, so the same figure gives the same bytes.
+    The PDF holds no date, so the same figure gives the same bytes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

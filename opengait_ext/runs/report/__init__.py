@@ -1,4 +1,4 @@
-"""One page about a tested run, which opens from disk without a server or a network."""
+"""A self-contained HTML page about a tested run."""
 
 from opengait_ext.runs.report.build import build_report
 

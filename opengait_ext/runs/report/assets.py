@@ -1,4 +1,4 @@
-"""The page's style and its one script."""
+"""Style sheet and script of the page."""
 
 STYLE = """
 :root { color-scheme: light; --ink: #1c1c1c; --soft: #5b5b5b; --line: #d8d8d8; --tint: #f5f6f8; --accent: #0072b2; }
@@ -21,8 +21,8 @@ th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 td img { max-width: none; display: block; border: 3px solid transparent; }
-td img.right { border-color: #009e73; } td img.wrong { border-color: #c1272d; border-style: dashed; }
-.found { display: inline-block; margin-right: .5rem; text-align: left; }
+td img.correct { border-color: #009e73; } td img.wrong { border-color: #c1272d; border-style: dashed; }
+.candidate { display: inline-block; margin-right: .5rem; text-align: left; }
 .pair, .tables { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
 .pair figure { flex: 1 1 24rem; max-width: 100%; } .tables .scroll { max-height: 30rem; overflow-y: auto; }
 .tables > * { max-width: 100%; } .tables .scroll + .scroll { margin-top: 1rem; } td small { color: var(--soft); }

@@ -1,73 +1,82 @@
-"""Where a run is good and where not: numbers by camera pair, tracklet length and silhouette area."""
+"""Results of a run by camera pair, and by a value of the query such as its length or silhouette area."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
-from opengait_ext.runs.tested_run import Ranking
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.ranking import Ranking
+from opengait_ext.runs.run_frames import RunFrames
+from opengait_ext.runs.silhouettes.network import silhouettes_of
 
 Row = tuple[str, int, float, float]
 HEADS = ("queries", "Rank-1, %", "mAP, %")
+# Frames of a tracklet that its silhouette area is measured on.
+AREA_FRAMES = 2
 
 
 def by_camera_pair(ranking: Ranking) -> list[Row]:
-    """For each camera of the query and of the gallery: the ranking among that camera's tracklets alone.
+    """Rank the queries of each camera among the gallery of each camera alone.
 
     Returns:
         ("query camera to gallery camera", queries with a match there, Rank-1, mAP), in percent.
     """
-    asked, found = ranking.cameras[ranking.query], ranking.cameras[ranking.gallery]
+    query_cameras, gallery_cameras = ranking.cameras[ranking.query], ranking.cameras[ranking.gallery]
     rows = []
-    for camera in np.unique(asked):
-        for other in np.unique(found):
-            kept = np.flatnonzero(asked == camera)
-            columns = np.flatnonzero(found == other)
-            hits = _hits(ranking, kept, columns)
-            rows.append((f"{camera} to {other}", *_numbers(hits)))
+    for query_camera in np.unique(query_cameras):
+        for gallery_camera in np.unique(gallery_cameras):
+            metrics = ranking.metrics_among(
+                np.flatnonzero(query_cameras == query_camera), np.flatnonzero(gallery_cameras == gallery_camera)
+            )
+            rows.append((f"{query_camera} to {gallery_camera}", *_summary(metrics.ap, metrics.first_hit)))
     return rows
 
 
 def by_value(ranking: Ranking, values: np.ndarray, bins: int = 4) -> list[Row]:
-    """Queries in `bins` groups of about the same size by a value of theirs.
+    """Group the queries by a value into `bins` groups of about the same size.
 
     Args:
-        values: (tracklets) a number for each of the run's tracklets; NaN leaves one out.
+        values: (tracklets), one value per tracklet of the run; tracklets with NaN are skipped.
 
     Returns:
-        ("least to largest value", queries with a match, Rank-1, mAP), in percent.
+        ("lowest to highest value", queries with a match, Rank-1, mAP), in percent.
     """
-    own = np.asarray(values, dtype=float)[ranking.query]
-    usable = ranking.valid & ~np.isnan(own)
+    query_values = np.asarray(values, dtype=float)[ranking.query]
+    usable = ranking.valid & ~np.isnan(query_values)
     if not usable.any():
         return []
-    edges = np.unique(np.quantile(own[usable], np.linspace(0, 1, bins + 1)))
+    edges = np.unique(np.quantile(query_values[usable], np.linspace(0, 1, bins + 1)))
     if len(edges) == 1:
         edges = np.repeat(edges, 2)
     rows = []
-    for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        last = place == len(edges) - 2
-        of = usable & (own >= low) & ((own <= high) if last else (own < high))
-        if of.any():
-            rows.append((_span(own[of]), *_numbers(ranking.hits[of])))
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        below = (query_values <= high) if high == edges[-1] else (query_values < high)
+        group = usable & (query_values >= low) & below
+        if group.any():
+            numbers = _summary(ranking.metrics.ap[group], ranking.metrics.first_hit[group])
+            rows.append((_span(query_values[group]), *numbers))
     return rows
 
 
+def silhouette_areas(network: DinoGRLNet, frames: RunFrames, tracklets: Iterable[int], total: int) -> np.ndarray:
+    """Return the share of the frame that the mask covers, in percent, (total); NaN for tracklets not listed."""
+    areas = np.full(total, np.nan)
+    for tracklet in tracklets:
+        pictures = frames(tracklet, AREA_FRAMES).transpose(0, 3, 1, 2)
+        mask = silhouettes_of(network, np.ascontiguousarray(pictures)).mask
+        areas[tracklet] = 100 * float((mask > 0.5).float().mean())
+    return areas
+
+
 def _span(values: np.ndarray) -> str:
-    """The least and the largest value, or the one that all have."""
-    least, most = f"{values.min():.4g}", f"{values.max():.4g}"
-    return least if least == most else f"{least} to {most}"
+    """Return "lowest to highest", or the value that all share."""
+    lowest, highest = f"{values.min():.4g}", f"{values.max():.4g}"
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def _hits(ranking: Ranking, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """`Ranking.hits` among some queries and gallery tracklets."""
-    where = np.ix_(rows, columns)
-    removed = ranking.removed[where]
-    order = np.argsort(np.where(removed, np.inf, ranking.distance[where]), axis=1, kind="stable")
-    return np.take_along_axis(ranking.matches[where] & ~removed, order, axis=1)
-
-
-def _numbers(hits: np.ndarray) -> tuple[int, float, float]:
-    hits = hits[hits.any(axis=1)]
-    if not len(hits):
+def _summary(ap: np.ndarray, first_hit: np.ndarray) -> tuple[int, float, float]:
+    """Return the number of valid queries, Rank-1 and mAP in percent; NaN without a valid query."""
+    valid = first_hit > 0
+    if not valid.any():
         return 0, np.nan, np.nan
-    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    average = (precision * hits).sum(axis=1) / hits.sum(axis=1)
-    return len(hits), 100 * float(hits[:, 0].mean()), 100 * float(average.mean())
+    return int(valid.sum()), 100 * float((first_hit[valid] == 1).mean()), 100 * float(ap[valid].mean())

@@ -1,10 +1,10 @@
-"""The page, from a run folder."""
+"""Assembly of the report page from a run folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from opengait.utils.files import write_text
-from opengait_ext.runs.report import numbers, pictures
+from opengait_ext.runs.report import frame_sections, number_sections
 from opengait_ext.runs.report.html import page
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.tested_run import open_runs
@@ -21,38 +21,41 @@ def build_report(
     seed: int = 0,
     people: Sequence[str] | None = None,
 ) -> Path:
-    """Write `out`/index.html about a run's last test.
+    """Write `out`/index.html about the last test of a run.
 
     Args:
         run: a run folder, or a test's JSON file, with saved features.
         out: folder to write into.
-        against: another run on the same tracklets, drawn beside it.
-        animations: how many people are shown moving.
-        queries: ranked lists a direction.
-        worst: rows a direction in the table of failures.
+        against: another run on the same tracklets to compare with.
+        animations: number of people in the animations.
+        queries: ranked lists per direction.
+        worst: rows per direction in the table of the worst queries.
         overrides: changes to the run's configuration, such as where the data is now.
-        seed: of the random queries.
-        people: numbers of those who are shown moving and looked at by the network; None spreads them evenly.
+        seed: seed of the random queries.
+        people: numbers of the people whose silhouettes are shown; None chooses them evenly spread.
+
+    Returns:
+        The path of the page.
 
     Raises:
-        DataError: there is no such test, it kept no features, the two runs were not tested alike, or nobody has such a
+        DataError: there is no such test, it saved no features, the two runs are not comparable, or nobody has such a
             number.
     """
     subject = Subject(open_runs([run] + ([against] if against is not None else [])), tuple(overrides), seed)
     sections = [
-        numbers.results_section(subject),
-        pictures.lists_section(subject, queries),
-        numbers.distances_section(subject),
-        *pictures.network_sections(subject, animations, people),
-        pictures.worst_section(subject, worst),
-        numbers.breakdown_section(subject),
-        numbers.map_section(subject),
-        *numbers.training_sections(subject),
-        numbers.card_section(subject),
+        number_sections.results_section(subject),
+        frame_sections.lists_section(subject, queries),
+        number_sections.distances_section(subject),
+        *frame_sections.network_sections(subject, animations, people),
+        frame_sections.worst_section(subject, worst),
+        number_sections.breakdown_section(subject),
+        number_sections.map_section(subject),
+        *number_sections.training_sections(subject),
+        number_sections.card_section(subject),
     ]
     first, *others = subject.runs
     tested = f"iteration {first.content.get('iteration')}, {len(first.features):,} tracklets, {first.file.name}"
-    about = [f"{first.name}: {tested}.", *(f"Beside it: {other.name}." for other in others), *subject.remarks]
+    about = [f"{first.name}: {tested}.", *(f"Compared with: {other.name}." for other in others), *subject.remarks]
     file = Path(out) / "index.html"
     write_text(file, page(f"{first.card.get('model') or first.name} on {first.content['dataset']}", about, sections))
     return file

@@ -1,4 +1,4 @@
-"""Pieces of a page: escaped text, tables, pictures inside the page itself."""
+"""HTML of the page: sections, tables, and figures embedded as data URLs."""
 
 import base64
 import io
@@ -14,17 +14,18 @@ from matplotlib.figure import Figure
 from opengait_ext.runs.figures.style import DPI, SETTINGS
 from opengait_ext.runs.report.assets import SCRIPT, STYLE
 
-READABLE = 600  # pixels
+# Wider figures scroll on narrow screens instead of shrinking, which would make their text unreadable.
+READABLE_WIDTH = 600
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell that is more than text.
+    """A table cell with HTML content.
 
     Attributes:
-        html: its content, as it goes into the page.
-        value: what the column is sorted by.
-        left: whether it stands on the left, as text does.
+        html: the content, not escaped.
+        value: the value by which the column is sorted.
+        left: align to the left, like text.
     """
 
     html: str
@@ -34,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: a name for links, a heading, and its content."""
+    """A section of the page: an anchor for links, a heading and the content."""
 
     name: str
     title: str
@@ -42,7 +43,7 @@ class Section:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool = True) -> str:
-    """An HTML table; numbers, strings and `Cell`s, floats with two decimals."""
+    """Return a table of numbers, strings and `Cell`s; floats have two decimals."""
     first = rows[0] if rows else [""] * len(heads)
     classes = [' class="text"' if isinstance(cell, str) or getattr(cell, "left", False) else "" for cell in first]
     head = "".join(f"<th scope=col{kind}>{escape(text)}</th>" for kind, text in zip(classes, heads, strict=True))
@@ -64,22 +65,21 @@ def _cell(value: object) -> str:
 
 
 def figure(drawn: Figure, caption: str) -> str:
-    """A matplotlib figure with its caption, as a PNG inside the page."""
+    """Return a matplotlib figure as an embedded PNG with a caption."""
     buffer = io.BytesIO()
     with rc_context(SETTINGS):
         drawn.savefig(buffer, format="png", dpi=DPI)
     width, height = (round(inches * 96) for inches in drawn.get_size_inches())
     text = escape(caption)
-    # Small print in a wide figure cannot be read at the width of a telephone; such a figure scrolls.
-    least = f' style="min-width:{READABLE}px"' if width > READABLE else ""
+    minimum = f' style="min-width:{READABLE_WIDTH}px"' if width > READABLE_WIDTH else ""
     return (
         f'<figure><div class="scroll"><img src="{_data("image/png", buffer.getvalue())}" width="{width}" '
-        f'height="{height}"{least} alt="{text}"></div><figcaption>{text}</figcaption></figure>'
+        f'height="{height}"{minimum} alt="{text}"></div><figcaption>{text}</figcaption></figure>'
     )
 
 
 def picture(pixels: np.ndarray, text: str, height: int = 64, kind: str = "") -> str:
-    """uint8 (h, w, 3) as an `img` of that height on the page."""
+    """Return uint8 (h, w, 3) as an embedded image, displayed `height` pixels high."""
     content = imageio.imwrite("<bytes>", pixels, extension=".png", plugin="pillow")
     width = round(pixels.shape[1] * height / pixels.shape[0])
     named = f' class="{kind}"' if kind else ""
@@ -87,25 +87,25 @@ def picture(pixels: np.ndarray, text: str, height: int = 64, kind: str = "") -> 
 
 
 def animation(content: bytes, caption: str) -> str:
-    """A GIF with its caption."""
+    """Return an embedded GIF with a caption."""
     text = escape(caption)
     return f'<figure><img src="{_data("image/gif", content)}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 
 
 def note(text: str) -> str:
-    """A remark below a heading or a figure."""
+    """Return a remark."""
     return f'<p class="note">{escape(text)}</p>'
 
 
 def page(title: str, about: Sequence[str], sections: Sequence[Section]) -> str:
-    """The whole page; `about` are the sentences below its title."""
+    """Return the whole page; `about` holds the sentences below its title."""
     links = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in sections)
     sentences = "".join(map(note, about))
     parts = "".join(f'<section id="{s.name}"><h2>{escape(s.title)}</h2>{s.html}</section>' for s in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Asked for by browsers even of a file; an empty one keeps the console quiet.
+        # An empty icon, because browsers request one even for local files and log that it is missing.
         '<link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
         f"<header><h1>{escape(title)}</h1>{sentences}</header><nav>{links}</nav>{parts}"

@@ -1,4 +1,4 @@
-"""What a report is about: tested runs, their frames and the network."""
+"""The subject of a report: tested runs, their frames and the network."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,18 +7,19 @@ from opengait.errors import UserError
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.network import network_of
+from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.run_frames import RunFrames
-from opengait_ext.runs.tested_run import Ranking, TestedRun
+from opengait_ext.runs.tested_run import TestedRun
 
 
 @dataclass
 class Subject:
-    """What the sections are made from.
+    """Everything that the sections of a report are made from.
 
     Attributes:
-        runs: the run, and the one that it is held against, if any.
+        runs: the run and, optionally, a run to compare it with.
         overrides: changes to the run's configuration, such as where the data is now.
-        seed: of what is chosen at random.
+        seed: seed of random choices.
         remarks: what cannot be shown, and why.
     """
 
@@ -34,7 +35,7 @@ class Subject:
 
     @cached_property
     def frames(self) -> RunFrames | None:
-        """Frames of the run's tracklets, or None where the data is not here."""
+        """Frames of the run's tracklets, or None if the data is missing."""
         try:
             return RunFrames(self.run, self.overrides)
         except UserError as error:
@@ -43,7 +44,7 @@ class Subject:
 
     @cached_property
     def network(self) -> DinoGRLNet | None:
-        """The network that was tested, or None where it is not here or finds no silhouettes."""
+        """The tested network, or None if it is missing or makes no silhouettes."""
         if self.frames is None:
             return None
         try:
@@ -52,7 +53,11 @@ class Subject:
             self.remarks.append(f"Silhouettes cannot be shown: {error}")
             return None
 
+    def rankings_of(self, run: TestedRun) -> list[Ranking]:
+        """Return the rankings of a run in both cross-modal directions."""
+        return self.rankings if run is self.run else [Ranking(run, direction) for direction in CROSS_MODAL]
+
     @cached_property
     def rankings(self) -> list[Ranking]:
-        """Both directions between the modalities, for the run."""
+        """The rankings of `run` in both cross-modal directions."""
         return [Ranking(self.run, direction) for direction in CROSS_MODAL]

@@ -1,4 +1,4 @@
-"""What a trained network sees: its silhouettes as pictures, as data for other models, and against the truth.
+"""Silhouettes of a trained network: as pictures, as data for other models, and compared with ground truth.
 
 In a notebook:
 

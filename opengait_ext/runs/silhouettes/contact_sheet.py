@@ -1,6 +1,7 @@
-"""The contact sheet: a row a person, in both modalities: frame, mask, overlay and enriched silhouette."""
+"""Contact sheets: one row per person with the four panels of both modalities."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from opengait.utils.files import write_whole
 from opengait_ext.data import Modality
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.runs.silhouettes.export import ENRICHED, MASKS
-from opengait_ext.runs.silhouettes.pictures import PANELS, panels, read_colour, read_grey, write_png
+from opengait_ext.runs.silhouettes.image_files import read_colour, read_grey, write_png
+from opengait_ext.runs.silhouettes.panels import PANELS, panels
 
 TILE_HEIGHT = 128
 GAP, GROUP_GAP, BLOCK_GAP = 2, 8, 24
@@ -22,13 +24,13 @@ BACKGROUND, INK, FAINT = (255, 255, 255), (20, 20, 20), (140, 140, 140)
 def draw_contact_sheets(
     out: str | Path, tracklets: Sequence[ChosenTracklet], frames: int = 3, people: int = 8
 ) -> list[Path]:
-    """Draw the exported tracklets of `out`, each person's first one of each modality.
+    """Draw the first exported tracklet of each person and modality.
 
     Args:
-        out: a folder that `export_silhouettes` has filled.
-        tracklets: those to draw.
-        frames: of each tracklet, evenly spread.
-        people: rows a page.
+        out: a folder written by `export_silhouettes`.
+        tracklets: the exported tracklets.
+        frames: evenly spread frames per tracklet.
+        people: rows per page.
 
     Returns:
         `contact_sheet.png`, or `contact_sheet-01.png` and so on if there are several pages.
@@ -45,7 +47,7 @@ def draw_contact_sheets(
     names = ["contact_sheet.png"]
     if len(pages) > 1:
         names = [f"contact_sheet-{number:02d}.png" for number in range(1, len(pages) + 1)]
-    # Pages of an earlier, larger or smaller choice would be taken for this one's.
+    # Otherwise pages of an earlier choice of tracklets would seem to belong to this one.
     for former in out.glob("contact_sheet*.png"):
         if former.name not in names:
             former.unlink()
@@ -53,17 +55,17 @@ def draw_contact_sheets(
     kinds += sorted({tracklet.type for tracklet in tracklets} - set(kinds))
     for name, page in zip(names, pages, strict=True):
         sheet = Sheet(out, kinds, frames).draw([rows[label] for label in page], page)
-        write_whole(out / name, lambda partial, sheet=sheet: write_png(partial, sheet))
+        write_whole(out / name, partial(write_png, picture=sheet))
     return [out / name for name in names]
 
 
 class Sheet:
-    """One page. Columns are blocks of a type, groups of a frame, and the four panels of it.
+    """One page: a block of columns per type, in it a group per frame, in it the four panels.
 
     Args:
-        out: the export.
+        out: a folder written by `export_silhouettes`.
         kinds: types, one block each.
-        frames: groups a block.
+        frames: groups per block.
     """
 
     def __init__(self, out: Path, kinds: Sequence[str], frames: int) -> None:
@@ -74,7 +76,7 @@ class Sheet:
         self.heading = ImageFont.load_default(size=14)
 
     def draw(self, rows: Sequence[dict[str, ChosenTracklet]], labels: Sequence[str]) -> np.ndarray:
-        """The page as uint8 (h, w, 3): `rows` holds each person's tracklet by type."""
+        """Return the page as uint8 (h, w, 3); `rows` holds the tracklet of each person by type."""
         tiles = [[self.tiles(row[kind]) if kind in row else None for kind in self.kinds] for row in rows]
         shapes = [group[0].shape for row in tiles for block in row if block for group in block]
         self.tile_width = max(shape[1] for shape in shapes)
@@ -92,27 +94,27 @@ class Sheet:
         return np.asarray(page)
 
     def tiles(self, tracklet: ChosenTracklet) -> list[list[np.ndarray]]:
-        """The panels of the frames to draw, each `TILE_HEIGHT` high."""
+        """Return the panels of the frames to draw, each `TILE_HEIGHT` pixels high."""
         count = len(tracklet.indices)
-        places = uniform(count, min(self.frames, count))
-        frames = tracklet.source[[tracklet.indices[place] for place in places]].transpose(0, 2, 3, 1)
+        chosen = uniform(count, min(self.frames, count))
+        frames = tracklet.source[[tracklet.indices[number] for number in chosen]].transpose(0, 2, 3, 1)
         folder = self.out / tracklet.folder
         groups = []
-        for place, frame in zip(places, frames, strict=True):
-            name = f"{tracklet.names[place]}.png"
+        for number, frame in zip(chosen, frames, strict=True):
+            name = f"{tracklet.names[number]}.png"
             pictures = panels(frame, read_grey(folder / MASKS / name), read_colour(folder / ENRICHED / name))
             groups.append([to_tile(picture) for picture in pictures])
         return groups
 
     def draw_heads(self, pen: ImageDraw.ImageDraw) -> None:
-        """What the blocks and the columns show."""
+        """Draw the headings of the blocks and columns."""
         for block, kind in enumerate(self.kinds):
             left = LEFT + block * self.block_step
             pen.text((left, 4), kind, INK, self.heading)
             for group in range(self.frames):
                 for column, text in enumerate(PANELS):
-                    place = left + group * self.group_step + column * (self.tile_width + GAP)
-                    pen.text((place, TOP - 18), text, INK, self.font)
+                    x = left + group * self.group_step + column * (self.tile_width + GAP)
+                    pen.text((x, TOP - 18), text, INK, self.font)
 
     def draw_block(
         self,
@@ -123,18 +125,18 @@ class Sheet:
         left: int,
         top: int,
     ) -> None:
-        """A tracklet's tiles, or a word on their absence."""
+        """Draw the tiles of a tracklet, or a note that there is none."""
         if groups is None:
             pen.text((left, top + TILE_HEIGHT // 2 - 8), f"no {kind} tracklet chosen", FAINT, self.font)
             return
         for group, tiles in enumerate(groups):
             for column, tile in enumerate(tiles):
-                place = left + group * self.group_step + column * (self.tile_width + GAP)
-                page.paste(Image.fromarray(tile), (place, top))
+                x = left + group * self.group_step + column * (self.tile_width + GAP)
+                page.paste(Image.fromarray(tile), (x, top))
 
 
 def to_tile(picture: np.ndarray) -> np.ndarray:
-    """A picture scaled to `TILE_HEIGHT`, keeping its proportions."""
+    """Scale a picture to `TILE_HEIGHT`, keeping its proportions."""
     height, width = picture.shape[:2]
     size = (max(1, round(width * TILE_HEIGHT / height)), TILE_HEIGHT)
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.BILINEAR))

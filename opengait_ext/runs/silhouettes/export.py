@@ -1,4 +1,4 @@
-"""Silhouettes of many tracklets as files: a folder a tracklet, written whole, skipped when it is there."""
+"""Export of silhouettes: one folder per tracklet, written atomically and skipped if it is complete."""
 
 import hashlib
 import json
@@ -17,8 +17,9 @@ from opengait.errors import DataError
 from opengait.utils.files import write_json
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.silhouettes.image_files import write_gif, write_png
 from opengait_ext.runs.silhouettes.network import Maps, silhouettes_of
-from opengait_ext.runs.silhouettes.pictures import panels, write_gif, write_png
+from opengait_ext.runs.silhouettes.panels import panels
 from opengait_ext.runs.silhouettes.projection import Projection
 from opengait_ext.runs.silhouettes.threads import in_threads
 
@@ -26,12 +27,12 @@ MASKS, ENRICHED, ANIMATION = "mask", "enriched", "walk.gif"
 PROJECTION, RECORD = "projection.npz", "export.json"
 SAMPLE_FRAMES = 64
 
-Place = tuple[int, int]  # tracklet, and frame among its chosen ones
+FrameIndex = tuple[int, int]  # number of the tracklet, and of the frame among its chosen ones
 
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """How many tracklets and frames were written, and how many tracklets were there before."""
+    """Numbers of tracklets and frames written, and of tracklets kept from an earlier export."""
 
     written: int
     kept: int
@@ -40,7 +41,7 @@ class ExportSummary:
 
 @dataclass(frozen=True)
 class TrackletPictures:
-    """A tracklet's pictures, uint8: frames and enriched (k, h, w, 3), masks (k, h, w)."""
+    """Pictures of a tracklet, uint8: frames and enriched (k, h, w, 3), masks (k, h, w)."""
 
     tracklet: ChosenTracklet
     frames: np.ndarray
@@ -58,35 +59,35 @@ def export_silhouettes(
 ) -> ExportSummary:
     """Write `<id>/<type>/<view>/{mask,enriched}/<frame>.png` and `walk.gif` for every tracklet.
 
-    Pictures have the size that the data set's reader gives frames (`data_cfg.frame_size`). The colours of `enriched`
-    come from `projection.npz` in `out`, which is fitted on `SAMPLE_FRAMES` frames of these tracklets unless it is
-    there. A folder that holds just the files of this call is kept as it is, so a stopped export goes on where it was.
+    Pictures have the frame size of the dataset (`data_cfg.frame_size`). The colours of `enriched` come from
+    `projection.npz` in `out`, which is fitted on `SAMPLE_FRAMES` frames of these tracklets if it does not exist. A
+    folder that holds exactly the files of this call is kept, so an interrupted export resumes where it stopped.
 
     Args:
-        network: in evaluation mode.
-        tracklets: what to export.
-        out: the folder.
-        gif: whether to write the animations.
-        batch: frames that go through the network at once, of several tracklets.
-        progress: show a bar with the time left.
+        network: the network, in evaluation mode.
+        tracklets: the tracklets to export.
+        out: the output folder.
+        gif: write the animations.
+        batch: frames per forward pass, possibly of several tracklets.
+        progress: show a progress bar.
 
     Raises:
         DataError: a frame cannot be read, or `out` holds the export of another network.
     """
     out = Path(out)
     claim(out, network, tracklets[0].source[[0]].shape[-2:])
-    left = [tracklet for tracklet in tracklets if not is_complete(out, tracklet, gif)]
+    missing = [tracklet for tracklet in tracklets if not is_complete(out, tracklet, gif)]
     projection = shared_projection(network, tracklets, out, batch)
-    total = sum(len(tracklet.indices) for tracklet in left)
+    total = sum(len(tracklet.indices) for tracklet in missing)
     with tqdm(total=total, desc="Silhouettes", unit="frame", disable=not progress) as bar:
-        pictures = draw(network, left, projection, batch)
+        pictures = draw(network, missing, projection, batch)
         for count in in_threads(lambda finished: write_tracklet(out, finished, gif), pictures):
             bar.update(count)
-    return ExportSummary(len(left), len(tracklets) - len(left), total)
+    return ExportSummary(len(missing), len(tracklets) - len(missing), total)
 
 
 def is_complete(out: Path, tracklet: ChosenTracklet, gif: bool = False) -> bool:
-    """Whether the tracklet's folder holds a picture of just the chosen frames, and the animation if it is wanted."""
+    """Return whether a tracklet's folder holds pictures of exactly the chosen frames and, with `gif`, the animation."""
     folder = out / tracklet.folder
     names = {f"{name}.png" for name in tracklet.names}
     pictures = all(
@@ -97,68 +98,68 @@ def is_complete(out: Path, tracklet: ChosenTracklet, gif: bool = False) -> bool:
 
 
 def claim(out: Path, network: DinoGRLNet, size: Sequence[int]) -> None:
-    """Mark `out` as belonging to this network and frame size, so that no two get mixed.
+    """Record the network and frame size in `out`, or check them against the record.
 
     Raises:
-        DataError: it belongs to another.
+        DataError: `out` holds the export of another network or frame size.
     """
     digest = hashlib.sha256()
-    for part in (network.vision_model, network.silhouette_generator):
+    for part in filter(None, (network.vision_model, network.silhouette_generator)):
         for name, value in part.state_dict().items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    mine = {"network": digest.hexdigest(), "frame_size": [int(side) for side in size]}
+    current = {"network": digest.hexdigest(), "frame_size": [int(side) for side in size]}
     record = out / RECORD
     if not record.is_file():
-        write_json(record, mine)
+        write_json(record, current)
         return
     try:
-        theirs = json.loads(record.read_text())
+        recorded = json.loads(record.read_text())
     except ValueError as error:
         raise DataError(f"{record} is damaged ({error}); remove the folder {out} and export again.") from error
-    if theirs != mine:
+    if recorded != current:
         raise DataError(
-            f"{out} holds silhouettes of another checkpoint or frame size; choose another folder, or remove this one."
+            f"{out} holds silhouettes of another checkpoint or frame size; choose another folder or remove this one."
         )
 
 
 def shared_projection(
     network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], out: Path, batch: int = 64
 ) -> Projection:
-    """The projection in `out`; if there is none, one fitted on frames spread evenly over the tracklets, and saved.
+    """Load the projection in `out`, or fit one on frames spread evenly over the tracklets and save it.
 
     Raises:
-        DataError: the file there cannot be used, or a frame cannot be read.
+        DataError: the existing file cannot be used, or a frame cannot be read.
     """
     path = out / PROJECTION
     if path.exists():
         return Projection.load(path, network.silhouette_generator.channels)
-    places = all_places(tracklets)
-    count = min(SAMPLE_FRAMES, len(places))
-    sample = [places[number * len(places) // count] for number in range(count)]
+    indices = all_frames(tracklets)
+    count = min(SAMPLE_FRAMES, len(indices))
+    sample = [indices[number * len(indices) // count] for number in range(count)]
     maps = [maps for _, _, maps in run(network, tracklets, sample, batch)]
     projection = Projection.fit(torch.cat([m.enriched for m in maps]), torch.cat([m.mask for m in maps]))
     projection.save(path)
     return projection
 
 
-def all_places(tracklets: Sequence[ChosenTracklet]) -> list[Place]:
-    """Every chosen frame of every tracklet, in order."""
+def all_frames(tracklets: Sequence[ChosenTracklet]) -> list[FrameIndex]:
+    """Return every chosen frame of every tracklet, in order."""
     return [(number, frame) for number, tracklet in enumerate(tracklets) for frame in range(len(tracklet.indices))]
 
 
 def run(
-    network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], places: Sequence[Place], batch: int
-) -> Iterator[tuple[list[Place], np.ndarray, Maps]]:
-    """The network on these frames, `batch` at a time: their places, frames uint8 (k, 3, h, w) and maps."""
+    network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], indices: Sequence[FrameIndex], batch: int
+) -> Iterator[tuple[list[FrameIndex], np.ndarray, Maps]]:
+    """Yield indices, frames uint8 (k, 3, h, w) and maps of the frames, `batch` at a time."""
 
-    def decode(part: list[Place]) -> tuple[list[Place], np.ndarray]:
+    def decode(part: list[FrameIndex]) -> tuple[list[FrameIndex], np.ndarray]:
         chosen: dict[int, list[int]] = {}
         for number, frame in part:
             chosen.setdefault(number, []).append(tracklets[number].indices[frame])
         return part, np.concatenate([tracklets[number].source[frames] for number, frames in chosen.items()])
 
-    parts = [list(places[start : start + batch]) for start in range(0, len(places), batch)]
+    parts = [list(indices[start : start + batch]) for start in range(0, len(indices), batch)]
     for part, frames in in_threads(decode, parts):
         yield part, frames, silhouettes_of(network, frames)
 
@@ -166,9 +167,9 @@ def run(
 def draw(
     network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], projection: Projection, batch: int
 ) -> Iterator[TrackletPictures]:
-    """The pictures of every tracklet, in order, each as soon as its last frame has gone through the network."""
+    """Yield the pictures of each tracklet, in order, as soon as its last frame has gone through the network."""
     waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for part, frames, maps in run(network, tracklets, all_places(tracklets), batch):
+    for part, frames, maps in run(network, tracklets, all_frames(tracklets), batch):
         masks, enriched = to_pictures(maps, projection, frames.shape[-2:])
         frames = frames.transpose(0, 2, 3, 1)
         for row, (number, frame) in enumerate(part):
@@ -180,27 +181,27 @@ def draw(
 
 @torch.inference_mode()
 def to_pictures(maps: Maps, projection: Projection, size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Masks uint8 (k, h, w) and enriched silhouettes in colour uint8 (k, h, w, 3), resized bilinearly to `size`."""
-    colours = projection.colours(maps.enriched, maps.mask)
-    masks, colours = (to_bytes(resize(picture, size)) for picture in (maps.mask, colours))
+    """Return masks uint8 (k, h, w) and coloured enriched silhouettes uint8 (k, h, w, 3), resized to `size`."""
+    coloured = projection.colours(maps.enriched, maps.mask)
+    masks, colours = (to_bytes(resize(picture, size)) for picture in (maps.mask, coloured))
     return masks[:, 0], colours.transpose(0, 2, 3, 1)
 
 
 def resize(picture: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear resize of (k, c, h, w)."""
+    """Resize (k, c, h, w) bilinearly."""
     return F.interpolate(picture, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def to_bytes(picture: Tensor) -> np.ndarray:
-    """0 to 1 as uint8 0 to 255."""
+    """Convert values from 0 to 1 to uint8 from 0 to 255."""
     return (picture * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def write_tracklet(out: Path, pictures: TrackletPictures, gif: bool) -> int:
-    """Write a tracklet's folder under a temporary name and rename it; returns the number of frames."""
+    """Write a tracklet's folder under a temporary name, rename it, and return the number of frames."""
     folder = out / pictures.tracklet.folder
     partial = folder.with_name(f".{folder.name}.part")
-    # What a stopped run left, and what was exported with other frames, is not worth keeping.
+    # Remove the remains of an interrupted export and an export of other frames.
     for former in (partial, folder):
         if former.exists():
             shutil.rmtree(former)

@@ -1,11 +1,11 @@
-"""Masks as OpenGait's silhouette folders, which silhouette models (GaitSet, GaitBase, ...) train on.
+"""Masks as OpenGait silhouette folders, the training data of silhouette models (GaitSet, GaitBase, ...).
 
-The masks are those of an export, or those that another network made (`data_cfg.mask_root`), so that the two can be
-compared by how well one gait model does on them. Training and test people go into one folder, by one call each.
+The masks come from an export or from another network (`data_cfg.mask_root`), so the two can be compared by training
+one gait model on either. Training and test people are written into one folder, with one call each.
 
-`silhouettes-64x64/<id>/<type>/<view>/<view>.pkl` holds uint8 [T, 64, 64], aligned as OpenGait's pretreatment does;
-`silhouettes-64x44` the same without ten columns on each side, what those models see after their usual cut;
-`silhouettes.json` is the partition (`data_cfg.dataset_partition`).
+`silhouettes-64x64/<id>/<type>/<view>/<view>.pkl` holds uint8 [T, 64, 64], aligned as in OpenGait's pretreatment;
+`silhouettes-64x44` holds the same without ten columns on each side, which is what those models see after their usual
+cut; `silhouettes.json` is the partition (`data_cfg.dataset_partition`).
 """
 
 import pickle
@@ -23,12 +23,12 @@ from opengait.utils.files import write_json, write_whole
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.data.masks import MaskFolder
 from opengait_ext.runs.silhouettes.export import MASKS, RECORD
-from opengait_ext.runs.silhouettes.pictures import read_grey
+from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.threads import in_threads
 
 SIZE = 64
-SIDES = 10  # columns that OpenGait's silhouette transform cuts off each side of 64
-LEAST_SUM = 10_000  # of the bytes of a silhouette that OpenGait's pretreatment keeps: 40 foreground pixels
+SIDES = 10  # columns that OpenGait's silhouette transform cuts off on each side of 64
+LEAST_SUM = 10_000  # OpenGait's pretreatment keeps silhouettes with a larger sum: 40 foreground pixels
 WIDE, NARROW, PARTITION = "silhouettes-64x64", "silhouettes-64x44", "silhouettes.json"
 
 ReadMasks = Callable[[ChosenTracklet], Iterable[np.ndarray]]
@@ -36,7 +36,7 @@ ReadMasks = Callable[[ChosenTracklet], Iterable[np.ndarray]]
 
 @dataclass(frozen=True)
 class SilhouetteFolders:
-    """What was written: tracklets, their frames, and tracklets and frames left out since nobody was found in them."""
+    """Numbers of tracklets and frames written, and of those skipped because their masks are empty."""
 
     tracklets: int
     frames: int
@@ -55,21 +55,21 @@ def write_opengait_silhouettes(
     """Write both folders and the partition into `out`.
 
     Args:
-        out: the folder; an export, unless `masks` are given.
-        tracklets: those to write.
-        training: list their people in TRAIN_SET, not TEST_SET; people of an earlier call stay listed.
-        soft: keep the mask's probability, 0 to 255; otherwise a pixel is 255 from a probability of 0.5 on and 0 below.
-            Where the person stands is read from the latter either way.
-        progress: show a bar with the time left.
-        masks: gives a tracklet's masks, uint8 (h, w), such as `given_masks`; by default those that
-            `export_silhouettes` has put into `out`.
+        out: the output folder; without `masks`, a folder written by `export_silhouettes`.
+        tracklets: the tracklets to write.
+        training: list their people in TRAIN_SET instead of TEST_SET; people of earlier calls stay listed.
+        soft: keep the probabilities of the mask, 0 to 255; otherwise pixels are 255 if their probability is at least
+            0.5 and 0 if not. The alignment always uses the latter.
+        progress: show a progress bar.
+        masks: returns the masks of a tracklet, uint8 (h, w), such as `given_masks`; by default the exported masks in
+            `out`.
 
     Raises:
-        DataError: a mask cannot be read, or masks are given for a folder that holds an export.
+        DataError: a mask cannot be read, or `masks` is combined with a folder that holds an export.
     """
     out = Path(out)
     if masks is not None and (out / RECORD).exists():
-        raise DataError(f"{out} holds what a network sees; choose another folder for masks that are given.")
+        raise DataError(f"{out} holds the export of a network; choose another folder for given masks.")
     read = exported_masks(out) if masks is None else masks
 
     def write(tracklet: ChosenTracklet) -> int:
@@ -79,7 +79,7 @@ def write_opengait_silhouettes(
             if len(stack):
                 write_array(path, silhouettes)
             else:
-                # What an earlier call, with other masks, may have found.
+                # An earlier call with other masks may have written it.
                 path.unlink(missing_ok=True)
         return len(stack)
 
@@ -96,7 +96,7 @@ def write_opengait_silhouettes(
 
 
 def exported_masks(out: Path) -> ReadMasks:
-    """The masks that `export_silhouettes` has put into `out`, of a tracklet's chosen frames."""
+    """Return a reader of the exported masks in `out`, for the chosen frames of a tracklet."""
 
     def read(tracklet: ChosenTracklet) -> Iterator[np.ndarray]:
         return (read_grey(out / tracklet.folder / MASKS / f"{name}.png") for name in tracklet.names)
@@ -105,19 +105,19 @@ def exported_masks(out: Path) -> ReadMasks:
 
 
 def given_masks(folder: MaskFolder, size: tuple[int, int]) -> ReadMasks:
-    """The masks of a folder, of a tracklet's chosen frames, resized to `size` (height, width)."""
+    """Return a reader of the masks in a folder, for the chosen frames of a tracklet, resized to `size` (h, w)."""
 
     def read(tracklet: ChosenTracklet) -> Iterator[np.ndarray]:
         if not tracklet.paths:
-            raise DataError(f"Tracklet {tracklet.folder} is no list of image files, so its masks have no names.")
-        # Of several groups of classes everything is foreground.
+            raise DataError(f"Tracklet {tracklet.folder} has no image files whose names its masks could share.")
+        # Every group of classes counts as foreground.
         return (folder.read(folder.path_of(frame), size).max(axis=0) for frame in tracklet.paths)
 
     return read
 
 
 def align_all(masks: Iterable[np.ndarray], soft: bool) -> np.ndarray:
-    """Masks (uint8) as aligned silhouettes, uint8 [T, 64, 64], without those that show nobody, as OpenGait does."""
+    """Align masks (uint8) to silhouettes, uint8 [T, 64, 64]; like OpenGait, skip those that are almost empty."""
     aligned = []
     for mask in masks:
         silhouette = np.where(mask >= 128, 255, 0).astype(np.uint8)
@@ -128,18 +128,18 @@ def align_all(masks: Iterable[np.ndarray], soft: bool) -> np.ndarray:
 
 
 def align_silhouette(silhouette: np.ndarray, content: np.ndarray | None = None, size: int = SIZE) -> np.ndarray | None:
-    """OpenGait's alignment (pretreatment.py): the person fills the height and stands in the middle.
+    """Align a silhouette as OpenGait's pretreatment does: the person fills the height and stands in the middle.
 
     The rows with foreground are resized, with cubic interpolation, to `size` rows and a proportional width; then
-    `size` columns are cut out around the first column up to which more than half of the foreground lies.
+    `size` columns are cut out around the column that halves the foreground.
 
     Args:
         silhouette: uint8 (h, w), 0 background.
-        content: uint8 (h, w), what is cut out where the silhouette says; the silhouette itself by default.
+        content: uint8 (h, w), the picture to cut out at the position of the silhouette; the silhouette by default.
         size: height and width of the result.
 
     Returns:
-        uint8 (size, size); None where fewer than about 40 pixels are foreground.
+        uint8 (size, size); None if fewer than about 40 pixels are foreground.
     """
     if int(silhouette.sum(dtype=np.int64)) <= LEAST_SUM:
         return None
@@ -163,16 +163,16 @@ def align_silhouette(silhouette: np.ndarray, content: np.ndarray | None = None, 
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """A pickled plain array, as OpenGait's preparation writes and the engine's restricted reader reads it."""
+    """Write an array as OpenGait's preparation does, in a form that the engine's restricted reader accepts."""
     content = pickle.dumps(np.ascontiguousarray(array))
     write_whole(path, lambda partial: partial.write_bytes(content))
 
 
 def write_partition(path: Path, people: set[str], training: bool) -> None:
-    """List `people` in TRAIN_SET or TEST_SET, besides those that the file already lists.
+    """Add `people` to TRAIN_SET or TEST_SET of a partition file.
 
     Raises:
-        DataError: there is a file that is no partition.
+        DataError: the existing file is not a partition.
     """
     former = read_partition(path) if path.is_file() else {}
     partition = {part: set(former.get(part, ())) for part in ("TRAIN_SET", "TEST_SET")}

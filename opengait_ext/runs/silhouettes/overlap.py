@@ -1,4 +1,4 @@
-"""How far the learned silhouettes agree with the true ones, where those are known."""
+"""Overlap of learned silhouettes with ground truth."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,37 +6,40 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from opengait.errors import DataError
+from opengait.evaluation.overlap import mean_iou
 from opengait.utils.files import write_json
 from opengait_ext.data import Modality
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.runs.silhouettes.export import MASKS
-from opengait_ext.runs.silhouettes.pictures import read_grey
+from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.threads import in_threads
 
 RESULT = "iou.json"
 
 
 def intersection_over_union(mask: np.ndarray, truth: np.ndarray) -> float:
-    """Pixels in both over pixels in either; 1 where both are empty.
+    """Return the intersection over union of two masks; 1 if both are empty.
 
     Args:
-        mask, truth: of one shape; bool, uint8 with foreground from 128 on, or float with foreground from 0.5 on.
+        mask, truth: masks of the same shape: bool, uint8 with foreground from 128, or float with foreground from 0.5.
 
     Raises:
         ValueError: the shapes differ.
     """
     if mask.shape != truth.shape:
-        raise ValueError(f"a mask of shape {mask.shape} cannot be compared with a truth of shape {truth.shape}")
+        raise ValueError(f"expected masks of the same shape, got {mask.shape} and {truth.shape}")
     mask, truth = foreground(mask), foreground(truth)
-    either = np.count_nonzero(mask | truth)
-    return np.count_nonzero(mask & truth) / either if either else 1.0
+    if not (mask.any() or truth.any()):
+        return 1.0
+    return float(mean_iou(torch.from_numpy(mask).double()[None], torch.from_numpy(truth).double()[None]))
 
 
 def foreground(picture: np.ndarray) -> np.ndarray:
-    """Bool: where the picture reaches half of its range."""
+    """Return the pixels of at least half of the value range, bool."""
     if picture.dtype == np.bool_:
         return picture
     return picture >= (128 if picture.dtype == np.uint8 else 0.5)
@@ -45,16 +48,17 @@ def foreground(picture: np.ndarray) -> np.ndarray:
 def compare_with_truth(
     out: str | Path, tracklets: Sequence[ChosenTracklet], truth: str | Path, progress: bool = True
 ) -> dict[str, Any]:
-    """Mean intersection over union of exported masks with true silhouettes, frame by frame, at the truth's own size.
+    """Compute the mean intersection over union of exported masks with true silhouettes, in the size of the latter.
 
     Args:
-        out: a folder that `export_silhouettes` has filled; the result is also written there as `iou.json`.
-        tracklets: those to compare.
+        out: a folder written by `export_silhouettes`; the result is also written there as `iou.json`.
+        tracklets: the tracklets to compare.
         truth: true silhouettes, `[silhouettes/][Train/|Test/]<person>/<ir|rgb>/D<camera>/<frame>.png`.
-        progress: show a bar with the time left.
+        progress: show a progress bar.
 
     Returns:
-        `visible`, `infrared` (None without such frames), `silhouette_iou` over all frames, and `frames`, how many.
+        `visible` and `infrared` (None without such frames), `silhouette_iou` over all frames, and `frames`, their
+        number.
 
     Raises:
         DataError: a frame has no true silhouette, or a file cannot be read.
@@ -65,29 +69,29 @@ def compare_with_truth(
     bar = tqdm(compared, "Comparing", total=len(tracklets), unit="tracklet", disable=not progress)
     for tracklet, values in zip(tracklets, bar, strict=True):
         overlaps.setdefault(tracklet.type, []).extend(values)
-    everything = [value for values in overlaps.values() for value in values]
-    result = {str(modality): mean(overlaps.get(modality, [])) for modality in Modality}
-    result |= {"silhouette_iou": mean(everything), "frames": len(everything)}
+    all_values = [value for values in overlaps.values() for value in values]
+    result: dict[str, Any] = {str(modality): mean(overlaps.get(modality, [])) for modality in Modality}
+    result |= {"silhouette_iou": mean(all_values), "frames": len(all_values)}
     write_json(out / RESULT, result)
     return result
 
 
 def truth_folder(truth: str | Path) -> Path:
-    """The folder, if it is one.
+    """Return the folder of true silhouettes.
 
     Raises:
-        DataError: it is not.
+        DataError: there is no such folder.
     """
     folder = Path(truth).expanduser()
     if not folder.is_dir():
-        raise DataError(f"There is no folder of true silhouettes {folder}; name the one that holds silhouettes/.")
+        raise DataError(f"There is no folder of true silhouettes {folder}; name the folder that holds silhouettes/.")
     return folder
 
 
 def overlaps_of(out: Path, tracklet: ChosenTracklet, truth: Path) -> Iterator[float]:
-    """The overlap of each chosen frame of a tracklet."""
+    """Yield the overlap of each chosen frame of a tracklet."""
     if not tracklet.paths:
-        raise DataError(f"Tracklet {tracklet.folder} is no list of image files, so its true silhouettes have no names.")
+        raise DataError(f"Tracklet {tracklet.folder} has no image files whose names its true silhouettes could share.")
     for name, frame in zip(tracklet.names, tracklet.paths, strict=True):
         true = read_grey(true_silhouette(truth, frame))
         mask = read_grey(out / tracklet.folder / MASKS / f"{name}.png")
@@ -97,12 +101,12 @@ def overlaps_of(out: Path, tracklet: ChosenTracklet, truth: Path) -> Iterator[fl
 
 
 def true_silhouette(truth: Path, frame: Path) -> Path:
-    """The file of a frame's true silhouette.
+    """Return the file of a frame's true silhouette.
 
     Raises:
-        DataError: it is not there.
+        DataError: it does not exist.
     """
-    # The frame's split, person, sensor and camera folders; silhouettes of the older layout have no split.
+    # Silhouettes lie below split, person, sensor and camera, or in the older layout without the split.
     candidates = [
         base / Path(*frame.parts[-depth:]).with_suffix(".png")
         for depth in (5, 4)
@@ -115,5 +119,5 @@ def true_silhouette(truth: Path, frame: Path) -> Path:
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """The mean, or None of nothing."""
+    """Return the mean, or None if there are no values."""
     return float(np.mean(values)) if len(values) else None

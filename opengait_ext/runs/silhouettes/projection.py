@@ -1,4 +1,4 @@
-"""The enriched silhouette's channels as a colour: a principal component analysis shared by all pictures."""
+"""Projection of the enriched silhouette's channels to colours by a principal component analysis."""
 
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -11,18 +11,18 @@ from torch import Tensor
 from opengait.errors import DataError
 from opengait.utils.files import write_whole
 
-# Shares of the foreground that may fall outside the range of a colour, at either end.
+# Share of the foreground that is clipped at either end of a colour's range.
 TAIL = 0.01
 
 
 @dataclass(frozen=True)
 class Projection:
-    """From c channels to red, green and blue.
+    """Projection from c channels to red, green and blue.
 
     Attributes:
         mean: foreground mean of the channels, (c).
-        components: the three directions of largest foreground variance, rows, (3, c).
-        low, high: what becomes 0 and 1 in each colour, (3).
+        components: the three directions of largest foreground variance, as rows, (3, c).
+        low, high: the scores that become 0 and 1 in each colour, (3).
     """
 
     mean: np.ndarray
@@ -32,7 +32,7 @@ class Projection:
 
     @classmethod
     def fit(cls, enriched: Tensor, mask: Tensor) -> "Projection":
-        """Weigh every position by its mask, so that the background has no say.
+        """Fit a projection, with every position weighted by its mask, so the background has no influence.
 
         Args:
             enriched: M of Eq. 6, (k, c, h, w).
@@ -40,12 +40,12 @@ class Projection:
         """
         values = enriched.detach().movedim(1, -1).flatten(0, -2).cpu().double().numpy()
         weights = mask.detach().flatten().cpu().double().numpy()
-        # A network that finds nobody anywhere still gets a picture.
+        # Empty masks still give a projection.
         weights = weights / weights.sum() if weights.sum() > 0 else np.full_like(weights, 1 / len(weights))
         mean = weights @ values
         centred = values - mean
         directions = np.linalg.eigh((centred * weights[:, None]).T @ centred)[1][:, ::-1].T[:3]
-        # The sign of an eigenvector is arbitrary; fixed, the same data gives the same colours everywhere.
+        # The sign of an eigenvector is arbitrary; fixing it makes the colours reproducible.
         largest = np.abs(directions).argmax(axis=1)
         directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
         components = np.zeros((3, values.shape[1]))
@@ -57,7 +57,7 @@ class Projection:
         return cls(*(part.astype(np.float32) for part in (mean, components, low, high)))
 
     def colours(self, maps: Tensor, mask: Tensor) -> Tensor:
-        """Red, green and blue, 0 to 1, darkened to black where the mask finds nobody.
+        """Return red, green and blue from 0 to 1, multiplied by the mask.
 
         Args:
             maps: M of Eq. 6, (k, c, h, w).
@@ -72,33 +72,39 @@ class Projection:
         return ((scores - low) / (high - low)).clamp(0, 1) * mask
 
     def save(self, path: Path) -> None:
-        """Write it as `.npz`."""
+        """Write the projection as an `.npz` file."""
         write_whole(path, lambda partial: np.savez(partial, **{f.name: getattr(self, f.name) for f in fields(self)}))
 
     @classmethod
     def load(cls, path: str | Path, channels: int) -> "Projection":
-        """Read what `save` wrote.
+        """Read a file written by `save`.
 
         Raises:
-            DataError: the file is missing or damaged, or is for another number of channels.
+            DataError: the file is missing, damaged, or for another number of channels.
         """
         try:
             with np.load(path, allow_pickle=False) as content:
                 projection = cls(*(content[field.name] for field in fields(cls)))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(
-                f"{path} is no readable projection ({error}); remove it to have it fitted again."
+                f"{path} is not a valid projection ({error}); remove it and a new one will be fitted."
             ) from error
         if projection.components.shape != (3, channels):
             raise DataError(
-                f"{path} projects {projection.components.shape[-1]} channels, but this network's enriched silhouettes "
-                f"have {channels}; it was made with another network."
+                f"{path} is for {projection.components.shape[-1]} channels, but this network's enriched silhouettes "
+                f"have {channels}; it was fitted for another network."
             )
         return projection
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """The smallest of `values` (k) at which the weights (k, summing to 1) of it and all smaller ones reach `share`."""
+    """Return the smallest value at which the cumulative weight reaches `share`.
+
+    Args:
+        values: (k).
+        weights: (k), summing to 1.
+        share: from 0 to 1.
+    """
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
-    return float(values[order][min(np.searchsorted(reached, share), len(values) - 1)])
+    return float(values[order][min(int(np.searchsorted(reached, share)), len(values) - 1)])

@@ -1,4 +1,4 @@
-"""Work that several threads do in order."""
+"""An ordered map over several threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,10 @@ Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int = 2) -> Iterator[Result]:
-    """`map(work, jobs)` on threads, results in the order of the jobs, at most `2 * threads` of them ahead.
+    """Yield `map(work, jobs)`, computed by threads that run at most `2 * threads` jobs ahead.
 
-    Decoding and encoding pictures leaves Python's lock, so this overlaps with the network. An exception of `work` is
-    raised here, as it is.
+    Decoding and encoding pictures releases the interpreter lock, so this overlaps with the network. An exception in
+    `work` is raised here.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future] = deque()

@@ -1,15 +1,16 @@
-"""A stand-in for a checkout of OpenGait: its entry point, import surface, logger and default configuration.
+"""A stand-in for a checkout of OpenGait: its entry point, importable names, logger and default configuration.
 
-Written from the facts of OpenGait's interface: the folder `opengait/` leads `sys.path`, so `modeling`, `data`, `utils`
-and `evaluation` are top-level names, some of them plain folders; every file of `modeling/models` is imported before the
-configuration is read; a model is built from `(cfgs, training)`, converted, wrapped in DDP, and run by its static
-`run_train` and `run_test`. One thing differs: without a GPU the processes speak gloo, since nccl needs one.
+Written from the facts of OpenGait's interface: the folder `opengait/` comes first on `sys.path`, so `modeling`,
+`data`, `utils` and `evaluation` are top-level names, some of them plain folders; every file of `modeling/models` is
+imported before the configuration is read; a model is built from `(cfgs, training)`, converted, wrapped in DDP,
+and run by its static `run_train` and `run_test`. Without a GPU the processes use gloo
+instead of nccl.
 """
 
 from pathlib import Path
 
 FILES = {
-    # The documented defaults; dicts are merged over it, so keys that a configuration does not have stay.
+    # The documented defaults, into which configurations are merged, so keys that they lack stay.
     "configs/default.yaml": """
 data_cfg:
   dataset_name: CASIA-B
@@ -267,7 +268,7 @@ for _, name, _ in iter_modules([str(Path(__file__).resolve().parent)]):
         if isclass(attribute):
             globals()[attribute_name] = attribute
 """,
-    # One file before the plug in name order, and one after it that imports names nobody did before.
+    # One file before the plug in name order, and one after it that imports names for the first time.
     "opengait/modeling/models/BigGait.py": """
 from ..base_model import BaseModel
 
@@ -290,7 +291,7 @@ class Theirs(BaseModel):
 
 
 def write_checkout(root: Path) -> Path:
-    """Write the stand-in below `root`, which is returned."""
+    """Write the stand-in below `root` and return it."""
     for name, text in FILES.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)

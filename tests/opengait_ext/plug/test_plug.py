@@ -1,4 +1,4 @@
-"""This project's models inside a checkout of OpenGait, for which a stand-in with its bare bones serves."""
+"""This project's models inside a checkout of OpenGait, represented by a minimal stand-in."""
 
 import os
 import py_compile
@@ -28,7 +28,7 @@ def checkout(tmp_path) -> Path:
 
 
 def run(checkout: Path, *arguments: str, world_size: int = 1) -> str:
-    """Their `main.py`; what it logged."""
+    """Run the checkout's `main.py` and return its log."""
     logs = set(checkout.glob("output/*/*/*/logs/*.txt"))
     done = launch(
         *arguments, "--log_to_file", world=world_size, cwd=checkout, script=(str(checkout / "opengait/main.py"),)
@@ -39,7 +39,7 @@ def run(checkout: Path, *arguments: str, world_size: int = 1) -> str:
 
 
 def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
-    """What a program prints whose `sys.path` is that of their `main.py`."""
+    """Return the words that a program prints with the `sys.path` of the checkout's `main.py`."""
     program = f"import sys; sys.path[0] = {str(checkout / 'opengait')!r}\n{program}"
     command = [sys.executable, "-c", program]
     environment = {**os.environ, **environment}
@@ -49,7 +49,7 @@ def python_in(checkout: Path, program: str, **environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("world_size", [1, 2])
-def test_the_checkouts_own_main_trains_and_tests(checkout, world, tmp_path, world_size, capsys):  # noqa: F811
+def test_main_of_the_checkout_trains_and_tests(checkout, world, tmp_path, world_size, capsys):
     file = write_config(world, tmp_path, sync_BN=True)
     assert run_plug([str(checkout), "--cfgs", str(file)]) == 0
     adapted = f"configs/opengait_ext/{file.parent.name}_{file.name}"
@@ -64,8 +64,8 @@ def test_the_checkouts_own_main_trains_and_tests(checkout, world, tmp_path, worl
     assert "infrared to visible" in log and "visible to infrared" in log
 
 
-def test_biggait_trains_there_too(checkout, world, tmp_path):  # noqa: F811
-    """Under another name than the checkout's own, with an optimiser that does not take all of their defaults."""
+def test_biggait_trains_in_the_checkout(checkout, world, tmp_path):
+    """It has another name than the checkout's BigGait, and an optimiser that rejects some of OpenGait's defaults."""
     content = {
         "base": str(ROOT / "configs/biggait/hitsz.yaml"),
         "data_cfg": {"dataset_root": str(world / "data"), "frame_size": [64, 32], "num_workers": 0},
@@ -84,14 +84,14 @@ def test_biggait_trains_there_too(checkout, world, tmp_path):  # noqa: F811
     assert "Iteration 00001, Cost" in run(checkout, "--cfgs", adapted, "--phase", "train")
 
 
-def test_several_files_at_once(checkout, capsys):
+def test_several_configurations_at_once(checkout, capsys):
     files = [str(ROOT / f"configs/dinogrl/{name}.yaml") for name in ("hitsz", "bupt", "hitsz_official")]
     assert run_plug([str(checkout), "--cfgs", *files]) == 0
     made = sorted(path.name for path in (checkout / "configs/opengait_ext").iterdir())
     assert made == ["dinogrl_bupt.yaml", "dinogrl_hitsz.yaml", "dinogrl_hitsz_official.yaml"]
 
 
-def test_the_adapted_file_is_whole(checkout, capsys):
+def test_adapted_configuration_is_complete(checkout, capsys):
     file = ROOT / "configs/dinogrl/hitsz.yaml"
     assert run_plug([str(checkout), "--cfgs", str(file), "--set", "data_cfg.num_workers=3"]) == 0
     content = yaml.safe_load((checkout / "configs/opengait_ext/dinogrl_hitsz.yaml").read_text())
@@ -102,7 +102,7 @@ def test_the_adapted_file_is_whole(checkout, capsys):
     )
 
 
-def test_it_comes_and_goes_without_a_trace(checkout, capsys):
+def test_plug_is_removed_without_a_trace(checkout, capsys):
     before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
     assert run_plug([str(checkout)]) == 0
     assert run_plug([str(checkout)]) == 0
@@ -117,9 +117,26 @@ def test_it_comes_and_goes_without_a_trace(checkout, capsys):
     assert "There was no plug" in capsys.readouterr().out
 
 
+def test_files_of_an_earlier_version_are_replaced_and_removed(checkout, capsys):
+    """They carry the name of the script that preceded `vvi plug`."""
+    config = checkout / "configs/opengait_ext/dinogrl_demo.yaml"
+    plug_text = f'"""Added by scripts/plug_into_opengait.py of {ROOT.name}; remove it with the same script."""\n'
+    for options in ([], ["--remove"]):
+        for file, text in (
+            (checkout / PLUG, plug_text),
+            (config, "# Made by scripts/plug_into_opengait.py from demo.yaml\n"),
+        ):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        assert run_plug([str(checkout), *options]) == 0
+        assert (checkout / PLUG).exists() == (not options) and config.exists() == (not options)
+        assert options or "Added by vvi plug" in (checkout / PLUG).read_text()
+    assert not config.parent.exists()
+
+
 @pytest.mark.parametrize("on_path", ["", "."])
-def test_their_models_stay_theirs(checkout, on_path):
-    """Whatever is on the path beside, the four bare names are the checkout's and `opengait` is this project."""
+def test_models_of_the_checkout_stay_its_own(checkout, on_path):
+    """Whatever else is on the path, the four top-level names are the checkout's and `opengait` is this project."""
     assert run_plug([str(checkout)]) == 0
     program = """
 from modeling import models, base_model
@@ -136,7 +153,7 @@ print(opengait.__file__)
     ]
 
 
-def test_where_the_plug_cannot_work_the_checkouts_own_models_do(checkout):
+def test_models_of_the_checkout_work_where_the_plug_cannot(checkout):
     assert run_plug([str(checkout)]) == 0
     program = """
 from modeling import models
@@ -148,54 +165,54 @@ except ImportError as error:
 """
     plug = (checkout / PLUG).read_text()
     (checkout / PLUG).write_text(plug.replace("< (3, 11)", "< (99, 0)"))
-    told = " ".join(python_in(checkout, program))
-    assert told.startswith("True ExtDinoGRL of") and "ImportError: it needs Python 3.11 or newer" in told
+    output = " ".join(python_in(checkout, program))
+    assert output.startswith("True ExtDinoGRL of") and "Python 3.11 or newer" in output
     (checkout / PLUG).write_text(plug.replace(f"PROJECT = {str(ROOT)!r}", "PROJECT = '/nowhere'"))
-    # As if this project were not installed in the checkout's environment.
-    told = " ".join(python_in(checkout, f"sys.modules['opengait_ext'] = None\n{program}"))
-    assert "True ExtDinoGRL of /nowhere cannot be used here: ModuleNotFoundError" in told
+    # This simulates an environment without this project.
+    output = " ".join(python_in(checkout, f"sys.modules['opengait_ext'] = None\n{program}"))
+    assert "True ExtDinoGRL of /nowhere cannot be used here: ModuleNotFoundError" in output
 
 
-def test_the_version_is_told_first(checkout, monkeypatch, capsys):
-    for commit, told in (
+def test_version_is_printed_first(checkout, monkeypatch, capsys):
+    for commit, expected in (
         (None, "OpenGait of an unknown commit (this project follows 0efafd4), at "),
         ("0efafd4", "OpenGait 0efafd4, the commit that this project follows, at "),
         ("abc1234", "OpenGait abc1234 (this project follows 0efafd4), at "),
     ):
         monkeypatch.setattr(plug.checkout, "_commit", lambda root, commit=commit: commit)
         assert run_plug([str(checkout)]) == 0
-        assert capsys.readouterr().out.startswith(told)
+        assert capsys.readouterr().out.startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "problem"),
     [
         ("opengait/main.py", "print('another program')\n", "never calls run_train"),
-        ("opengait/main.py", "def broken(:\n", "no Python that can be read"),
+        ("opengait/main.py", "def broken(:\n", "main.py is not valid Python"),
         ("opengait/modeling/models/__init__.py", "from .theirs import Theirs\n", "iter_modules"),
     ],
 )
-def test_a_checkout_that_does_not_fit_is_left_alone(checkout, file, text, told, capsys):
+def test_incompatible_checkout_is_not_changed(checkout, file, text, problem, capsys):
     (checkout / file).write_text(text)
     assert run_plug([str(checkout)]) == 1
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
     assert not (checkout / PLUG).exists()
     assert run_plug([str(checkout), "--force"]) == 0
     assert (checkout / PLUG).exists()
 
 
-def test_mistakes_are_one_sentence(checkout, tmp_path, capsys):
-    def told(*arguments: str) -> str:
+def test_errors_are_one_sentence(checkout, tmp_path, capsys):
+    def error_of(*arguments: str) -> str:
         assert run_plug([str(argument) for argument in arguments]) == 2
         return capsys.readouterr().err
 
-    assert "no opengait/main.py" in told(tmp_path / "nowhere")
-    assert "this project itself" in told(ROOT)
-    assert "nothing.yaml" in told(checkout, "--cfgs", tmp_path / "nothing.yaml")
+    assert "no opengait/main.py" in error_of(tmp_path / "nowhere")
+    assert "this project itself" in error_of(ROOT)
+    assert "nothing.yaml" in error_of(checkout, "--cfgs", tmp_path / "nothing.yaml")
     other = tmp_path / "other.yaml"
     other.write_text("model_cfg: {model: GaitSet}\n")
-    assert "'GaitSet'" in told(checkout, "--cfgs", other)
+    assert "'GaitSet'" in error_of(checkout, "--cfgs", other)
     assert not (checkout / PLUG).exists()
-    (checkout / PLUG).write_text("mine = True\n")
-    assert "not made by this script" in told(checkout)
-    assert "not made by this script" in told(checkout, "--remove")
+    (checkout / PLUG).write_text("theirs = True\n")
+    assert "not made by vvi plug" in error_of(checkout)
+    assert "not made by vvi plug" in error_of(checkout, "--remove")

@@ -1,4 +1,4 @@
-"""The command lines, run inside the test's own process, which saves the imports; and a small drawn data set."""
+"""The command lines, run in the process of the test to save imports, and a small drawn dataset."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ Run = Callable[..., int]
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Run]:
-    """`opengait/main.py --cfgs FILE --phase PHASE ...` with its run folders below `folder`; gives the status."""
+    """Give a function that runs `opengait/main.py` with run folders below `folder` and returns its exit status."""
 
     def run(config: Path, phase: str, *arguments: str) -> int:
         root = f"trainer_cfg.output_root={folder / 'output'}"
@@ -35,7 +35,7 @@ def command(name: str) -> Callable[[list[str]], int]:
 
 
 def draw_people(root: Path, train: int, test: int, **settings) -> Path:
-    """A synthetic data set of two cameras and small frames, with the true silhouettes under `silhouettes/`."""
+    """Draw a synthetic dataset of two cameras and small frames, with true silhouettes under `silhouettes/`."""
     small = {"cameras": 2, "frames": 12, "size": (64, 32), "seed": 3} | settings
     generate(root, SyntheticConfig(train_identities=train, test_identities=test, **small))
     return root

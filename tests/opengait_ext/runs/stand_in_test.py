@@ -1,4 +1,4 @@
-"""A tested run made by hand: planted descriptors, measured by the real evaluator, in the real files."""
+"""A tested run of planted descriptors: measured by the real evaluator and written in the real files."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from opengait_ext.evaluation import evaluate_cross_modal
 
 
 def planted(people: int = 6, cameras: int = 2, seed: int = 0, noise: float = 0.1) -> dict:
-    """Descriptors of shape (n, 4, 3): a tracklet of each person, modality and camera, near the person's own point."""
+    """Return descriptors (n, 4, 3) of one tracklet per person, modality and camera, near a point of the person."""
     draws = np.random.default_rng(seed)
     centres = draws.standard_normal((people, 4, 3))
     data = {"embeddings": [], "labels": [], "types": [], "views": []}
@@ -29,7 +29,7 @@ def planted(people: int = 6, cameras: int = 2, seed: int = 0, noise: float = 0.1
 
 
 def write_run(folder: Path, data: dict, iteration: int = 7, dataset: str = "Synthetic-VVI", **settings) -> Path:
-    """The files that a test of `data` leaves in a run folder; `settings` are the evaluator's."""
+    """Write the files that a test of `data` leaves in a run folder; `settings` go to the evaluator."""
     result = evaluate_cross_modal(data, dataset, resamples=20, **settings)
     card = result.pop("card") | {"model": "DinoGRL", "data": {"fingerprint": "planted"}, "frames": {}}
     content = {

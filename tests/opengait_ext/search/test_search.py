@@ -1,4 +1,4 @@
-"""Descriptors of folders and videos, and who is found by them."""
+"""Descriptors of folders and videos, and search of a gallery."""
 
 import csv
 import json
@@ -12,8 +12,8 @@ from PIL import Image
 from opengait.errors import ConfigError, DataError
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
-from opengait_ext.search.descriptors import pictures_of
-from opengait_ext.search.matching import _student, p_values
+from opengait_ext.search.descriptors import decode
+from opengait_ext.search.matching import p_values, student_t_cdf
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
@@ -46,7 +46,7 @@ def test_every_folder_with_pictures_is_a_tracklet(tmp_path):
         ("ir/anna", "infrared", 2),
         ("rgb/anna", "visible", 11),
     ]
-    assert clips[1].source[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # by number, not by letters
+    assert clips[1].source[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
     assert clips[0].source[[0]].shape == (1, 3, *SIZE)
     both = [tmp_path / "all/rgb", tmp_path / "all/ir/anna"]
     assert [clip.name for clip in find_clips(both, SIZE)] == [str(both[0] / "anna"), str(both[1])]
@@ -71,11 +71,12 @@ def write_boxes(path, rows):
     return path
 
 
-def test_a_videos_boxes(tmp_path):
+def test_boxes_of_a_video(tmp_path):
     video = write_video(tmp_path / "clip.avi")
     boxes = write_boxes(tmp_path / "b.csv", [(5, 1, 2, 2, 20, 40), (1, 1, -9, 0, 30, 44), (2, 2, 40, 4, 20, 40)])
     left, right = find_clips([video], (32, 16), "visible", [boxes])
     assert (left.name, right.name) == ("clip.avi#1", "clip.avi#2")
+    assert left.video is right.video is not None and left.video.path == video
     frames = left.source[[1, 0, 1]]
     assert frames.shape == (3, 3, 32, 16)
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx([200, 40, 200], abs=6)
@@ -83,43 +84,44 @@ def test_a_videos_boxes(tmp_path):
     assert right.source[[0]][:, 2].mean() == pytest.approx(200, abs=6)
 
 
-def test_each_video_has_its_own_boxes_and_is_read_once(tmp_path, monkeypatch):
+def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch):
     videos = [write_video(tmp_path / name) for name in ("one.avi", "two.avi")]
     boxes = [
         write_boxes(tmp_path / "1.csv", [(5, 1, 0, 0, 20, 40), (1, 2, 0, 0, 20, 40)]),
         write_boxes(tmp_path / "2.csv", [(3, 1, 0, 0, 20, 40), (2, 1, 0, 0, 20, 40)]),
     ]
     clips = find_clips([videos[0], write_frames(tmp_path / "x", value=7), videos[1]], (32, 16), "visible", boxes)
+    assert [clip.video is None for clip in clips] == [False, False, True, False]
     opened = []
     capture = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
-    pictures = list(pictures_of(clips, 2))
+    pictures = list(decode(clips, 2))
     assert opened == list(map(str, videos))
     red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
-    with pytest.raises(ConfigError, match=r"two\.avi needs boxes: .*one for each video"):
+    with pytest.raises(ConfigError, match=r"two\.avi needs boxes"):
         find_clips(videos, SIZE, "visible", boxes[:1])
-    with pytest.raises(ConfigError, match=r"2\.csv holds boxes, but only 1 videos"):
+    with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes for 1 videos"):
         find_clips(videos[:1], SIZE, "visible", boxes)
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "reason"),
     [
-        (lambda d: find_clips([d / "none"], SIZE), "does not exist"),
-        (lambda d: find_clips([(d / "hollow").mkdir() or d / "hollow"], SIZE, "visible"), "holds no frames"),
+        (lambda d: find_clips([d / "none"], SIZE), "none does not exist"),
+        (lambda d: find_clips([(d / "hollow").mkdir() or d / "hollow"], SIZE, "visible"), "hollow .* holds frames"),
         (lambda d: find_clips([write_frames(d / "x")], SIZE), "--modality"),
         (lambda d: find_clips([write_frames(d / "x")], SIZE, "thermal"), "visible or infrared"),
         (lambda d: find_clips([write_video(d / "v.avi")], SIZE, "visible"), "needs boxes"),
-        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "ends .* at frame 6"),
+        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* frame 6"),
         (lambda d: boxed(d, [(1, 1, 70, 0, 9, 9)]), "outside"),
-        (lambda d: boxed(d, [(1, 1, "a", 0, 9, 9)]), "line 2 holds no numbers"),
-        (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "is no box"),
+        (lambda d: boxed(d, [(1, 1, "a", 0, 9, 9)]), "line 2: expected numbers"),
+        (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "line 2 is not a valid box"),
         (lambda d: boxed(d, []), "has no boxes"),
     ],
 )
-def test_bad_inputs_are_named(tmp_path, make, told):
-    with pytest.raises((DataError, ConfigError), match=told):
+def test_bad_inputs_are_named(tmp_path, make, reason):
+    with pytest.raises((DataError, ConfigError), match=reason):
         make(tmp_path)
 
 
@@ -128,51 +130,51 @@ def boxed(folder, rows):
     return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].source[[0]]
 
 
-def test_a_planted_person_is_found_and_a_stranger_is_nobody():
+def test_planted_person_is_a_match_and_strangers_are_not():
     gallery = strangers(40)
     noise = 0.3 * np.random.default_rng(1).standard_normal((64, 2))
     here = descriptors([gallery.embeddings[7] + noise], ["infrared"])
-    found = search(gallery, here, top=3)[0]
-    assert found.somebody and found.candidates[0].name == "t7" and found.candidates[0].p_value < 1e-6
-    assert len(found.candidates) == 3
-    assert found.candidates[0].distance < found.candidates[1].distance
+    result = search(gallery, here, top=3)[0]
+    assert result.somebody and result.candidates[0].name == "t7" and result.candidates[0].p_value < 1e-6
+    assert len(result.candidates) == 3
+    assert result.candidates[0].distance < result.candidates[1].distance
     answers = [search(gallery, strangers(1, seed))[0].somebody for seed in range(100, 300)]
-    assert np.mean(answers) < 0.08  # level 0.05, and distances are only about normal
+    assert np.mean(answers) < 0.08  # the level is 0.05, and distances are only approximately normal
 
 
-def test_a_shift_of_a_whole_modality_changes_no_answer():
+def test_shift_of_a_whole_modality_changes_no_answer():
     gallery = strangers(30)
     both = descriptors(
         np.concatenate([gallery.embeddings, gallery.embeddings + 3]), ["visible"] * 30 + ["infrared"] * 30
     )
     query = descriptors([gallery.embeddings[4] + 0.1], ["visible"])
-    chances = p_values(np.linalg.norm(both.embeddings - query.embeddings[0], axis=1).mean(axis=1), both.types)
-    assert chances[4] < 1e-6 and search(both, query)[0].somebody
+    p = p_values(np.linalg.norm(both.embeddings - query.embeddings[0], axis=1).mean(axis=1), both.types)
+    assert p[4] < 1e-6 and search(both, query)[0].somebody
 
 
 @pytest.mark.parametrize("count", [8, 25, 200])
 def test_p_values_by_simulation(count):
     draws = np.random.default_rng(0).standard_normal((1500, count))
     smallest = np.array([p_values(row, np.array(["visible"] * count)).min() for row in draws])
-    # In a small gallery the query's own nearest widens the spread, which errs towards "nobody here".
+    # In a small gallery the nearest tracklet itself widens the spread, which favours "nobody here".
     for level in (0.05, 0.1):
         share = (smallest < level).mean()
         assert (0.1 if count == 8 else 0.5) * level < share < 1.3 * level
 
 
-def test_student_against_known_values():
-    # Tables: t(5) = -2.015 and t(10) = -2.764 have 5 % and 1 % below them; one degree of freedom is Cauchy's.
-    assert _student(np.array([-2.015, 0.0]), 5.0) == pytest.approx([0.05, 0.5], abs=1e-4)
-    assert _student(np.array([-2.764]), 10.0) == pytest.approx([0.01], abs=1e-5)
-    assert _student(np.array([-1.0, 3.0]), 1.0) == pytest.approx([0.25, 0.5 + np.arctan(3) / np.pi], abs=1e-6)
+def test_student_t_against_known_values():
+    # From tables: 5% of t(5) lie below -2.015 and 1% of t(10) below -2.764; t(1) is the Cauchy distribution.
+    assert student_t_cdf(np.array([-2.015, 0.0]), 5.0) == pytest.approx([0.05, 0.5], abs=1e-4)
+    assert student_t_cdf(np.array([-2.764]), 10.0) == pytest.approx([0.01], abs=1e-5)
+    assert student_t_cdf(np.array([-1.0, 3.0]), 1.0) == pytest.approx([0.25, 0.5 + np.arctan(3) / np.pi], abs=1e-6)
 
 
-def test_a_small_gallery_gives_no_verdict():
-    found = search(strangers(5), strangers(1, 9))[0]
-    assert found.somebody is None and found.candidates[0].p_value is None
+def test_small_gallery_gives_no_decision():
+    result = search(strangers(5), strangers(1, 9))[0]
+    assert result.somebody is None and result.candidates[0].p_value is None
 
 
-def test_descriptors_of_two_networks_are_refused(tmp_path):
+def test_descriptors_are_saved_and_those_of_two_networks_refused(tmp_path):
     gallery = strangers(9)
     with pytest.raises(DataError, match="different checkpoints"):
         search(gallery, descriptors(gallery.embeddings[:1], ["visible"], sha="b"))
@@ -181,18 +183,14 @@ def test_descriptors_of_two_networks_are_refused(tmp_path):
     assert np.array_equal(again.embeddings, gallery.embeddings) and again.frames == 6 and again.checkpoint == "p"
     np.savez(tmp_path / "other.npz", a=1)
     (tmp_path / "text.npz").write_text("no")
-    for name, told in (
-        ("other.npz", "no `embeddings`"),
-        ("text.npz", "is not a valid .npz file"),
-        ("none.npz", "Cannot"),
-    ):
-        with pytest.raises(DataError, match=told):
+    for name, reason in (("other.npz", "no `embeddings`"), ("text.npz", "text.npz is not"), ("none.npz", "none.npz")):
+        with pytest.raises(DataError, match=reason):
             load_descriptors(tmp_path / name)
 
 
 @pytest.fixture
-def trained(world, tmp_path):  # noqa: F811
-    """A configuration and a checkpoint of an untrained network."""
+def trained(world, tmp_path):
+    """Return a configuration and a checkpoint of an untrained network."""
     from opengait.config import load_config
 
     file = write_config(world, tmp_path)
@@ -203,7 +201,7 @@ def trained(world, tmp_path):  # noqa: F811
     return file, tmp_path / "net.pt"
 
 
-def test_the_command_lines(trained, world, tmp_path, capsys):  # noqa: F811
+def test_embed_and_search_from_the_command_line(trained, world, tmp_path, capsys):
     file, checkpoint = map(str, trained)
     frames = next((world / "data").rglob("*.jpg")).parents[1]  # one person's visible or infrared tracklets
     out = str(tmp_path / "g.npz")
@@ -213,17 +211,19 @@ def test_the_command_lines(trained, world, tmp_path, capsys):  # noqa: F811
     gallery = load_descriptors(out)
     assert gallery.overrides == ("trainer_cfg.log_iter=3",)
     query = [gallery.folders[1]]
-    answers = ["--json", str(tmp_path / "a.json"), "--picture", str(tmp_path / "a.png")]
-    told = ["--gallery", out, "--query", *query, "--modality", "visible", "--top", "2", *answers]
-    assert command("search")(told) == 0
+    outputs = ["--json", str(tmp_path / "a.json"), "--picture", str(tmp_path / "a.png")]
+    arguments = ["--gallery", out, "--query", *query, "--modality", "visible", "--top", "2", *outputs]
+    assert command("search")(arguments) == 0
     printed = capsys.readouterr().out
-    # Described alone and in a batch, the same frames give the same descriptor up to rounding.
+    # The same frames give the same descriptor, alone or in a batch, up to rounding.
     assert gallery.names[1] in printed.splitlines()[2] and "  0.000" in printed
     content = json.loads((tmp_path / "a.json").read_text())
     assert content[0]["candidates"][0]["place"] == 1 and len(content[0]["candidates"]) == 2
-    assert Image.open(tmp_path / "a.png").size[0] > 300
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 300
     assert command("search")(["--gallery", str(tmp_path / "no.npz"), "--query", *query]) == 2
-    assert capsys.readouterr().err.startswith("error: Cannot read")
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "no.npz" in error
     for wrong in (["--level", "5"], ["--top", "0"]):
         with pytest.raises(SystemExit):
-            command("search")([*told, *wrong])
+            command("search")([*arguments, *wrong])

@@ -1,4 +1,4 @@
-"""Runs beside published numbers: what may stand in one table, what is said where it may not, and how runs differ."""
+"""Runs compared with published numbers: the rows of each table and the sentences that explain them."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.opengait_ext.runs.stand_in_runs import command
 
 compare = command("compare")
 
-# As printed in the paper, apart from the file that is tested.
+# As printed in the paper, independent of the file under test.
 TABLE_1 = """
 Lba|ICCV’21|Image|6|46.4|65.3|72.2|30.7|49.3|69.3|75.9|32.4
 MPANet|CVPR’21|Image|6|46.5|63.1|70.5|35.3|50.3|67.3|73.6|37.8
@@ -57,7 +57,7 @@ def facts(counts):
 
 
 def write_test(folder, dataset="HITSZ-VCM", counts=HITSZ, protocol="hitsz-vcm", iteration=7, **changes):
-    """A run folder with one test; `changes` go into the card, `results` and `intervals` into the file."""
+    """Write a run folder with one test; `changes` go into the card, `results` into the file."""
     content = {
         "dataset": dataset,
         "checkpoint": "x.pt",
@@ -83,26 +83,26 @@ def write_test(folder, dataset="HITSZ-VCM", counts=HITSZ, protocol="hitsz-vcm", 
 
 
 @pytest.mark.parametrize(("source", "printed"), [("Table 1", TABLE_1), ("Table 2", TABLE_2)])
-def test_published_rows_are_the_papers(source, printed):
+def test_published_rows_are_those_of_the_paper(source, printed):
     rows = [row for row in published_rows() if row.source == f"DinoGRL paper, {source}"]
     lines = [line.split("|") for line in printed.split("\n") if line]
     assert len(rows) == len(lines)
     for row, (method, reference, kind, frames, *cells) in zip(rows, lines, strict=True):
-        wanted = [None if cell == "-" else float(cell) for cell in cells]
-        got = [row.numbers[name][key] for name in DIRECTIONS for key in ("rank1", "rank5", "rank10", "map")]
-        assert (row.method, row.reference, row.kind, row.frames, got) == (method, reference, kind, frames, wanted)
+        expected = [None if cell == "-" else float(cell) for cell in cells]
+        numbers = [row.numbers[name][key] for name in DIRECTIONS for key in ("rank1", "rank5", "rank10", "map")]
+        assert (row.method, row.reference, row.kind, row.frames, numbers) == (method, reference, kind, frames, expected)
         assert not any(row.numbers[name][key] for name in DIRECTIONS for key in ("rank20", "minp"))
 
 
-def test_the_releases_own_numbers_are_there():
+def test_numbers_of_the_release():
     rows = [row for row in published_rows() if row.source == "authors' release"]
-    got = {
+    numbers = {
         (row.conditions.dataset, row.frames): [
             row.numbers[name][key] for name in DIRECTIONS for key in ("rank1", "map")
         ]
         for row in rows
     }
-    assert got == {
+    assert numbers == {
         ("HITSZ-VCM", "6"): [72.5, 61.1, 76.1, 62.3],
         ("BUPTCampus", "6"): [61.8, 60.1, 65.2, 61.1],
         ("BUPTCampus", "10"): [65.0, 62.2, 70.3, 64.1],
@@ -113,7 +113,7 @@ class TestGroups:
     def groups(self, *folders):
         return group_rows([row for folder in folders for row in measured_rows(folder)], published_rows())
 
-    def test_the_real_data_set_joins_its_published_rows(self, tmp_path):
+    def test_real_dataset_joins_its_published_rows(self, tmp_path):
         first, *others = self.groups(write_test(tmp_path))
         assert [row.measured for row in first.rows] == [False] * 14 + [True]
         assert {row.conditions.dataset for row in first.rows} == {"HITSZ-VCM"}
@@ -121,39 +121,39 @@ class TestGroups:
         assert [group.title.partition(",")[0] for group in others] == ["BUPTCampus"] * 3
         assert not any(row.measured for group in others for row in group.rows)
 
-    def test_synthetic_data_never_joins(self, tmp_path):
-        """Not even with the counts of the real data set."""
+    def test_synthetic_data_joins_no_published_rows(self, tmp_path):
+        """The counts of the real dataset do not change that."""
         first, second, *_ = self.groups(write_test(tmp_path, dataset="Synthetic-VVI"))
         assert [row.measured for row in first.rows] == [True]
-        assert "No published number is of Synthetic-VVI" in first.sentence
-        assert second.title.startswith("HITSZ-VCM") and "do not compare with these" in second.sentence
+        assert "no published numbers for Synthetic-VVI" in first.sentence
+        assert second.title.startswith("HITSZ-VCM") and "not comparable with this one" in second.sentence
 
     @pytest.mark.parametrize(
-        ("changes", "said"),
+        ("changes", "reason"),
         [
             (
                 {"counts": {**HITSZ, "infrared_to_visible": (4583, 5099)}},
-                "are of other queries and galleries: infrared",
+                "other queries and galleries: infrared",
             ),
-            ({"camera_rule": False}, "do not compare: here, camera rule off"),
-            ({"re_ranking": "k-reciprocal"}, "do not compare: here, re-ranked"),
-            ({"protocol": "other"}, "No published number of HITSZ-VCM is of the protocol other"),
+            ({"camera_rule": False}, "here, camera rule off"),
+            ({"re_ranking": "k-reciprocal"}, "here, re-ranked"),
+            ({"protocol": "other"}, "HITSZ-VCM with the protocol other"),
         ],
     )
-    def test_another_population_or_rule_stays_apart(self, tmp_path, changes, said):
+    def test_other_populations_and_rules_get_their_own_table(self, tmp_path, changes, reason):
         first = self.groups(write_test(tmp_path, **changes))[0]
         assert [row.measured for row in first.rows] == [True]
-        assert said in first.sentence
+        assert reason in first.sentence
 
-    def test_runs_on_other_data_get_tables_of_their_own(self, tmp_path):
+    def test_runs_on_other_data_get_their_own_table(self, tmp_path):
         one, same = write_test(tmp_path / "a"), write_test(tmp_path / "b")
         other = write_test(tmp_path / "c", data={"fingerprint": "cd34" * 16})
         groups = self.groups(one, other, same)
-        found = [[row.reference.split("/")[-3] for row in group.rows if row.measured] for group in groups]
-        assert found[:2] == [["a", "b"], ["c"]] and not any(found[2:])
+        measured = [[row.reference.split("/")[-3] for row in group.rows if row.measured] for group in groups]
+        assert measured[:2] == [["a", "b"], ["c"]] and not any(measured[2:])
         assert all("of other data or rules" in group.sentence for group in groups[:2])
 
-    def test_populations_of_bupt_are_kept_apart(self, tmp_path):
+    def test_populations_of_bupt_get_their_own_tables(self, tmp_path):
         counts = {"full": facts(BUPT), "official_cut": facts(BUPT_CUT)}
         extra = {"official_cut": numbers(BUPT_CUT, rank1=0.5)}
         run = write_test(
@@ -167,16 +167,16 @@ class TestGroups:
         assert "Rows differ in their frames: 10, 6, 6 (fixed_segment_first)" in full.sentence
         (dinogrl,) = [group for group in others if group.title.startswith("BUPT")]
         assert {row.method for row in dinogrl.rows} == {"DinoGRL(our)", "DinoGRL, authors' release"}
-        assert "queries and gallery not told" in dinogrl.sentence
+        assert "unknown numbers of queries" in dinogrl.sentence
 
-    def test_a_result_without_a_card_compares_with_nothing(self, tmp_path):
+    def test_result_without_a_card_is_comparable_with_nothing(self, tmp_path):
         run = write_test(tmp_path)
         file = run / "logs/test-00007.json"
         content = json.loads(file.read_text())
         del content["card"]
         file.write_text(json.dumps(content))
         first = self.groups(run)[0]
-        assert [row.measured for row in first.rows] == [True] and "holds no protocol card" in first.sentence
+        assert [row.measured for row in first.rows] == [True] and "has no protocol card" in first.sentence
 
 
 class TestMarkdown:
@@ -184,28 +184,28 @@ class TestMarkdown:
         rows = measured_rows(write_test(folder, **options))
         return as_markdown(group_rows(rows, published_rows()))
 
-    def test_every_row_says_where_it_is_from(self, tmp_path):
+    def test_every_row_names_its_source(self, tmp_path):
         text = self.table(tmp_path)
         lines = [line for line in text.splitlines() if line.startswith("|")]
         assert {line.count("|") for line in lines} == {19}
-        (mine,) = [line for line in lines if "measured here" in line]
-        cells = [cell.strip() for cell in mine.strip("|").split("|")]
+        (measured,) = [line for line in lines if "measured here" in line]
+        cells = [cell.strip() for cell in measured.strip("|").split("|")]
         assert cells[0] == "Net, iteration 7" and cells[1].startswith("measured here: ")
         assert cells[3:7] == ["6 (fixed_segment_first)", "hitsz-vcm", "ab12ab12ab12", "**73.12** [70.0, 75.0]"]
         assert cells[7:12] == ["80.00", "**90.00**", "95.00", "60.00 [58.0, 61.0]", "30.00"]
         (paper,) = [line for line in lines if line.startswith("| DinoGRL(our)") and "Table 1" in line]
         assert "DinoGRL paper, Table 1; -" in paper and "| 72.5 | **82.9** | 86.8 | - | **61.1** | - |" in paper
-        assert "| not told |" in paper
+        assert "| unknown |" in paper
         aux = next(line for line in lines if line.startswith("| AuxNet"))
         assert "| 51.1 | - | - | - | 46.0 | - |" in aux
 
-    def test_the_best_is_bold_within_its_table_only(self, tmp_path):
+    def test_best_number_of_each_table_is_bold(self, tmp_path):
         text = self.table(tmp_path, dataset="Synthetic-VVI")
         synthetic, hitsz = text.split("### ")[1:3]
         assert "**" not in synthetic
         assert "**72.5**" in hitsz and "**61.1**" in hitsz
 
-    def test_notes_are_numbered_once(self, tmp_path):
+    def test_notes_are_numbered_without_duplicates(self, tmp_path):
         text = self.table(tmp_path)
         section = text.split("### ")[1]
         assert "AuxNet (1)" in section and "\n1. AuxNet reports neither" in section
@@ -225,7 +225,7 @@ class TestCommandLine:
         assert group["rows"][0]["numbers"]["visible_to_infrared"]["map"] == pytest.approx(60)
         assert group["rows"][0]["fingerprint"] == "ab12" * 16 and "published" not in group["sentence"]
 
-    def test_the_last_iteration_of_a_folder_counts(self, tmp_path):
+    def test_last_iteration_of_a_folder_counts(self, tmp_path):
         for iteration in (2, 10, 9):
             write_test(tmp_path, iteration=iteration)
         write_test(tmp_path / "below", iteration=3)
@@ -236,30 +236,30 @@ class TestCommandLine:
         assert len(measured_rows(tmp_path / "logs")) == 1
 
     @pytest.mark.parametrize(
-        ("make", "said"),
+        ("make", "reason"),
         [
-            (lambda f: f / "nothing", "does not exist; give a run folder"),
-            (lambda f: f, "has no test result .* test the run first: --phase test"),
+            (lambda f: f / "nothing", "nothing does not exist"),
+            (lambda f: f, "has no test result"),
             (lambda f: put(f, "{"), "is not JSON"),
-            (lambda f: put(f, "[]"), "is no test result: it has no `results`"),
+            (lambda f: put(f, "[]"), "has no `results`"),
             (
                 lambda f: put(f, '{"results": {"NM@R1": 3}}'),
-                "results.infrared_to_visible.rank1 is no number; test with",
+                "results.infrared_to_visible.rank1",
             ),
-            (lambda f: damaged(f), r"protocol card in .* is damaged \(KeyError\('queries'\)\)"),
+            (lambda f: damaged(f), r"protocol card in .* \(KeyError\('queries'\)\)"),
         ],
         ids=["missing", "empty", "broken", "list", "another evaluator", "damaged card"],
     )
-    def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, said):
+    def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, reason):
         assert compare([str(make(tmp_path))]) == 2
         captured = capsys.readouterr()
-        assert captured.out == "" and re.search(said, captured.err)
+        assert captured.out == "" and re.search(reason, captured.err)
         assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
 
-    def test_what_cannot_be_asked_is_said(self, tmp_path, capsys):
+    def test_bad_arguments_are_one_sentence(self, tmp_path, capsys):
         for arguments in ([], [str(tmp_path), "--diff", "a", "b"]):
             assert compare(arguments) == 2
-            assert "Name one run or several, or two runs after --diff" in capsys.readouterr().err
+            assert "--diff" in capsys.readouterr().err
         run = write_test(tmp_path / "run")
         (tmp_path / "taken").write_text("")
         assert compare([str(run), "--out", str(tmp_path / "taken" / "x.md")]) == 2

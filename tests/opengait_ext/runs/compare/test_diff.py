@@ -1,4 +1,4 @@
-"""In what two runs differ, and what is said where that cannot be told."""
+"""Differences between two runs."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ def capsule(folder, phase="train", stamp=1, **changes):
 
 
 def write_tested(folder):
-    """A run folder whose test names a capsule."""
+    """Write a run folder whose test names a capsule."""
     directions = ("infrared_to_visible", "visible_to_infrared")
     numbers = dict.fromkeys(("rank1", "rank5", "rank10", "rank20", "map", "minp"), 0.5)
     content = {"results": dict.fromkeys(directions, numbers), "capsule": "capsule-test-20250101T000000Z.json"}
@@ -48,7 +48,7 @@ def write_tested(folder):
 
 
 class TestDiff:
-    def test_sections_come_in_the_order_that_matters(self, tmp_path):
+    def test_sections_are_in_order_of_relevance(self, tmp_path):
         config = copy.deepcopy(CAPSULE["config"])
         config["loss_cfg"][0]["margin"] = 0.3
         changed = {
@@ -59,8 +59,8 @@ class TestDiff:
             "versions": {"torch": "2.7.0"},
             "config": config,
         }
-        found = differences(capsule(tmp_path / "a"), capsule(tmp_path / "b", **changed))
-        assert [(entry.where, entry.first, entry.second) for entry in found] == [
+        entries = differences(capsule(tmp_path / "a"), capsule(tmp_path / "b", **changed))
+        assert [(entry.where, entry.first, entry.second) for entry in entries] == [
             ("config.loss_cfg.0.margin", 0.2, 0.3),
             ("versions.torch", "2.6.0", "2.7.0"),
             ("versions.numpy", "2.0.0", "not there"),
@@ -71,22 +71,22 @@ class TestDiff:
             ("git.dirty", False, None),
         ]
 
-    def test_a_difference_of_both_phases_is_told_once(self, tmp_path):
+    def test_difference_of_both_phases_is_listed_once(self, tmp_path):
         for name, seed in (("a", 0), ("b", 1)):
             capsule(tmp_path / name, seed=seed)
             capsule(tmp_path / name, phase="test", seed=seed, world_size=1 + seed)
-        found = differences(tmp_path / "a", tmp_path / "b")
-        assert [(entry.phase, entry.where) for entry in found] == [("train", "seed"), ("test", "world_size")]
+        entries = differences(tmp_path / "a", tmp_path / "b")
+        assert [(entry.phase, entry.where) for entry in entries] == [("train", "seed"), ("test", "world_size")]
 
-    def test_where_things_lie_is_told_last(self, tmp_path):
+    def test_locations_are_listed_last(self, tmp_path):
         config = {"trainer_cfg": {"output_root": "b", "lr": 2}, "data_cfg": {"dataset_root": "/b"}}
         other = {"trainer_cfg": {"output_root": "a", "lr": 1}, "data_cfg": {"dataset_root": "/a"}}
-        found = differences(
+        entries = differences(
             capsule(tmp_path / "a", config=config), capsule(tmp_path / "b", config=other, command="other")
         )
-        assert [entry.where.rpartition(".")[2] for entry in found] == ["lr", "output_root", "dataset_root", "command"]
+        assert [entry.where.rpartition(".")[2] for entry in entries] == ["lr", "output_root", "dataset_root", "command"]
 
-    def test_what_came_out_is_told_after_what_went_in(self, tmp_path, capsys):
+    def test_outcome_is_listed_after_the_inputs(self, tmp_path, capsys):
         folders = [capsule(tmp_path / name, command=name) for name in "ab"]
         for folder, loss, rank in zip(folders, (2.5, 2.25), (0.5, 0.75), strict=True):
             with SummaryWriter(folder / "summary") as writer:
@@ -95,36 +95,36 @@ class TestDiff:
             (folder / "logs").mkdir()
             content = {"results": {"infrared_to_visible": {"rank1": rank, "map": 0.5}}}
             (folder / "logs/test-00030.json").write_text(json.dumps(content))
-        found = differences(*folders)
-        assert [(entry.phase, entry.where, entry.first, entry.second) for entry in found] == [
+        entries = differences(*folders)
+        assert [(entry.phase, entry.where, entry.first, entry.second) for entry in entries] == [
             ("train", "logged.iteration 20.identity/loss", 2.5, 2.25),
             ("test", "results.infrared_to_visible.rank1", 0.5, 0.75),
             ("train", "command", "a", "b"),
         ]
         assert compare(["--diff", *map(str, folders)]) == 0
-        assert capsys.readouterr().out.startswith("Nothing differs that a result depends on, but what came out does.")
+        assert capsys.readouterr().out.startswith("The outcomes differ")
 
-    def test_the_newest_capsule_counts(self, tmp_path):
+    def test_newest_capsule_counts(self, tmp_path):
         capsule(tmp_path / "a", seed=9)
         capsule(tmp_path / "a", stamp=2, seed=3)
         capsule(tmp_path / "b", seed=3)
         assert differences(tmp_path / "a", tmp_path / "b") == []
 
-    def test_a_test_file_names_its_capsule(self, tmp_path):
+    def test_test_file_names_its_capsule(self, tmp_path):
         for name, seed in (("a", 0), ("b", 4)):
             write_tested(tmp_path / name)
             capsule(tmp_path / name, phase="test", seed=seed)
         files = [tmp_path / name / "logs/test-00007.json" for name in ("a", "b")]
         assert [entry.where for entry in differences(*files)] == ["seed"]
 
-    def test_what_is_printed(self, tmp_path, capsys):
+    def test_printed_table_and_json(self, tmp_path, capsys):
         a, b = str(capsule(tmp_path / "a")), str(capsule(tmp_path / "b", seed=1, world_size=2))
         assert compare(["--diff", a, b]) == 0
         text = capsys.readouterr().out
         assert text.startswith(f"First difference: seed is 0 in {a} and 1 in {b} (train).")
         assert "All 2 differences" in text and "| world_size | train | 1 | 2 |" in text
         assert compare(["--diff", a, a]) == 0
-        assert "do not differ in anything" in capsys.readouterr().out
+        assert "do not differ in" in capsys.readouterr().out
         assert compare(["--diff", a, b, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["differences"][0] == {
             "phase": "train",
@@ -134,7 +134,7 @@ class TestDiff:
         }
 
     @pytest.mark.parametrize(
-        ("make", "said"),
+        ("make", "reason"),
         [
             (lambda f: f / "none", "does not exist"),
             (lambda f: write_tested(f / "bare"), "has no capsule-<phase>-<time>.json"),
@@ -145,19 +145,19 @@ class TestDiff:
             (lambda f: capsule(f / "only", phase="test"), "no capsule of the same phase"),
             (
                 lambda f: capsule(f / "odd", kind="something") / "capsule-train-20250101T000000Z.json",
-                "is not a run capsule",
+                "odd/capsule-train-20250101T000000Z",
             ),
         ],
         ids=["missing", "no capsule", "lost capsule", "other phase", "other json"],
     )
-    def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, said):
+    def test_bad_input_is_one_sentence(self, tmp_path, capsys, make, reason):
         good = capsule(tmp_path / "good")
         assert compare(["--diff", str(good), str(make(tmp_path))]) == 2
         captured = capsys.readouterr()
-        assert re.search(said, captured.err) and captured.err.count("\n") == 1 and captured.out == ""
+        assert re.search(reason, captured.err) and captured.err.count("\n") == 1 and captured.out == ""
 
 
-def test_of_several_curves_the_one_that_parts_first_is_told(tmp_path):
+def test_first_difference_of_several_curves(tmp_path):
     runs = [tmp_path / name for name in ("one", "two")]
     for run, late, early in zip(runs, (1.0, 2.0), (5.0, 6.0), strict=True):
         with SummaryWriter(run / "summary") as writer:

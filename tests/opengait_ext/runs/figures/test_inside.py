@@ -1,4 +1,4 @@
-"""A look inside SASG: what is shown is what the network computed."""
+"""Values inside SASG and PBMGE as the network computed them."""
 
 import math
 
@@ -9,7 +9,7 @@ import torch
 from opengait.errors import ConfigError
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.losses.diversity import diversity_loss
-from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps, look_inside
+from opengait_ext.runs.figures.inside import DRAWINGS, draw_channel_use, look_inside
 from opengait_ext.runs.figures.people import Seen, Shown
 from tests.opengait_ext.models.dinogrl.tiny import MODEL, SASG, given
 
@@ -32,22 +32,22 @@ def seen():
     return [Seen(Shown(place, "0001", kind), frames, blank, frames) for place, kind in enumerate(kinds)]
 
 
-def test_the_attention_is_the_gait_priors_weight():
+def test_attention_is_the_weight_of_the_gait_prior():
     net = network()
-    kept = {}
+    recorded = {}
     fusion = net.silhouette_generator.fusion.fusion
-    fusion.register_forward_hook(lambda _, inputs, out: kept.update(gait=inputs[0], appearance=inputs[1], out=out))
-    found = look_inside(net, given()[0], MODALITY).attention
-    # Eq. 6's fusion is g w + a (1 - w), so w can be read off what went in and what came out.
-    apart = kept["gait"] - kept["appearance"]
-    weight = ((kept["out"] - kept["appearance"]) / apart).double()
-    clear = (apart.abs() > 1e-3).all(dim=1)
-    assert clear.any() and found.shape == (6, 16, 8)
-    assert found[clear.numpy()] == pytest.approx(weight.mean(dim=1)[clear].numpy(), abs=2e-3)
-    assert found.std() > 0.01
+    fusion.register_forward_hook(lambda _, inputs, out: recorded.update(gait=inputs[0], appearance=inputs[1], out=out))
+    attention = look_inside(net, given()[0], MODALITY).attention
+    # The fusion of Eq. 6 is g w + a (1 - w), so w follows from its inputs and output.
+    difference = recorded["gait"] - recorded["appearance"]
+    weight = ((recorded["out"] - recorded["appearance"]) / difference).double()
+    clear = (difference.abs() > 1e-3).all(dim=1)
+    assert clear.any() and attention.shape == (6, 16, 8)
+    assert attention[clear.numpy()] == pytest.approx(weight.mean(dim=1)[clear].numpy(), abs=2e-3)
+    assert attention.std() > 0.01
 
 
-def test_the_entropy_is_that_of_the_diversity_loss():
+def test_entropy_agrees_with_the_diversity_loss():
     net = network()
     shares = look_inside(net, given()[0], MODALITY).shares
     with torch.no_grad():
@@ -59,16 +59,13 @@ def test_the_entropy_is_that_of_the_diversity_loss():
     assert [len(bars) for bars in figure.axes[0].containers] == [4, 4]
 
 
-def test_what_an_ablation_lacks_is_said():
+def test_parts_that_an_ablation_lacks_are_named():
     net = network(silhouette=SASG["silhouette"] | {"gait_prior": False}, enhancement={"type": "concatenation"})
     inside = look_inside(net, given()[0], MODALITY)
-    for draw, told in (
-        (lambda: draw_attention(inside, seen()), "single prior"),
-        (lambda: draw_channel_use(inside, seen()), "no E_g"),
-        (lambda: draw_lge_steps(inside), "no LGE of the paper's kind"),
-    ):
-        with pytest.raises(ConfigError, match=told):
-            draw()
+    expected = {"attention": "single prior", "channels": "no E_g", "steps": "model_cfg.enhancement"}
+    for kind, draw in DRAWINGS.items():
+        with pytest.raises(ConfigError, match=expected[kind]):
+            draw(inside, seen())
     torch.manual_seed(0)
-    with pytest.raises(ConfigError, match="no SASG to look into"):
+    with pytest.raises(ConfigError, match="no SASG"):
         look_inside(DinoGRLNet.from_config(MODEL).eval(), given()[0], MODALITY)

@@ -1,4 +1,4 @@
-"""The page about a tested run: complete, self-contained, right in its numbers, and fit for a browser."""
+"""The report page: complete, self-contained, correct in its numbers, and free of errors in a browser."""
 
 import base64
 import io
@@ -16,10 +16,11 @@ from PIL import Image
 
 from opengait.errors import DataError
 from opengait_ext.models.dinogrl.enhancement import LocalToGlobalEnhancement
-from opengait_ext.runs.figures.inside import _steps
+from opengait_ext.runs.figures.inside import chain_steps
 from opengait_ext.runs.figures.of_runs import KINDS
+from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.report import breakdown, build_report
-from opengait_ext.runs.tested_run import Ranking, open_run
+from opengait_ext.runs.tested_run import open_run
 from tests.opengait_ext.runs.stand_in_runs import command, engine
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
 from tests.opengait_ext.world import write_config
@@ -28,8 +29,8 @@ BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") 
 
 
 @pytest.fixture(scope="module")
-def tested(world, tmp_path_factory):  # noqa: F811
-    """A run folder after four iterations and a test, and the page about it."""
+def tested(world, tmp_path_factory):
+    """Return a run folder after four iterations and a test, and its report."""
     folder = tmp_path_factory.mktemp("report")
     file = write_config(world, folder)
     with engine(folder) as run:
@@ -41,11 +42,11 @@ def tested(world, tmp_path_factory):  # noqa: F811
 
 
 def pictures(text):
-    found = re.findall(r'<img[^>]*src="data:image/(png|gif);base64,([^"]+)"', text)
-    return [(kind, Image.open(io.BytesIO(base64.b64decode(content)))) for kind, content in found]
+    images = re.findall(r'<img[^>]*src="data:image/(png|gif);base64,([^"]+)"', text)
+    return [(kind, Image.open(io.BytesIO(base64.b64decode(content)))) for kind, content in images]
 
 
-def test_the_page_holds_everything_itself(tested):
+def test_page_is_self_contained(tested):
     text = tested[1].read_text()
     for name in (
         "results",
@@ -60,8 +61,8 @@ def test_the_page_holds_everything_itself(tested):
         "card",
     ):
         assert f'<section id="{name}">' in text and f'href="#{name}"' in text
-    outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
-    assert outside == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
+    external = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
+    assert external == [] and "http" not in re.sub(r"base64,[^\"]+", "", text)
     shown = pictures(text)
     assert len(shown) == text.count("<img ")
     moving = [image for kind, image in shown if kind == "gif"]
@@ -69,7 +70,7 @@ def test_the_page_holds_everything_itself(tested):
     assert "fingerprint" in text and "AP, %" in text
 
 
-def test_its_numbers_are_those_of_the_test(tested):
+def test_numbers_are_those_of_the_test(tested):
     run = open_run(tested[0])
     text = tested[1].read_text()
     for direction in ("infrared_to_visible", "visible_to_infrared"):
@@ -77,20 +78,20 @@ def test_its_numbers_are_those_of_the_test(tested):
             assert f'data-value="{100 * run.content["results"][direction][key]}"' in text
 
 
-def test_against_another_run_and_without_frames(tmp_path):
+def test_comparison_with_another_run_and_without_frames(tmp_path):
     write_run(tmp_path / "a", planted())
     write_run(tmp_path / "b", planted(noise=1.0))
     text = build_report(tmp_path / "a", tmp_path / "page", tmp_path / "b").read_text()
-    assert "Beside it: b." in text and "Frames cannot be shown" in text and '<section id="training">' not in text
+    assert "Compared with: b." in text and "Frames cannot be shown" in text and '<section id="training">' not in text
     with pytest.raises(DataError, match="different tracklets"):
         write_run(tmp_path / "c", planted(people=5))
         build_report(tmp_path / "a", tmp_path / "page", tmp_path / "c")
-    with pytest.raises(DataError, match="tested no person 99; its people are called 0000 to 0005"):
+    with pytest.raises(DataError, match="no person 99; .* 0000 to 0005"):
         build_report(tmp_path / "a", tmp_path / "page", people=["3", "99"])
     assert command("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
 
 
-def test_a_network_that_is_given_its_masks(world, tmp_path):  # noqa: F811
+def test_network_with_given_masks(world, tmp_path):
     content = yaml.safe_load(write_config(world, tmp_path).read_text())
     content["data_cfg"]["mask_root"] = str(world / "data/silhouettes")
     content["model_cfg"] |= {"vision_model": None}
@@ -126,31 +127,31 @@ def test_camera_pairs_by_hand(tmp_path):
     assert rows["1 to 2"][:2] == (5, pytest.approx(100 * np.mean(first)))
 
 
-def test_groups_by_a_value_cover_every_query(tmp_path):
+def test_groups_by_value_cover_every_query(tmp_path):
     run = open_run(write_run(tmp_path / "run", planted(noise=1.3)))
     ranking = Ranking(run, run.direction("infrared_to_visible"))
     values = np.arange(len(run.features), dtype=float)
     rows = breakdown.by_value(ranking, values, bins=3)
     assert sum(row[1] for row in rows) == ranking.valid.sum() and len(rows) == 3
     whole = sum(row[1] * row[3] for row in rows) / ranking.valid.sum()
-    assert whole == pytest.approx(100 * np.nanmean(ranking.average_precision()))
+    assert whole == pytest.approx(100 * np.nanmean(ranking.metrics.ap))
     assert [row[0] for row in breakdown.by_value(ranking, np.ones(len(values)))] == ["1"]
     assert breakdown.by_value(ranking, np.full(len(values), np.nan)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_has_a_command(tested, tmp_path, kind):
+def test_every_figure_can_be_drawn_from_the_command_line(tested, tmp_path, kind):
     assert command("figures")([kind, str(tested[0]), "--out", str(tmp_path / kind)]) == 0
     picture = np.asarray(Image.open(tmp_path / f"{kind}.png").convert("RGB"))
     assert picture.std() > 5 and (tmp_path / f"{kind}.pdf").stat().st_size > 3000
 
 
-def test_lge_steps_are_those_of_the_recurrence():
+def test_lge_steps_follow_the_recurrence():
     torch.manual_seed(0)
     lge = LocalToGlobalEnhancement(6)
     feature, stripes = torch.randn(2, 6), torch.randn(2, 6, 3)
     with torch.no_grad():
-        lengths, angles = _steps(lge, feature, stripes)
+        lengths, angles = chain_steps(lge, feature, stripes)
         query = lge.query(feature[..., None])[..., 0]
         for j in range(3):
             unit = stripes[..., j] / stripes[..., j].pow(2).mean(1, keepdim=True).sqrt()
@@ -162,7 +163,7 @@ def test_lge_steps_are_those_of_the_recurrence():
             query = after
 
 
-PRINTED = ["--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom"]
+DUMP = ["--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom"]
 PROBE = """
 <script>
 const errors = [];
@@ -185,9 +186,9 @@ addEventListener("load", () => {
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
 @pytest.mark.parametrize("size", ["1200,900", "380,700"])
-def test_in_a_browser(tested, tmp_path, size):
+def test_browser_shows_and_sorts_the_page(tested, tmp_path, size):
     page = tmp_path / "probed.html"
     page.write_text(tested[1].read_text().replace("<title>", PROBE + "<title>", 1))
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -200,14 +201,14 @@ def test_in_a_browser(tested, tmp_path, size):
         f"--user-data-dir={tmp_path / 'profile'}",
     ]
     done = subprocess.run(
-        [*command, f"--window-size={size}", *PRINTED, f"file://{Path(page).resolve()}"],
+        [*command, f"--window-size={size}", *DUMP, f"file://{Path(page).resolve()}"],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    told = json.loads(re.search(r"<title>(\{.*?\})</title>", done.stdout).group(1))
+    probe = json.loads(re.search(r"<title>(\{.*?\})</title>", done.stdout).group(1))
     assert "CONSOLE" not in done.stderr
-    assert told["errors"] == [] and told["broken"] == 0 and told["images"] > 10
-    assert told["up"] == sorted(told["up"]) and told["down"] == sorted(told["up"], reverse=True)
-    assert not told["wide"]
+    assert probe["errors"] == [] and probe["broken"] == 0 and probe["images"] > 10
+    assert probe["up"] == sorted(probe["up"]) and probe["down"] == sorted(probe["up"], reverse=True)
+    assert not probe["wide"]

@@ -1,4 +1,4 @@
-"""One export for all tests of this folder."""
+"""One network and one export for all tests of this folder."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from tests.opengait_ext.runs.silhouettes.tiny import MODEL, SEED
 def network():
     torch.manual_seed(SEED)
     network = DinoGRLNet.from_config(MODEL)
-    # A random network is almost sure of nothing; stretched, its masks cover the range from 0 to 1.
+    # The masks of a random network are near one half; scaled weights make them cover the range from 0 to 1.
     with torch.no_grad():
         network.silhouette_generator.mask_encoder.down_sampling.weight.mul_(8)
     return network.eval()
@@ -20,7 +20,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def checkpoint(network, tmp_path_factory):
-    """As the engine saves it: without the frozen vision model."""
+    """A checkpoint as the engine saves it, without the frozen vision model."""
     path = tmp_path_factory.mktemp("checkpoints") / "tiny-00010.pt"
     state = {f"network.{key}": value for key, value in network.state_dict().items() if "vision_model." not in key}
     torch.save({"model": state, "iteration": 10}, path)

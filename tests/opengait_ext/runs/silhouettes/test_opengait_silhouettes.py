@@ -1,4 +1,4 @@
-"""Masks as OpenGait's silhouette folders."""
+"""Masks as OpenGait silhouette folders."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.opengait_ext.runs.silhouettes.tiny import HEIGHT, WIDTH, picture
 
 
 def test_alignment_by_hand():
-    """A block of 32 rows and 10 columns at columns 3 to 12 becomes 64 x 20 with its half at column 32."""
+    """A block of 32 rows and 10 columns at columns 3 to 12 becomes 64 x 20, halved by column 32."""
     silhouette = np.zeros((100, 50), np.uint8)
     silhouette[40:72, 3:13] = 255
     aligned = align_silhouette(silhouette)
@@ -24,14 +24,14 @@ def test_alignment_by_hand():
     assert half == 32
 
 
-def test_padding_where_the_person_is_near_the_border_or_narrow():
+def test_padding_near_the_border():
     silhouette = np.zeros((64, 200), np.uint8)
     silhouette[:, 150:190] = 255
     aligned = align_silhouette(silhouette)
     assert (aligned[:, 12:52] == 255).all() and (aligned[:, :12] == 0).all() and (aligned[:, 52:] == 0).all()
 
 
-def test_against_a_slow_reference(tracklets, data):
+def test_alignment_agrees_with_a_slow_reference(tracklets, data):
     truth = data / "silhouettes" / "Test" / "0503" / "ir" / "D5" / "11.png"
     silhouette = np.asarray(Image.open(truth).convert("L"))
     rows = [row for row in range(HEIGHT) if silhouette[row].sum() > 0]
@@ -45,7 +45,7 @@ def test_against_a_slow_reference(tracklets, data):
     np.testing.assert_array_equal(align_silhouette(silhouette), padded[:, middle : middle + 64])
 
 
-def test_nobody():
+def test_almost_empty_silhouettes_are_skipped():
     silhouette = np.zeros((64, 64), np.uint8)
     assert align_silhouette(silhouette) is None
     silhouette[:39, 30] = 255
@@ -56,10 +56,10 @@ def test_nobody():
 
 def test_engine_reads_the_folders(exported, tracklets):
     masks = [exported / t.folder / "mask" / f"{name}.png" for t in tracklets for name in t.names]
-    found = sum(int((picture(mask) >= 128).sum()) * 255 > 10_000 for mask in masks)
-    assert found > 12
+    visible = sum(int((picture(mask) >= 128).sum()) * 255 > 10_000 for mask in masks)
+    assert visible > 12
     summary = write_opengait_silhouettes(exported, tracklets, progress=False)
-    assert (summary.frames, summary.frames + summary.empty_frames) == (found, 24)
+    assert (summary.frames, summary.frames + summary.empty_frames) == (visible, 24)
     for folder, width in (("silhouettes-64x64", 64), ("silhouettes-64x44", 44)):
         cfg = {
             "dataset_root": str(exported / folder),
@@ -68,13 +68,13 @@ def test_engine_reads_the_folders(exported, tracklets):
         dataset = DataSet(cfg, training=False)
         assert len(dataset) == summary.tracklets
         frames = 0
-        for place in range(len(dataset)):
-            (source,), (label, kind, view, _) = dataset[place]
+        for index in range(len(dataset)):
+            (source,), (label, kind, view, _) = dataset[index]
             assert any((t.label, t.type, t.view) == (label, kind, view) for t in tracklets)
             stack = source[range(len(source))]
             assert stack.shape == (len(source), 64, width) and stack.dtype == np.uint8
             frames += len(source)
-        assert frames == found
+        assert frames == visible
 
 
 def test_narrow_is_the_middle_of_wide_and_soft_keeps_grey(exported, tracklets, tmp_path):
@@ -83,7 +83,7 @@ def test_narrow_is_the_middle_of_wide_and_soft_keeps_grey(exported, tracklets, t
     folder = out / tracklet.folder / "mask"
     folder.mkdir(parents=True)
     for name in tracklet.names:
-        mask = np.full((80, 64), 3, np.uint8)  # a mask is nowhere quite certain
+        mask = np.full((80, 64), 3, np.uint8)  # masks are never exactly zero
         mask[5:69, 20:40] = 200
         mask[5:69, 18:20] = 100
         Image.fromarray(mask).save(folder / f"{name}.png")
@@ -97,7 +97,7 @@ def test_narrow_is_the_middle_of_wide_and_soft_keeps_grey(exported, tracklets, t
         np.testing.assert_array_equal(narrow, wide[:, :, 10:54])
         stacks[soft] = wide
     assert stacks[False][0, 32, 32] == 255 and stacks[True][0, 32, 32] == 200
-    # The person is centred on column 30, found without the uncertain columns; two columns are padding.
+    # The person is centred on column 30, computed without the uncertain columns; two columns are padding.
     assert stacks[False][0, 0].tolist() == [0] * 22 + [255] * 20 + [0] * 22
     assert stacks[True][0, 0].tolist() == [0] * 2 + [3] * 18 + [100] * 2 + [200] * 20 + [3] * 22
     partition = json.loads((out / "silhouettes.json").read_text())

@@ -1,4 +1,4 @@
-"""A data set of ellipses and a network of a few thousand parameters."""
+"""A dataset of ellipses and a network of a few thousand parameters."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ MODEL = {
 
 
 def ellipse(person: int, frame: int) -> np.ndarray:
-    """A standing ellipse, bool (HEIGHT, WIDTH), which moves to the right from frame to frame."""
+    """Return an upright ellipse, bool (HEIGHT, WIDTH), which moves to the right from frame to frame."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     middle = WIDTH / 2 - 3 + 3 * frame
     return ((rows - 50) / 38) ** 2 + ((columns - middle) / (8 + person % 5)) ** 2 < 1
 
 
 def write_data(root: Path) -> Path:
-    """Two test people and a training person in HITSZ-VCM's layout, a tracklet a modality and camera, and the truth."""
+    """Write two test people and a training person in the layout of HITSZ-VCM, with their true silhouettes."""
     noise = np.random.default_rng(0)
     (root / "info").mkdir(parents=True)
     for split, people in PEOPLE.items():

@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 from opengait_ext.runs.silhouettes import draw_contact_sheets
-from opengait_ext.runs.silhouettes.pictures import overlay, panels, write_gif
+from opengait_ext.runs.silhouettes.image_files import write_gif
+from opengait_ext.runs.silhouettes.panels import overlay, panels
 from tests.opengait_ext.runs.silhouettes.tiny import picture
 
 
@@ -12,7 +13,7 @@ def test_overlay_by_hand():
     frame = np.zeros((1, 3, 3), np.uint8)
     frame[0, :, :] = (100, 200, 10)
     mask = np.array([[0, 255, 51]], np.uint8)
-    # Half of (255, 40, 40) where the mask is certain, a tenth of it at a fifth of certainty.
+    # Half of (255, 40, 40) for a mask of 1, a tenth of it for a mask of one fifth.
     expected = [[100, 200, 10], [178, 120, 25], [116, 184, 13]]
     np.testing.assert_allclose(overlay(frame, mask)[0], expected, atol=0.51)
 
@@ -62,7 +63,7 @@ def test_contact_sheet(exported, tracklets):
     assert np.abs(shown.astype(int) - tile[..., None]).max() <= 1
 
 
-def test_pages_and_a_person_without_partner(exported, tracklets, tmp_path):
+def test_several_pages_and_people_of_one_modality(exported, tracklets, tmp_path):
     chosen = [t for t in tracklets if t.type == "visible"]
     pages = draw_contact_sheets(exported, chosen, frames=5, people=1)
     assert [page.name for page in pages] == ["contact_sheet-01.png", "contact_sheet-02.png"]

@@ -1,4 +1,4 @@
-"""Training curves from the run folder's TensorBoard files."""
+"""Training curves from the values that a run logged."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 from opengait_ext.runs.compare.outcome import Curve
 from opengait_ext.runs.figures.style import PALETTE, SETTINGS, new_figure
 
-# Lines beyond this many in a panel cannot be told apart.
+# More lines per panel would share colours.
 LINES = len(PALETTE)
-LINES_OF = ("-", "--", ":", "-.")
-# Terms that differ more than this are all lines along an axis, but on a logarithmic scale.
+LINE_STYLES = ("-", "--", ":", "-.")
+# Panels whose values span a larger ratio have a logarithmic scale.
 RANGE = 50
-# A legend of more lines leaves no room for them.
-FEW = 4
+# Longer legends are placed beside the panel.
+SHORT_LEGEND = 4
 
 
-def draw_curves(curves: Mapping[str, Curve]) -> Figure:
-    """A panel for each kind of value (`loss`, `accuracy`, ...), a line for each term."""
+def draw_training_curves(curves: Mapping[str, Curve]) -> Figure:
+    """Draw a panel for each kind of value (`loss`, `accuracy`, ...) with a line for each term."""
     panels: dict[str, list[str]] = defaultdict(list)
     for tag in curves:
         panels[tag.rpartition("/")[2]].append(tag)
@@ -30,14 +30,14 @@ def draw_curves(curves: Mapping[str, Curve]) -> Figure:
         figure = new_figure(3.4 * columns, 2.3 * rows + 0.2)
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (kind, tags) in zip(grid, sorted(panels.items()), strict=False):
-            for place, tag in enumerate(tags[:LINES]):
-                style = {"color": PALETTE[place], "ls": LINES_OF[place % len(LINES_OF)], "lw": 1.2}
+            for number, tag in enumerate(tags[:LINES]):
+                style = {"color": PALETTE[number], "ls": LINE_STYLES[number % len(LINE_STYLES)], "lw": 1.2}
                 axes.plot(*curves[tag], **style, label=(tag.rpartition("/")[0] or kind).replace("_", " "))
             values = np.concatenate([curves[tag][1] for tag in tags[:LINES]])
             if values.min() > 0 and values.max() > RANGE * values.min():
                 axes.set_yscale("log")
             axes.set(title=kind.replace("_", " "), xlabel="iteration")
-            if len(tags) > FEW:
+            if len(tags) > SHORT_LEGEND:
                 axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
             elif len(tags) > 1:
                 axes.legend(fontsize=6)

@@ -1,4 +1,4 @@
-"""The answer as a picture: each query's film strip and its candidates'."""
+"""A figure of search results: film strips of each query and its candidates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,14 @@ from opengait_ext.search.matching import QueryResult
 def draw_answers(
     results: Sequence[QueryResult], queries: Sequence[Clip], gallery: Descriptors, size: tuple[int, int], strip: int = 3
 ) -> Figure:
-    """A row a query: its frames, then its candidates'; a video's gallery tracklet is told by its name alone.
+    """Draw one row per query: its frames, then those of its candidates; tracks of videos show their name only.
 
     Args:
+        results: results of `search`.
+        queries: the clips of the queries.
+        gallery: the descriptors that were searched.
         size: (height, width) of the frames drawn.
-        strip: frames a tracklet.
+        strip: frames per tracklet.
     """
     columns = 1 + max(len(result.candidates) for result in results)
     with rc_context(SETTINGS | {"axes.grid": False}):
@@ -32,7 +35,7 @@ def draw_answers(
         grid = figure.subplots(len(results), columns, squeeze=False)
         for cells, result, clip in zip(grid, results, queries, strict=True):
             _draw(cells[0], clip.source[uniform(len(clip.source), strip)], "#000000")
-            verdict = {True: "somebody", False: "nobody here", None: ""}[result.somebody]
+            verdict = {True: "match", False: "nobody here", None: ""}[result.somebody]
             cells[0].set_title(f"query {_short(result.query)}\n{verdict}", fontsize=6)
             for axes in cells[1:]:
                 axes.axis("off")
@@ -48,7 +51,7 @@ def draw_answers(
 
 
 def _short(name: str) -> str:
-    """The last three folders of a tracklet's name, as many as fit above its strip."""
+    """Return the last three folders of a tracklet's name, which fit above its strip."""
     return "/".join(Path(name).parts[-3:])
 
 

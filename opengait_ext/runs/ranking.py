@@ -1,0 +1,99 @@
+"""The ranking of one direction of a tested run: distances, order and metrics of every query."""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.ranking import RankMetrics, rank_metrics
+from opengait.evaluation.reranking import re_ranking
+from opengait_ext.data.tracklet import camera_of
+from opengait_ext.evaluation.protocol import Direction
+from opengait_ext.runs.tested_run import TestedRun
+
+# Queries whose distances are computed at once.
+BLOCK = 256
+
+
+class Ranking:
+    """Queries and gallery of one direction, ranked as the test ranked them.
+
+    Args:
+        run: the test.
+        direction: the direction of retrieval.
+
+    Attributes:
+        query, gallery: indices of tracklets of the run, ascending.
+        cameras: camera of each tracklet of the run.
+    """
+
+    def __init__(self, run: TestedRun, direction: Direction) -> None:
+        self.run = run
+        self.direction = direction
+        features = run.features
+        types, views = features.types.tolist(), features.views.tolist()
+        self.query, self.gallery = run.protocol.select(direction, types, views, run.population)
+        self.cameras = np.array([camera_of(view) for view in views])
+
+    @cached_property
+    def distance(self) -> np.ndarray:
+        """Distances, float32 (queries, gallery), re-ranked if the test's were."""
+        embeddings = torch.from_numpy(self.run.features.embeddings)
+        query, gallery = embeddings[torch.from_numpy(self.query)], embeddings[torch.from_numpy(self.gallery)]
+        metric = self.run.card["distance"]["metric"]
+        if self.run.card.get("re_ranking") and len(query) and len(gallery):
+            both = torch.cat([query, gallery])
+            return re_ranking(cuda_dist(both, both, metric), len(query)).cpu().numpy()
+        blocks = [cuda_dist(query[i : i + BLOCK], gallery, metric).cpu() for i in range(0, len(query), BLOCK)]
+        return torch.cat(blocks).numpy() if blocks else np.zeros((0, len(gallery)), dtype=np.float32)
+
+    @cached_property
+    def matches(self) -> np.ndarray:
+        """Pairs of the same person, bool (queries, gallery)."""
+        labels = self.run.features.labels
+        return labels[self.query][:, None] == labels[self.gallery][None]
+
+    @cached_property
+    def removed(self) -> np.ndarray:
+        """Pairs that the camera rule removes, bool (queries, gallery)."""
+        if not self.run.protocol.camera_rule:
+            return np.zeros_like(self.matches)
+        return self.matches & (self.cameras[self.query][:, None] == self.cameras[self.gallery][None])
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Columns of `gallery` from nearest to farthest, int (queries, gallery); removed pairs come last."""
+        return np.argsort(np.where(self.removed, np.inf, self.distance), axis=1, kind="stable")
+
+    @cached_property
+    def hits(self) -> np.ndarray:
+        """Matches in the order of `order`, bool (queries, gallery)."""
+        return np.take_along_axis(self.matches & ~self.removed, self.order, axis=1)
+
+    @cached_property
+    def metrics(self) -> RankMetrics:
+        """CMC, mAP and mINP, with the average precision and the first hit of every query."""
+        return self.metrics_among(np.arange(len(self.query)), np.arange(len(self.gallery)))
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Queries that have a match, bool (queries)."""
+        return self.metrics.first_hit > 0
+
+    def metrics_among(self, rows: np.ndarray, columns: np.ndarray) -> RankMetrics:
+        """Return the metrics of some of the queries among some of the gallery.
+
+        Args:
+            rows: positions in `query`.
+            columns: positions in `gallery`.
+        """
+        labels, query, gallery = self.run.features.labels, self.query[rows], self.gallery[columns]
+        return rank_metrics(
+            self.distance[np.ix_(rows, columns)],
+            labels[query],
+            labels[gallery],
+            self.cameras[query],
+            self.cameras[gallery],
+            drop_same_camera=self.run.protocol.camera_rule,
+        )

@@ -1,0 +1,126 @@
+"""Sections with frames: ranked lists, the worst queries, silhouettes, and the inside of the network."""
+
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from opengait.errors import ConfigError
+from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.figures.inside import DRAWINGS
+from opengait_ext.runs.figures.network import look_at, see
+from opengait_ext.runs.figures.people import Seen, choose_people
+from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists, film_strip, row_of
+from opengait_ext.runs.figures.silhouettes import draw_silhouettes
+from opengait_ext.runs.ranking import Ranking
+from opengait_ext.runs.report.html import Cell, Section, animation, figure, note, picture, table
+from opengait_ext.runs.report.subject import Subject
+from opengait_ext.runs.silhouettes.image_files import write_gif
+from opengait_ext.runs.silhouettes.panels import panels
+
+# Frames per tracklet and gallery tracklets per query in the table of the worst queries.
+WORST_FRAMES, WORST_GALLERY = 2, 4
+# Frames of each person in the animations, in the figures of the network's inside, and in Figures 1 and 3.
+ANIMATED_FRAMES, INSIDE_FRAMES, STILL_FRAMES = 12, 6, 3
+CAPTIONS = {
+    "attention": "Weight of E_g against E_a in the enriched silhouette.",
+    "channels": "Use of the channels of E_g (L_div, Eq. 8).",
+    "steps": "Change of the global feature in each LGE step (Eq. 11-16).",
+}
+
+
+def lists_section(subject: Subject, count: int) -> Section:
+    """Return Figure 5 for random queries."""
+    if subject.frames is None:
+        return Section("lists", "Ranked lists", note("There are no frames to show."))
+    parts = []
+    for ranking in subject.rankings:
+        queries = choose_queries(ranking, count, "random", subject.seed)
+        lists = draw_ranked_lists(subject.runs, ranking.direction.name, queries, subject.frames)
+        caption = f"Random queries, {ranking.direction.title}: correct in green, wrong in red with a dashed frame."
+        parts.append(figure(lists, caption))
+    return Section("lists", "Ranked lists", "".join(parts))
+
+
+def worst_section(subject: Subject, count: int) -> Section:
+    """Return the queries of the lowest average precision with their nearest gallery tracklets."""
+    parts = []
+    heads = ["person", "view", "AP, %", "first match at rank", "query", "nearest first"]
+    features = subject.run.features
+    for ranking in subject.rankings:
+        rows = []
+        for query in choose_queries(ranking, count, "worst"):
+            row = row_of(ranking, query)
+            nearest = float(ranking.distance[row, ranking.order[row, 0]])
+            rows.append(
+                [
+                    str(features.labels[query]),
+                    str(features.views[query]),
+                    100 * ranking.metrics.ap[row],
+                    int(ranking.metrics.first_hit[row]),
+                    Cell(_strip(subject, query, "the query", ""), query, left=True),
+                    Cell("".join(_gallery_strips(subject, ranking, row)), nearest, left=True),
+                ]
+            )
+        parts.append(f"<h3>{escape(ranking.direction.title)}</h3>" + table(heads, rows))
+    return Section("worst", "Worst queries", "".join(parts))
+
+
+def _gallery_strips(subject: Subject, ranking: Ranking, row: int) -> list[str]:
+    strips = []
+    for rank, column in enumerate(ranking.order[row, :WORST_GALLERY]):
+        if ranking.removed[row, column]:
+            continue
+        tracklet = int(ranking.gallery[column])
+        kind, mark = ("correct", "\u2713") if ranking.hits[row, rank] else ("wrong", "\u2717")
+        label = escape(str(subject.run.features.labels[tracklet]))
+        strip = _strip(subject, tracklet, f"{label}, {kind}", kind)
+        strips.append(f'<span class="candidate">{strip}<small>{mark} {label}</small></span>')
+    return strips
+
+
+def _strip(subject: Subject, tracklet: int, text: str, kind: str) -> str:
+    if subject.frames is None:
+        return ""
+    return picture(film_strip(subject.frames(tracklet, WORST_FRAMES)), text, kind=kind)
+
+
+def network_sections(subject: Subject, count: int, people: Sequence[str] | None) -> list[Section]:
+    """Return the silhouettes of chosen people, still and animated, and figures of the network's inside."""
+    chosen = choose_people(subject.run, count, people)
+    if subject.network is None or subject.frames is None or not chosen:
+        return []
+    seen = see(subject.network, subject.frames, chosen, ANIMATED_FRAMES)
+    still = figure(draw_silhouettes([_fewer(one, STILL_FRAMES) for one in seen]), "As in the paper's Figures 1 and 3.")
+    moving = "".join(animation(_gif(one), one.shown.title) for one in seen)
+    remark = note(
+        "Frame, mask (Eq. 4), overlay, and enriched silhouette (Eq. 6); one projection to colours for all tracklets."
+    )
+    silhouettes = Section("silhouettes", "Silhouettes", f'{still}{remark}<div class="people">{moving}</div>')
+    return [silhouettes, _inside_section(subject.network, [_fewer(one, INSIDE_FRAMES) for one in seen])]
+
+
+def _inside_section(network: DinoGRLNet, seen: list[Seen]) -> Section:
+    inside = look_at(network, seen)
+    parts = []
+    for kind, draw in DRAWINGS.items():
+        try:
+            parts.append(figure(draw(inside, seen), CAPTIONS[kind]))
+        except ConfigError as error:
+            # Ablations lack some of these parts.
+            parts.append(note(str(error)))
+    return Section("inside", "Inside the network", "".join(parts))
+
+
+def _gif(seen: Seen) -> bytes:
+    buffer = io.BytesIO()
+    write_gif(buffer, np.concatenate(panels(seen.frames, seen.masks, seen.enriched), axis=2))
+    return buffer.getvalue()
+
+
+def _fewer(seen: Seen, count: int) -> Seen:
+    """Return the tracklet with `count` evenly spread frames."""
+    step = max(1, len(seen.frames) // count)
+    kept = slice(0, step * count, step)
+    return Seen(seen.shown, seen.frames[kept], seen.masks[kept], seen.enriched[kept])
