@@ -12,12 +12,12 @@ from opengait_ext.data.check.frames import ODD, FrameCheck, odd_sizes
 from opengait_ext.data.check.pool import check_all, cores
 from opengait_ext.data.check.report import Report
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
-from opengait_ext.data.hitsz_vcm.check import list_hitsz
+from opengait_ext.data.hitsz_vcm.check import check_hitsz_lists
 from opengait_ext.data.tracklet import Tracklet
 
 Lister = Callable[[Path, Report], dict[str, list[Tracklet]]]
 LISTERS: dict[str, tuple[str, Lister]] = {
-    "hitsz": (hitsz_vcm.NAME, list_hitsz),
+    "hitsz": (hitsz_vcm.NAME, check_hitsz_lists),
     "bupt": (bupt_campus.NAME, list_bupt),
 }
 DATA_SETS = (*LISTERS, "opengait")

@@ -20,8 +20,11 @@ from opengait_ext.data.bupt_campus import check as bupt
 from opengait_ext.data.check import frames, pool
 from opengait_ext.data.check.frames import FrameCheck, Look, odd_sizes
 from opengait_ext.data.check.pool import check_all
+from opengait_ext.data.check.report import ALONE
 from opengait_ext.data.check_data import check
+from opengait_ext.data.files import BAD_LINE, LIST
 from opengait_ext.data.hitsz_vcm import check as hitsz
+from opengait_ext.data.hitsz_vcm.lists import PAST
 from opengait_ext.data.opengait_layout import check as layout
 from opengait_ext.data.opengait_layout import pickles
 from scripts import check_data as command
@@ -154,14 +157,14 @@ def test_hitsz_lists_are_read_to_their_end(own_hitsz):
     assert lost and first
     report, _ = check("hitsz", own_hitsz, workers=1)
     places = found(report)
-    assert places[hitsz.BAD_LINE] == [
+    assert places[BAD_LINE] == [
         "train_name.txt, line 3",
         "track_train_info.txt, line 1",
         "track_train_info.txt, line 2",
         "query_IDX.txt, line 1",
-        "query_IDX.txt",
+        "query_IDX.txt, line 1",
     ]
-    assert places[hitsz.PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
+    assert places[PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
     assert places[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
     assert places[hitsz.TWICE] == ["track_train_info.txt, line 6"]
     assert any("belong to no row" in remark for remark in report.remarks)
@@ -177,7 +180,7 @@ def test_hitsz_people_in_two_splits_or_alone(own_hitsz):
     rows.write_text("\n".join(" ".join(line) for line in alone) + "\n")
     places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
     assert places[hitsz.BOTH] == [f"person {person}"]
-    assert places[hitsz.ALONE] == [f"person {last}"]
+    assert places[ALONE] == [f"person {last}"]
     assert all(place.startswith("track_train_info.txt") for place in places[hitsz.AGAINST])
 
 
@@ -186,10 +189,10 @@ def test_hitsz_missing_lists_and_folders(own_hitsz, tmp_path):
     (own_hitsz / "info/query_IDX.txt").write_text("")
     shutil.rmtree(own_hitsz / "Train")
     places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
-    assert places[hitsz.LIST] == ["test_name.txt", "query_IDX.txt"]
+    assert places[LIST] == ["test_name.txt", "query_IDX.txt"]
     assert places[hitsz.SPLIT_FOLDER] == [str(own_hitsz / "Train")]
     # Rows and frames that hang on what is missing are not listed one by one.
-    assert set(places) == {hitsz.LIST, hitsz.SPLIT_FOLDER}
+    assert set(places) == {LIST, hitsz.SPLIT_FOLDER}
     write_pack(own_hitsz, tmp_path / "pack")
     assert found(check("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
         str(tmp_path / "pack" / "Train")
