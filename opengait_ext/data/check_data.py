@@ -7,7 +7,7 @@ from typing import Any
 from opengait.data.packs.read import open_pack
 from opengait.errors import DataError
 from opengait_ext.data.bupt_campus import reader as bupt_campus
-from opengait_ext.data.bupt_campus.check import list_bupt
+from opengait_ext.data.bupt_campus.check import check_bupt_lists
 from opengait_ext.data.check.frames import ODD, FrameCheck, odd_sizes
 from opengait_ext.data.check.pool import check_all, cores
 from opengait_ext.data.check.report import Report
@@ -18,7 +18,7 @@ from opengait_ext.data.tracklet import Tracklet
 Lister = Callable[[Path, Report], dict[str, list[Tracklet]]]
 LISTERS: dict[str, tuple[str, Lister]] = {
     "hitsz": (hitsz_vcm.NAME, check_hitsz_lists),
-    "bupt": (bupt_campus.NAME, list_bupt),
+    "bupt": (bupt_campus.NAME, check_bupt_lists),
 }
 DATA_SETS = (*LISTERS, "opengait")
 

@@ -16,7 +16,9 @@ from PIL import Image
 
 from opengait.data.packs.write import write_pack
 from opengait.errors import DataError
+from opengait_ext.data import HITSZVCM, BUPTCampus
 from opengait_ext.data.bupt_campus import check as bupt
+from opengait_ext.data.bupt_campus import lists as bupt_lists
 from opengait_ext.data.check import frames, pool
 from opengait_ext.data.check.frames import FrameCheck, Look, odd_sizes
 from opengait_ext.data.check.pool import check_all
@@ -246,12 +248,35 @@ def test_bupt_lists_are_read_to_their_end(own_bupt):
     (own_bupt / "train_auxiliary.txt").unlink()
     report, _ = check("bupt", own_bupt, workers=1)
     places = found(report)
-    assert places[bupt.BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
-    assert places[bupt.UNKNOWN][0] == "train.txt, line 4" and places[bupt.TWICE] == ["train.txt, line 6"]
-    assert places[bupt.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
-    assert places[bupt.LIST] == ["train_auxiliary.txt"]
-    assert f"person {lone}" in places[bupt.ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
+    assert places[BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
+    assert places[bupt_lists.UNKNOWN][0] == "train.txt, line 4" and places[bupt_lists.TWICE] == ["train.txt, line 6"]
+    assert places[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
+    assert places[LIST] == ["train_auxiliary.txt"]
+    assert f"person {lone}" in places[ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
     assert track
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("info/test_name.txt", "0501M2D3F1.jpg"),
+        ("info/track_train_info.txt", "2 1 20 0001"),
+        ("info/track_test_info.txt", "2 1 99999 0501 2"),
+        ("info/query_IDX.txt", "99 7 7"),
+        ("train.txt", "27 RGB LS3 2"),
+        ("gallery.txt", "27 RGB Q9 2"),
+        ("query.txt", "1901 RGB W4 99"),
+    ],
+)
+def test_the_reader_raises_the_first_problem_of_the_checker(file, line, own_hitsz, own_bupt):
+    name, root, reader = ("hitsz", own_hitsz, HITSZVCM) if "/" in file else ("bupt", own_bupt, BUPTCampus)
+    edit(root / file, 1, line)
+    problem = next(
+        p for p in check(name, root, fast=True, workers=1)[0].problems if p.where.startswith(Path(file).name)
+    )
+    with pytest.raises(DataError) as caught:
+        reader(root)
+    assert str(caught.value) == f"{(root / file).parent}/{problem}."
 
 
 def test_bupt_queries_without_a_match(own_bupt):
@@ -270,7 +295,7 @@ def test_bupt_people_in_two_lists(own_bupt):
     person, _, camera, track = train.read_text().split("\n")[0].split()
     query.write_text(query.read_text() + f"{person} RGB {camera} {track}\n")
     places = found(check("bupt", own_bupt, fast=True, workers=1)[0])
-    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[bupt.ALONE] == [f"person {person}"]
+    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[ALONE] == [f"person {person}"]
 
 
 def make_opengait(root: Path) -> Path:
