@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from opengait.command_line import count  # noqa: E402
 from opengait.errors import UserError  # noqa: E402 - the project need not be installed
-from opengait_ext.data.check_data import DATA_SETS, check  # noqa: E402
+from opengait_ext.data.check_data import DATA_SETS, check_dataset  # noqa: E402
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: the check could not run, or a file could not be written.
     """
     bars = sys.stderr.isatty()
-    report, splits = check(args.data_set, args.root, args.fast, args.workers, bars, args.partition)
+    report, splits = check_dataset(args.data_set, args.root, args.fast, args.workers, bars, args.partition)
     print(report.text(args.show))
     if args.report is not None:
         report.write(args.report)

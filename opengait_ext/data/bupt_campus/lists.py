@@ -44,9 +44,7 @@ def parse_list(path: Path, lines: Sequence[str], codes: tuple[str, ...]) -> Iter
     for number, line in enumerate(lines, start=1):
         fields = tuple(line.split())
         if len(fields) != 4 or not fields[0].isdecimal():
-            what = (
-                f"{line!r} should be four fields, person, modality, camera and track, such as '1746 {codes[0]} TSG2 1'"
-            )
+            what = f"{line!r} should be person, modality, camera and track, such as '1746 {codes[0]} TSG2 1'"
             yield line_problem(BAD_LINE, path, number, what)
         elif fields[1] not in codes:
             what = f"modality {fields[1]}; expected {' or '.join(codes)} in this list"
