@@ -1,6 +1,7 @@
 """The rules of the house that imports can break; see docs/architecture.md."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,8 @@ def test_a_method_stands_on_the_shared_parts_alone():
     }
     upward = {m for m, found in IMPORTS.items() if ".models.shared" in m and any(method(name) for name in found)}
     assert crossed == set() and upward == set()
+
+
+def test_no_test_imports_another_test():
+    pattern = re.compile(r"^\s*(from|import) tests\.(\w+\.)*test_", re.MULTILINE)
+    assert [path for path in (ROOT / "tests").rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))] == []

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.opengait import tiny
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import draw_people
+from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
 

@@ -171,7 +171,6 @@ class Moves(torch.nn.Module):
 """
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_calls_of_model_files_work_without_a_device(folder):
     root = folder({"moves.py": CUDA})
     out, available = compat.load_model_folder(root).Moves()(torch.ones(2, 2))

@@ -144,7 +144,7 @@ def test_a_ring_gives_the_same_memory_again():
     assert larger.shape == (4, 5) and larger.data_ptr() != first[2].data_ptr()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_reads_what_workers_wrote():
     """Pinned copies are on their way to the GPU while workers write on; all batches are kept to the end."""
     busy = torch.randn(2000, 2000, device="cuda")

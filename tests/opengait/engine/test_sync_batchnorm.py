@@ -150,7 +150,7 @@ def test_conversion_keeps_names_parameters_and_shared_children() -> None:
     assert "BatchNorm" in type(network.first[1]).__name__
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_on_cuda_it_is_torchs() -> None:
     network = convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).cuda())
     assert isinstance(network[1], nn.SyncBatchNorm)

@@ -155,8 +155,8 @@ def test_rejects_arguments_that_disagree():
         rank_metrics(torch.tensor([[0.0, float("nan")]]), [1], [1, 2])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_equals_cpu(monkeypatch):
+@pytest.mark.cuda
+def test_equal_on_cpu_and_cuda(monkeypatch):
     """With ties, among them 0.0 and -0.0, and in several blocks."""
     rng = np.random.default_rng(5)
     distance = torch.from_numpy(np.round(4 * rng.standard_normal((40, 300))) / 4 * rng.choice([-1.0, 1.0], (40, 300)))

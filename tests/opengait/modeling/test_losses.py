@@ -22,9 +22,6 @@ IDENTITIES = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
 CLASSES = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
 
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-
 def cases(device: str = "cpu") -> dict[str, tuple[BaseLoss, dict[str, torch.Tensor]]]:
     """Loss and keyword arguments of each golden case, with this rank's rows; the first argument takes the gradient."""
     embeddings, logits = normals("loss:embeddings", 8, 16, 4), 0.25 * normals("loss:logits", 8, 5, 4)
@@ -117,7 +114,7 @@ def test_equals_upstream_in_one_process() -> None:
     check(outcomes(), GOLDEN["world_1"][0])
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_equals_upstream_on_cuda() -> None:
     check(outcomes("cuda"), GOLDEN["world_1"][0])
 

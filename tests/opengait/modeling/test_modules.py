@@ -252,7 +252,7 @@ def test_affine_of_batch_norms_can_be_frozen() -> None:
     assert [parameter.requires_grad for parameter in network.parameters()] == [True, True, False, False, True, True]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_blocks_that_make_tensors_work_on_cuda() -> None:
     mask, ratio = align_mask(), torch.tensor([0.5, 0.7])
     align, flow = m.GaitAlign(16, 11), m.FlowFunc(radius=2)

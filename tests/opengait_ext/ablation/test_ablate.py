@@ -17,7 +17,7 @@ from opengait_ext.ablation.launch import run_jobs
 from opengait_ext.ablation.results import measure
 from opengait_ext.ablation.sweeps_figure import draw_sweeps
 from opengait_ext.ablation.tables import read_tables
-from tests.opengait_ext.ablation.test_rows import TINY
+from tests.opengait_ext.ablation.tiny import TINY
 from tests.opengait_ext.runs.stand_in_runs import draw_people, script
 from tests.paths import ROOT
 

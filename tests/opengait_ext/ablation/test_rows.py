@@ -13,21 +13,10 @@ from opengait_ext.ablation.merge import carry_over, first_difference
 from opengait_ext.ablation.tables import FIGURE4, FULL, read_tables
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
-from tests.equations.networks import TINY_VIT
+from tests.opengait_ext.ablation.tiny import TINY
 
 TABLES = read_tables()
 ALL = {row.name: row for table in TABLES.values() for row in table.rows}
-PART = {"backbone": "resnet10", "weights": None, "width": 8, "strides": [1, 1, 1, 1]}
-TINY = [
-    "data_cfg.frame_size=[64,32]",
-    "model_cfg.num_classes=3",
-    "model_cfg.dimension=8",
-    f"model_cfg.appearance={PART}",
-    f"model_cfg.gait={PART}",
-    f"model_cfg.vision_model={TINY_VIT | {'weights': None, 'image_size': [64, 32], 'precision': 'float32'}}",
-    "model_cfg.silhouette.size=[16,8]",
-    "model_cfg.silhouette.channels=8",
-]
 
 
 def tiny(name: str, data: str = "synthetic") -> dict:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.interactions import INTERACTIONS
-from tests.opengait_ext.models.dinogrl.test_masks_network import MODEL, SASG, given
+from tests.opengait_ext.models.dinogrl.tiny import MODEL, SASG, given
 
 MODALITY = torch.tensor([0, 1, 0, 1])
 LABELS = torch.tensor([0, 0, 1, 1])
@@ -35,7 +35,7 @@ def step(net, masks=True, lr=0.01):
         for parameter in net.parameters():
             if parameter.grad is not None:
                 parameter -= lr * parameter.grad
-    return float(loss)
+    return loss.item()
 
 
 @pytest.mark.parametrize("name", ["lge", "release", *INTERACTIONS])

@@ -414,7 +414,7 @@ class TestHalves:
         assert all(torch.equal(found[i, c], x[i, taken[i, c]]) for i in range(4) for c in range(3))
         assert take_channels(x, taken[:1].expand(4, 3)) is x
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.cuda
     @pytest.mark.parametrize("per_frame", [False, True])
     def test_cuda_finishes_as_the_cpu_does(self, per_frame):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)

@@ -14,8 +14,8 @@ from opengait_ext import plug
 from scripts import plug_into_opengait
 from tests.opengait.tiny import launch
 from tests.opengait_ext.models.biggait.tiny import tiny_config
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.plug.stand_in_checkout import write_checkout
+from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
 PLUG = "opengait/modeling/models/opengait_ext_plug.py"

@@ -14,8 +14,8 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
 from opengait_ext.search.descriptors import pictures_of
 from opengait_ext.search.matching import _student, p_values
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import script
+from tests.opengait_ext.world import write_config
 
 SIZE = (64, 32)
 

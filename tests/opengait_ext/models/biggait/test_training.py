@@ -158,7 +158,7 @@ def test_the_networks_own_losses_come_weighted():
     assert list(terms) == [*told, "triplet", "softmax"]
     weights = {"shape_connect": 0.02, "shape_mse": 1, "part_connect": 0.01, "part_diversity": 5}
     for name, weight in weights.items():
-        assert float(terms[name]) == pytest.approx(weight * float(output.maps.losses[name]))
+        assert terms[name].item() == pytest.approx(weight * output.maps.losses[name].item())
 
 
 def test_the_mask_branch_learns_then_is_replaced_and_stays(alone, world):

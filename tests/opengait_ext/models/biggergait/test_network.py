@@ -18,7 +18,7 @@ from opengait_ext.models.biggergait import model as biggergait
 from opengait_ext.models.biggergait.model import BiggerGait__DINOv2, mask_branch
 from tests.golden import seeded
 from tests.golden.compare import assert_golden, normals
-from tests.opengait_ext.models.biggergait.test_backbone import reference, weights
+from tests.opengait_ext.models.biggergait.hugging_face import reference, weights
 from tests.opengait_ext.models.biggergait.tiny import (
     GROUPS,
     PARTS,

@@ -14,7 +14,7 @@ from opengait.config import load_config
 from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
 from tests.opengait.tiny import trained
-from tests.opengait_ext.models.biggergait.test_backbone import weights
+from tests.opengait_ext.models.biggergait.hugging_face import weights
 from tests.opengait_ext.models.biggergait.tiny import GROUPS, PARTS, model_cfg, published_names, write_weights
 from tests.paths import ROOT
 

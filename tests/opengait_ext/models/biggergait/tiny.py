@@ -11,7 +11,7 @@ from opengait_ext.models.biggergait.backbone import Dinov2Config
 from opengait_ext.models.biggergait.model import BiggerGait__DINOv2, mask_branch
 from tests.golden import seeded
 from tests.golden.compare import normals
-from tests.opengait_ext.models.biggergait.test_backbone import SETTINGS, hugging_face_shapes, weights
+from tests.opengait_ext.models.biggergait.hugging_face import SETTINGS, hugging_face_shapes, weights
 
 GROUPS, PARTS = 3, 8
 

@@ -11,7 +11,7 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.losses.diversity import diversity_loss
 from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps, look_inside
 from opengait_ext.runs.figures.people import Seen, Shown
-from tests.opengait_ext.models.dinogrl.test_masks_network import MODEL, SASG, given
+from tests.opengait_ext.models.dinogrl.tiny import MODEL, SASG, given
 
 MODALITY = torch.tensor([0, 1])
 

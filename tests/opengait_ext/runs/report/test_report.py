@@ -20,9 +20,9 @@ from opengait_ext.runs.figures.inside import _steps
 from opengait_ext.runs.figures.of_runs import KINDS
 from opengait_ext.runs.report import breakdown, build_report
 from opengait_ext.runs.tested_run import Ranking, open_run
-from tests.opengait_ext.models.dinogrl.test_training import world, write_config  # noqa: F401 - a fixture
 from tests.opengait_ext.runs.stand_in_runs import engine, script
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
+from tests.opengait_ext.world import write_config
 
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 

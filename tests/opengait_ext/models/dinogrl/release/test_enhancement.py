@@ -343,7 +343,7 @@ def test_converted_norms_in_one_process_are_ordinary_ones():
         assert torch.equal(value, expected[name])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_cuda_equals_cpu():
     module, parts = make((2, 4, 8, 16)), make_parts(4, 33, 31)
     there = copy.deepcopy(module).cuda()
