@@ -127,7 +127,7 @@ class Painter:
         picture += painted(canvas, self.lookup, self.config.size) * shade[..., None]
         silhouette = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
         if self.occluder is not None:
-            self._occlude(frame, picture, silhouette)
+            self._occlude(self.occluder, frame, picture, silhouette)
         y, x = self.corners[frame % len(self.corners)]
         picture += self.noise[y : y + height, x : x + width]
         picture = cv2.convertScaleAbs(np.maximum(picture, 0)).reshape(height, width, -1)
@@ -137,7 +137,7 @@ class Painter:
         return cv2.LUT(picture, self.tone).reshape(height, width, -1), silhouette
 
     def _contact_shadow(self) -> np.ndarray:
-        """How dark the ground under the feet is, (height, width, 1) float32 from 0 to 1."""
+        """Return the darkness of the ground under the feet, (height, width, 1) float32 from 0 to 1."""
         height, width = self.config.size
         row, column = np.mgrid[:height, :width].astype(np.float32)
         across = (column - width / 2) / (0.26 * width)
@@ -145,15 +145,17 @@ class Painter:
         return np.exp(-(across**2) - down**2)[..., None]
 
     def _draw_occluder(self) -> tuple[bool, float, float, np.ndarray]:
-        """A pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
+        """Draw a pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, self.channels)
+        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, (self.channels,))
 
-    def _occlude(self, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
-        """Covers a strip of the picture and takes it out of the silhouette."""
-        pole, position, extent, colour = self.occluder
+    def _occlude(
+        self, occluder: tuple[bool, float, float, np.ndarray], frame: int, picture: np.ndarray, silhouette: np.ndarray
+    ) -> None:
+        """Cover a strip of the picture and remove it from the silhouette."""
+        pole, position, extent, colour = occluder
         height, width = silhouette.shape
         if pole:
             first = position - abs(self.step) * frame
