@@ -1,4 +1,4 @@
-"""Distances, rankings and the evaluators that a configuration names."""
+"""Distances, rankings, and the evaluators that configurations name."""
 
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.overlap import mean_iou

@@ -1,4 +1,4 @@
-"""Distances between part descriptors."""
+"""Distances between part-based descriptors."""
 
 import numpy as np
 import torch
@@ -8,22 +8,23 @@ from opengait import distributed
 from opengait.errors import ConfigError, DataError
 
 _METRICS = ("euc", "cos")
-# Elements of one block of distances; a block and its few intermediate results stay below about 1 GiB.
+# Elements per block of distances; a block and its intermediate results take about 1 GiB.
 _BLOCK = 2**26
 
 
 def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric: str = "euc") -> torch.Tensor:
-    """Distances `[n, m]` between `x` `[n, c, p]` and `y` `[m, c, p]`, averaged over the p parts.
+    """Return the distances `[n, m]` between `x` `[n, c, p]` and `y` `[m, c, p]`, averaged over the p parts.
 
-    "euc": the Euclidean distance of each part, sqrt(max(0, x² + y² − 2xy)). "cos": 1 minus the cosine of each part.
-    Worked out in float32, or in float64 if either is, on the tensors' device; arrays go to this process's device.
+    "euc" is the Euclidean distance per part, sqrt(max(0, x² + y² − 2xy)), and "cos" is 1 minus the cosine per part. The
+    computation is in float32, or in float64 if either input is, on the device of the tensors. Arrays are moved to the
+    device of this process.
 
     Raises:
         ConfigError: an unknown metric.
-        DataError: shapes that do not fit each other.
+        DataError: descriptors of different or invalid shapes.
     """
     if metric not in _METRICS:
-        raise ConfigError(f"evaluator_cfg.metric is {metric!r}; known are {' and '.join(_METRICS)}.")
+        raise ConfigError(f"evaluator_cfg.metric: expected {' or '.join(_METRICS)}, got {metric!r}.")
     x, y = _as_parts(x), _as_parts(y)
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
@@ -32,7 +33,7 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
     if metric == "cos":
         x, y = F.normalize(x, dim=1), F.normalize(y, dim=1)
     parts = x.shape[2]
-    # One contiguous [n, c] matrix a part, made once for all blocks.
+    # One contiguous [n, c] matrix per part, shared by all blocks.
     x, y = x.permute(2, 0, 1).contiguous(), y.permute(2, 0, 1).contiguous()
     distances = x.new_empty(x.shape[1], y.shape[1])
     step = max(1, _BLOCK // max(1, x.shape[1]))
@@ -56,5 +57,5 @@ def _as_parts(features: np.ndarray | torch.Tensor) -> torch.Tensor:
     if not isinstance(features, torch.Tensor):
         features = torch.as_tensor(np.asarray(features), device=distributed.device())
     if features.ndim != 3:
-        raise DataError(f"Descriptors have shape {tuple(features.shape)}; wanted is [tracklets, channels, parts].")
+        raise DataError(f"Expected descriptors of shape [tracklets, channels, parts], got {tuple(features.shape)}.")
     return features if features.dtype == torch.float64 else features.float()

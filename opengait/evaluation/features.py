@@ -1,17 +1,17 @@
-"""Descriptors of a test, kept in a file for reports that are made later.
+"""Descriptors of a test, saved for figures and reports.
 
-The file `<run folder>/logs/test-<iteration>.npz` (with `evaluator_cfg.save_features: true`) holds, for numpy and
-without pickled objects,
+With `evaluator_cfg.save_features: true`, a test writes `<run folder>/logs/test-<iteration>.npz`, which numpy reads
+without unpickling objects:
 
-    embeddings   float32 [n, c, p], one descriptor a tracklet, in the data set's order
+    embeddings   float32 [n, c, p], one descriptor per tracklet, in the order of the dataset
     labels       unicode [n]
     types        unicode [n]
     views        unicode [n]
-    dataset      unicode [], the name that the evaluator was told
-    fingerprint  unicode [], of the data set (`opengait.data.fingerprint`), empty if it tells none
+    dataset      unicode [], name of the dataset as the evaluator received it
+    fingerprint  unicode [], of the dataset (`opengait.data.fingerprint`), empty if it has none
     iteration    int64 []
 
-What a tracklet's frames are is told by the data set, whose `seqs_info` has the same order; compare the fingerprint.
+The dataset's `seqs_info` has the same order and lists the frames. Compare the fingerprints before relying on it.
 """
 
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ _COLUMNS = ("labels", "types", "views")
 
 @dataclass(frozen=True)
 class Features:
-    """What `save_features` kept.
+    """Contents of a saved file.
 
     Attributes:
         embeddings: float32 `[n, c, p]`.
         labels, types, views: arrays of n strings.
-        dataset: the data set's name.
-        fingerprint: of the data set, or "".
-        iteration: of the checkpoint, 0 where it was named by path.
+        dataset: name of the dataset.
+        fingerprint: of the dataset, or "".
+        iteration: of the checkpoint, 0 if the checkpoint was given as a path.
     """
 
     embeddings: np.ndarray
@@ -51,15 +51,17 @@ class Features:
 
 
 def save_features(path: Path, data: dict[str, Any], dataset: str, fingerprint: str, iteration: int) -> None:
-    """Write an evaluator's `data` (`embeddings` `[n, c, p]`, `labels`, `types`, `views`), whole or not at all.
+    """Write an evaluator's `data` (`embeddings` `[n, c, p]`, `labels`, `types`, `views`) atomically.
 
     Raises:
-        DataError: there are no embeddings, or not of that shape.
+        DataError: the embeddings are missing or have another shape.
     """
     shape = np.shape(data["embeddings"]) if "embeddings" in data else None
     if shape is None or len(shape) != 3:
-        found = "no embeddings" if shape is None else f"embeddings of shape {shape}"
-        raise DataError(f"The model gives {found}; evaluator_cfg.save_features keeps [tracklets, channels, parts].")
+        actual = "none" if shape is None else shape
+        raise DataError(
+            f"evaluator_cfg.save_features: expected embeddings of shape [tracklets, channels, parts], got {actual}."
+        )
     arrays = {
         "embeddings": np.asarray(data["embeddings"], dtype=np.float32),
         **{name: np.asarray(data[name], dtype=np.str_) for name in _COLUMNS},
@@ -67,21 +69,21 @@ def save_features(path: Path, data: dict[str, Any], dataset: str, fingerprint: s
         "fingerprint": np.asarray(fingerprint, dtype=np.str_),
         "iteration": np.asarray(iteration, dtype=np.int64),
     }
-    write_whole(path, lambda partial: np.savez(partial, **arrays))
+    write_whole(path, lambda partial: np.savez(partial, **arrays))  # type: ignore[arg-type]
 
 
 def load_features(path: str | Path) -> Features:
-    """Read such a file.
+    """Read a file that `save_features` wrote.
 
     Raises:
-        DataError: it is missing, damaged or something else, or its parts differ in length.
+        DataError: the file is missing or invalid, or its arrays differ in length.
     """
     path = Path(path)
     arrays = read_arrays(path, Features.__dataclass_fields__, "`evaluator_cfg.save_features: true`")
     lengths = {name: arrays[name].shape[:1] for name in ("embeddings", *_COLUMNS)}
     if arrays["embeddings"].ndim != 3 or len(set(lengths.values())) > 1:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in lengths)
-        raise DataError(f"The features in {path} do not fit each other ({shapes}); test again to write them anew.")
+        raise DataError(f"The arrays in {path} differ in length ({shapes}); run the test again to rewrite the file.")
     return Features(
         **{name: arrays[name] for name in lengths},
         dataset=str(arrays["dataset"]),

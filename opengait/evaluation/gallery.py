@@ -1,7 +1,7 @@
-"""Tracklets under evaluation, and the small steps that the protocols share."""
+"""Tracklets under evaluation, and the steps that the evaluators share."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ SMALL_GALLERY = 50
 
 @dataclass(frozen=True)
 class Tracklets:
-    """Descriptors `[n, c, p]` with their labels, types and views, arrays of n strings."""
+    """Descriptors `[n, c, p]` and arrays of n labels, types and views, all strings."""
 
     embeddings: Any
     labels: np.ndarray
@@ -26,35 +26,35 @@ class Tracklets:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Tracklets":
-        """Take an evaluator's `data`.
+        """Build the tracklets from an evaluator's `data`.
 
         Raises:
-            DataError: a part is missing, or the parts differ in length.
+            DataError: an entry is missing, or the entries differ in length.
         """
         missing = [key for key in ("embeddings", "labels", "types", "views") if key not in data]
         if missing:
             raise DataError(
-                f"The evaluator needs `{missing[0]}`, but the model's inference_feat and the data set gave "
+                f"The evaluator needs `{missing[0]}`, but the model's inference_feat and the dataset provide only "
                 f"{', '.join(sorted(data))}."
             )
         columns = [np.asarray(data[key], dtype=np.str_) for key in ("labels", "types", "views")]
         lengths = [len(data["embeddings"]), *map(len, columns)]
         if len(set(lengths)) > 1:
-            raise DataError(f"There are {lengths} embeddings, labels, types and views; the counts must agree.")
+            raise DataError(f"Expected equally many embeddings, labels, types and views, got {lengths}.")
         return cls(data["embeddings"], *columns)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def where(self, mask: np.ndarray) -> "Tracklets":
-        """Those whose entry in the bool array `mask` is set."""
+        """Return the tracklets whose entry in the bool array `mask` is set."""
         return Tracklets(self.embeddings[mask], self.labels[mask], self.types[mask], self.views[mask])
 
 
 def compare(
     probe: Tracklets, gallery: Tracklets, metric: str, drop_same_view: bool = False, max_rank: int = 20
 ) -> RankMetrics:
-    """Rank the gallery for every probe; `drop_same_view` removes the probe's own id in its own view."""
+    """Rank the gallery for every probe; `drop_same_view` removes tracklets with the id and the view of the probe."""
     return rank_metrics(
         cuda_dist(probe.embeddings, gallery.embeddings, metric),
         probe.labels,
@@ -67,25 +67,25 @@ def compare(
 
 
 def rank_percent(metrics: RankMetrics, rank: int) -> float:
-    """Probes with a match among the first `rank`, in % of all probes, rounded to 2 digits; NaN without probes.
+    """Return the percentage of all probes with a match in the first `rank`, rounded to 2 digits; NaN without probes.
 
-    Probes whose id is not in the gallery count as missed here, as in OpenGait's protocols by view.
+    As in OpenGait's view-by-view protocols, a probe whose id is not in the gallery counts as a miss.
     """
     if metrics.queries == 0:
         return float("nan")
-    found = int(((metrics.first_hit > 0) & (metrics.first_hit <= rank)).sum())
-    return float(np.round(found * 100 / metrics.queries, 2))
+    hits = int(((metrics.first_hit > 0) & (metrics.first_hit <= rank)).sum())
+    return float(np.round(hits * 100 / metrics.queries, 2))
 
 
 def without_diagonal(matrix: np.ndarray) -> np.ndarray:
-    """Row means of a views x views matrix over the other views; pairs that could not be measured (NaN) are left out.
+    """Return the row means of a views x views matrix without its diagonal, skipping NaN (pairs without tracklets).
 
-    A row without any measured pair gives NaN. With a single view its own value is all there is.
+    A row of NaN gives NaN. A matrix of a single view gives its only value.
     """
     if len(matrix) <= 1:
         return matrix.reshape(-1)
     if not np.isnan(matrix).any():
-        # In OpenGait's order of summation, so that printed digits agree.
+        # OpenGait sums in this order, which decides the last printed digit.
         return (matrix.sum(axis=1) - matrix.diagonal()) / (len(matrix) - 1)
     others = ~np.eye(len(matrix), dtype=bool) & ~np.isnan(matrix)
     count = others.sum(axis=1)
@@ -94,64 +94,65 @@ def without_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def mean_of_known(values: np.ndarray | Sequence[float]) -> float:
-    """The mean of what could be measured; 0 if nothing could."""
+    """Return the mean of the values that are not NaN, or 0 if there are none."""
     values = np.asarray(values, dtype=np.float64)
     known = values[~np.isnan(values)]
     return float(np.mean(known)) if known.size else 0.0
 
 
-def tell_unmeasured(by_view: Mapping[str, np.ndarray], views: Sequence[str]) -> None:
-    """One line that names the conditions whose value from some view is NaN, if there are any."""
+def warn_of_gaps(by_view: Mapping[str, np.ndarray | list[float]], views: np.ndarray) -> None:
+    """Log a warning that names the conditions whose value is NaN for some view, if there are any."""
     gaps = []
     for condition, values in by_view.items():
-        lost = [str(view) for view, value in zip(views, values, strict=True) if np.isnan(value)]
-        if len(lost) == len(views):
+        missing = [str(view) for view, value in zip(views, values, strict=True) if np.isnan(value)]
+        if len(missing) == len(views):
             gaps.append(f"{condition} has none and counts as 0")
-        elif lost:
-            gaps.append(f"{condition} has none from view {', '.join(lost)}, left out of its mean")
+        elif missing:
+            gaps.append(f"{condition} has none from view {', '.join(missing)}, skipped in its mean")
     if gaps:
-        log.warning("Some probes or their gallery are missing: %s.", "; ".join(gaps))
+        log.warning("Some views have no probes or no gallery: %s.", "; ".join(gaps))
 
 
-def note_small(gallery: Sequence) -> None:
-    """The line that OpenGait prints when a gallery is small."""
+def note_small(gallery: Sized) -> None:
+    """Print OpenGait's note about a small gallery."""
     if len(gallery) < SMALL_GALLERY:
         print(f"Note: number of gallery samples is quite small, got {len(gallery)}")
 
 
 def protocol_of(table: dict[str, Any], dataset: str, evaluator: str) -> Any:
-    """The entry of a data set in an evaluator's table.
+    """Return the entry for a dataset in an evaluator's table.
 
     Raises:
-        ConfigError: the evaluator does not know the data set.
+        ConfigError: the table has no such dataset.
     """
     if dataset not in table:
-        raise ConfigError(
-            f"{evaluator} does not know data_cfg.test_dataset_name {dataset!r}; it knows {', '.join(table)}."
-        )
+        raise ConfigError(f"data_cfg.test_dataset_name: {evaluator} supports {', '.join(table)}, got {dataset!r}.")
     return table[dataset]
 
 
-def need_both(probe: Sequence, gallery: Sequence, wanted: str) -> None:
-    """Raise a DataError unless there is something to look for and something to find it in."""
+def require_both(probe: Sized, gallery: Sized, advice: str) -> None:
+    """Raise a DataError if there are no probes or no gallery; `advice` names what to check."""
     if not len(probe) or not len(gallery):
-        raise DataError(_counts(probe, gallery, wanted))
+        raise DataError(_counts(probe, gallery, advice))
 
 
-def tell_if_empty(probe: Sequence, gallery: Sequence, wanted: str) -> None:
-    """Warn that a protocol's numbers will be 0, where there is nothing to look for or nothing to find it in.
+def warn_if_empty(probe: Sized, gallery: Sized, advice: str) -> None:
+    """Warn that the metrics will be 0 if there are no probes or no gallery.
 
-    No error: a test during a long training must not end it.
+    This is not an error, because a test in the middle of a long training must not end it.
     """
     if not len(probe) or not len(gallery):
-        log.warning("%s The numbers below are 0.", _counts(probe, gallery, wanted))
+        log.warning("%s The metrics below are 0.", _counts(probe, gallery, advice))
 
 
-def _counts(probe: Sequence, gallery: Sequence, wanted: str) -> str:
-    return f"There are {len(probe)} probes and {len(gallery)} gallery tracklets; check {wanted}."
+def _counts(probe: Sized, gallery: Sized, advice: str) -> str:
+    return f"There are {len(probe)} probes and {len(gallery)} gallery tracklets; check {advice}."
 
 
-def percent_array(values: np.ndarray) -> str:
-    """Numbers with two digits in brackets, as OpenGait logs them; `-` for what could not be measured."""
-    digits = {"float_kind": lambda value: "-" if np.isnan(value) else f"{value:0.2f}"}
-    return np.array2string(np.asarray(values, dtype=np.float64), formatter=digits)
+def percent_array(values: np.ndarray | Sequence[float]) -> str:
+    """Format numbers in brackets with two digits, as OpenGait logs them, and NaN as `-`."""
+    return np.array2string(np.asarray(values, dtype=np.float64), formatter={"float_kind": _two_digits})
+
+
+def _two_digits(value: np.floating) -> str:
+    return "-" if np.isnan(value) else f"{value:0.2f}"

@@ -1,8 +1,9 @@
-"""Retrieval metrics from distances: CMC, mAP, mINP.
+"""Retrieval metrics from distances: CMC, mAP and mINP, the one implementation for tests, figures and reports.
 
-For a query, gallery items are ordered by distance, equal distances by gallery order. With the 1-based ranks
-p1 < ... < pm of its m matches: a hit at rank k if p1 <= k; average precision (1/m) sum j / pj; inverse negative
-penalty m / pm. Metrics are means over the queries that have a match.
+For each query the gallery is sorted by distance, and items at equal distances keep the order of the gallery. Let
+p1 < ... < pm be the 1-based ranks of the query's m matches. The query has a hit at rank k if p1 <= k, its average
+precision is (1/m) sum_j j / pj, and its inverse negative penalty is m / pm. CMC, mAP and mINP are the means of these
+over the queries that have a match.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,20 +15,21 @@ import torch
 from opengait.errors import DataError
 
 Ids = Sequence | np.ndarray | torch.Tensor
-# Elements of one block of distances; sorting and counting it takes about 60 bytes an element.
+# Elements per block of distances; sorting and counting takes about 60 bytes per element.
 _BLOCK = 2**24
 
 
 @dataclass(frozen=True)
 class RankMetrics:
-    """What a ranking is worth.
+    """Retrieval metrics of one ranking.
 
     Attributes:
-        cmc: float64 `[max_rank]`, share of valid queries with a match among the first k; all 0 without valid queries.
-        mean_ap, mean_inp: means over valid queries; 0 without any.
-        queries, valid_queries, gallery: counts.
-        ap, inp: float64 `[queries]`, NaN where a query has no match.
-        first_hit: int64 `[queries]`, 1-based rank of the first match, 0 where there is none.
+        cmc: float64 `[max_rank]`, share of the valid queries with a match at rank k or before; 0 without valid queries.
+        mean_ap, mean_inp: means over the valid queries; 0 without valid queries.
+        queries, valid_queries, gallery: numbers of queries, of queries with a match, and of gallery items.
+        ap: float64 `[queries]`, average precision per query, NaN for queries without a match.
+        inp: float64 `[queries]`, inverse negative penalty per query, NaN for queries without a match.
+        first_hit: int64 `[queries]`, 1-based rank of the first match per query, 0 for queries without a match.
     """
 
     cmc: np.ndarray
@@ -53,32 +55,35 @@ def rank_metrics(
     """Rank the gallery for every query, a block of queries at a time.
 
     Args:
-        distance: `[queries, gallery]`, or a function giving its rows `start` to `stop`, so that a matrix too large
-            for memory is never whole.
-        query_ids, gallery_ids: identities, of any one type that compares.
-        query_cameras, gallery_cameras: cameras (or views), wanted with `drop_same_camera`.
+        distance: `[queries, gallery]`, or a function `(start, stop)` that returns those rows, for a matrix that does
+            not fit in memory.
+        query_ids, gallery_ids: identities, of one type.
+        query_cameras, gallery_cameras: cameras (or views), required by `drop_same_camera`.
         drop_same_camera: remove gallery items with the query's identity and camera from its ranking.
-        max_rank: length of the CMC curve; a gallery shorter than that has found all it can.
+        max_rank: length of the CMC curve, which stays constant beyond the size of the gallery.
 
     Raises:
-        DataError: counts that do not fit each other, or distances that are not numbers.
+        DataError: the counts disagree, or a distance is NaN.
     """
     query_ids, gallery_ids = _as_numbers(query_ids, gallery_ids)
     queries, gallery = len(query_ids), len(gallery_ids)
     cameras = None
     if drop_same_camera:
         if query_cameras is None or gallery_cameras is None:
-            raise DataError("Dropping items of the query's camera needs the cameras of queries and gallery.")
+            raise DataError("drop_same_camera needs the cameras of the queries and of the gallery.")
         cameras = _as_numbers(query_cameras, gallery_cameras)
         if (len(cameras[0]), len(cameras[1])) != (queries, gallery):
             raise DataError(
-                f"{len(cameras[0])} and {len(cameras[1])} cameras do not fit {queries} queries and {gallery} items."
+                f"Expected a camera for each of {queries} queries and {gallery} gallery items, got {len(cameras[0])} "
+                f"and {len(cameras[1])}."
             )
     if not callable(distance):
-        # torch takes no array that is a reversed view of another.
+        # torch does not accept numpy views with negative strides.
         distance = torch.as_tensor(np.ascontiguousarray(distance) if _is_reversed(distance) else distance)
         if tuple(distance.shape) != (queries, gallery):
-            raise DataError(f"Distances {tuple(distance.shape)} do not fit {queries} queries and {gallery} items.")
+            raise DataError(
+                f"Expected distances of shape {(queries, gallery)} (queries, gallery), got {tuple(distance.shape)}."
+            )
 
     matches = torch.zeros(queries, dtype=torch.int64)
     first, last = torch.zeros_like(matches), torch.zeros_like(matches)
@@ -88,10 +93,10 @@ def rank_metrics(
         rows = slice(start, min(start + step, queries))
         block = distance(rows.start, rows.stop) if callable(distance) else distance[rows]
         if torch.isnan(block).any():
-            raise DataError("Some distances are not numbers; the descriptors they come from are not finite.")
+            raise DataError("Some distances are NaN; check the model, whose descriptors are not finite.")
         hit, rank = _hits_and_ranks(block, query_ids[rows], gallery_ids, cameras and (cameras[0][rows], cameras[1]))
-        matches[rows], first[rows], last[rows], precision[rows] = (value.cpu() for value in _summed(hit, rank))
-    return _averaged(matches.numpy(), first.numpy(), last.numpy(), precision.numpy(), gallery, max_rank)
+        matches[rows], first[rows], last[rows], precision[rows] = (value.cpu() for value in _count_matches(hit, rank))
+    return _average(matches.numpy(), first.numpy(), last.numpy(), precision.numpy(), gallery, max_rank)
 
 
 def _hits_and_ranks(
@@ -100,7 +105,7 @@ def _hits_and_ranks(
     gallery_ids: torch.Tensor,
     cameras: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """In the order of distance: which items match (bool), and their ranks without the removed ones, both `[q, g]`."""
+    """Return, sorted by distance, the matches (bool) and the ranks when removed items do not count, both `[q, g]`."""
     order = block.sort(dim=1, stable=True).indices
     hit = gallery_ids.to(order.device)[order] == query_ids.to(order.device)[:, None]
     if cameras is None:
@@ -109,21 +114,21 @@ def _hits_and_ranks(
     return hit & ~removed, (~removed).cumsum(dim=1)
 
 
-def _summed(hit: torch.Tensor, rank: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Of each row: number of matches, first and last rank of one (0 if none), sum of the precisions at matches."""
-    found = hit.cumsum(dim=1)
-    matches = found[:, -1]
-    # The first and the last match are where the count of matches reaches 1 and its end.
-    first_place = hit.to(torch.uint8).argmax(dim=1, keepdim=True)
-    last_place = found.argmax(dim=1, keepdim=True)
+def _count_matches(hit: torch.Tensor, rank: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return per row the number of matches, the first and last rank of a match (0 if none) and the summed precision."""
+    matches_so_far = hit.cumsum(dim=1)
+    matches = matches_so_far[:, -1]
+    # The count of matches reaches its maximum at the last match.
+    first_index = hit.to(torch.uint8).argmax(dim=1, keepdim=True)
+    last_index = matches_so_far.argmax(dim=1, keepdim=True)
     any_match = matches > 0
-    first = rank.gather(1, first_place)[:, 0] * any_match
-    last = rank.gather(1, last_place)[:, 0] * any_match
-    precision = torch.where(hit, found.double() / rank.clamp(min=1), 0).sum(dim=1)
+    first = rank.gather(1, first_index)[:, 0] * any_match
+    last = rank.gather(1, last_index)[:, 0] * any_match
+    precision = torch.where(hit, matches_so_far.double() / rank.clamp(min=1), 0).sum(dim=1)
     return matches, first, last, precision
 
 
-def _averaged(
+def _average(
     matches: np.ndarray, first: np.ndarray, last: np.ndarray, precision: np.ndarray, gallery: int, max_rank: int
 ) -> RankMetrics:
     valid = matches > 0
@@ -150,10 +155,10 @@ def _is_reversed(distance: torch.Tensor | np.ndarray) -> bool:
 
 
 def _as_numbers(query: Ids, gallery: Ids) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same whole number for the same identity on both sides."""
-    query, gallery = (np.asarray(ids.cpu() if isinstance(ids, torch.Tensor) else ids) for ids in (query, gallery))
-    # An empty list is an array of floats, which would turn names on the other side into text of another length.
-    known = [ids for ids in (query, gallery) if len(ids)]
-    _, numbers = np.unique(np.concatenate(known), return_inverse=True) if known else (None, np.zeros(0, dtype=np.int64))
-    numbers = torch.from_numpy(numbers.reshape(-1).astype(np.int64))
-    return numbers[: len(query)], numbers[len(query) :]
+    """Map the identities of both sides to common integers."""
+    sides = [np.asarray(ids.cpu() if isinstance(ids, torch.Tensor) else ids) for ids in (query, gallery)]
+    # An empty list becomes a float array, and concatenating floats would change the strings of the other side.
+    filled = [ids for ids in sides if len(ids)]
+    numbers = np.unique(np.concatenate(filled), return_inverse=True)[1] if filled else np.zeros(0)
+    query_numbers, gallery_numbers = torch.from_numpy(numbers.reshape(-1).astype(np.int64)).split(list(map(len, sides)))
+    return query_numbers, gallery_numbers

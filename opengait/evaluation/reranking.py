@@ -1,9 +1,9 @@
-"""k-reciprocal re-ranking (Zhong et al., CVPR 2017) as OpenGait uses it, a block of rows at a time."""
+"""k-reciprocal re-ranking (Zhong et al., CVPR 2017) with OpenGait's rounding, one block of rows at a time."""
 
 import numpy as np
 import torch
 
-# Elements of one block of the largest intermediate result.
+# Elements per block of the largest intermediate result.
 _BLOCK = 2**24
 
 
@@ -12,13 +12,14 @@ def re_ranking(
 ) -> torch.Tensor:
     """Blend distances with the Jaccard distance of k-reciprocal neighbourhoods.
 
-    The neighbourhood weights and the sums over them are half precision, rounded after every step as in the code that
-    OpenGait took over.
+    The neighbourhood weights and their sums are in half precision and rounded after every step, as in the public
+    implementation that OpenGait uses.
 
     Args:
         distances: `[n, n]` between all tracklets, queries first.
         query_num: number of queries.
-        k1: size of a neighbourhood. k2: number of nearest tracklets whose neighbourhoods are averaged.
+        k1: size of a neighbourhood.
+        k2: number of nearest tracklets whose neighbourhoods are averaged.
         lambda_value: weight of the original distance, 0 to 1.
 
     Returns:
@@ -36,31 +37,31 @@ def re_ranking(
 
 
 def _reciprocal(nearest: torch.Tensor, k: int, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k + 1 first of each row, and which of them have the row among their own k + 1 first: both `[rows, k + 1]`."""
+    """Return the k + 1 nearest of each row, and which of them are reciprocal neighbours: both `[rows, k + 1]`."""
     forward = nearest[rows, : k + 1]
     return forward, (nearest[:, : k + 1][forward] == rows[:, None, None]).any(dim=2)
 
 
 def _neighbourhoods(distances: torch.Tensor, nearest: torch.Tensor, k1: int) -> torch.Tensor:
-    """exp(-distance) over each tracklet's extended k-reciprocal neighbours, summing to 1; float16 `[n, n]`."""
+    """Return exp(-distance) over the extended k-reciprocal neighbours, with row sums of 1; float16 `[n, n]`."""
     size = len(distances)
     half = round(k1 / 2)
     weights = torch.zeros(size, size, dtype=torch.float16, device=distances.device)
     step = max(1, _BLOCK // max(size, (k1 + 1) ** 2 * (half + 1)))
     for start in range(0, size, step):
         rows = torch.arange(start, min(start + step, size), device=distances.device)
-        own, is_own = _reciprocal(nearest, k1, rows)
-        theirs, is_theirs = _reciprocal(nearest, half, own.flatten())
-        theirs = theirs.view(*own.shape, -1)
-        is_theirs = is_theirs.view_as(theirs) & is_own[:, :, None]
+        near, is_reciprocal = _reciprocal(nearest, k1, rows)
+        second, is_second = _reciprocal(nearest, half, near.flatten())
+        second = second.view(*near.shape, -1)
+        is_second = is_second.view_as(second) & is_reciprocal[:, :, None]
 
         member = torch.zeros(len(rows), size, dtype=torch.bool, device=distances.device)
-        # Adding, not writing: a tracklet never stands twice in one row of `own`, but may in `theirs`.
-        member.scatter_(1, own, is_own)
-        shared = (is_theirs & member.gather(1, theirs.flatten(1)).view_as(theirs)).sum(dim=2)
-        taken = is_theirs & (3 * shared > 2 * is_theirs.sum(dim=2))[:, :, None]
+        # A row of `near` has no duplicates, but a row of `second` may have, which is why its entries are added up.
+        member.scatter_(1, near, is_reciprocal)
+        shared = (is_second & member.gather(1, second.flatten(1)).view_as(second)).sum(dim=2)
+        accepted = is_second & (3 * shared > 2 * is_second.sum(dim=2))[:, :, None]
         counts = torch.zeros(len(rows), size, dtype=torch.int32, device=distances.device)
-        counts.scatter_add_(1, theirs.flatten(1), taken.flatten(1).int())
+        counts.scatter_add_(1, second.flatten(1), accepted.flatten(1).int())
         member |= counts > 0
 
         weight = torch.where(member, torch.exp(-distances[rows]), 0)
@@ -69,6 +70,7 @@ def _neighbourhoods(distances: torch.Tensor, nearest: torch.Tensor, k1: int) -> 
 
 
 def _averaged_over_nearest(weights: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
+    """Return the mean of the rows of `weights` over the nearest tracklets of each row."""
     averaged = torch.empty_like(weights)
     step = max(1, _BLOCK // (weights.shape[1] * nearest.shape[1]))
     for start in range(0, len(weights), step):
@@ -77,7 +79,7 @@ def _averaged_over_nearest(weights: torch.Tensor, nearest: torch.Tensor) -> torc
 
 
 def _jaccard_distance(weights: torch.Tensor, query_num: int) -> torch.Tensor:
-    """1 - m / (2 - m) with m = sum of the smaller weights; float16 `[query_num, n - query_num]`."""
+    """Return 1 - m / (2 - m), m being the sum of the smaller weights; float16 `[query_num, n - query_num]`."""
     size = len(weights)
     gallery = weights[query_num:].T.contiguous()
     distance = torch.empty(query_num, size - query_num, dtype=torch.float16, device=weights.device)
@@ -85,10 +87,10 @@ def _jaccard_distance(weights: torch.Tensor, query_num: int) -> torch.Tensor:
     for start in range(0, query_num, step):
         queries = weights[start : min(start + step, query_num)]
         most = int((queries != 0).sum(dim=1).max())
-        # A query's neighbours in ascending order, padded with places where its weight is 0.
+        # The neighbours of a query in ascending order, padded with tracklets of weight 0.
         order = (queries == 0).int().argsort(dim=1, stable=True)[:, :most]
         overlap = torch.zeros(len(queries), size - query_num, dtype=torch.float16, device=weights.device)
-        for place in order.unbind(dim=1):
-            overlap += torch.minimum(queries.gather(1, place[:, None]), gallery[place])
+        for neighbour in order.unbind(dim=1):
+            overlap += torch.minimum(queries.gather(1, neighbour[:, None]), gallery[neighbour])
         distance[start : start + step] = 1 - overlap / (2 - overlap)
     return distance

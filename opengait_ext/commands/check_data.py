@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the check could not run, or a file could not be written.
     """
-    from opengait_ext.data.check_data import check
+    from opengait_ext.data.check_data import check_dataset
 
     bars = sys.stderr.isatty()
-    report, splits = check(args.data_set, args.root, args.fast, args.workers, bars, args.partition)
+    report, splits = check_dataset(args.data_set, args.root, args.fast, args.workers, bars, args.partition)
     print(report.text(args.show))
     if args.report is not None:
         report.write(args.report)

@@ -1,4 +1,4 @@
-"""How visible-infrared retrieval is measured."""
+"""Evaluation of visible-infrared retrieval."""
 
 from opengait_ext.evaluation.bootstrap import intervals_of
 from opengait_ext.evaluation.evaluator import evaluate_cross_modal

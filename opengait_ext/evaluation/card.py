@@ -1,7 +1,7 @@
-"""The evaluator's half of the protocol card: who was looked for, among whom, and how near was measured.
+"""The evaluator's part of the protocol card: queries, gallery, and the distance between them.
 
-The engine adds the other half (data and fingerprint, frames, precision, checkpoint, versions) and writes both as `card`
-of `logs/test-<iteration>.json`.
+The engine adds the rest (data and fingerprint, frames, precision, checkpoint, versions) and writes the card into
+`logs/test-<iteration>.json`.
 """
 
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ _METRICS = {
 
 
 def population_facts(
-    found: RankMetrics,
+    metrics: RankMetrics,
     people: tuple[np.ndarray, np.ndarray],
     cameras: tuple[np.ndarray, np.ndarray],
     camera_rule: bool,
 ) -> dict[str, int]:
-    """Counts of one direction.
+    """Return the counts of one direction.
 
     Args:
-        found: its ranking.
-        people, cameras: of the queries `[queries]` and of the gallery `[gallery]`.
-        camera_rule: whether pairs of one person and camera are removed; they are counted in any case.
+        metrics: retrieval metrics of the direction.
+        people, cameras: identities and cameras, of the queries `[queries]` and of the gallery `[gallery]`.
+        camera_rule: whether pairs with equal person and camera are removed; they are counted either way.
     """
     pairs = int(same_camera_pairs(people[0], people[1], cameras[0], cameras[1]).sum())
     return {
-        "queries": found.queries,
-        "valid_queries": found.valid_queries,
+        "queries": metrics.queries,
+        "valid_queries": metrics.valid_queries,
         "query_identities": len(set(people[0].tolist())),
-        "gallery": found.gallery,
+        "gallery": metrics.gallery,
         "gallery_identities": len(set(people[1].tolist())),
         "same_camera_pairs": pairs,
         "removed_pairs": pairs if camera_rule else 0,
@@ -53,15 +53,16 @@ def protocol_card(
     rerank: bool,
     resampling: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the evaluator knows of a measurement.
+    """Return the evaluator's part of the card.
 
     Args:
-        camera_rule: as used, which may differ from the protocol's own.
-        populations: of each population, `population_facts` of each direction.
+        protocol: the protocol.
+        camera_rule: the rule in use, which may differ from the protocol's.
+        populations: `population_facts` by population and direction.
         metric: "euc" or "cos".
         shape: channels and parts of a descriptor.
         rerank: whether distances were re-ranked.
-        resampling: how the intervals were made.
+        resampling: description of the bootstrap.
     """
     removed = []
     if camera_rule:

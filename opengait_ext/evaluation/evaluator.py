@@ -1,4 +1,4 @@
-"""The engine's evaluator for visible-infrared retrieval, in the directions of a data set's protocol."""
+"""The evaluator of visible-infrared retrieval, in every direction of a dataset's protocol."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, camera_of
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
 from opengait_ext.evaluation.card import population_facts, protocol_card
-from opengait_ext.evaluation.metrics import Distance, chance_rank1, numbers_of, rank
+from opengait_ext.evaluation.metrics import Distance, chance_rank1, rank, summarise
 from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, Direction, populations_of, protocol_for
 from opengait_ext.evaluation.table import table_of_results
 
 log = logging.getLogger("opengait")
 
-# Re-ranking holds about 20 bytes for every pair of tracklets; above this many GiB it says so first.
-_RERANK_WARNS = 8
-_RESAMPLED = ("query", "identity")
+# Re-ranking takes about 20 bytes per pair of tracklets; above this many GiB a warning is logged first.
+_RERANK_WARNING = 8
+_RESAMPLE_BY = ("query", "identity")
 
 
 @dataclass(frozen=True)
@@ -55,32 +55,33 @@ def evaluate_cross_modal(
     resamples: int = RESAMPLES,
     resample_by: str = "query",
 ) -> dict[str, Any]:
-    """Infrared tracklets look for visible ones, and the reverse, by the protocol of the data set.
+    """Evaluate infrared-to-visible retrieval and the other directions of the dataset's protocol.
 
     Args:
-        data: `embeddings` `[N, c, p]`, `labels`, `types` (visible or infrared) and `views` (c<camera>-t<row>, with
-            -query behind where queries are a list of their own).
-        dataset: name of the data set.
+        data: `embeddings` `[N, c, p]`, `labels`, `types` (visible or infrared) and `views` (c<camera>-t<row>, with the
+            suffix -query for the queries of a separate list).
+        dataset: name of the dataset.
         metric: "euc", the mean over parts of their Euclidean distances, or "cos".
-        camera_rule: remove gallery tracklets of the query's person and camera number; None: as the protocol has it.
-        protocol: hitsz-vcm or bupt-campus; None: by the data set's name, or else by its views.
-        population: full, or where the protocol has it official_cut (the release's sampler loses tracklets) or both.
+        camera_rule: remove gallery tracklets with the query's person and camera number; None follows the protocol.
+        protocol: hitsz-vcm or bupt-campus; None chooses by the dataset's name, or else by its views.
+        population: full; protocols that define it also take official_cut (without the tracklets that the release's
+            sampler loses) and both.
         rerank: k-reciprocal re-ranking, which no published number uses.
-        resamples: bootstrap samples for the 95% intervals; 0 for none.
+        resamples: bootstrap samples for the 95% intervals; 0 for no intervals.
         resample_by: "query", or "identity" to draw all queries of a person together.
 
     Returns:
-        Of each direction, such as `infrared_to_visible`, what `cross_modal_metrics` returns and `chance_rank1`, the
-        Rank-1 that guessing would give there; `chance_rank1`, its mean over both cross-modal directions; with
-        population both, `official_cut` holds the directions once more. `intervals` has the same directions, each
-        {key: (low, high)} or None; `card` says how all this was measured.
+        For each direction, such as `infrared_to_visible`, the metrics of `cross_modal_metrics` and `chance_rank1`, the
+        Rank-1 of a random ranking. `chance_rank1` is the mean over both cross-modal directions. With population both,
+        `official_cut` holds the directions a second time. `intervals` has the same directions, each {key: (low, high)}
+        or None. `card` describes the measurement.
 
     Raises:
-        ConfigError: an unknown protocol, population, metric or way to resample.
-        DataError: the tracklets are not of two modalities, or their views do not fit the protocol.
+        ConfigError: an unknown protocol, population, metric or value of `resample_by`.
+        DataError: the tracklets do not have both modalities, or their views do not fit the protocol.
     """
-    if resample_by not in _RESAMPLED:
-        raise ConfigError(f"evaluator_cfg.resample_by is {resample_by!r}; wanted is {' or '.join(_RESAMPLED)}.")
+    if resample_by not in _RESAMPLE_BY:
+        raise ConfigError(f"evaluator_cfg.resample_by: expected {' or '.join(_RESAMPLE_BY)}, got {resample_by!r}.")
     _check_types(data["types"], dataset)
     rules = protocol_for(protocol, dataset, data["views"])
     names = populations_of(rules, population)
@@ -92,23 +93,25 @@ def evaluate_cross_modal(
     intervals: dict[str, Any] = {}
     facts: dict[str, dict[str, Any]] = {}
     for name in names:
-        numbers, spread, facts[name] = {}, {}, {}
+        metrics: dict[str, dict[str, float | int]] = {}
+        spread: dict[str, dict[str, Interval] | None] = {}
+        facts[name] = {}
         for direction in rules.directions:
             query, gallery = rules.select(direction, data["types"], data["views"], name)
-            numbers[direction.name], spread[direction.name], facts[name][direction.name] = _measure(
+            metrics[direction.name], spread[direction.name], facts[name][direction.name] = _measure(
                 tracklets, query, gallery, settings
             )
         title = _title(dataset, rules.name, name, settings)
-        log.info(table_of_results(title, rules.directions, numbers, spread))
+        log.info(table_of_results(title, rules.directions, metrics, spread))
         for direction in rules.directions:
-            _warn_of_invalid(numbers[direction.name], direction)
-        # The first population is what the file's readers look for; a second one stands below its name.
+            _warn_of_invalid(metrics[direction.name], direction)
+        # The default population is at the top level of the results, a second one under its name.
         first = name == names[0]
-        results |= numbers if first else {name: numbers}
+        results |= metrics if first else {name: metrics}
         intervals |= spread if first else {name: spread}
     results["chance_rank1"] = sum(results[direction.name]["chance_rank1"] for direction in CROSS_MODAL) / 2
-    shape = tuple(tracklets.features.shape[1:])
-    results["card"] = protocol_card(rules, rule, facts, metric, shape, rerank, _resampling(settings))
+    _, channels, parts = tracklets.features.shape
+    results["card"] = protocol_card(rules, rule, facts, metric, (channels, parts), rerank, _resampling(settings))
     results["intervals"] = intervals
     return results
 
@@ -116,30 +119,29 @@ def evaluate_cross_modal(
 def _measure(
     tracklets: _Tracklets, query: np.ndarray, gallery: np.ndarray, settings: _Settings
 ) -> tuple[dict[str, float | int], dict[str, Interval] | None, dict[str, int]]:
-    """Numbers, intervals and counts of one direction."""
+    """Return the metrics, intervals and counts of one direction."""
     people = tracklets.people[query], tracklets.people[gallery]
     cameras = tracklets.cameras[query], tracklets.cameras[gallery]
-    who = *people, *cameras, settings.camera_rule
-    found = rank(_distance(tracklets.features, query, gallery, settings), *who)
+    metrics = rank(_distance(tracklets.features, query, gallery, settings), *people, *cameras, settings.camera_rule)
     groups = people[0] if settings.resample_by == "identity" else None
-    spread = intervals_of(found, groups, settings.resamples) if settings.resamples else None
-    numbers = numbers_of(found) | {"chance_rank1": chance_rank1(*who)}
-    return numbers, spread, population_facts(found, people, cameras, settings.camera_rule)
+    spread = intervals_of(metrics, groups, settings.resamples) if settings.resamples else None
+    summary = summarise(metrics) | {"chance_rank1": chance_rank1(*people, *cameras, settings.camera_rule)}
+    return summary, spread, population_facts(metrics, people, cameras, settings.camera_rule)
 
 
 def _distance(features: torch.Tensor, query: np.ndarray, gallery: np.ndarray, settings: _Settings) -> Distance:
-    """Distances `[queries, gallery]`, or a function that gives some of their rows."""
-    asking, found = features[torch.from_numpy(query)], features[torch.from_numpy(gallery)]
+    """Return the distances `[queries, gallery]`, or a function that returns some of their rows."""
+    query_features, gallery_features = features[torch.from_numpy(query)], features[torch.from_numpy(gallery)]
     if not settings.rerank:
-        # In memory part by part, which is how distances read it; else every block of rows would copy the gallery.
-        found = found.permute(2, 0, 1).contiguous().permute(1, 2, 0)
-        return lambda start, stop: cuda_dist(asking[start:stop], found, settings.metric)
+        # cuda_dist reads the gallery part by part; with this memory layout it does not copy it for every block of rows.
+        gallery_features = gallery_features.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+        return lambda start, stop: cuda_dist(query_features[start:stop], gallery_features, settings.metric)
     size = 20 * (len(query) + len(gallery)) ** 2 / 2**30
-    if size > _RERANK_WARNS:
+    if size > _RERANK_WARNING:
         log.warning("Re-ranking %d tracklets takes about %.0f GiB of memory.", len(query) + len(gallery), size)
     if not len(query) or not len(gallery):
         return torch.zeros(len(query), len(gallery))
-    both = torch.cat([asking, found])
+    both = torch.cat([query_features, gallery_features])
     return re_ranking(cuda_dist(both, both, settings.metric), len(query))
 
 
@@ -163,21 +165,20 @@ def _resampling(settings: _Settings) -> dict[str, Any]:
 
 
 def _title(dataset: str, protocol: str, population: str, settings: _Settings) -> str:
-    said = [f"distance {settings.metric}", f"camera rule {'on' if settings.camera_rule else 'off'}"]
-    said += ["re-ranked"] * settings.rerank
-    said += [f"protocol {protocol}"] + [population] * (population != FULL) + ["in percent"]
+    details = [f"distance {settings.metric}", f"camera rule {'on' if settings.camera_rule else 'off'}"]
+    details += ["re-ranked"] * settings.rerank
+    details += [f"protocol {protocol}"] + [population] * (population != FULL) + ["in percent"]
     if settings.resamples:
         drawn = "queries" if settings.resample_by == "query" else "identities"
-        said.append(f"[{100 * LEVEL:.0f}% intervals over {drawn}]")
-    return f"{dataset}: {', '.join(said)}"
+        details.append(f"[{100 * LEVEL:.0f}% intervals over {drawn}]")
+    return f"{dataset}: {', '.join(details)}"
 
 
 def _check_types(types: Sequence[str], dataset: str) -> None:
-    found = set(types)
-    if found != set(Modality):
+    if set(types) != set(Modality):
         raise DataError(
-            f"{dataset} has tracklets of the types {', '.join(sorted(map(str, found))) or 'none'}; "
-            f"evaluate_cross_modal wants visible and infrared ones."
+            f"evaluate_cross_modal: expected {dataset} to have tracklets of the types visible and infrared, "
+            f"got {', '.join(sorted(map(str, set(types)))) or 'none'}."
         )
 
 
@@ -188,13 +189,13 @@ def _camera(view: str) -> int:
         raise DataError(f"{error} evaluate_cross_modal reads a tracklet's camera there.") from error
 
 
-def _warn_of_invalid(found: Mapping[str, float], direction: Direction) -> None:
-    invalid = found["queries"] - found["valid_queries"]
+def _warn_of_invalid(metrics: Mapping[str, float], direction: Direction) -> None:
+    invalid = metrics["queries"] - metrics["valid_queries"]
     if invalid:
         log.warning(
-            "%s: %d of %d queries have no match in the gallery and count in no number%s.",
+            "%s: %d of %d queries have no match in the gallery and are skipped%s.",
             direction.title,
             invalid,
-            found["queries"],
-            "" if found["valid_queries"] else ", so that all numbers are 0",
+            metrics["queries"],
+            "" if metrics["valid_queries"] else ", which leaves none: all metrics are 0",
         )

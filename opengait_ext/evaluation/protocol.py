@@ -1,7 +1,7 @@
-"""Who asks, who is found and what is removed: one object a data set.
+"""The evaluation protocol of each dataset: its queries, its gallery, and what is removed from a ranking.
 
-Numbers of different protocols do not compare. Sections 1 and 2 of the data set facts; both data sets average over the
-queries that have a match, without trials and without random galleries.
+Results under different protocols are not comparable. Both protocols average over the queries that have a match, use the
+whole gallery and do not repeat the evaluation with random galleries.
 """
 
 import re
@@ -14,22 +14,22 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.data.tracklet import Modality, Role, role_of
 
 FULL, OFFICIAL_CUT, BOTH = "full", "official_cut", "both"
-# Batch size of the release's test sampler, whose remainder of visible tracklets is lost.
+# Batch size of the release's test sampler, which drops the visible tracklets of an incomplete batch.
 CUT_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction of retrieval: tracklets of modality `asks` look for tracklets of modality `found`; None is both."""
+    """A direction of retrieval: modality of the queries and modality of the gallery, where None stands for both."""
 
     name: str
-    asks: Modality | None
-    found: Modality | None
+    query: Modality | None
+    gallery: Modality | None
 
     @property
     def title(self) -> str:
         """The direction in words."""
-        return f"{self.asks or 'all'} to {self.found or 'all'}"
+        return f"{self.query or 'all'} to {self.gallery or 'all'}"
 
 
 INFRARED_TO_VISIBLE = Direction("infrared_to_visible", Modality.INFRARED, Modality.VISIBLE)
@@ -42,16 +42,16 @@ CROSS_MODAL = (INFRARED_TO_VISIBLE, VISIBLE_TO_INFRARED)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a data set is evaluated.
+    """The evaluation protocol of a dataset.
 
     Attributes:
-        name: what `evaluator_cfg.protocol` calls it.
-        camera_rule: whether gallery tracklets of the query's person and camera number are removed.
-        separate_lists: queries and gallery are lists of their own, told apart by the role in a tracklet's view;
-            otherwise all tracklets of one modality ask for all of the other.
-        directions: the directions that are reported, in order.
-        populations: which choices of queries and gallery there are; the first is the default.
-        frames: which frames the published numbers use; the reader and the sampler see to it.
+        name: its name in `evaluator_cfg.protocol`.
+        camera_rule: whether gallery tracklets with the person and the camera number of the query are removed.
+        separate_lists: whether queries and gallery are separate lists, marked by the role in a tracklet's view;
+            otherwise all tracklets of one modality are queries and all of the other are the gallery.
+        directions: the reported directions, in order.
+        populations: the available choices of queries and gallery, the default first.
+        frames: description of the frames that published numbers use; the reader and the sampler implement it.
     """
 
     name: str
@@ -64,15 +64,15 @@ class Protocol:
     def select(
         self, direction: Direction, types: Sequence[str], views: Sequence[str], population: str = FULL
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the queries and of the gallery, ascending, among tracklets of these types and views."""
-        asks, found = (_of(modality, types) for modality in (direction.asks, direction.found))
+        """Return the ascending indices of the queries and of the gallery among tracklets of these types and views."""
+        query, gallery = (_has_modality(types, modality) for modality in (direction.query, direction.gallery))
         if self.separate_lists:
-            query, gallery = members(types, views, population)
-            asks, found = asks & query, found & gallery
-        return np.flatnonzero(asks), np.flatnonzero(found)
+            in_query_list, in_gallery_list = members(types, views, population)
+            query, gallery = query & in_query_list, gallery & in_gallery_list
+        return np.flatnonzero(query), np.flatnonzero(gallery)
 
 
-# The rule spans modalities, because HITSZ-VCM numbers the cameras of both alike.
+# The camera rule also applies across modalities, because HITSZ-VCM numbers the cameras of both alike.
 HITSZ_VCM = Protocol(
     "hitsz-vcm",
     camera_rule=True,
@@ -93,78 +93,80 @@ PROTOCOLS = {protocol.name: protocol for protocol in (HITSZ_VCM, BUPT_CAMPUS)}
 
 
 def protocol_for(name: str | None, dataset: str, views: Sequence[str]) -> Protocol:
-    """The protocol of that name, or else the one that fits the data.
+    """Return the protocol with this name, or without a name the protocol that fits the data.
 
     Args:
-        name: `evaluator_cfg.protocol`; a data set's name does as well. None: the data set's own protocol if `dataset`
-            names one, or else the one that the views are made for.
-        dataset: name of the data set.
-        views: view strings, which tell whether queries are a list of their own.
+        name: `evaluator_cfg.protocol`, a protocol's name or a dataset's. None selects the protocol of the dataset, or
+            for an unknown dataset the protocol that its views are made for.
+        dataset: name of the dataset.
+        views: view strings, which mark the queries of a separate list.
 
     Raises:
-        ConfigError: no protocol has this name.
+        ConfigError: an unknown protocol.
         DataError: the protocol does not fit the views.
     """
-    listed = sum(view.endswith(f"-{Role.QUERY}") for view in views)
-    if name is None:
-        protocol = _named(dataset) or (BUPT_CAMPUS if listed else HITSZ_VCM)
-    else:
-        protocol = _named(name)
-        if protocol is None:
-            raise ConfigError(f"evaluator_cfg.protocol is {name!r}; known are {' and '.join(PROTOCOLS)}.")
-    if protocol.separate_lists and not 0 < listed < len(views):
+    queries = sum(view.endswith(f"-{Role.QUERY}") for view in views)
+    protocol = _protocol_named(dataset if name is None else name)
+    if protocol is None:
+        if name is not None:
+            raise ConfigError(f"evaluator_cfg.protocol: expected {' or '.join(PROTOCOLS)}, got {name!r}.")
+        protocol = BUPT_CAMPUS if queries else HITSZ_VCM
+    if protocol.separate_lists and not 0 < queries < len(views):
         raise DataError(
-            f"Protocol {protocol.name} wants queries and gallery as lists of their own, but {listed} of the "
-            f"{len(views)} tracklets of {dataset} are queries by their view (c<camera>-t<row>-{Role.QUERY}); use "
+            f"Protocol {protocol.name} needs separate lists of queries and gallery, but {queries} of the {len(views)} "
+            f"tracklets of {dataset} have the view of a query (c<camera>-t<row>-{Role.QUERY}); use "
             f"data_cfg.reader: BUPTCampusDataSet, or evaluator_cfg.protocol: {HITSZ_VCM.name}."
         )
-    if listed and not protocol.separate_lists:
+    if queries and not protocol.separate_lists:
         raise DataError(
-            f"{dataset} lists {listed} queries apart from the gallery, which protocol {protocol.name} would mix up; "
+            f"{dataset} has a separate list of {queries} queries, which protocol {protocol.name} does not support; "
             f"set evaluator_cfg.protocol: {BUPT_CAMPUS.name}."
         )
     return protocol
 
 
-def populations_of(protocol: Protocol, asked: str) -> tuple[str, ...]:
-    """The populations that `evaluator_cfg.population` asks for, in order.
+def populations_of(protocol: Protocol, population: str) -> tuple[str, ...]:
+    """Return the populations that `evaluator_cfg.population` selects, in order.
 
     Raises:
         ConfigError: the protocol has no such population.
     """
     known = (*protocol.populations, BOTH) if len(protocol.populations) > 1 else protocol.populations
-    if asked not in known:
-        raise ConfigError(f"evaluator_cfg.population is {asked!r}; protocol {protocol.name} has {', '.join(known)}.")
-    return protocol.populations if asked == BOTH else (asked,)
+    if population not in known:
+        raise ConfigError(
+            f"evaluator_cfg.population: protocol {protocol.name} has {', '.join(known)}, got {population!r}."
+        )
+    return protocol.populations if population == BOTH else (population,)
 
 
 def members(types: Sequence[str], views: Sequence[str], population: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which tracklets ask and which are found, where these are two lists: two bool arrays `[tracklets]`."""
+    """Return bool masks `[tracklets]` of the members of the query list and of the gallery list."""
     query = np.array([role_of(view) is Role.QUERY for view in views], dtype=bool)
     lists = [query, ~query]
     if population == FULL:
         return lists[0], lists[1]
     kept = []
     for mask in lists:
-        places = np.flatnonzero(mask)
+        indices = np.flatnonzero(mask)
         mask = np.zeros_like(mask)
-        mask[places[official_cut(np.asarray(types)[places])]] = True
+        mask[indices[official_cut(np.asarray(types)[indices])]] = True
         kept.append(mask)
     return kept[0], kept[1]
 
 
 def official_cut(types: Sequence[str] | np.ndarray, batch_size: int = CUT_BATCH) -> np.ndarray:
-    """What the test sampler of BUPTCampus and its descendants keeps of a list.
+    """Return the entries of a list that the test sampler of BUPTCampus's public code and its descendants keeps.
 
-    The sampler deals the visible tracklets in whole batches: it slices off the last (count modulo batch size) of them,
-    which loses 28 queries and 54 gallery tracklets of BUPTCampus. With a remainder of 0 the slice ends at "minus 0"
-    and nothing is left. Infrared tracklets are all kept.
+    The sampler uses visible tracklets in whole batches only: it slices off the last (count modulo batch size) of them,
+    which loses 28 queries and 54 gallery tracklets of BUPTCampus. With a remainder of 0 the slice ends at "minus 0" and
+    is empty. All infrared tracklets are kept.
 
     Args:
-        types: modalities of the list's lines, in file order.
+        types: modality of each line of the list, in file order.
+        batch_size: batch size of the sampler.
 
     Returns:
-        Positions in the list, in the sampler's order: visible ones, then infrared ones.
+        Indices into the list in the sampler's order, visible tracklets before infrared ones.
     """
     modalities = np.asarray(types)
     visible = np.flatnonzero(modalities == Modality.VISIBLE)
@@ -172,14 +174,13 @@ def official_cut(types: Sequence[str] | np.ndarray, batch_size: int = CUT_BATCH)
     return np.concatenate([kept, np.flatnonzero(modalities == Modality.INFRARED)])
 
 
-def _of(modality: Modality | None, types: Sequence[str]) -> np.ndarray:
-    """Bool mask of the tracklets of a modality."""
-    types = np.asarray(types)
-    return np.ones(len(types), dtype=bool) if modality is None else types == modality
+def _has_modality(types: Sequence[str], modality: Modality | None) -> np.ndarray:
+    """Return a bool mask of the tracklets of a modality; None selects all."""
+    return np.array([modality in (None, kind) for kind in types], dtype=bool)
 
 
-def _named(name: str) -> Protocol | None:
-    """The protocol whose name begins like this one: HITSZ-VCM, hitsz_vcm, BUPT and BUPTCampus all mean one."""
+def _protocol_named(name: str) -> Protocol | None:
+    """Return the protocol of a dataset's name in any spelling: HITSZ-VCM, hitsz_vcm, BUPT, BUPTCampus."""
     letters = re.sub(r"[^a-z]", "", name.lower())
     starts = {"hitsz": HITSZ_VCM, "bupt": BUPT_CAMPUS}
     return next((protocol for start, protocol in starts.items() if letters.startswith(start)), None)

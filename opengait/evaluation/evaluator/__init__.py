@@ -1,8 +1,8 @@
-"""What `evaluator_cfg.eval_func` names.
+"""Evaluators, which `evaluator_cfg.eval_func` names.
 
 An evaluator is called as `f(data, dataset, metric="euc", ...)`: `data` holds `embeddings` `[n, c, p]` and the lists
-`labels`, `types`, `views`; `dataset` is `data_cfg.test_dataset_name`. It logs its tables as OpenGait prints them and
-returns the numbers by their TensorBoard names.
+`labels`, `types`, `views`; `dataset` is `data_cfg.test_dataset_name`. It logs its tables in OpenGait's format and
+returns the metrics under their TensorBoard names.
 """
 
 from opengait.evaluation.evaluator.ccpg import evaluate_CCPG

@@ -1,4 +1,4 @@
-"""CCPG: changes of clothes, by garment, with and without a person re-identification reading."""
+"""CCPG: clothing changes by garment, by gait and by person re-identification protocol."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ from opengait.evaluation.gallery import (
     note_small,
     protocol_of,
     rank_percent,
-    tell_unmeasured,
+    warn_of_gaps,
     without_diagonal,
 )
 
@@ -30,9 +30,9 @@ PROTOCOLS = {
 
 
 def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, np.ndarray]:  # noqa: N802
-    """Rank-1 in % of each condition as a views x views matrix (probe view, gallery view).
+    """Return the Rank-1 in % of each condition as a views x views matrix (probe view, gallery view).
 
-    A view is what stands before the first `_` of a tracklet's view.
+    A view is the part of a tracklet's view before the first `_`.
 
     Args:
         data: see `opengait.evaluation.evaluator`.
@@ -40,7 +40,7 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> di
         metric: "euc" or "cos".
 
     Raises:
-        ConfigError: another data set or an unknown metric.
+        ConfigError: another dataset or an unknown metric.
     """
     conditions = protocol_of(PROTOCOLS, dataset, "evaluate_CCPG")
     tracklets = Tracklets.from_data(data)
@@ -57,7 +57,7 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> di
     _log_reidentification(pairs, metric)
     matrices = {name: _by_view(probe, gallery, views, metric) for name, (probe, gallery) in pairs.items()}
     means = {name: without_diagonal(matrix) for name, matrix in matrices.items()}
-    tell_unmeasured(means, views)
+    warn_of_gaps(means, views)
     log.info("===Rank-1 (Include identical-view cases)===")
     log.info(_line({name: mean_of_known(matrix) for name, matrix in matrices.items()}))
     log.info("===Rank-1 (Exclude identical-view cases)===")
@@ -72,11 +72,11 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> di
 def _log_reidentification(pairs: dict[str, tuple[Tracklets, Tracklets]], metric: str) -> None:
     for _, gallery in pairs.values():
         note_small(gallery)
-    found = {name: compare(probe, gallery, metric, drop_same_view=True) for name, (probe, gallery) in pairs.items()}
+    rankings = {name: compare(probe, gallery, metric, drop_same_view=True) for name, (probe, gallery) in pairs.items()}
     for title, values in (
-        ("Rank-1", {name: metrics.cmc[0] * 100 for name, metrics in found.items()}),
-        ("mAP", {name: metrics.mean_ap * 100 for name, metrics in found.items()}),
-        ("mINP", {name: metrics.mean_inp * 100 for name, metrics in found.items()}),
+        ("Rank-1", {name: metrics.cmc[0] * 100 for name, metrics in rankings.items()}),
+        ("mAP", {name: metrics.mean_ap * 100 for name, metrics in rankings.items()}),
+        ("mINP", {name: metrics.mean_inp * 100 for name, metrics in rankings.items()}),
     ):
         log.info("===%s (Exclude identical-view cases for Person Re-Identification)===", title)
         log.info(_line(values))
@@ -85,11 +85,11 @@ def _log_reidentification(pairs: dict[str, tuple[Tracklets, Tracklets]], metric:
 def _by_view(probe: Tracklets, gallery: Tracklets, views: np.ndarray, metric: str) -> np.ndarray:
     matrix = np.full((len(views), len(views)), np.nan)
     for row, probe_view in enumerate(views):
-        seen = probe.where(probe.views == probe_view)
+        probe_part = probe.where(probe.views == probe_view)
         for column, gallery_view in enumerate(views):
-            known = gallery.where(gallery.views == gallery_view)
-            if len(seen) and len(known):
-                matrix[row, column] = rank_percent(compare(seen, known, metric), 1)
+            gallery_part = gallery.where(gallery.views == gallery_view)
+            if len(probe_part) and len(gallery_part):
+                matrix[row, column] = rank_percent(compare(probe_part, gallery_part, metric), 1)
     return matrix
 
 

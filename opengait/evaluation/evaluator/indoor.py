@@ -1,4 +1,4 @@
-"""CASIA-B, OUMVLP, CASIA-E and SUSTech1K: rank-k between every pair of views, by walking condition."""
+"""CASIA-B, OUMVLP, CASIA-E and SUSTech1K: rank-k for every pair of views, by walking condition."""
 
 import logging
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from opengait.evaluation.gallery import (
     percent_array,
     protocol_of,
     rank_percent,
-    tell_unmeasured,
+    warn_of_gaps,
     without_diagonal,
 )
 from opengait.evaluation.ranking import RankMetrics
@@ -26,9 +26,9 @@ class Protocol:
     """Types of the gallery and of each condition's probes.
 
     Attributes:
-        within: whether names are looked for anywhere inside a type, instead of being the type.
-        dropped_views: views that take no part.
-        ranks: number of ranks logged.
+        within: whether a name may stand anywhere in a type, instead of being the type.
+        dropped_views: views that are left out.
+        ranks: number of ranks to log.
     """
 
     gallery: tuple[str, ...]
@@ -38,7 +38,7 @@ class Protocol:
     ranks: int = 1
 
     def has(self, types: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-        """Bool mask of the types that `names` stand for."""
+        """Return a bool mask of the types that match `names`."""
         if self.within:
             return np.array([any(name in kind for name in names) for kind in types], dtype=bool)
         return np.isin(types, names)
@@ -90,16 +90,16 @@ CROSS_VIEW = {
 def evaluate_indoor_dataset(
     data: dict[str, Any], dataset: str, metric: str = "euc", cross_view_gallery: bool = False
 ) -> dict[str, float]:
-    """Rank-1 of each condition, in %, averaged over views other than the probe's own.
+    """Return the Rank-1 of each condition in %, averaged over the gallery views that differ from the probe's view.
 
     Args:
         data: see `opengait.evaluation.evaluator`.
-        dataset: one of the data sets of `PROTOCOLS`.
+        dataset: a key of `PROTOCOLS`.
         metric: "euc" or "cos".
-        cross_view_gallery: rank all views together instead (`CROSS_VIEW`), for rank-1 and mAP.
+        cross_view_gallery: rank all views together (`CROSS_VIEW`) and return Rank-1 and mAP.
 
     Raises:
-        ConfigError: an unknown data set or metric.
+        ConfigError: an unknown dataset or metric.
     """
     tracklets = Tracklets.from_data(data)
     if cross_view_gallery:
@@ -117,14 +117,14 @@ def _view_by_view(tracklets: Tracklets, protocol: Protocol, metric: str) -> dict
         probe = tracklets.where(protocol.has(tracklets.types, names))
         by_view = np.full((protocol.ranks, len(views), len(views)), np.nan)
         for row, view in enumerate(views):
-            seen = probe.where(probe.views == view)
-            for column, known in enumerate(galleries):
-                if len(seen) and len(known):
-                    metrics = compare(seen, known, metric)
+            probe_part = probe.where(probe.views == view)
+            for column, gallery_part in enumerate(galleries):
+                if len(probe_part) and len(gallery_part):
+                    metrics = compare(probe_part, gallery_part, metric)
                     by_view[:, row, column] = [rank_percent(metrics, rank + 1) for rank in range(protocol.ranks)]
         means[condition] = [without_diagonal(matrix) for matrix in by_view]
 
-    tell_unmeasured({name: by_rank[0] for name, by_rank in means.items()}, views)
+    warn_of_gaps({name: by_rank[0] for name, by_rank in means.items()}, views)
     log.info("===Rank-1 (Exclude identical-view cases)===")
     for condition, by_rank in means.items():
         log.info("%s@R1: %s", condition, percent_array(by_rank[0]))
@@ -140,11 +140,11 @@ def _all_views_together(tracklets: Tracklets, protocol: Protocol, metric: str) -
     mean_ap: dict[str, list[float]] = {}
     for condition, names in protocol.probes.items():
         probe = tracklets.where(protocol.has(tracklets.types, names))
-        found = [compare(probe.where(probe.views == view), gallery, metric, drop_same_view=True) for view in views]
-        rank_1[condition] = [_percent(metrics.cmc[0], metrics) for metrics in found]
-        mean_ap[condition] = [_percent(metrics.mean_ap, metrics) for metrics in found]
+        rankings = [compare(probe.where(probe.views == view), gallery, metric, drop_same_view=True) for view in views]
+        rank_1[condition] = [_percent(metrics.cmc[0], metrics) for metrics in rankings]
+        mean_ap[condition] = [_percent(metrics.mean_ap, metrics) for metrics in rankings]
 
-    tell_unmeasured(rank_1, views)
+    warn_of_gaps(rank_1, views)
     log.info("===Cross View Gallery Evaluation (Excluded identical-view cases)===")
     log.info("========= Rank@1 Acc =========\n%s", _table(rank_1))
     log.info("============= mAP ============\n%s", _table(mean_ap))
@@ -156,7 +156,7 @@ def _all_views_together(tracklets: Tracklets, protocol: Protocol, metric: str) -
 
 
 def _percent(share: float, metrics: RankMetrics) -> float:
-    """In %, rounded to 2 digits; NaN where no probe had anything to find."""
+    """Return a share in %, rounded to 2 digits; NaN if no probe has a match."""
     return float(np.round(share * 100, 2)) if metrics.valid_queries else float("nan")
 
 

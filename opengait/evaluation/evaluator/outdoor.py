@@ -1,4 +1,4 @@
-"""Gait3D, FreeGait and CCGR-MINI: a list of probes (or of gallery tracklets) against all others."""
+"""Gait3D, FreeGait and CCGR-MINI: listed probes (or gallery tracklets) against all other tracklets."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
-from opengait.evaluation.gallery import Tracklets, compare, note_small, tell_if_empty
+from opengait.evaluation.gallery import Tracklets, compare, note_small, warn_if_empty
 
 log = logging.getLogger("opengait")
 
@@ -16,16 +16,16 @@ log = logging.getLogger("opengait")
 def evaluate_Gait3D(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
-    """Rank-1, 5, 10, mAP and mINP, in %; PROBE_SET lists the probes, everything else is the gallery.
+    """Return Rank-1, 5, 10, mAP and mINP in %; PROBE_SET lists the probes, and all other tracklets are the gallery.
 
     Args:
         data: see `opengait.evaluation.evaluator`.
-        dataset: not used.
+        dataset: ignored.
         metric: "euc" or "cos".
-        dataset_partition: the JSON file; where it has no such list (or without it) `./datasets/Gait3D/Gait3D.json`.
+        dataset_partition: the partition file; without it, or if it lacks the list, `./datasets/Gait3D/Gait3D.json`.
 
     Raises:
-        DataError: neither file can be read and has the list.
+        DataError: no readable file has the list.
     """
     return _evaluate(data, metric, dataset_partition, "Gait3D", "PROBE_SET")
 
@@ -50,15 +50,16 @@ def _evaluate(
     listed, partition_file = _listed(partition_file, dataset, part)
     tracklets = Tracklets.from_data(data)
     names = ["-".join(parts) for parts in zip(tracklets.labels, tracklets.types, tracklets.views, strict=True)]
-    in_list = np.isin(names, listed)
-    one, other = tracklets.where(in_list), tracklets.where(~in_list)
-    probe, gallery = (one, other) if part == "PROBE_SET" else (other, one)
-    tell_if_empty(probe, gallery, f"{part} of {partition_file} against the test set")
+    is_probe = np.isin(names, listed, invert=part != "PROBE_SET")
+    probe, gallery = tracklets.where(is_probe), tracklets.where(~is_probe)
+    warn_if_empty(probe, gallery, f"{part} of {partition_file} against the test set")
 
     log.info("The test metric you choose is %s.", metric)
     note_small(gallery)
     metrics = compare(probe, gallery, metric)
-    result = {f"scalar/test_accuracy/Rank-{rank}": np.float32(metrics.cmc[rank - 1] * 100) for rank in (1, 5, 10)}
+    result: dict[str, Any] = {
+        f"scalar/test_accuracy/Rank-{rank}": np.float32(metrics.cmc[rank - 1] * 100) for rank in (1, 5, 10)
+    }
     result["scalar/test_accuracy/mAP"] = np.float64(metrics.mean_ap * 100)
     result["scalar/test_accuracy/mINP"] = np.float64(metrics.mean_inp * 100)
     log.info("%s", result)
@@ -66,9 +67,9 @@ def _evaluate(
 
 
 def _listed(partition_file: str | None, dataset: str, part: str) -> tuple[list[str], str]:
-    """The list of tracklets, and the file that it stands in.
+    """Return the listed tracklets and the file that lists them.
 
-    OpenGait always reads `./datasets/<dataset>/<dataset>.json`, so the test set's own partition may lack the list.
+    OpenGait always reads `./datasets/<dataset>/<dataset>.json`, so the test set's partition file may lack the list.
     """
     fixed = f"./datasets/{dataset}/{dataset}.json"
     files = [file for file in (partition_file, fixed) if file]

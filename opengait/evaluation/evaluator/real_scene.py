@@ -1,15 +1,15 @@
-"""GREW, HID and TTG-200 where labels are at hand: rank-k of one set of types against another."""
+"""GREW, HID and TTG-200 with known labels: rank-k between two sets of types."""
 
 import logging
 from typing import Any
 
 import numpy as np
 
-from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, tell_if_empty
+from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, warn_if_empty
 
 log = logging.getLogger("opengait")
 
-# Data set -> (types of the gallery, types of the probes).
+# Dataset -> (types of the gallery, types of the probes).
 PROTOCOLS = {
     "0001-1000": (("1", "2"), ("3", "4", "5", "6")),
     "HID2021": (("0",), ("1",)),
@@ -21,22 +21,22 @@ RANKS = (1, 5, 10, 20)
 
 
 def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
-    """Rank-1 and rank-5 in % of all probes, rounded to 2 digits; logs ranks 10 and 20 too.
+    """Return Rank-1 and Rank-5 in % of all probes, rounded to 2 digits, and log ranks 10 and 20 too.
 
     Args:
         data: see `opengait.evaluation.evaluator`.
-        dataset: one of `PROTOCOLS`.
+        dataset: a key of `PROTOCOLS`.
         metric: "euc" or "cos".
 
     Raises:
-        ConfigError: an unknown data set or metric.
-        DataError: parts of `data` are missing or differ in length.
+        ConfigError: an unknown dataset or metric.
+        DataError: entries of `data` are missing or differ in length.
     """
     gallery_types, probe_types = protocol_of(PROTOCOLS, dataset, "evaluate_real_scene")
     tracklets = Tracklets.from_data(data)
     probe = tracklets.where(np.isin(tracklets.types, probe_types))
     gallery = tracklets.where(np.isin(tracklets.types, gallery_types))
-    tell_if_empty(probe, gallery, f"the types of the test set; {dataset} has {probe_types} and {gallery_types}")
+    warn_if_empty(probe, gallery, f"the types of the test set: {dataset} expects {probe_types} and {gallery_types}")
     metrics = compare(probe, gallery, metric)
     shares = {rank: rank_percent(metrics, rank) if len(probe) else 0.0 for rank in RANKS}
     for rank, share in shares.items():

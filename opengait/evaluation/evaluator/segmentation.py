@@ -1,4 +1,4 @@
-"""Silhouette segmentation: overlap of predicted and true masks."""
+"""Silhouette segmentation: overlap of predicted with true masks."""
 
 import logging
 from typing import Any
@@ -11,7 +11,7 @@ log = logging.getLogger("opengait")
 
 
 def evaluate_segmentation(data: dict[str, Any], dataset: str) -> dict[str, torch.Tensor]:
-    """Intersection over union of `data["pred"]` and `data["mask"]`, both binary `[n, 1, h, w]`; `[n]`."""
+    """Return the intersection over union `[n]` of `data["pred"]` and `data["mask"]`, both binary `[n, 1, h, w]`."""
     overlap = mean_iou(torch.as_tensor(data["pred"]).float(), torch.as_tensor(data["mask"]).float())
     log.info("mIOU: %.3f", overlap.mean() if len(overlap) else 0.0)
     return {"scalar/test_accuracy/mIOU": overlap}

@@ -1,4 +1,4 @@
-"""Files for the GREW and HID competitions, whose probe labels are secret."""
+"""Submission files for the GREW and HID competitions, which keep the probe labels secret."""
 
 import csv
 import logging
@@ -10,7 +10,7 @@ import numpy as np
 
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import cuda_dist
-from opengait.evaluation.gallery import Tracklets, need_both
+from opengait.evaluation.gallery import Tracklets, require_both
 from opengait.evaluation.reranking import re_ranking
 
 log = logging.getLogger("opengait")
@@ -18,22 +18,24 @@ _GREW_RANKS = 20
 
 
 def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> None:  # noqa: N802
-    """Write `GREW_result/<time>.csv`: for each probe (type 03) the ids of its 20 nearest gallery tracklets (01, 02).
+    """Write `GREW_result/<time>.csv`: the ids of the 20 nearest gallery tracklets (types 01, 02) of each probe (03).
 
     Raises:
-        ConfigError: another data set.
-        DataError: no probe or no gallery tracklet, or an id that is no number.
+        ConfigError: another dataset.
+        DataError: there are no probes or no gallery tracklets, or an id is not a number.
     """
     if dataset != "GREW":
-        raise ConfigError(f"GREW_submission is for data_cfg.test_dataset_name GREW, not {dataset!r}.")
+        raise ConfigError(f"data_cfg.test_dataset_name: GREW_submission supports GREW, got {dataset!r}.")
     log.info("Evaluating GREW")
     tracklets = Tracklets.from_data(data)
     probe = tracklets.where(tracklets.types == "03")
     gallery = tracklets.where(np.isin(tracklets.types, ("01", "02")))
-    need_both(probe, gallery, "the types of the test set: 03 and 01, 02")
-    unfit = sorted({label for label in gallery.labels.tolist() if not label.isdecimal()})
-    if unfit:
-        raise DataError(f"GREW's ids are numbers, but the gallery has {unfit[0]!r}; check the test set's folders.")
+    require_both(probe, gallery, "the types of the test set: 03 and 01, 02")
+    invalid = sorted({label for label in gallery.labels.tolist() if not label.isdecimal()})
+    if invalid:
+        raise DataError(
+            f"GREW_submission: expected numbers as gallery ids, got {invalid[0]!r}; check the folders of the test set."
+        )
     order = cuda_dist(probe.embeddings, gallery.embeddings, metric).sort(dim=1, stable=True).indices
     nearest = gallery.labels[order[:, :_GREW_RANKS].cpu().numpy()]
     header = ["videoId", *(f"rank{rank + 1}" for rank in range(_GREW_RANKS))]
@@ -43,18 +45,18 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
 def HID_submission(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", rerank: bool = True
 ) -> None:
-    """Write `HID_result/<time>.csv`: for each tracklet labelled `probe` the id of its nearest other tracklet.
+    """Write `HID_result/<time>.csv`: for each tracklet labelled `probe` the id of the nearest gallery tracklet.
 
-    `rerank` compares k-reciprocal neighbourhoods (k1 = k2 = 6, lambda 0.3) instead of plain distances.
+    `rerank` re-ranks the distances by k-reciprocal neighbourhoods (k1 = k2 = 6, lambda 0.3).
 
     Raises:
-        DataError: no probe or no gallery tracklet.
+        DataError: there are no probes or no gallery tracklets.
     """
     log.info("Evaluating HID")
     tracklets = Tracklets.from_data(data)
     probe = tracklets.where(tracklets.labels == "probe")
     gallery = tracklets.where(tracklets.labels != "probe")
-    need_both(probe, gallery, "the labels of the test set: `probe` and ids")
+    require_both(probe, gallery, "the labels of the test set: `probe` and ids")
     if rerank:
         log.info("Starting Re-ranking")
         everything = np.concatenate([np.asarray(probe.embeddings), np.asarray(gallery.embeddings)])

@@ -1,119 +1,102 @@
-"""BUPTCampus's text files: `data_paths.json`, which knows every frame, and the lists, which say who is in a split."""
+"""Parsers of BUPTCampus's files: the lists, which name the tracklets of a split, and `data_paths.json`, their frames.
+
+Parsers yield an entry or a problem per line: the reader raises the first problem, the checker reports all.
+"""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opengait.errors import DataError
+from opengait_ext.data.bupt_campus.layout import CAMERAS, INFRARED_CODE, PAIR_CODE, PATHS_FILE, SOURCE, VISIBLE_CODE
+from opengait_ext.data.files import BAD_LINE, Problem, line_problem, read_text
 
-# The public code's numbers of the cameras.
-CAMERAS = {"LS3": 0, "G25": 1, "CQ1": 2, "W4": 3, "TSG1": 4, "TSG2": 5}
-VISIBLE_CODE, INFRARED_CODE, PAIR_CODE = "RGB", "IR", "RGB/IR"
-README = "datasets/BUPTCampus/README.md"
+TWICE, UNKNOWN, UNEQUAL = "tracklet listed twice", "tracklet without frames", "pair of unequal length"
 
 
 @dataclass(frozen=True)
 class ListRow:
-    """One line of a list file; `number` is its 1-based place in the file."""
+    """A line of a list, which is a tracklet or an aligned pair of tracklets; `number` is the line, from 1."""
 
+    number: int
     person: str
-    modality: str
+    code: str
     camera: str
     track: str
-    number: int
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of its tracklets."""
+        return (VISIBLE_CODE, INFRARED_CODE) if self.code == PAIR_CODE else (self.code,)
 
 
-def read_list(path: Path, codes: tuple[str, ...]) -> list[ListRow]:
-    """Read `train.txt`, `train_auxiliary.txt`, `query.txt` or `gallery.txt`.
+def parse_list(path: Path, lines: Sequence[str], codes: tuple[str, ...]) -> Iterator[ListRow | Problem]:
+    """Parse the lines of a list.
 
     Args:
-        path: the file.
-        codes: modalities that its rows may have: `RGB/IR` is an aligned pair, `RGB` and `IR` one tracklet.
-
-    Raises:
-        DataError: the file is missing or empty, or a row has another form or is there twice; the message gives the
-            line.
+        path: the list.
+        lines: its lines.
+        codes: the codes that its lines may have.
     """
-    rows: list[ListRow] = []
-    for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
-        fields = line.split()
+    lines_of: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(lines, start=1):
+        fields = tuple(line.split())
         if len(fields) != 4 or not fields[0].isdecimal():
-            raise DataError(
-                f"{path}, line {number}: {line.strip()!r} should be four fields, person, modality, camera and track, "
-                f"such as {f'1746 {codes[0]} TSG2 1'!r}."
-            )
-        row = ListRow(*fields, number=number)
-        if row.modality not in codes:
-            raise DataError(f"{path}, line {number}: modality {row.modality}; this list has {' and '.join(codes)}.")
-        if row.camera not in CAMERAS:
-            raise DataError(f"{path}, line {number}: camera {row.camera}; known are {', '.join(CAMERAS)}.")
-        rows.append(row)
-    seen: dict[tuple[str, ...], int] = {}
-    for row in rows:
-        key = (row.person, row.modality, row.camera, row.track)
-        if key in seen:
-            raise DataError(f"{path}, line {row.number}: the same tracklet as in line {seen[key]}; remove one of them.")
-        seen[key] = row.number
-    return rows
+            what = f"{line!r} should be person, modality, camera and track, such as '1746 {codes[0]} TSG2 1'"
+            yield line_problem(BAD_LINE, path, number, what)
+        elif fields[1] not in codes:
+            what = f"modality {fields[1]}; expected {' or '.join(codes)} in this list"
+            yield line_problem(BAD_LINE, path, number, what)
+        elif fields[2] not in CAMERAS:
+            yield line_problem(BAD_LINE, path, number, f"camera {fields[2]}; expected {', '.join(CAMERAS)}")
+        elif fields in lines_of:
+            what = f"the same tracklet as in line {lines_of[fields]}; remove one of them"
+            yield line_problem(TWICE, path, number, what)
+        else:
+            lines_of[fields] = number
+            yield ListRow(number, *fields)
 
 
-def read_paths(path: Path) -> dict[str, Any]:
+def parse_frames(paths: dict[str, Any], row: ListRow, path: Path) -> Iterator[tuple[str, tuple[str, ...]] | Problem]:
+    """Look up the frames of a row of the list `path`: (code, frame files relative to `DATA/`) per tracklet."""
+    lengths = {}
+    for code in row.codes:
+        frames: Any = paths
+        for key in (row.person, code, row.camera, row.track):
+            frames = frames.get(key) if isinstance(frames, dict) else None
+        tracklet = f"{code} tracklet {row.track} of person {row.person} at camera {row.camera}"
+        if frames is None:
+            half = f"the pair lacks its {code} half: " if row.code == PAIR_CODE and row.person in paths else ""
+            advice = "the two files are of different releases, or the line is wrong"
+            yield line_problem(UNKNOWN, path, row.number, f"{half}{PATHS_FILE} has no {tracklet}; {advice}")
+        elif not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
+            what = f"{PATHS_FILE} should hold a list of frame files for {tracklet}"
+            yield line_problem(UNKNOWN, path, row.number, what)
+        elif not frames:
+            what = f"{PATHS_FILE} has no frames for {tracklet}; remove the line or unpack the data again"
+            yield line_problem(UNKNOWN, path, row.number, what)
+        else:
+            lengths[code] = len(frames)
+            yield code, tuple(frames)
+    if len(set(lengths.values())) > 1:
+        counts = f"{lengths[VISIBLE_CODE]} {VISIBLE_CODE} and {lengths[INFRARED_CODE]} {INFRARED_CODE} frames"
+        what = f"{PATHS_FILE} has {counts}; a pair shows the same moments, so unpack the data again"
+        yield line_problem(UNEQUAL, path, row.number, what)
+
+
+def read_paths(root: Path) -> dict[str, Any]:
     """Read `data_paths.json`: person -> `IR` or `RGB` -> camera -> track -> frame files below `DATA/`, in time order.
 
     Raises:
-        DataError: the file is missing, or is no JSON object.
+        DataError: the file is missing, or not a JSON object.
     """
-    text = read_text(path)
+    path = root / PATHS_FILE
     try:
-        paths = json.loads(text)
+        paths = json.loads(read_text(path, SOURCE))
     except ValueError as error:
-        raise DataError(f"{path} is not valid JSON ({error}); it may be cut short, unpack it again.") from None
+        raise DataError(f"{path} is not valid JSON ({error}); it may be truncated, unpack it again.") from None
     if not isinstance(paths, dict):
-        raise DataError(f"{path} holds a {type(paths).__name__}; wanted is an object of persons.")
+        raise DataError(f"{path}: expected an object of persons, got a {type(paths).__name__}.")
     return paths
-
-
-def frames_of(paths: dict[str, Any], row: ListRow, modality: str, list_file: Path) -> tuple[str, ...]:
-    """The frame files of a row in one modality, relative to `DATA/`.
-
-    Raises:
-        DataError: `data_paths.json` does not know them, or knows none; the message gives the list's line.
-    """
-    frames: Any = paths
-    for key in (row.person, modality, row.camera, row.track):
-        frames = frames.get(key) if isinstance(frames, dict) else None
-    where = f"{modality} tracklet {row.track} of person {row.person} at camera {row.camera}"
-    if frames is None:
-        lone = f" the pair lacks its {modality} half," if row.modality == PAIR_CODE and row.person in paths else ""
-        raise DataError(
-            f"{list_file}, line {row.number}:{lone} data_paths.json has no {where}; the two files are of different "
-            f"releases, or the line is wrong."
-        )
-    if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
-        raise DataError(f"data_paths.json, {where}: wanted is a list of frame files.")
-    if not frames:
-        raise DataError(
-            f"{list_file}, line {row.number}: the {where} is empty in data_paths.json; remove the line or unpack the "
-            f"data again."
-        )
-    return tuple(frames)
-
-
-def read_text(path: Path) -> str:
-    """The content of a text file that is not empty.
-
-    Raises:
-        DataError: it is missing, empty or no text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before it
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing; it comes with BUPTCampus and goes beside DATA/ (see {README}).") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file ({error.reason} at byte {error.start}).") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    if not text.strip():
-        raise DataError(f"{path} is empty; unpack it again.")
-    return text

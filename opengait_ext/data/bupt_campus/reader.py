@@ -1,88 +1,72 @@
-"""BUPTCampus from its original folders: 3,080 people, 6 cameras, aligned pairs of visible and infrared tracklets.
+"""BUPTCampus in its original folders: 3,080 people, 6 cameras, aligned pairs of visible and infrared tracklets.
 
-Section 2 of the data set facts: `ROOT/DATA/<person>/{RGB,IR,FakeIR}/<camera>/*.jpg` with `ROOT/data_paths.json` and the
-lists `train.txt`, `train_auxiliary.txt`, `query.txt` and `gallery.txt`. Nothing is converted and no frame is touched
-before it is asked for.
+Frames are `ROOT/DATA/<person>/{RGB,IR,FakeIR}/<camera>/*.jpg`, which `ROOT/data_paths.json` assigns to tracklets; lists
+are `train.txt`, `train_auxiliary.txt`, `query.txt` and `gallery.txt`. Nothing is converted, and a frame is read only
+when it is indexed.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from opengait.data.packs.read import open_pack
 from opengait.errors import DataError
-from opengait_ext.data.bupt_campus.lists import (
+from opengait_ext.data.bupt_campus.layout import (
     CAMERAS,
+    FAKE_FOLDER,
+    FRAMES,
     INFRARED_CODE,
+    LISTS,
+    MODALITIES,
+    NAME,
     PAIR_CODE,
+    PUBLISHED,
     README,
+    SOURCE,
     VISIBLE_CODE,
-    ListRow,
-    frames_of,
-    read_list,
-    read_paths,
 )
+from opengait_ext.data.bupt_campus.lists import ListRow, parse_frames, parse_list, read_paths
+from opengait_ext.data.files import check_disjoint, has_folder, read_lines, valid_entries
 from opengait_ext.data.summary import Count, Notes, counts_of, table_of_counts
 from opengait_ext.data.tracklet import FrameFiles, Modality, Role, Tracklet
 
-NAME = "BUPTCampus"
-MODALITY_OF = {VISIBLE_CODE: Modality.VISIBLE, INFRARED_CODE: Modality.INFRARED}
-FAKE_FOLDER = "FakeIR"
-
-# As the data set's authors print them: lines and people of the lists by modality, frames of both together.
-PUBLISHED = {
-    ("train", "visible"): Count(identities=1074, listed=3574, kept=3574, frames=None),
-    ("train", "infrared"): Count(identities=1074, listed=3574, kept=3574, frames=None),
-    ("train", "both"): Count(identities=1074, listed=7148, kept=7148, frames=796_138),
-    ("auxiliary", "visible"): Count(identities=930, listed=930, kept=930, frames=None),
-    ("auxiliary", "infrared"): Count(identities=930, listed=930, kept=930, frames=None),
-    ("auxiliary", "both"): Count(identities=930, listed=1860, kept=1860, frames=209_150),
-    ("query", "visible"): Count(identities=540, listed=540, kept=540, frames=None),
-    ("query", "infrared"): Count(identities=536, listed=536, kept=536, frames=None),
-    ("query", "both"): Count(identities=1076, listed=1076, kept=1076, frames=101_938),
-    ("gallery", "visible"): Count(identities=None, listed=2422, kept=2422, frames=None),
-    ("gallery", "infrared"): Count(identities=None, listed=2422, kept=2422, frames=None),
-    ("gallery", "both"): Count(identities=1076, listed=4844, kept=4844, frames=597_542),
-}
-
 
 class BUPTCampus:
-    """The tracklets of BUPTCampus, in list-file order.
+    """The tracklets of BUPTCampus in the order of the lists.
 
     Args:
-        root: the folder that holds `DATA/`, `data_paths.json` and the lists, or a pack of it.
-        auxiliary: train on the pairs of `train_auxiliary.txt` too; each of its people is seen by one camera only.
-        fake_infrared: a further infrared tracklet for every visible training tracklet, of the frames in `FakeIR` that
-            its authors made from the visible ones; its view ends in `-fake`.
+        root: the folder of `DATA/`, `data_paths.json` and the lists, or a pack of it.
+        auxiliary: train on the pairs of `train_auxiliary.txt` too, each of whose people is seen by one camera only.
+        fake_infrared: add an infrared tracklet for every visible training tracklet, from the frames in `FakeIR` that
+            the authors of the dataset generated from the visible frames; its view ends in `-fake`.
 
     Attributes:
-        train: list of `Tracklet`, for each line the infrared and then the visible one of an aligned pair, which have
-            camera and row in common and equally many frames; labels are ranks of the person numbers sorted as
-            strings, as in the public code.
-        query, gallery: of both modalities; queries have the role "query".
-        pack: the pack that frames are read from, under the same paths; None where they are files.
+        train: list of `Tracklet`, for each line the infrared and then the visible tracklet of an aligned pair, which
+            share camera, row and number of frames; labels are ranks of the person numbers sorted as strings, as in
+            the public code.
+        query, gallery: tracklets of both modalities; queries have the role "query".
+        pack: the pack that the frames are read from, under the same paths; None if they are files.
 
     Raises:
-        DataError: something is missing or contradicts itself; the message names the file, the line and what to do.
+        DataError: a file is missing, invalid or inconsistent; the message names the file and the line.
     """
 
     def __init__(self, root: str | Path, auxiliary: bool = False, fake_infrared: bool = False) -> None:
         self.root = Path(root).expanduser().absolute()
-        self.frames_root = self.root / "DATA"
+        self.frames_root = self.root / FRAMES
         self.pack = open_pack(self.root)
         self.fake_infrared = fake_infrared
         self._shifted = 0
         self._check_root()
-        paths = read_paths(self.root / "data_paths.json")
-        self._splits = {"train": list(self._pairs("train.txt", paths))}
-        if auxiliary:
-            self._splits["auxiliary"] = list(self._pairs("train_auxiliary.txt", paths))
-        self._splits["query"] = list(self._singles("query.txt", paths, Role.QUERY))
-        self._splits["gallery"] = list(self._singles("gallery.txt", paths, None))
-        self._check_people_apart()
+        paths = read_paths(self.root)
+        splits = [split for split in LISTS if auxiliary or split != "auxiliary"]
+        self._splits = {split: list(self._read_list(split, paths)) for split in splits}
+        people = {split: {str(t.person) for t in tracklets} for split, tracklets in self._splits.items()}
+        for split in ("query", "gallery"):
+            # A test identity is in both of these lists.
+            check_disjoint(self.root, {name: people[name] for name in splits if name in ("train", "auxiliary", split)})
         self._check_folders()
 
         training = [*self._splits["train"], *self._splits.get("auxiliary", ())]
@@ -93,31 +77,30 @@ class BUPTCampus:
 
     @property
     def test(self) -> list[Tracklet]:
-        """The queries and then the gallery, each in file order."""
+        """The queries, then the gallery, each in file order."""
         return [*self.query, *self.gallery]
 
     def same_camera_pairs(self) -> int:
-        """How many times a query and a gallery tracklet show one person at one camera, whatever their modalities.
+        """Count the pairs of a query and a gallery tracklet with equal person and camera, in any modalities.
 
-        A camera rule would remove these; where there are none, it changes nothing.
+        A camera rule would remove these pairs, and without any it changes nothing.
         """
         gallery = Counter((t.person, t.camera) for t in self.gallery)
         return sum(gallery[t.person, t.camera] for t in self.query)
 
     def summary(self, beside_published: bool = True) -> str:
-        """Identities, tracklets and frames of each modality and split, and what looks odd, as a table.
+        """Format the counts per split and modality, and what looks inconsistent, as a table.
 
         Args:
-            beside_published: put BUPTCampus's published counts beside what was read; off for another data set in its
-                layout.
+            beside_published: show the published counts too; False for another dataset in the layout of BUPTCampus.
         """
         read: dict[tuple[str, str], Count] = {}
         for split, tracklets in self._splits.items():
-            true = [t for t in tracklets if t.role is not Role.FAKE]
+            real = [t for t in tracklets if t.role is not Role.FAKE]
             for name, modality in (*((str(m), m) for m in Modality), ("both", None)):
-                listed = sum(modality in (None, t.modality) for t in true)
-                read[split, name] = counts_of(true, modality, listed)
-            if len(true) < len(tracklets):
+                listed = sum(modality in (None, t.modality) for t in real)
+                read[split, name] = counts_of(real, modality, listed)
+            if len(real) < len(tracklets):
                 fake = [t for t in tracklets if t.role is Role.FAKE]
                 read[split, FAKE_FOLDER] = counts_of(fake, None, len(fake))
         title = f"{NAME} at {self.root}" if beside_published else f"Tracklets at {self.root}"
@@ -125,40 +108,34 @@ class BUPTCampus:
 
     def _notes(self) -> list[str]:
         notes = Notes()
-        notes.add(self._shifted, "pairs whose frames have other numbers in the two modalities: perhaps not aligned")
-        lone = sum(len(t.frames) == 1 for tracklets in self._splits.values() for t in tracklets)
-        notes.add(lone, "tracklets of a single frame, which is repeated")
-        for asks in Modality:
-            for found in Modality:
-                people = {t.person for t in self.gallery if t.modality is found}
-                alone = sum(t.modality is asks and t.person not in people for t in self.query)
-                notes.add(alone, f"{asks} queries without a match in the {found} gallery")
+        notes.add(self._shifted, "pairs whose frame numbers differ between the modalities: perhaps not aligned")
+        single = sum(len(t.frames) == 1 for tracklets in self._splits.values() for t in tracklets)
+        notes.add(single, "tracklets of a single frame, which is repeated")
+        for query in Modality:
+            for gallery in Modality:
+                people = {t.person for t in self.gallery if t.modality is gallery}
+                unmatched = sum(t.modality is query and t.person not in people for t in self.query)
+                notes.add(unmatched, f"{query} queries without a match in the {gallery} gallery")
         pairs = self.same_camera_pairs()
         rule = "a camera rule would change nothing" if pairs == 0 else "a camera rule would remove them"
-        return [*notes.lines(), f"  {pairs:,} times a query and a gallery tracklet share person and camera: {rule}"]
+        return [*notes.lines(), f"  {pairs:,} pairs of a query and a gallery tracklet share person and camera: {rule}"]
 
-    def _pairs(self, name: str, paths: dict[str, Any]) -> Iterator[Tracklet]:
-        """Infrared, visible and, on request, made infrared tracklet of each line of a training list."""
+    def _read_list(self, split: str, paths: dict[str, Any]) -> Iterator[Tracklet]:
+        """Yield the tracklets of a list; for a pair the infrared, the visible and, if requested, the fake one."""
+        name, codes = LISTS[split]
         file = self.root / name
-        for row in read_list(file, (PAIR_CODE,)):
-            visible, infrared = (frames_of(paths, row, code, file) for code in (VISIBLE_CODE, INFRARED_CODE))
-            if len(visible) != len(infrared):
-                raise DataError(
-                    f"{file}, line {row.number}: data_paths.json has {len(visible)} RGB and {len(infrared)} IR frames; "
-                    f"the two of a pair show the same moments, so unpack the data again."
-                )
-            self._shifted += _numbers(visible) != _numbers(infrared)
-            yield self._tracklet(row, Modality.INFRARED, infrared)
-            yield self._tracklet(row, Modality.VISIBLE, visible)
-            if self.fake_infrared:
-                # The files keep the visible frames' names.
-                made = tuple(frame.replace(f"/{VISIBLE_CODE}/", f"/{FAKE_FOLDER}/") for frame in visible)
-                yield self._tracklet(row, Modality.INFRARED, made, Role.FAKE)
-
-    def _singles(self, name: str, paths: dict[str, Any], role: Role | None) -> Iterator[Tracklet]:
-        file = self.root / name
-        for row in read_list(file, (VISIBLE_CODE, INFRARED_CODE)):
-            yield self._tracklet(row, MODALITY_OF[row.modality], frames_of(paths, row, row.modality, file), role)
+        role = Role.QUERY if split == "query" else None
+        for row in valid_entries(parse_list(file, read_lines(file, SOURCE), codes), self.root):
+            frames = dict(valid_entries(parse_frames(paths, row, file), self.root))
+            # IR comes before RGB.
+            for code in sorted(frames):
+                yield self._tracklet(row, MODALITIES[code], frames[code], role)
+            if row.code == PAIR_CODE:
+                self._shifted += _numbers(frames[VISIBLE_CODE]) != _numbers(frames[INFRARED_CODE])
+                if self.fake_infrared:
+                    # The generated files have the names of the visible frames.
+                    fake = tuple(f.replace(f"/{VISIBLE_CODE}/", f"/{FAKE_FOLDER}/") for f in frames[VISIBLE_CODE])
+                    yield self._tracklet(row, Modality.INFRARED, fake, Role.FAKE)
 
     def _tracklet(
         self, row: ListRow, modality: Modality, frames: tuple[str, ...], role: Role | None = None
@@ -167,30 +144,19 @@ class BUPTCampus:
         return Tracklet(row.person, None, modality, CAMERAS[row.camera], files, row.number, role)
 
     def _check_root(self) -> None:
-        """Say in one sentence that the data is not there, before a single file is opened."""
-        if self._has_folder(self.frames_root):
+        """Raise an error that explains how to obtain the data if there is none."""
+        if has_folder(self.frames_root, self.pack):
             return
-        found = "there is no such folder" if not self.root.is_dir() else "the folder has no DATA/ in it"
+        reason = "the folder does not exist" if not self.root.is_dir() else "the folder has no DATA/ in it"
         raise DataError(
-            f"{NAME} was not found at {self.root}: {found}; ask its authors for it (see {README}), unpack it into one "
-            f"folder and name that folder with --set data_cfg.dataset_root=PATH."
+            f"{NAME} was not found at {self.root}: {reason}; ask its authors for it (see {README}), unpack it into one "
+            f"folder, and pass it with --set data_cfg.dataset_root=PATH."
         )
 
-    def _check_people_apart(self) -> None:
-        people = {split: {t.person for t in tracklets} for split, tracklets in self._splits.items()}
-        for one, other in combinations(people, 2):
-            both = sorted(people[one] & people[other], key=lambda person: int(person))
-            if both and {one, other} != {"query", "gallery"}:
-                some = ", ".join(map(str, both[:5])) + (", ..." if len(both) > 5 else "")
-                raise DataError(
-                    f"{self.root}: {len(both)} people are in both the {one} and the {other} list ({some}); "
-                    f"no person belongs to two of them, and nothing measured on trained people would count."
-                )
-
     def _check_folders(self) -> None:
-        """Every folder that frames are listed in is there; single frames are missed when they are read."""
+        """Check that every listed folder exists; a missing frame is noticed when it is read."""
         folders = {t.frames[0].parent for tracklets in self._splits.values() for t in tracklets}
-        missing = sorted(folder for folder in folders if not self._has_folder(folder))
+        missing = sorted(folder for folder in folders if not has_folder(folder, self.pack))
         if missing:
             more = f" and {len(missing) - 1} other folders" if len(missing) > 1 else ""
             raise DataError(
@@ -198,11 +164,7 @@ class BUPTCampus:
                 f"(see {README})."
             )
 
-    def _has_folder(self, folder: Path) -> bool:
-        """Whether frames can lie in this folder."""
-        return self.pack.has_folder(folder) if self.pack else folder.is_dir()
-
 
 def _numbers(frames: Iterable[str]) -> list[str]:
-    """What follows the last underscore of each frame file's name."""
+    """Return the part of each frame file's name after the last underscore."""
     return [frame.rpartition("_")[2] for frame in frames]

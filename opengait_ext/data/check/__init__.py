@@ -1,4 +1,4 @@
-"""Checks of a whole data set that list everything that is wrong, where the data readers stop at the first thing.
+"""What the checks of all datasets share.
 
-Nothing is imported here: every checking process does, and torch would cost each of them seconds.
+Nothing is imported here: every checking process imports this package, and torch would take seconds in each of them.
 """

@@ -1,8 +1,8 @@
-"""Looking at one frame file, and at the sizes of all. Imports little, so that processes start fast."""
+"""The check of frame files and of their sizes. Imports little, so that checking processes start fast."""
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,16 +11,19 @@ from PIL import Image
 
 from opengait.data.images import DAMAGE, ends_whole, jpeg_header, reason_of
 from opengait.data.packs.read import Pack
+from opengait_ext.data.check.pool import check_all
+from opengait_ext.data.check.report import Report
+from opengait_ext.data.tracklet import Tracklet
 
 MISSING, EMPTY, FOLDER = "missing frame", "empty frame file", "folder in the place of a frame"
 UNREADABLE, TRUNCATED, ODD = "unreadable frame", "truncated frame", "frame of odd size"
-# A size that this share of all frames has is the data set's; without one, only shapes that show no standing person are
-# odd: a side of fewer pixels, or a picture that much wider than high.
+# A size is the usual one if at least this share of all frames has it, and others are then odd. Without a usual size, a
+# frame is odd if it cannot show a standing person: it has a side of fewer pixels, or is wider than high by this factor.
 COMMON, LEAST_SIDE, WIDEST = 0.95, 8, 1.5
 
 
 class Look(NamedTuple):
-    """What one look at a frame gave: its size, (0, 0) if unknown, and a kind of problem with its detail, or nothing."""
+    """The result for a frame: its size, (0, 0) if unknown, and the kind and details of a problem, if there is one."""
 
     height: int = 0
     width: int = 0
@@ -30,18 +33,18 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameCheck:
-    """How to look at frames.
+    """The check of one frame.
 
     Attributes:
-        pack: the pack that they lie in, or None for files.
-        fast: read the header and look for the end marker instead of decoding.
+        pack: the pack that holds the frames, None for files.
+        fast: read the header and the end marker instead of decoding.
     """
 
     pack: Pack | None = None
     fast: bool = False
 
     def __call__(self, path: str) -> Look:
-        """Look at one frame."""
+        """Check a frame."""
         try:
             data = Path(path).read_bytes() if self.pack is None else self.pack.read(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -53,13 +56,13 @@ class FrameCheck:
         if not len(data):
             return Look(kind=EMPTY)
         header = jpeg_header(data) if self.fast else None
-        # A JPEG that goes on after its end, or has none, is decoded after all.
+        # A JPEG with data after its end, or without an end, is decoded nevertheless.
         if header is not None and ends_whole(data):
             return Look(header.height, header.width)
         return self.decode(data)
 
     def decode(self, data: bytes | memoryview) -> Look:
-        """Decode a frame as the data reader's reference, Pillow, does."""
+        """Decode a frame with Pillow, which decides whether it is readable."""
         size = (0, 0)
         try:
             with Image.open(io.BytesIO(data)) as image:
@@ -71,17 +74,35 @@ class FrameCheck:
         return Look(size[1], size[0])
 
 
+def check_frames(
+    splits: Mapping[str, Sequence[Tracklet]], report: Report, frame_check: FrameCheck, workers: int, progress: bool
+) -> None:
+    """Check every frame of the tracklets once, and add the problems and sizes to the report."""
+    listed = (str(frame) for tracklets in splits.values() for tracklet in tracklets for frame in tracklet.frames)
+    paths = list(dict.fromkeys(listed))
+    looks = check_all(paths, frame_check, workers, progress)
+    names = [path.removeprefix(f"{report.root}/") for path in paths]
+    for name, look in zip(names, looks, strict=True):
+        if look.kind:
+            report.add(look.kind, name, look.what)
+        if look.height:
+            report.sizes[look.height, look.width] += 1
+    for index, what in odd_sizes(looks):
+        report.add(ODD, names[index], what)
+    report.frames = len(paths)
+
+
 def odd_sizes(looks: Sequence[Look]) -> Iterator[tuple[int, str]]:
-    """Places of frames of odd size, and what is odd about each."""
+    """Yield the index of each frame of odd size, and what is odd about it."""
     sizes = Counter((look.height, look.width) for look in looks if look.height)
     if not sizes:
         return
     (usual, count), total = sizes.most_common(1)[0], sizes.total()
-    for place, look in enumerate(looks):
+    for index, look in enumerate(looks):
         height, width = look.height, look.width
         if not height or (height, width) == usual:
             continue
         if count >= COMMON * total:
-            yield place, f"{height} x {width} where {count:,} of {total:,} frames are {usual[0]} x {usual[1]}"
+            yield index, f"{height} x {width} where {count:,} of {total:,} frames are {usual[0]} x {usual[1]}"
         elif min(height, width) < LEAST_SIDE or width > WIDEST * height:
-            yield place, f"{height} x {width}"
+            yield index, f"{height} x {width}"

@@ -1,4 +1,4 @@
-"""One check of many files, on all cores. Imports little, so that processes start fast."""
+"""One check of many files on all cores. Imports little, so that checking processes start fast."""
 
 import os
 from collections import deque
@@ -18,36 +18,39 @@ CHUNK = 128
 def check_all(
     paths: Sequence[str], check: Callable[[str], Any], workers: int = 1, progress: bool = False, unit: str = "frame"
 ) -> list[Any]:
-    """`check(path)` for every path, in their order.
+    """Return `check(path)` for every path, in order.
 
     Args:
-        check: can be pickled, and raises nothing.
-        workers: processes; 1 works in this one.
+        paths: the files.
+        check: a function that can be pickled and does not raise.
+        workers: number of processes; 1 uses the current process.
+        progress: show a progress bar.
+        unit: unit of the progress bar.
 
     Raises:
-        DataError: a process was killed from outside.
+        DataError: a process was killed.
     """
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    found: list[Any] = []
+    results: list[Any] = []
     with tqdm(total=len(paths), desc="checking", unit=unit, disable=not progress) as bar:
-        for some in _in_processes(chunks, check, workers) if workers > 1 else _here(chunks, check):
-            found += some
-            bar.update(len(some))
-    return found
+        for part in _in_processes(chunks, check, workers) if workers > 1 else _in_this_process(chunks, check):
+            results += part
+            bar.update(len(part))
+    return results
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _here(chunks: Sequence[Sequence[str]], check: Callable[[str], Any]) -> Iterator[list[Any]]:
+def _in_this_process(chunks: Sequence[Sequence[str]], check: Callable[[str], Any]) -> Iterator[list[Any]]:
     for chunk in chunks:
         yield [check(path) for path in chunk]
 
 
 def _in_processes(chunks: Sequence[Sequence[str]], check: Callable[[str], Any], workers: int) -> Iterator[list[Any]]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _remember, (check,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _set_check, (check,))
     waiting: deque[Future] = deque()
     try:
         for chunk in chunks:
@@ -58,19 +61,19 @@ def _in_processes(chunks: Sequence[Sequence[str]], check: Callable[[str], Any], 
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise DataError(
-            "A checking process was killed, perhaps for lack of memory; run again with fewer --workers."
+            "A checking process was killed, perhaps because memory ran out; run again with fewer --workers."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-_mine: list[Callable[[str], Any]] = []
+# The check of this process, sent once instead of with every chunk, so that it opens a pack once.
+_check: list[Callable[[str], Any]] = []
 
 
-def _remember(check: Callable[[str], Any]) -> None:
-    # Sent to each process once, so that a pack is opened once.
-    _mine[:] = [check]
+def _set_check(check: Callable[[str], Any]) -> None:
+    _check[:] = [check]
 
 
 def _check_chunk(paths: Sequence[str]) -> list[Any]:
-    return [_mine[0](path) for path in paths]
+    return [_check[0](path) for path in paths]

@@ -1,8 +1,8 @@
-"""A contact sheet of random tracklets: a row a tracklet, some of its frames in time order."""
+"""A contact sheet of random tracklets: one row per tracklet, with some of its frames in time order."""
 
 import io
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +23,31 @@ BACKGROUND, INK, BROKEN = (255, 255, 255), (20, 20, 20), (235, 200, 200)
 
 def draw_preview(
     path: str | Path,
-    splits: dict[str, Sequence[Any]],
+    splits: Mapping[str, Sequence[Any]],
     root: Path,
     tracklets: int = 16,
     frames: int = 10,
     seed: int = 0,
 ) -> None:
-    """Write a picture of random tracklets; a frame that cannot be read is a red tile.
+    """Draw random tracklets into an image; unreadable frames are red tiles.
 
     Args:
-        path: the picture, written whole or not at all.
-        splits: what `check` gave.
-        root: the data set's folder.
-        tracklets: rows.
-        frames: of each, evenly spread.
-        seed: another draw of tracklets.
+        path: the image, written atomically.
+        splits: tracklets by split, from `check_dataset`.
+        root: folder of the dataset.
+        tracklets: number of rows.
+        frames: number of frames per tracklet, evenly spaced.
+        seed: seed of the draw.
 
     Raises:
-        DataError: there is no tracklet, or the picture cannot be written.
+        DataError: there are no tracklets, or the image cannot be written.
     """
-    every = [(split, tracklet) for split, mine in splits.items() for tracklet in mine]
-    if not every:
-        raise DataError(f"There is no tracklet at {root} to draw a preview of.")
-    places = sorted(random.Random(seed).sample(range(len(every)), min(tracklets, len(every))))
+    listed = [(split, tracklet) for split, part in splits.items() for tracklet in part]
+    if not listed:
+        raise DataError(f"There are no tracklets at {root} to preview.")
+    indices = sorted(random.Random(seed).sample(range(len(listed)), min(tracklets, len(listed))))
     pack = open_pack(root)
-    rows = [(title(*every[place]), tiles_of(every[place][1], frames, pack)) for place in places]
+    rows = [(title(*listed[index]), tiles_of(listed[index][1], frames, pack)) for index in indices]
     width = LEFT + max(sum(tile.width + GAP for tile in tiles) for _, tiles in rows)
     page = Image.new("RGB", (width, GAP + len(rows) * (HEIGHT + GAP)), BACKGROUND)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=12)
@@ -64,20 +64,20 @@ def draw_preview(
 
 
 def title(split: str, tracklet: Any) -> str:
-    """What stands beside a row."""
+    """Return the text beside a row."""
     if isinstance(tracklet, Tracklet):
         return f"{split}, {tracklet.modality}\nperson {tracklet.person}\n{tracklet.view}, {len(tracklet.frames)} frames"
     return f"{split}, {tracklet.type}\nid {tracklet.label}\n{tracklet.view}"
 
 
 def tiles_of(tracklet: Any, count: int, pack: Pack | None) -> list[Image.Image]:
-    """Evenly spread frames as pictures of one height."""
+    """Return evenly spaced frames as images of one height."""
     if not isinstance(tracklet, Tracklet):
         return [to_tile(frame) for frame in pickled_frames(tracklet.files, count)]
     length = len(tracklet.frames)
     tiles = []
-    for place in uniform(length, min(count, length)):
-        frame = tracklet.frames[place]
+    for index in uniform(length, min(count, length)):
+        frame = tracklet.frames[index]
         try:
             with Image.open(io.BytesIO(frame.read_bytes() if pack is None else pack.read(frame))) as image:
                 tiles.append(to_tile(np.asarray(image.convert("RGB")).transpose(2, 0, 1)))
@@ -87,7 +87,7 @@ def tiles_of(tracklet: Any, count: int, pack: Pack | None) -> list[Image.Image]:
 
 
 def pickled_frames(files: Sequence[Path], count: int) -> list[np.ndarray | None]:
-    """Evenly spread frames of the first feature that is made of pictures; [None] if there is none."""
+    """Return evenly spaced frames of the first feature that consists of images; [None] if there is none."""
     for file in files:
         try:
             source = PickledFrames(file)
@@ -100,7 +100,7 @@ def pickled_frames(files: Sequence[Path], count: int) -> list[np.ndarray | None]
 
 
 def to_tile(frame: np.ndarray | None) -> Image.Image:
-    """A frame `[h, w]` or `[3, h, w]` as a picture of the sheet's height, its proportions kept."""
+    """Convert a frame `[h, w]` or `[3, h, w]` into an image of the row's height, keeping its aspect ratio."""
     if frame is None:
         return Image.new("RGB", (HEIGHT // 2, HEIGHT), BROKEN)
     if frame.ndim == 3:

@@ -1,36 +1,23 @@
-"""What a check found: counts beside the published ones, problems, and remarks that are no problems."""
+"""The report of a check: counts beside the published counts, problems, and remarks."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from opengait.errors import DataError
+from opengait_ext.data.files import LIST, Problem, read_lines
 from opengait_ext.data.tracklet import Modality, Tracklet
 
+ALONE = "person in one modality only"
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        kind: what sort of thing, the same words for all of its sort.
-        where: a file, a line of a list, or a person.
-        what: a sentence's worth of detail.
-    """
-
-    kind: str
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" if self.what else self.where
+Entry = TypeVar("Entry")
 
 
 @dataclass
 class CountRow:
-    """One line of the table: found numbers by column, and published ones where there are any."""
+    """A row of the table: actual counts by column, published counts if there are any, and the cameras."""
 
     split: str
     modality: str
@@ -41,14 +28,16 @@ class CountRow:
 
 @dataclass
 class Report:
-    """Everything about one data set.
+    """The report of one dataset.
 
     Attributes:
-        data_set, root: what was looked at.
-        counts: a line for each split and modality.
-        problems: all of them.
+        data_set: name of the dataset.
+        root: its folder.
+        counts: a row per split and modality.
+        problems: all problems.
         remarks: sentences about what is unusual but allowed.
-        frames: how many frame files were looked at; sizes: (height, width) -> how many frames.
+        frames: number of frame files that were checked.
+        sizes: number of frames by (height, width).
     """
 
     data_set: str
@@ -60,21 +49,39 @@ class Report:
     sizes: Counter = field(default_factory=Counter)
 
     def add(self, kind: str, where: Any, what: str = "") -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.problems.append(Problem(kind, str(where), what))
 
+    def read_lines(self, path: Path, source: str) -> list[str]:
+        """Read the lines of a list; if it cannot be read, add the problem and return no lines."""
+        try:
+            return read_lines(path, source)
+        except DataError as error:
+            self.add(LIST, path.name, str(error))
+            return []
+
+    def collect(self, parsed: Iterable[Entry | Problem]) -> list[Entry]:
+        """Add the problems among the entries of a list, and return the others."""
+        entries: list[Entry] = []
+        for entry in parsed:
+            if isinstance(entry, Problem):
+                self.problems.append(entry)
+            else:
+                entries.append(entry)
+        return entries
+
     def remark(self, count: int, text: str) -> None:
-        """Note that `text` holds for `count` things; nothing for none."""
+        """Add the remark that `text` applies to `count` items, unless there are none."""
         if count:
             self.remarks.append(f"{count:,} {text}")
 
     def text(self, show: int = 10) -> str:
-        """For people: the table, the remarks, and of each kind of problem the first `show`."""
+        """Format the table, the remarks and the first `show` problems of each kind."""
         lines = [f"{self.data_set} at {self.root}", *table(self.counts)]
         if self.sizes:
             common = [f"{height} x {width} ({count:,})" for (height, width), count in self.sizes.most_common(3)]
             more = f" and {len(self.sizes) - 3:,} other sizes" if len(self.sizes) > 3 else ""
-            lines.append(f"  {self.frames:,} frame files looked at; height x width: {', '.join(common)}{more}")
+            lines.append(f"  {self.frames:,} frame files checked; height x width: {', '.join(common)}{more}")
         lines += [f"  {remark}" for remark in self.remarks]
         kinds: dict[str, list[Problem]] = {}
         for problem in self.problems:
@@ -88,7 +95,7 @@ class Report:
         return "\n".join([*lines, verdict if self.problems else "No problems found."])
 
     def as_json(self) -> dict[str, Any]:
-        """For programs: the same, with every problem."""
+        """Return the whole report with every problem."""
         sizes = {f"{height}x{width}": count for (height, width), count in self.sizes.most_common()}
         return {
             "data_set": self.data_set,
@@ -102,12 +109,12 @@ class Report:
         }
 
     def write(self, path: Path) -> None:
-        """`as_json` in a file, whole or not at all.
+        """Write `as_json` to a file atomically.
 
         Raises:
-            DataError: it cannot be written.
+            DataError: the file cannot be written.
         """
-        # Here, because it needs more than checking processes want to import.
+        # Imported here, because it imports torch, which would slow down the start of every checking process.
         from opengait.utils.files import write_json
 
         try:
@@ -117,7 +124,7 @@ class Report:
 
 
 def table(rows: Sequence[CountRow]) -> list[str]:
-    """Aligned lines; published numbers follow in brackets, and a star marks those that differ."""
+    """Format the counts as aligned lines, with the published counts in brackets and a star where they differ."""
     if not rows:
         return []
     columns = list(dict.fromkeys(name for row in rows for name in row.found))
@@ -128,12 +135,12 @@ def table(rows: Sequence[CountRow]) -> list[str]:
         lines.append([row.split, row.modality, *cells])
         if cameras:
             lines[-1].append(f"{len(row.cameras)}: {', '.join(row.cameras)}")
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = []
     for line in lines:
         cells = [
-            cell.ljust(w) if place < 2 or (cameras and place == len(line) - 1) else cell.rjust(w)
-            for place, (cell, w) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(w) if column < 2 or (cameras and column == len(line) - 1) else cell.rjust(w)
+            for column, (cell, w) in enumerate(zip(line, widths, strict=True))
         ]
         text.append(("  " + "  ".join(cells)).rstrip())
     legend = ["  in brackets: as published; * differs"] if any(row.published for row in rows) else []
@@ -143,23 +150,39 @@ def table(rows: Sequence[CountRow]) -> list[str]:
 def count_tracklets(
     split: str, tracklets: Iterable[Tracklet], modality: Modality | None, cameras: dict[int, str]
 ) -> CountRow:
-    """Identities, tracklets, frames and cameras of one modality (None: of both).
+    """Count the identities, tracklets, frames and cameras of one modality, or with None of both.
 
     Args:
-        cameras: their names, where they have any.
+        split: name of the split.
+        tracklets: all tracklets of the split.
+        modality: the modality to count.
+        cameras: names of the cameras by number; others are shown by number.
     """
-    mine = [tracklet for tracklet in tracklets if modality in (None, tracklet.modality)]
-    found = {
-        "identities": len({tracklet.person for tracklet in mine}),
-        "tracklets": len(mine),
-        "frames": sum(len(tracklet.frames) for tracklet in mine),
+    selected = [tracklet for tracklet in tracklets if modality in (None, tracklet.modality)]
+    counts = {
+        "identities": len({tracklet.person for tracklet in selected}),
+        "tracklets": len(selected),
+        "frames": sum(len(tracklet.frames) for tracklet in selected),
     }
-    seen = sorted({tracklet.camera for tracklet in mine})
-    return CountRow(
-        split, str(modality or "both"), found, cameras=[cameras.get(camera, str(camera)) for camera in seen]
-    )
+    numbers = sorted({tracklet.camera for tracklet in selected})
+    names = [cameras.get(camera, str(camera)) for camera in numbers]
+    return CountRow(split, str(modality or "both"), counts, cameras=names)
 
 
-def _cell(found: int | None, published: int | None) -> str:
-    mine = "-" if found is None else f"{found:,}"
-    return mine if published is None else f"{mine} [{published:,}]{'' if found == published else '*'}"
+def people_in_one_modality(seen: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Map the people that are seen in one modality only to that modality.
+
+    Args:
+        seen: (person, modality) of every tracklet.
+    """
+    modalities: dict[str, set[str]] = {}
+    for person, modality in seen:
+        modalities.setdefault(person, set()).add(modality)
+    # Shorter names first, because names end in numbers.
+    people = sorted((person for person, kinds in modalities.items() if len(kinds) == 1), key=lambda p: (len(p), p))
+    return {person: next(iter(modalities[person])) for person in people}
+
+
+def _cell(actual: int | None, published: int | None) -> str:
+    text = "-" if actual is None else f"{actual:,}"
+    return text if published is None else f"{text} [{published:,}]{'' if actual == published else '*'}"

@@ -1,150 +1,106 @@
-"""HITSZ-VCM's `info/` text files: frame names, tracklet rows, query rows.
+"""Parsers of HITSZ-VCM's `info/` text files: frame names, tracklet rows and query rows.
 
-A folder of frames holds all tracklets of one person, modality and camera together, so only these files say where a
-tracklet begins and ends.
+A folder of frames holds all tracklets of a person, modality and camera; only these files say where a tracklet begins
+and ends. Parsers yield an entry or a problem per line: the reader raises the first problem, the checker reports all.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-from opengait.errors import DataError
+from opengait_ext.data.files import BAD_LINE, Problem, line_problem
+from opengait_ext.data.hitsz_vcm.layout import FRAME_NAME, MODALITIES, folder_of
+from opengait_ext.data.tracklet import Modality
 
-# 0503M1D12T2F31.jpg: person 0503, infrared, camera folder D12, tracklet 2, frame 31; camera digits may be several.
-FRAME_NAME = re.compile(r"(\d{4})M(\d+)(D\d+)T\d+F(\d+\.\w+)")
-INFRARED_CODE, VISIBLE_CODE = 1, 2
+PAST = "row past the end of the list"
+
+
+class FrameName(NamedTuple):
+    """A line of `train_name.txt` or `test_name.txt`, and the frame's folder and file relative to the split."""
+
+    name: str
+    folder: str
+    file: str
 
 
 @dataclass(frozen=True)
 class InfoRow:
-    """One line of `track_*_info.txt`; `first` and `last` are 1-based line numbers of the name file, both included."""
+    """A line of `track_train_info.txt` or `track_test_info.txt`, which is a tracklet.
 
-    modality: int
+    Attributes:
+        number: the line, from 1.
+        modality, person, camera: of the tracklet.
+        first, last: its first and its last line in the list of frame names, from 1.
+    """
+
+    number: int
+    modality: Modality
     first: int
     last: int
     person: int
     camera: int
 
-
-@dataclass(frozen=True)
-class FrameNames:
-    """A name file, taken apart: line i is the file `files[i]` in `folders[i]`, relative to the split's folder."""
-
-    names: list[str]
-    folders: list[str]
-    files: list[str]
+    @property
+    def folder(self) -> str:
+        """The folder that the frames should lie in."""
+        return folder_of(f"{self.person:04d}", self.modality, f"D{self.camera}")
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of an info file without the blanks around them; blank lines at the end are left out.
-
-    Raises:
-        DataError: the file is missing, is a folder, or is not text.
-    """
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; HITSZ-VCM has a text file there. Unpack the info archive again.")
-    try:
-        # Editors on Windows put a mark before UTF-8 text.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing; it belongs to the info archive of HITSZ-VCM, which goes beside the frames "
-            f"(see datasets/HITSZ-VCM/README.md)."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file ({error.reason} at byte {error.start}).") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return [line.strip() for line in lines]
-
-
-def read_discarded(paths: Iterable[str | Path]) -> set[str]:
-    """The frame names in all of these lists.
-
-    Raises:
-        DataError: there is no such file, or it is not text.
-    """
-    names: set[str] = set()
-    for path in map(Path, paths):
-        path = path.expanduser()
-        if not path.is_file():
-            raise DataError(f"data_cfg.discard_lists names {path.absolute()}, which is no file; correct or remove it.")
-        names.update(read_lines(path))
-    return names
-
-
-def read_names(path: Path) -> FrameNames:
-    """Read `train_name.txt` or `test_name.txt`: person / `ir` or `rgb` / camera folder / frame file, for every name.
-
-    Raises:
-        DataError: a line is not a frame name; the message gives the file and the line number.
-    """
-    names = read_lines(path)
-    folders: list[str] = []
-    files: list[str] = []
-    for number, name in enumerate(names, start=1):
+def parse_names(path: Path, lines: Sequence[str]) -> Iterator[FrameName | Problem]:
+    """Parse the lines of a list of frame names."""
+    for number, name in enumerate(lines, start=1):
         match = FRAME_NAME.fullmatch(name)
         if match is None:
-            raise DataError(
-                f"{path}, line {number}: {name!r} is no frame name; expected <4-digit person>M<modality>D<camera>"
-                f"T<tracklet>F<frame>.jpg, such as 0001M2D3T1F1.jpg."
-            )
-        person, modality, camera, file = match.groups()
-        folders.append(f"{person}/{'ir' if int(modality) == INFRARED_CODE else 'rgb'}/{camera}")
-        files.append(file)
-    return FrameNames(names, folders, files)
+            expected = "<4-digit person>M<modality>D<camera>T<tracklet>F<frame>.jpg, such as 0001M2D3T1F1.jpg"
+            yield line_problem(BAD_LINE, path, number, f"{name!r} is not a frame name; expected {expected}")
+        else:
+            person, code, camera, file = match.groups()
+            yield FrameName(name, folder_of(person, MODALITIES.get(int(code), Modality.VISIBLE), camera), file)
 
 
-def read_rows(path: Path, name_count: int) -> list[InfoRow]:
-    """Read `track_train_info.txt` or `track_test_info.txt`.
+def parse_rows(path: Path, lines: Sequence[str], name_count: int | None) -> Iterator[InfoRow | Problem]:
+    """Parse the lines of a list of tracklets.
 
     Args:
-        path: the file.
-        name_count: lines of the name file that the rows point into.
-
-    Raises:
-        DataError: a row is not five whole numbers, has an unknown modality, or points outside the name file.
+        path: the list.
+        lines: its lines.
+        name_count: the length of the list of frame names, or None if that list cannot be read.
     """
-    rows = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         fields = line.split()
         if len(fields) != 5 or not all(field.isdecimal() for field in fields):
-            raise DataError(
-                f"{path}, line {number}: {line!r} should be five whole numbers: modality, first, last, person, camera."
-            )
-        row = InfoRow(*map(int, fields))
-        if row.modality not in (INFRARED_CODE, VISIBLE_CODE):
-            raise DataError(f"{path}, line {number}: modality {row.modality}; known are 1 (infrared) and 2 (visible).")
-        if not 1 <= row.first <= row.last <= name_count:
-            raise DataError(
-                f"{path}, line {number}: frames {row.first} to {row.last} are not lines of the name file, which has "
-                f"{name_count} lines; the info files are damaged or of different releases."
-            )
-        rows.append(row)
-    return rows
+            what = f"{line!r} should be five numbers: modality, first, last, person, camera"
+            yield line_problem(BAD_LINE, path, number, what)
+            continue
+        code, first, last, person, camera = map(int, fields)
+        if code not in MODALITIES:
+            what = f"modality {code}; expected 1 (infrared) or 2 (visible)"
+            yield line_problem(BAD_LINE, path, number, what)
+        elif name_count is not None and not 1 <= first <= last <= name_count:
+            what = f"frames {first} to {last} are not in the list of frame names, which has {name_count} lines"
+            yield line_problem(PAST, path, number, f"{what}; the two lists are of different releases or damaged")
+        else:
+            yield InfoRow(number, MODALITIES[code], first, last, person, camera)
 
 
-def read_query(path: Path, row_count: int) -> list[int]:
-    """Read `query_IDX.txt`: 1-based row numbers of `track_test_info.txt`, over any number of lines.
+def parse_query(path: Path, lines: Sequence[str], rows: Container[int]) -> Iterator[int | Problem]:
+    """Parse the lines of `query_IDX.txt`: numbers of rows of `track_test_info.txt`, several per line.
 
-    Raises:
-        DataError: the file is empty, something in it is not a row number, or a row is listed twice.
+    Args:
+        path: the list.
+        lines: its lines.
+        rows: the numbers of the test rows.
     """
-    lines = read_lines(path)
+    lines_of: dict[int, int] = {}
     for number, line in enumerate(lines, start=1):
         for field in line.split():
-            if not field.isdecimal() or not 1 <= int(field) <= row_count:
-                raise DataError(
-                    f"{path}, line {number}: {field!r} is no row of track_test_info.txt, which has {row_count} rows."
-                )
-    query = [int(field) for field in chain.from_iterable(line.split() for line in lines)]
-    if not query:
-        raise DataError(f"{path} is empty, so that nobody is looked for; unpack the info archive again.")
-    if len(set(query)) < len(query):
-        twice = next(row for row in query if query.count(row) > 1)
-        raise DataError(f"{path}: row {twice} is listed more than once.")
-    return query
+            if not field.isdecimal() or int(field) not in rows:
+                kind = PAST if field.isdecimal() else BAD_LINE
+                yield line_problem(kind, path, number, f"{field!r} is not a valid row of track_test_info.txt")
+            elif int(field) in lines_of:
+                what = f"row {field} is listed a second time, first in line {lines_of[int(field)]}"
+                yield line_problem(BAD_LINE, path, number, what)
+            else:
+                lines_of[int(field)] = number
+                yield int(field)

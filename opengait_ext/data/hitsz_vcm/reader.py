@@ -1,45 +1,37 @@
-"""HITSZ-VCM from its original folders: 927 people, 12 cameras, visible and infrared tracklets.
+"""HITSZ-VCM in its original folders: 927 people, 12 cameras, visible and infrared tracklets.
 
-Section 1 of the data set facts: `ROOT/{Train,Test}/<person>/{ir,rgb}/D<camera>/<frame>.jpg` with `ROOT/info/*.txt`; the
-older layout has the people directly under ROOT. Nothing is converted and no frame is touched before it is asked for.
+Frames are `ROOT/{Train,Test}/<person>/{ir,rgb}/D<camera>/<frame>.jpg`, lists are `ROOT/info/*.txt`; the older layout
+has the people directly under ROOT. Nothing is converted, and a frame is read only when it is indexed.
 """
 
-import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opengait.data.packs.read import open_pack
 from opengait.errors import DataError
-from opengait_ext.data.hitsz_vcm.lists import (
-    INFRARED_CODE,
-    FrameNames,
-    InfoRow,
-    read_discarded,
-    read_names,
-    read_query,
-    read_rows,
+from opengait_ext.data.files import check_disjoint, read_lines, read_text, valid_entries
+from opengait_ext.data.hitsz_vcm.layout import (
+    INFO_SOURCE,
+    MINIMUM_FRAMES,
+    NAME,
+    PUBLISHED,
+    README,
+    bases_of,
+    find_base,
+    names_file,
+    query_file,
+    rows_file,
 )
+from opengait_ext.data.hitsz_vcm.lists import InfoRow, parse_names, parse_query, parse_rows
 from opengait_ext.data.summary import Count, Notes, counts_of, table_of_counts
-from opengait_ext.data.tracklet import Modality, Tracklet
-
-NAME = "HITSZ-VCM"
-MINIMUM_FRAMES = 12
-
-# What the data page and the public code bases print: rows of the info files, and what the 12-frame rule keeps.
-PUBLISHED = {
-    ("train", Modality.VISIBLE): Count(identities=500, listed=6142, kept=5460, frames=126_543),
-    ("train", Modality.INFRARED): Count(identities=500, listed=4919, kept=4291, frames=98_214),
-    ("test", Modality.VISIBLE): Count(identities=427, listed=5643, kept=5099, frames=118_137),
-    ("test", Modality.INFRARED): Count(identities=427, listed=5159, kept=4584, frames=105_979),
-}
+from opengait_ext.data.tracklet import FrameFiles, Modality, Tracklet
 
 
 @dataclass
 class Split:
-    """One split as listed: the tracklets that stay, and what became of the others."""
+    """A split: its rows, the tracklets that are kept, and counts of what was dropped."""
 
     rows: list[InfoRow]
     kept: list[Tracklet]
@@ -49,22 +41,22 @@ class Split:
 
 
 class HITSZVCM:
-    """The tracklets of HITSZ-VCM, in info-file order.
+    """The tracklets of HITSZ-VCM in the order of the lists.
 
     Args:
-        root: the folder that holds `info/` and `Train/`, `Test/` (or the people's folders directly), or a pack of it.
-        minimum_frames: tracklets with fewer frames are dropped, in train and test, as every published number does.
-        discard_lists: text files of frame names, one a line, that are removed before the short tracklets are; the
-            authors of DinoGRL used two such lists that they did not publish.
+        root: the folder of `info/`, `Train/` and `Test/` (or of `info/` and the people's folders), or a pack of it.
+        minimum_frames: drop tracklets with fewer frames from train and test, as in every published result.
+        discard_lists: text files with a frame name per line. These frames are removed before short tracklets are
+            dropped. The authors of DinoGRL used two such lists, which are not public.
 
     Attributes:
-        train: list of `Tracklet`; labels are ranks of the person numbers that stay.
+        train: list of `Tracklet`; labels are the ranks of the remaining person numbers.
         query: the infrared tracklets of `query_IDX.txt`.
         gallery: all other test tracklets.
-        pack: the pack that frames are read from, under the same paths; None where they are files.
+        pack: the pack that the frames are read from, under the same paths; None if they are files.
 
     Raises:
-        DataError: something is missing or contradicts itself; the message names the file, the line and what to do.
+        DataError: a file is missing, invalid or inconsistent; the message names the file and the line.
     """
 
     def __init__(
@@ -78,49 +70,47 @@ class HITSZVCM:
         self._check_root()
         self.pack = open_pack(self.root)
         discarded = read_discarded(discard_lists or ())
-        with _no_collection():
-            splits = {split: self._read_split(split, discarded) for split in ("train", "test")}
+        splits = {split: self._read_split(split, discarded) for split in ("train", "test")}
         self._splits = splits
-        self._check_people_apart()
+        check_disjoint(self.root, {split: {row.person for row in parts.rows} for split, parts in splits.items()})
 
         classes = {person: label for label, person in enumerate(sorted({t.person for t in splits["train"].kept}))}
         self.train = [
             Tracklet(t.person, classes[t.person], t.modality, t.camera, t.frames, t.row) for t in splits["train"].kept
         ]
-        asking = set(read_query(self.root / "info" / "query_IDX.txt", len(splits["test"].rows)))
-        self.query = [t for t in splits["test"].kept if t.row in asking]
-        self.gallery = [t for t in splits["test"].kept if t.row not in asking]
+        query_rows = self._read_query(splits["test"].rows)
+        self.query = [t for t in splits["test"].kept if t.row in query_rows]
+        self.gallery = [t for t in splits["test"].kept if t.row not in query_rows]
         self._misplaced = sum(t.modality is not Modality.INFRARED for t in self.query) + sum(
             t.modality is not Modality.VISIBLE for t in self.gallery
         )
 
     @property
     def test(self) -> list[Tracklet]:
-        """Query and gallery together, in info-file order."""
+        """Queries and gallery in the order of the list."""
         return self._splits["test"].kept
 
     def summary(self, beside_published: bool = True) -> str:
-        """Identities, tracklets and frames of each modality and split, and what was dropped and why, as a table.
+        """Format the counts per split and modality, and what was dropped, as a table.
 
         Args:
-            beside_published: put HITSZ-VCM's published counts beside what was read; off for another data set in its
-                layout.
+            beside_published: show the published counts too; False for another dataset in the layout of HITSZ-VCM.
         """
-        read = {}
+        read: dict[tuple[str, str], Count] = {}
         for split, parts in self._splits.items():
             for modality in Modality:
-                listed = sum(modality_of(row) is modality for row in parts.rows)
+                listed = sum(row.modality is modality for row in parts.rows)
                 read[split, modality] = counts_of(parts.kept, modality, listed)
         published = None
         if beside_published:
-            # The published counts of what stays hold for the published rule alone.
+            # The published counts of kept tracklets hold for the published rule only.
             same_rule = self.minimum_frames == MINIMUM_FRAMES
             published = {key: count if same_rule else count.only_listed() for key, count in PUBLISHED.items()}
         title = f"{NAME} at {self.root}" if beside_published else f"Tracklets at {self.root}"
         return "\n".join([title, table_of_counts(read, published), *self._notes().lines()])
 
     def _notes(self) -> Notes:
-        """What was dropped or looks odd, and why."""
+        """Collect what was dropped or looks inconsistent."""
         notes = Notes()
         for split, parts in self._splits.items():
             for modality in Modality:
@@ -131,48 +121,42 @@ class HITSZVCM:
             notes.add(parts.discarded_frames, f"{split} frames removed: named in the discard lists")
             notes.add(
                 parts.disagreeing,
-                f"{split} tracklets whose frame names tell another person, modality or camera than their info row; "
-                f"the row is followed",
+                f"{split} tracklets whose frame names have another person, modality or camera than their info row, "
+                f"which is used",
             )
             seen = {modality: {t.person for t in parts.kept if t.modality is modality} for modality in Modality}
             alone = seen[Modality.VISIBLE] ^ seen[Modality.INFRARED]
-            notes.add(len(alone), f"{split} identities without a partner: tracklets left in one modality only")
-        notes.add(self._misplaced, "test tracklets that query_IDX.txt places against their modality")
+            notes.add(len(alone), f"{split} identities with tracklets in one modality only")
+        notes.add(self._misplaced, "test tracklets whose modality contradicts query_IDX.txt (queries are infrared)")
         return notes
 
     def _check_root(self) -> None:
-        """Say in one sentence that the data is not there, before a single file is opened."""
-        if self.root.is_dir() and (self.root / "info").is_dir():
+        """Raise an error that explains how to obtain the data if there is none."""
+        if (self.root / "info").is_dir():
             return
-        found = "there is no such folder" if not self.root.is_dir() else "the folder has no info/ in it"
+        reason = "the folder does not exist" if not self.root.is_dir() else "the folder has no info/"
         raise DataError(
-            f"{NAME} was not found at {self.root}: {found}; ask its authors for the archives Train, Test and info (see "
-            f"datasets/HITSZ-VCM/README.md), unpack the three into one folder and name that folder with "
-            f"--set data_cfg.dataset_root=PATH."
+            f"{NAME} was not found at {self.root}: {reason}; ask its authors for the archives Train, Test "
+            f"and info (see {README}), unpack them into one folder, and pass it with --set data_cfg.dataset_root=PATH."
         )
 
     def _read_split(self, split: str, discarded: set[str]) -> Split:
-        info = self.root / "info"
-        names = read_names(info / f"{split}_name.txt")
-        rows = read_rows(info / f"track_{split}_info.txt", len(names.names))
-        if not rows:
-            raise DataError(f"{info / f'track_{split}_info.txt'} is empty; unpack the info archive again.")
-        base = self._base_of(split, names.folders[rows[0].first - 1])
-        folders = {folder: base / folder for folder in set(names.folders)}
-        paths = [folders[folder] / file for folder, file in zip(names.folders, names.files, strict=True)]
+        path = names_file(self.root, split)
+        names = list(valid_entries(parse_names(path, read_lines(path, INFO_SOURCE)), path.parent))
+        path = rows_file(self.root, split)
+        rows = list(valid_entries(parse_rows(path, read_lines(path, INFO_SOURCE), len(names)), path.parent))
+        base = self._base_of(split, names[rows[0].first - 1].folder)
         parts = Split(rows=rows, kept=[])
-        for number, row in enumerate(rows, start=1):
-            span = slice(row.first - 1, row.last)
-            frames = paths[span]
-            if discarded:
-                frames = [p for p, name in zip(frames, names.names[span], strict=True) if name not in discarded]
-                parts.discarded_frames += row.last - row.first + 1 - len(frames)
-            parts.disagreeing += disagrees(row, names, span)
-            modality = modality_of(row)
-            if len(frames) < max(1, self.minimum_frames):
-                parts.short[modality] += 1
+        for row in rows:
+            frames = names[row.first - 1 : row.last]
+            parts.disagreeing += any(frame.folder != row.folder for frame in frames)
+            left = [frame for frame in frames if frame.name not in discarded]
+            parts.discarded_frames += len(frames) - len(left)
+            if len(left) < max(1, self.minimum_frames):
+                parts.short[row.modality] += 1
                 continue
-            parts.kept.append(Tracklet(row.person, None, modality, row.camera, tuple(frames), number))
+            files = FrameFiles(base, tuple(f"{frame.folder}/{frame.file}" for frame in left))
+            parts.kept.append(Tracklet(row.person, None, row.modality, row.camera, files, row.number))
         if not parts.kept:
             raise DataError(
                 f"{self.root}: none of the {len(rows)} {split} tracklets has {self.minimum_frames} frames or more; "
@@ -180,47 +164,33 @@ class HITSZVCM:
             )
         return parts
 
-    def _base_of(self, split: str, first_folder: str) -> Path:
-        """The folder that the split's people lie in, found by the first tracklet's folder."""
-        candidates = [self.root / split.capitalize(), self.root]
-        for base in candidates:
-            if self.pack.has_folder(base / first_folder) if self.pack else (base / first_folder).is_dir():
-                return base
-        raise DataError(
-            f"The first {split} tracklet of {self.root} has no folder: neither {candidates[0] / first_folder} nor "
-            f"{candidates[1] / first_folder} exists. Unpack the {split.capitalize()} archive beside info/ (see "
-            f"datasets/HITSZ-VCM/README.md)."
-        )
+    def _read_query(self, rows: Sequence[InfoRow]) -> set[int]:
+        path = query_file(self.root)
+        known = {row.number for row in rows}
+        return set(valid_entries(parse_query(path, read_lines(path, INFO_SOURCE), known), path.parent))
 
-    def _check_people_apart(self) -> None:
-        people = {split: {row.person for row in parts.rows} for split, parts in self._splits.items()}
-        both = sorted(people["train"] & people["test"])
-        if both:
-            some = ", ".join(map(str, both[:5])) + (", ..." if len(both) > 5 else "")
+    def _base_of(self, split: str, folder: str) -> Path:
+        """Return the folder that holds the people of a split, by the folder of its first tracklet."""
+        base = find_base(self.root, split, [folder], self.pack)
+        if base is None:
+            tried = " and ".join(str(candidate / folder) for candidate in bases_of(self.root, split))
             raise DataError(
-                f"{self.root / 'info'}: {len(both)} people are in both track_train_info.txt and track_test_info.txt "
-                f"({some}); nothing measured on them would count."
+                f"The first {split} tracklet of {self.root} has no folder: tried {tried}. Unpack the "
+                f"{split.capitalize()} archive beside info/ (see {README})."
             )
+        return base
 
 
-def modality_of(row: InfoRow) -> Modality:
-    """The modality of a tracklet, which its info row tells, not the frame names."""
-    return Modality.INFRARED if row.modality == INFRARED_CODE else Modality.VISIBLE
+def read_discarded(paths: Iterable[str | Path]) -> set[str]:
+    """Read the frame names in all of these lists.
 
-
-def disagrees(row: InfoRow, names: FrameNames, span: slice) -> bool:
-    """Whether a frame name of the row lies in another folder than person, modality and camera of the row say."""
-    sensor = "ir" if row.modality == INFRARED_CODE else "rgb"
-    return set(names.folders[span]) != {f"{row.person:04d}/{sensor}/D{row.camera}"}
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the garbage collector: half a million new paths, none of them garbage, cost as much again to search."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+    Raises:
+        DataError: a file is missing or not text.
+    """
+    names: set[str] = set()
+    for path in map(Path, paths):
+        path = path.expanduser().absolute()
+        if not path.is_file():
+            raise DataError(f"data_cfg.discard_lists: {path} is not a file; correct or remove it.")
+        names.update(read_text(path, "correct data_cfg.discard_lists", allow_empty=True).split())
+    return names

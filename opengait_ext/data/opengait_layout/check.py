@@ -1,4 +1,4 @@
-"""OpenGait's layout, `<id>/<type>/<view>/*.pkl` with a partition file, looked at file by file."""
+"""The check of OpenGait's layout, `<id>/<type>/<view>/*.pkl` with a partition file."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,19 +8,19 @@ from pathlib import Path
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
 from opengait_ext.data.check.pool import check_all
-from opengait_ext.data.check.report import CountRow, Report
-from opengait_ext.data.opengait_layout.pickles import PickleCheck, PickleLook, odd_shapes
+from opengait_ext.data.check.report import ALONE, CountRow, Report, people_in_one_modality
+from opengait_ext.data.opengait_layout.pickles import ODD, PickleCheck, PickleLook, odd_shapes
 from opengait_ext.data.tracklet import Modality, camera_of
 
 BOTH, NO_FOLDER, UNKNOWN = "id in train and test", "listed id without a folder", "listed tracklet without a folder"
 NO_FILES, UNEQUAL, OTHER_NUMBER = "tracklet without .pkl files", "features of unequal length", "other number of files"
-ALONE, PARTITION = "person in one modality only", "partition file"
+PARTITION = "partition file"
 SPLITS = {"train": "TRAIN_SET", "test": "TEST_SET"}
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A tracklet: its place in the tree and its feature files, in the order in which the data set takes them."""
+    """A tracklet: its folder and its feature files, in the order in which the dataset reads them."""
 
     label: str
     type: str
@@ -34,13 +34,13 @@ class Folder:
 def check_opengait(
     root: Path, partition: Path, report: Report, fast: bool = False, workers: int = 1, progress: bool = False
 ) -> dict[str, list[Folder]]:
-    """Look at everything; the tracklets of `train` and `test`.
+    """Check all files, and return the tracklets of `train` and `test`.
 
     Raises:
-        DataError: the folder or the partition file is not there or not readable at all.
+        DataError: the folder is missing, or the partition file is missing or unreadable.
     """
     if not root.is_dir():
-        raise DataError(f"There is no folder {root}; name the data set's root.")
+        raise DataError(f"There is no folder {root}; pass the root of the dataset.")
     listed = _listed(partition, report)
     on_disk = {path.name for path in _folders(root)}
     splits: dict[str, list[Folder]] = {}
@@ -92,7 +92,7 @@ def _tracklets(root: Path, labels: Sequence[str], report: Report) -> Iterator[Fo
 
 
 def _check_listed_tracklets(partition: Path, tracklets: Sequence[Folder], report: Report) -> None:
-    """PROBE_SET and GALLERY_SET name tracklets of the test set."""
+    """Check that PROBE_SET and GALLERY_SET name tracklets of the test set."""
     known = {str(tracklet) for tracklet in tracklets}
     content = read_partition(partition)
     for key in ("PROBE_SET", "GALLERY_SET"):
@@ -104,30 +104,29 @@ def _check_listed_tracklets(partition: Path, tracklets: Sequence[Folder], report
 def _check_files(
     root: Path, splits: dict[str, list[Folder]], report: Report, check: PickleCheck, workers: int, progress: bool
 ) -> dict[Path, int]:
-    """Look at every file; the number of frames of each."""
+    """Check every file, and return the number of frames by file."""
     tracklets = [tracklet for folders in splits.values() for tracklet in folders]
     files = list(dict.fromkeys(file for tracklet in tracklets for file in tracklet.files))
-    found = check_all([str(file) for file in files], check, workers, progress, "file")
-    looks: dict[Path, PickleLook] = dict(zip(files, found, strict=True))
+    results = check_all([str(file) for file in files], check, workers, progress, "file")
+    looks: dict[Path, PickleLook] = dict(zip(files, results, strict=True))
     report.frames = len(files)
     for file, look in looks.items():
         if look.kind:
             report.add(look.kind, file.relative_to(root), look.what)
     features: dict[int, list[Path]] = defaultdict(list)
     for tracklet in tracklets:
-        for place, file in enumerate(tracklet.files):
-            features[place].append(file)
+        for index, file in enumerate(tracklet.files):
+            features[index].append(file)
         lengths = {file.name: looks[file].frames for file in tracklet.files if looks[file].frames > 0}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name}: {frames}" for name, frames in lengths.items())
-            report.add(UNEQUAL, str(tracklet), told)
+            what = ", ".join(f"{name}: {frames}" for name, frames in lengths.items())
+            report.add(UNEQUAL, str(tracklet), what)
     for paths in features.values():
-        for place, what in odd_shapes([looks[path] for path in paths]):
-            report.add("frames of odd shape", paths[place].relative_to(root), what)
-    usual = max((len(paths) for paths in features.values()), default=0)
+        for index, what in odd_shapes([looks[path] for path in paths]):
+            report.add(ODD, paths[index].relative_to(root), what)
     counts = [len(tracklet.files) for tracklet in tracklets]
     common = max(set(counts), key=counts.count, default=0)
-    for tracklet in tracklets if usual else ():
+    for tracklet in tracklets:
         if len(tracklet.files) != common:
             report.add(OTHER_NUMBER, str(tracklet), f"{len(tracklet.files)} where most tracklets have {common}")
     return {file: max(0, look.frames) for file, look in looks.items()}
@@ -136,15 +135,15 @@ def _check_files(
 def _counts(split: str, tracklets: Sequence[Folder], frames: dict[Path, int]) -> Iterator[CountRow]:
     kinds = sorted({tracklet.type for tracklet in tracklets})
     for kind in kinds if _cross_modal(tracklets) else ["all"]:
-        mine = [tracklet for tracklet in tracklets if kind in ("all", tracklet.type)]
-        found = {
-            "identities": len({tracklet.label for tracklet in mine}),
-            "types": len({tracklet.type for tracklet in mine}),
-            "views": len({tracklet.view for tracklet in mine}),
-            "tracklets": len(mine),
-            "frames": sum(frames[tracklet.files[0]] for tracklet in mine),
+        selected = [tracklet for tracklet in tracklets if kind in ("all", tracklet.type)]
+        counts = {
+            "identities": len({tracklet.label for tracklet in selected}),
+            "types": len({tracklet.type for tracklet in selected}),
+            "views": len({tracklet.view for tracklet in selected}),
+            "tracklets": len(selected),
+            "frames": sum(frames[tracklet.files[0]] for tracklet in selected),
         }
-        yield CountRow(split, kind, found, cameras=_cameras(mine) if _cross_modal(tracklets) else [])
+        yield CountRow(split, kind, counts, cameras=_cameras(selected) if _cross_modal(tracklets) else [])
 
 
 def _cameras(tracklets: Sequence[Folder]) -> list[str]:
@@ -155,16 +154,12 @@ def _cameras(tracklets: Sequence[Folder]) -> list[str]:
 
 
 def _cross_modal(tracklets: Sequence[Folder]) -> bool:
-    """Whether the types are modalities, so that everybody should have both."""
+    """Return whether the types are modalities, so that every person should have both."""
     return bool(tracklets) and {tracklet.type for tracklet in tracklets} <= {str(modality) for modality in Modality}
 
 
 def _check_partners(split: str, tracklets: Sequence[Folder], report: Report) -> None:
     if not _cross_modal(tracklets):
         return
-    seen: dict[str, set[str]] = defaultdict(set)
-    for tracklet in tracklets:
-        seen[tracklet.label].add(tracklet.type)
-    for label, kinds in sorted(seen.items()):
-        if len(kinds) == 1:
-            report.add(ALONE, f"id {label}", f"{split} has {next(iter(kinds))} tracklets only")
+    for label, kind in people_in_one_modality((tracklet.label, tracklet.type) for tracklet in tracklets).items():
+        report.add(ALONE, f"id {label}", f"{split} has {kind} tracklets only")

@@ -1,4 +1,4 @@
-"""Looking at one pickled feature of a tracklet. Imports little, so that processes start fast."""
+"""The check of pickled features. Imports little, so that checking processes start fast."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ PROTOCOL, STOP = b"\x80", b"."
 
 
 class PickleLook(NamedTuple):
-    """What one look gave: the number of frames (-1 if unknown), their shapes, and a kind of problem, or nothing."""
+    """The result for a file: number of frames (-1 if unknown), their shapes, and a problem, if there is one."""
 
     frames: int = -1
     shapes: tuple[tuple[int, ...], ...] = ()
@@ -29,12 +29,12 @@ class PickleLook(NamedTuple):
 
 @dataclass(frozen=True)
 class PickleCheck:
-    """How to look at pickles; `fast` looks at their first and last byte only."""
+    """The check of one pickle; `fast` reads the first and the last byte only."""
 
     fast: bool = False
 
     def __call__(self, path: str) -> PickleLook:
-        """Look at one file."""
+        """Check a file."""
         file = Path(path)
         if file.is_dir():
             return PickleLook(kind=FOLDER)
@@ -49,26 +49,26 @@ class PickleCheck:
 
 
 def ends_of(file: Path) -> PickleLook:
-    """See that a file begins and ends as a pickle does."""
+    """Check the first and the last byte of a pickle."""
     with file.open("rb") as opened:
         first = opened.read(1)
         opened.seek(-1, 2)
         last = opened.read(1)
     if last != STOP:
-        return PickleLook(kind=TRUNCATED, what="its last byte does not end a pickle")
+        return PickleLook(kind=TRUNCATED, what="its last byte is not the end of a pickle")
     return PickleLook() if first == PROTOCOL else content_of(file)
 
 
 def content_of(file: Path) -> PickleLook:
-    """Read a file as the data set does."""
+    """Check a pickle by reading it as the dataset does."""
     try:
         frames = load_pickle(file)
     except DataError as error:
         return PickleLook(kind=UNREADABLE, what=str(error))
-    # Not numpy's `ndim` of a list, which fails for frames of several shapes, such as point clouds.
-    lone = isinstance(frames, np.ndarray) and frames.ndim == 0
-    if lone or not isinstance(frames, list | tuple | np.ndarray):
-        return PickleLook(kind=UNREADABLE, what=f"it holds a {type(frames).__name__} instead of frames")
+    # np.ndim would fail for a list of frames of different shapes, such as point clouds.
+    scalar = isinstance(frames, np.ndarray) and frames.ndim == 0
+    if scalar or not isinstance(frames, list | tuple | np.ndarray):
+        return PickleLook(kind=UNREADABLE, what=f"expected frames, got a {type(frames).__name__}")
     if len(frames) == 0:
         return PickleLook(frames=0, kind=NONE)
     shapes = {frames.shape[1:]} if isinstance(frames, np.ndarray) else {np.shape(frame) for frame in frames}
@@ -76,9 +76,9 @@ def content_of(file: Path) -> PickleLook:
 
 
 def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:
-    """Places of files whose frames have another shape than nearly all files have, and which.
+    """Yield the index of each file whose frames have another shape than those of nearly all files, and both shapes.
 
-    Where no shape is nearly everybody's, as with point clouds, none is odd.
+    If there is no such usual shape, as with point clouds, no shape is odd.
     """
     known = Counter(look.shapes for look in looks if look.shapes)
     if not known:
@@ -86,7 +86,7 @@ def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:
     (usual, count), total = known.most_common(1)[0], known.total()
     if count < COMMON * total:
         return
-    for place, look in enumerate(looks):
+    for index, look in enumerate(looks):
         if look.shapes and look.shapes != usual:
             shapes = " and ".join(map(str, look.shapes[:3]))
-            yield place, f"{shapes} where {count:,} of {total:,} files have {usual[0]}"
+            yield index, f"{shapes} where {count:,} of {total:,} files have {usual[0]}"

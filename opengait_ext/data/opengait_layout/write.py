@@ -1,13 +1,14 @@
-"""A data set's tracklets as OpenGait's own layout, for its other models that read RGB frames (BigGait and its kin).
+"""Writing a dataset in OpenGait's layout, for models that read RGB frames from it, such as BigGait.
 
     OUT/<id>/<modality>/<view>/<view>-aligned-rgbs.pkl    uint8 [T, 3, 256, 128], RGB
     OUT/<id>/<modality>/<view>/<view>-ratios.pkl          float32 [T], width / height of the picture
     OUT/partition.json                                    TRAIN_SET, TEST_SET, PROBE_SET, GALLERY_SET
 
-A frame is resized to the full height, its sides kept in proportion, and padded with zeros or cut in the middle of the
-width ("pad", as OpenGait's RGB data is); or it is resized to height and width ("stretch", the very frames that the
-in-place readers give). DinoGRL itself needs none of this: the in-place readers decode a tracklet's six frames, where
-OpenGait's layout loads all of them.
+With "pad", as in OpenGait's RGB data, a frame is resized to the full height at its aspect ratio, and its width is
+padded with zeros or centre-cropped. With "stretch" it is resized to height and width, like the frames of the in-place
+readers.
+DinoGRL does not need this layout: the in-place readers decode only the frames that are used, while OpenGait's layout
+loads whole tracklets.
 """
 
 import io
@@ -38,12 +39,12 @@ from opengait_ext.data.tracklet import Tracklet
 SIZE = (256, 128)
 FITS = ("pad", "stretch")
 PARTITION, SETTINGS = "partition.json", "prepared.json"
-# A run touches its staging folder with every tracklet; one that lay still for so many seconds was left by a killed run.
+# A run modifies its staging folder with every tracklet; a killed run left it if it is unchanged for this many seconds.
 STAGING, STALE = ".partial-", 3600
 
 
 class Source(Protocol):
-    """A data set read in place, such as `HITSZVCM` and `BUPTCampus`."""
+    """A dataset read in place, such as `HITSZVCM` or `BUPTCampus`."""
 
     train: list[Tracklet]
     query: list[Tracklet]
@@ -58,7 +59,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """How many tracklets and frames were written, and how many tracklets were there already."""
+    """Numbers of tracklets and frames written, and of tracklets that already existed."""
 
     written: int
     frames: int
@@ -67,14 +68,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Writer:
-    """Makes one tracklet's folder, whole or not at all.
+    """Writes the folder of a tracklet atomically.
 
     Args:
-        out: the folder of all.
-        staging: a folder on the same disk, where a tracklet stays until it is complete.
+        out: the output folder.
+        staging: a folder on the same disk, which holds a tracklet until it is complete.
         size: (height, width) of the stored frames.
         fit: "pad" or "stretch".
-        pack: the pack that frames are read from; None reads files.
+        pack: the pack that frames are read from, None for files.
     """
 
     out: Path
@@ -117,19 +118,19 @@ def prepare(
     workers: int = 1,
     progress: bool = False,
 ) -> Prepared:
-    """Write the training and test tracklets of a data set in OpenGait's layout; what is there already stays.
+    """Write the training and test tracklets of a dataset in OpenGait's layout, skipping those that exist.
 
     Args:
-        source: the data set.
-        out: the folder to write into: empty, or an earlier run's with the same settings.
-        settings: which data set and which of its tracklets; kept beside the data, so that two are not mixed.
+        source: the dataset.
+        out: the output folder: empty, or of an earlier run with the same settings.
+        settings: the dataset and the selection of its tracklets; stored with the data, so that two are not mixed.
         size: (height, width) of the stored frames.
-        fit: "pad" keeps the picture's proportions, "stretch" gives the frames of the in-place readers.
-        workers: processes that decode; 1 works in this one.
-        progress: show a bar.
+        fit: "pad" keeps the aspect ratio, "stretch" gives the frames of the in-place readers.
+        workers: number of processes; 1 uses the current process.
+        progress: show a progress bar.
 
     Raises:
-        DataError: a frame cannot be read, `out` holds something else, or there is no room.
+        DataError: a frame cannot be read, `out` holds other data, or the disk is full.
     """
     out = Path(out).expanduser().absolute()
     _claim(out, settings | {"height": size[0], "width": size[1], "fit": fit})
@@ -139,24 +140,24 @@ def prepare(
     _clear_up(out)
     with tempfile.TemporaryDirectory(prefix=STAGING, dir=out) as staging:
         work = Writer(out, Path(staging), size, fit, source.pack)
-        counts = _done(work, missing, workers)
+        counts = _write_all(work, missing, workers)
         frames = sum(tqdm(counts, "Preparing", total=len(missing), unit="tracklet", disable=not progress))
     _write_json(out / PARTITION, partition_of(source))
     return Prepared(len(missing), frames, len(tracklets) - len(missing))
 
 
 def label_of(tracklet: Tracklet) -> str:
-    """The person as a folder's name: a number with four digits (HITSZ-VCM), or the name as it is (BUPTCampus)."""
+    """Return the name of a person's folder: a number of four digits (HITSZ-VCM), or the unchanged name (BUPTCampus)."""
     return f"{tracklet.person:04d}" if isinstance(tracklet.person, int) else tracklet.person
 
 
 def folder_of(tracklet: Tracklet) -> Path:
-    """`<id>/<modality>/<view>`."""
+    """Return `<id>/<modality>/<view>`."""
     return Path(label_of(tracklet), str(tracklet.modality), tracklet.view)
 
 
 def partition_of(source: Source) -> dict[str, list[str]]:
-    """TRAIN_SET and TEST_SET, sorted id strings; PROBE_SET and GALLERY_SET, `id-type-view`, in the lists' order."""
+    """Return the partition: TRAIN_SET and TEST_SET of sorted ids, PROBE_SET and GALLERY_SET of `id-type-view`."""
     return {
         "TRAIN_SET": sorted({label_of(tracklet) for tracklet in source.train}),
         "TEST_SET": sorted({label_of(tracklet) for tracklet in source.test}),
@@ -168,11 +169,11 @@ def partition_of(source: Source) -> dict[str, list[str]]:
 def render(
     paths: Sequence[Path], size: tuple[int, int], fit: str, pack: Pack | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a tracklet, from files or from a pack.
+    """Decode the frames of a tracklet from files or from a pack.
 
     Returns:
-        Frames, uint8 `[T, 3, height, width]`, and width / height of each picture in them, float32 `[T]`: that of the
-        file with "pad", that of the stored frame with "stretch".
+        The frames, uint8 `[T, 3, height, width]`, and width / height of each image, float32 `[T]`: of the file with
+        "pad", of the stored frame with "stretch".
 
     Raises:
         DataError: a frame cannot be read; the message names the file.
@@ -182,43 +183,43 @@ def render(
         return ImageFrames(paths, size, pack)[range(len(paths))], np.full(len(paths), width / height, np.float32)
     frames = np.zeros((len(paths), 3, height, width), np.uint8)
     ratios = np.empty(len(paths), np.float32)
-    for place, path in enumerate(paths):
-        across, down = _size_of(path, pack)
-        ratios[place] = across / down
-        wide = max(1, height * across // down)
+    for index, path in enumerate(paths):
+        file_width, file_height = _size_of(path, pack)
+        ratios[index] = file_width / file_height
+        wide = max(1, height * file_width // file_height)
         picture = ImageFrames([path], (height, wide), pack)[[0]][0]
-        # One of the two is zero: columns cut off the picture's left side, or left empty beside it.
+        # One of the two is zero: the columns to cut off at the left side, or to pad there.
         cut, empty = max(0, wide - width) // 2, max(0, width - wide) // 2
-        frames[place, ..., empty : empty + wide] = picture[..., cut : cut + width]
+        frames[index, ..., empty : empty + wide] = picture[..., cut : cut + width]
     return frames, ratios
 
 
-def _done(work: Writer, tracklets: Sequence[Tracklet], workers: int) -> Iterator[int]:
-    """Frames of each tracklet as it is written, in order."""
+def _write_all(work: Writer, tracklets: Sequence[Tracklet], workers: int) -> Iterator[int]:
+    """Write the tracklets in order, and yield their numbers of frames."""
     if workers == 1 or len(tracklets) < 2:
         yield from map(work, tracklets)
         return
-    # A fresh interpreter a worker: a fork of a process that has threads may hang.
+    # Workers are spawned, because a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(tracklets)), context, initializer=_leave_interrupts)
     try:
         yield from pool.map(work, tracklets)
     except BrokenProcessPool:
         raise DataError(
-            "A worker process was killed, perhaps for want of memory; run again with fewer --workers, it continues "
-            "where it stopped."
+            "A worker process was killed, perhaps because memory ran out; run again with fewer --workers, which "
+            "continues where this run stopped."
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _leave_interrupts() -> None:
-    """Ctrl-C is for the main process, which then ends its workers."""
+    """Leave Ctrl-C to the main process, which ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _size_of(path: Path, pack: Pack | None) -> tuple[int, int]:
-    """(width, height) of an image file, from its head."""
+    """Return (width, height) of an image file, from its header."""
     try:
         with Image.open(path if pack is None else io.BytesIO(pack.read(path))) as image:
             return image.size
@@ -227,26 +228,26 @@ def _size_of(path: Path, pack: Pack | None) -> tuple[int, int]:
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make `out`, or see that it is an earlier run's with these settings."""
+    """Create `out`, or check that an earlier run created it with these settings."""
     known = out / SETTINGS
     if not known.is_file():
         if out.is_dir() and any(out.iterdir()):
-            raise DataError(f"{out} is not empty and was not made by this script; name another folder.")
+            raise DataError(f"{out} is not empty and was not created by this command; choose another folder.")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"Cannot make the folder {out}: {error.strerror}.") from error
+            raise DataError(f"Cannot create the folder {out}: {error.strerror}.") from error
         _write_json(known, settings)
         return
     try:
         former = json.loads(known.read_text())
     except (OSError, ValueError) as error:
-        raise DataError(f"Cannot read {known}: {error}; name another folder.") from error
+        raise DataError(f"Cannot read {known}: {error}; choose another folder.") from error
     differing = [key for key in settings if former.get(key) != settings[key]]
     if differing:
         key = differing[0]
         raise DataError(
-            f"{out} was prepared with {key} {former.get(key)}, not {settings[key]}; name another folder, or delete it."
+            f"{out} was prepared with {key} {former.get(key)}, not {settings[key]}; choose another folder or delete it."
         )
 
 
@@ -256,17 +257,17 @@ def _clear_up(out: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_room(out: Path, wanted: int) -> None:
+def _check_room(out: Path, needed: int) -> None:
     free = shutil.disk_usage(out).free
-    if wanted > free:
+    if needed > free:
         raise DataError(
-            f"{out} has room for {free / 1e9:.1f} GB, but the frames still to be written take {wanted / 1e9:.1f} GB; "
-            f"name a folder on another disk."
+            f"{out} has {free / 1e9:.1f} GB of free space, but the remaining frames take {needed / 1e9:.1f} GB; "
+            f"choose a folder on another disk."
         )
 
 
 def _write_json(path: Path, content: Any) -> None:
-    # Imported here, since it loads torch, which workers have no use for.
+    # Imported here, because it imports torch, which the workers do not need.
     from opengait.utils.files import write_json
 
     write_json(path, content)

@@ -148,7 +148,7 @@ class Painter:
         return np.exp(-(across**2) - down**2)[..., None]
 
     def _draw_occluder(self) -> Occluder:
-        """Draw a pole that the walker passes, or a low hedge."""
+        """Draw a pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)

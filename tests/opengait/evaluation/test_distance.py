@@ -1,4 +1,4 @@
-"""Distances against upstream's numbers and plain loops."""
+"""Distances against numbers of upstream and plain loops."""
 
 import json
 
@@ -19,55 +19,62 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])
-def test_distances_equal_upstreams(metric):
-    found = cuda_dist(*pair(), metric)
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found.cpu().numpy(), GOLDEN["runs"]["distance"][metric], atol=2e-6)
+def test_distances_equal_upstream(metric):
+    distances = cuda_dist(*pair(), metric)
+    assert distances.dtype == torch.float32
+    np.testing.assert_allclose(distances.cpu().numpy(), GOLDEN["runs"]["distance"][metric], atol=2e-6)
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])
 def test_distances_equal_a_loop_over_parts(metric):
     x, y = (torch.from_numpy(values.astype(np.float64)) for values in pair())
-    found = cuda_dist(x, y, metric)
+    distances = cuda_dist(x, y, metric)
     for i in range(len(x)):
         for j in range(len(y)):
             parts = []
             for part in range(x.shape[2]):
                 a, b = x[i, :, part], y[j, :, part]
                 parts.append((a - b).norm() if metric == "euc" else 1 - a @ b / (a.norm() * b.norm()))
-            assert found[i, j].item() == pytest.approx(np.mean(parts), abs=1e-12)
+            assert distances[i, j].item() == pytest.approx(np.mean(parts), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["euc", "cos"])
-def test_blocks_change_nothing(metric, monkeypatch):
+def test_block_size_does_not_change_distances(metric, monkeypatch):
     whole = cuda_dist(*pair(), metric)
     monkeypatch.setattr(distance, "_BLOCK", 11)
     torch.testing.assert_close(cuda_dist(*pair(), metric), whole, atol=1e-6, rtol=0)
 
 
-def test_half_precision_is_compared_in_single():
+def test_half_precision_is_computed_in_float32():
     x = torch.full((1, 4, 1), 300.0, dtype=torch.float16)
     y = torch.full((1, 4, 1), 299.0, dtype=torch.float16)
     assert cuda_dist(x, y).item() == pytest.approx(2.0, abs=1e-6)
 
 
-def test_a_descriptor_is_at_no_distance_from_itself_and_never_nan():
+def test_distance_to_itself_is_near_zero_and_not_nan():
     x = torch.randn(50, 16, 3, generator=torch.Generator().manual_seed(0)) * 100
-    found = cuda_dist(x, x)
-    assert not found.isnan().any() and found.diagonal().max() < 0.5
+    distances = cuda_dist(x, x)
+    assert not distances.isnan().any() and distances.diagonal().max() < 0.5
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_rejects_descriptors_that_cannot_be_compared():
     x, y = pair()
-    with pytest.raises(ConfigError, match="metric is 'l2'"):
+    with pytest.raises(ConfigError, match="metric: .* got 'l2'"):
         cuda_dist(x, y, "l2")
     with pytest.raises(DataError, match=r"\(8, 4\) and \(8, 3\)"):
         cuda_dist(x, y[..., :3])
-    with pytest.raises(DataError, match=r"shape \(5, 8\)"):
+    with pytest.raises(DataError, match=r"got \(5, 8\)"):
         cuda_dist(x[..., 0], y)
 
 
-def test_overlap_by_hand():
+def test_overlap_computed_by_hand():
     mask = torch.tensor([[[[1.0, 1, 0, 0]]], [[[0.0, 0, 0, 0]]], [[[1.0, 1, 1, 1]]]])
     other = torch.tensor([[[[0.0, 1, 1, 0]]], [[[0.0, 0, 0, 0]]], [[[1.0, 1, 1, 1]]]])
     torch.testing.assert_close(mean_iou(mask, other), torch.tensor([1 / 3, 0.0, 1.0]))
+    torch.testing.assert_close(mean_iou(mask.bool(), other.bool()), torch.tensor([1 / 3, 0.0, 1.0]))
+
+
+def test_overlap_of_empty_masks():
+    masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    overlap = mean_iou(masks, torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64), empty=1.0)
+    assert overlap.dtype == torch.float64 and overlap.tolist() == [1.0, 0.5]

@@ -16,12 +16,17 @@ from PIL import Image
 
 from opengait.data.packs.write import write_pack
 from opengait.errors import DataError
+from opengait_ext.data import HITSZVCM, BUPTCampus
 from opengait_ext.data.bupt_campus import check as bupt
+from opengait_ext.data.bupt_campus import lists as bupt_lists
 from opengait_ext.data.check import frames, pool
 from opengait_ext.data.check.frames import FrameCheck, Look, odd_sizes
 from opengait_ext.data.check.pool import check_all
-from opengait_ext.data.check_data import check
+from opengait_ext.data.check.report import ALONE
+from opengait_ext.data.check_data import check_dataset
+from opengait_ext.data.files import BAD_LINE, LIST
 from opengait_ext.data.hitsz_vcm import check as hitsz
+from opengait_ext.data.hitsz_vcm.lists import PAST
 from opengait_ext.data.opengait_layout import check as layout
 from opengait_ext.data.opengait_layout import pickles
 from tests.golden.vvi import mini_bupt, mini_hitsz
@@ -109,7 +114,9 @@ def break_frames(paths: list[Path]) -> dict[str, list[Path]]:
 def test_a_sound_data_set_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path):
     tree = hitsz_tree if name == "hitsz" else bupt_tree
     write_pack(tree, tmp_path / "pack")
-    reports = [check(name, root, fast, workers=1)[0] for root in (tree, tmp_path / "pack") for fast in (False, True)]
+    reports = [
+        check_dataset(name, root, fast, workers=1)[0] for root in (tree, tmp_path / "pack") for fast in (False, True)
+    ]
     for report in reports:
         assert report.problems == [] and report.frames > 300 and report.sizes == {(32, 16): report.frames}
         assert [row.found for row in report.counts] == [row.found for row in reports[0].counts]
@@ -117,7 +124,7 @@ def test_a_sound_data_set_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path)
 
 
 def test_hitsz_counts_stand_beside_the_published_ones(hitsz_tree):
-    report, splits = check("hitsz", hitsz_tree, fast=True, workers=1)
+    report, splits = check_dataset("hitsz", hitsz_tree, fast=True, workers=1)
     rows = {(row.split, row.modality): row for row in report.counts}
     visible = rows["train", "visible"]
     assert (visible.found["of 12+"], visible.published["of 12+"]) == (21, 5460)
@@ -130,10 +137,10 @@ def test_hitsz_counts_stand_beside_the_published_ones(hitsz_tree):
 @pytest.mark.parametrize("fast", [False, True])
 def test_every_broken_frame_is_listed(own_hitsz, own_bupt, fast):
     for name, root in (("hitsz", own_hitsz), ("bupt", own_bupt)):
-        _, splits = check(name, root, fast=True, workers=1)
+        _, splits = check_dataset(name, root, fast=True, workers=1)
         some = [tracklet.frames[0] for tracklet in splits["train"][:7]]
         expected = break_frames(some)
-        report, _ = check(name, root, fast, workers=1)
+        report, _ = check_dataset(name, root, fast, workers=1)
         assert found(report) == {kind: [str(p.relative_to(root)) for p in paths] for kind, paths in expected.items()}
         odd = next(problem for problem in report.problems if problem.kind == frames.ODD)
         assert odd.what.startswith("32 x 9 where ")
@@ -155,16 +162,16 @@ def test_hitsz_lists_are_read_to_their_end(own_hitsz):
     twice = query.read_text().split()[0]
     query.write_text(query.read_text().strip() + f" {twice} 9999 one\n")
     assert lost and first
-    report, _ = check("hitsz", own_hitsz, workers=1)
+    report, _ = check_dataset("hitsz", own_hitsz, workers=1)
     places = found(report)
-    assert places[hitsz.BAD_LINE] == [
+    assert places[BAD_LINE] == [
         "train_name.txt, line 3",
         "track_train_info.txt, line 1",
         "track_train_info.txt, line 2",
         "query_IDX.txt, line 1",
-        "query_IDX.txt",
+        "query_IDX.txt, line 1",
     ]
-    assert places[hitsz.PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
+    assert places[PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
     assert places[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
     assert places[hitsz.TWICE] == ["track_train_info.txt, line 6"]
     assert any("belong to no row" in remark for remark in report.remarks)
@@ -178,9 +185,9 @@ def test_hitsz_people_in_two_splits_or_alone(own_hitsz):
     moved = [[*line[:3], person, line[4]] if line[3] == first else line for line in lines]
     alone = [["2", *line[1:]] if line[3] == last else line for line in moved]
     rows.write_text("\n".join(" ".join(line) for line in alone) + "\n")
-    places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
+    places = found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0])
     assert places[hitsz.BOTH] == [f"person {person}"]
-    assert places[hitsz.ALONE] == [f"person {last}"]
+    assert places[ALONE] == [f"person {last}"]
     assert all(place.startswith("track_train_info.txt") for place in places[hitsz.AGAINST])
 
 
@@ -188,40 +195,40 @@ def test_hitsz_missing_lists_and_folders(own_hitsz, tmp_path):
     (own_hitsz / "info/test_name.txt").unlink()
     (own_hitsz / "info/query_IDX.txt").write_text("")
     shutil.rmtree(own_hitsz / "Train")
-    places = found(check("hitsz", own_hitsz, fast=True, workers=1)[0])
-    assert places[hitsz.LIST] == ["test_name.txt", "query_IDX.txt"]
+    places = found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0])
+    assert places[LIST] == ["test_name.txt", "query_IDX.txt"]
     assert places[hitsz.SPLIT_FOLDER] == [str(own_hitsz / "Train")]
     # Rows and frames that hang on what is missing are not listed one by one.
-    assert set(places) == {hitsz.LIST, hitsz.SPLIT_FOLDER}
+    assert set(places) == {LIST, hitsz.SPLIT_FOLDER}
     write_pack(own_hitsz, tmp_path / "pack")
-    assert found(check("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
+    assert found(check_dataset("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
         str(tmp_path / "pack" / "Train")
     ]
     for root, sentence in ((tmp_path / "none", "there is no folder .*none;"), (tmp_path, "there is no folder .*info;")):
         with pytest.raises(DataError, match=sentence):
-            check("hitsz", root)
+            check_dataset("hitsz", root)
 
 
 def test_hitsz_older_layout(tmp_path):
     tree = mini_hitsz.write(tmp_path / "flat", flat=True)
     write_pack(tree, tmp_path / "pack")
     for root in (tree, tmp_path / "pack"):
-        assert check("hitsz", root, fast=True, workers=1)[0].problems == []
+        assert check_dataset("hitsz", root, fast=True, workers=1)[0].problems == []
 
 
 def test_hitsz_of_short_tracklets_alone(own_hitsz):
     path = own_hitsz / "info/track_train_info.txt"
     rows = [line.split() for line in path.read_text().splitlines()]
     path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
-    assert found(check("hitsz", own_hitsz, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
+    assert found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
 
 
 def test_a_frame_cut_in_its_header_is_truncated(own_hitsz):
-    _, splits = check("hitsz", own_hitsz, fast=True, workers=1)
+    _, splits = check_dataset("hitsz", own_hitsz, fast=True, workers=1)
     frame = splits["test"][0].frames[0]
     replace(frame, frame.read_bytes()[:300])
     for fast in (False, True):
-        assert list(found(check("hitsz", own_hitsz, fast, workers=1)[0])) == [frames.TRUNCATED]
+        assert list(found(check_dataset("hitsz", own_hitsz, fast, workers=1)[0])) == [frames.TRUNCATED]
 
 
 def test_bupt_lists_are_read_to_their_end(own_bupt):
@@ -244,14 +251,37 @@ def test_bupt_lists_are_read_to_their_end(own_bupt):
         lines = [line for line in path.read_text().strip().split("\n") if line.split()[:2] != [lone, "IR"]]
         path.write_text("\n".join(lines) + "\n")
     (own_bupt / "train_auxiliary.txt").unlink()
-    report, _ = check("bupt", own_bupt, workers=1)
+    report, _ = check_dataset("bupt", own_bupt, workers=1)
     places = found(report)
-    assert places[bupt.BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
-    assert places[bupt.UNKNOWN][0] == "train.txt, line 4" and places[bupt.TWICE] == ["train.txt, line 6"]
-    assert places[bupt.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
-    assert places[bupt.LIST] == ["train_auxiliary.txt"]
-    assert f"person {lone}" in places[bupt.ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
+    assert places[BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
+    assert places[bupt_lists.UNKNOWN][0] == "train.txt, line 4" and places[bupt_lists.TWICE] == ["train.txt, line 6"]
+    assert places[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
+    assert places[LIST] == ["train_auxiliary.txt"]
+    assert f"person {lone}" in places[ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
     assert track
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("info/test_name.txt", "0501M2D3F1.jpg"),
+        ("info/track_train_info.txt", "2 1 20 0001"),
+        ("info/track_test_info.txt", "2 1 99999 0501 2"),
+        ("info/query_IDX.txt", "99 7 7"),
+        ("train.txt", "27 RGB LS3 2"),
+        ("gallery.txt", "27 RGB Q9 2"),
+        ("query.txt", "1901 RGB W4 99"),
+    ],
+)
+def test_the_reader_raises_the_first_problem_of_the_checker(file, line, own_hitsz, own_bupt):
+    name, root, reader = ("hitsz", own_hitsz, HITSZVCM) if "/" in file else ("bupt", own_bupt, BUPTCampus)
+    edit(root / file, 1, line)
+    problem = next(
+        p for p in check_dataset(name, root, fast=True, workers=1)[0].problems if p.where.startswith(Path(file).name)
+    )
+    with pytest.raises(DataError) as caught:
+        reader(root)
+    assert str(caught.value) == f"{(root / file).parent}/{problem}."
 
 
 def test_bupt_queries_without_a_match(own_bupt):
@@ -260,17 +290,17 @@ def test_bupt_queries_without_a_match(own_bupt):
     gallery = own_bupt / "gallery.txt"
     lines = [line for line in gallery.read_text().splitlines() if line.split()[:2] != [person, other]]
     gallery.write_text("\n".join(lines))
-    assert found(check("bupt", own_bupt, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
+    assert found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
     gallery.write_text("")
-    assert bupt.NO_MATCH not in found(check("bupt", own_bupt, fast=True, workers=1)[0])
+    assert bupt.NO_MATCH not in found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])
 
 
 def test_bupt_people_in_two_lists(own_bupt):
     query, train = own_bupt / "query.txt", own_bupt / "train.txt"
     person, _, camera, track = train.read_text().split("\n")[0].split()
     query.write_text(query.read_text() + f"{person} RGB {camera} {track}\n")
-    places = found(check("bupt", own_bupt, fast=True, workers=1)[0])
-    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[bupt.ALONE] == [f"person {person}"]
+    places = found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])
+    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[ALONE] == [f"person {person}"]
 
 
 def make_opengait(root: Path) -> Path:
@@ -288,7 +318,7 @@ def make_opengait(root: Path) -> Path:
 @pytest.mark.parametrize("fast", [False, True])
 def test_opengaits_layout(tmp_path, fast):
     data = make_opengait(tmp_path)
-    report, splits = check("opengait", data, fast, workers=1, partition=tmp_path / "set.json")
+    report, splits = check_dataset("opengait", data, fast, workers=1, partition=tmp_path / "set.json")
     assert report.problems == [] and report.frames == 24
     assert [row.found["tracklets"] for row in report.counts] == [4, 8] == [len(part) for part in splits.values()]
     assert [row.found["frames"] for row in report.counts] == ([0, 0] if fast else [20, 40])
@@ -310,7 +340,7 @@ def test_every_problem_of_opengaits_layout_is_listed(tmp_path):
     (data / "001/bg-01/090/sils.pkl").unlink()
     (data / "001/bg-01/090/sils.pkl").mkdir()
     for fast in (False, True):
-        places = found(check("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
+        places = found(check_dataset("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
         assert places[layout.BOTH] == ["id 001"] and places[layout.NO_FOLDER] == ["train id 009"]
         assert places[layout.PARTITION] == ["set.json"] and places[layout.UNKNOWN] == ["x"]
         assert places[layout.NO_FILES] == ["002/nm-01/090"]
@@ -335,7 +365,7 @@ def test_odd_shapes_and_people_of_one_modality(tmp_path):
         shutil.copytree(data / "001/visible/000", folder)
     (folder / "sils.pkl").write_bytes(pickle.dumps(np.zeros((5, 6, 3), np.uint8)))
     shutil.rmtree(data / "003/infrared")
-    report, _ = check("opengait", data, workers=1, partition=tmp_path / "set.json")
+    report, _ = check_dataset("opengait", data, workers=1, partition=tmp_path / "set.json")
     assert found(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], layout.ALONE: ["id 003"]}
     assert [(row.split, row.modality) for row in report.counts] == [
         ("train", "infrared"),

@@ -1,4 +1,4 @@
-"""Every result says what it is a result of: fingerprint, card, intervals, features and run capsule."""
+"""The record of a result: fingerprint, protocol card, intervals, features and run capsule."""
 
 import hashlib
 import json
@@ -36,18 +36,18 @@ TRACKLETS = [
 
 
 class TestFingerprint:
-    def test_by_hand(self):
+    def test_computed_by_hand(self):
         lines = [
             "\0".join(["0001", "infrared", "c1-t00002", "1", "0001/ir/1.jpg"]),
             "\0".join(["0001", "visible", "c1-t00001", "2", "0001/rgb/1.jpg", "0001/rgb/2.jpg"]),
             "\0".join(["0002", "visible", "c2-t00003", "2", "0002/rgb/1.jpg", "0002/rgb/6.jpg"]),
         ]
-        wanted = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-        assert fingerprint(TRACKLETS) == wanted
+        expected = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+        assert fingerprint(TRACKLETS) == expected
 
-    def test_neither_order_nor_place_matters(self):
-        elsewhere = [[*info[:3], [Path("/mnt/b") / name[11:] for name in info[3]]] for info in TRACKLETS[::-1]]
-        assert fingerprint(elsewhere) == fingerprint(TRACKLETS)
+    def test_order_and_root_do_not_matter(self):
+        other_root = [[*info[:3], [Path("/mnt/b") / name[11:] for name in info[3]]] for info in TRACKLETS[::-1]]
+        assert fingerprint(other_root) == fingerprint(TRACKLETS)
 
     @pytest.mark.parametrize(
         "change",
@@ -62,10 +62,10 @@ class TestFingerprint:
         ],
         ids=["fewer", "label", "type", "view", "fewer frames", "frame order", "frame name"],
     )
-    def test_everything_else_does(self, change):
+    def test_everything_else_matters(self, change):
         assert fingerprint(change([list(info) for info in TRACKLETS])) != fingerprint(TRACKLETS)
 
-    def test_no_frame_is_read_and_counts_are_told(self):
+    def test_counts_without_reading_frames(self):
         class Reader:
             config_keys = ("minimum_frames",)
             seqs_info = TRACKLETS
@@ -87,54 +87,56 @@ class TestFeatures:
 
     def test_round_trip_without_objects(self, tmp_path):
         save_features(tmp_path / "logs" / "test-00003.npz", self.DATA, "toy", "ab12", 3)
-        got = load_features(tmp_path / "logs" / "test-00003.npz")
-        assert got.embeddings.dtype == np.float32 and np.array_equal(got.embeddings, self.DATA["embeddings"])
-        assert [got.labels.tolist(), got.types.tolist(), got.views.tolist()] == list(self.DATA.values())[1:]
-        assert (got.dataset, got.fingerprint, got.iteration, len(got)) == ("toy", "ab12", 3, 3)
-        assert got.labels.dtype.kind == "U"
+        features = load_features(tmp_path / "logs" / "test-00003.npz")
+        assert features.embeddings.dtype == np.float32 and np.array_equal(features.embeddings, self.DATA["embeddings"])
+        assert [features.labels.tolist(), features.types.tolist(), features.views.tolist()] == list(self.DATA.values())[
+            1:
+        ]
+        assert (features.dataset, features.fingerprint, features.iteration, len(features)) == ("toy", "ab12", 3, 3)
+        assert features.labels.dtype.kind == "U"
         assert [path.name for path in (tmp_path / "logs").iterdir()] == ["test-00003.npz"]
 
-    def test_other_files_are_refused_in_one_sentence(self, tmp_path):
+    def test_rejects_other_files(self, tmp_path):
         with pytest.raises(DataError, match=r"Cannot read .*none.npz"):
             load_features(tmp_path / "none.npz")
         (tmp_path / "text.npz").write_text("not numpy")
-        with pytest.raises(DataError, match="text.npz is not a valid .npz file"):
+        with pytest.raises(DataError, match="text.npz"):
             load_features(tmp_path / "text.npz")
         np.savez(tmp_path / "objects.npz", embeddings=np.array([{}], dtype=object))
-        with pytest.raises(DataError, match="objects.npz is not a valid .npz file"):
+        with pytest.raises(DataError, match="objects.npz"):
             load_features(tmp_path / "objects.npz")
         np.save(tmp_path / "one.npy", np.zeros(3))
-        with pytest.raises(DataError, match="one.npy is not a valid .npz file"):
+        with pytest.raises(DataError, match="one.npy"):
             load_features(tmp_path / "one.npy")
         np.savez(tmp_path / "other.npz", embeddings=np.zeros(3))
         with pytest.raises(DataError, match="other.npz has no `labels`"):
             load_features(tmp_path / "other.npz")
         save_features(tmp_path / "short.npz", self.DATA | {"labels": ["a"]}, "toy", "", 0)
-        with pytest.raises(DataError, match="short.npz do not fit each other"):
+        with pytest.raises(DataError, match="short.npz differ"):
             load_features(tmp_path / "short.npz")
-        with pytest.raises(DataError, match="The model gives no embeddings"):
+        with pytest.raises(DataError, match="save_features: .* got"):
             save_features(tmp_path / "x.npz", {}, "toy", "", 0)
-        with pytest.raises(DataError, match=r"embeddings of shape \(3, 8\)"):
+        with pytest.raises(DataError, match=r"got \(3, 8\)"):
             save_features(tmp_path / "x.npz", self.DATA | {"embeddings": np.zeros((3, 8))}, "toy", "", 0)
 
 
-def test_frames_used_names_what_the_sample_type_reads():
+def test_frames_used_holds_the_keys_of_the_sample_type():
     sampler = {"frames_num_fixed": 6, "frames_num_min": 2, "frames_num_max": 9, "batch_size": 4}
-    wanted = {
+    expected = {
         "fixed_segment_first": {"frames_num_fixed": 6},
         "unfixed_ordered": {"frames_num_min": 2, "frames_num_max": 9},
         "all_ordered": {},
     }
-    for sample_type, counts in wanted.items():
+    for sample_type, counts in expected.items():
         assert frames_used(sampler | {"sample_type": sample_type}) == {"sample_type": sample_type, **counts}
 
 
 class TestSourceState:
     def git(self, folder, *arguments):
-        who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
-    def test_commit_and_dirt(self, tmp_path):
+    def test_commit_and_changes(self, tmp_path):
         assert environment.source_state(tmp_path) is None
         self.git(tmp_path, "init")
         (tmp_path / "a.py").write_text("1\n")
@@ -178,9 +180,9 @@ class MeanColour(BaseModel):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run on the mini HITSZ-VCM: trained with an evaluation on the way, then tested with features."""
+    """Train on the mini HITSZ-VCM with an evaluation in between, then test with saved features."""
     folder = tmp_path_factory.mktemp("run")
-    (folder / "weights.pth").write_bytes(b"not looked into")
+    (folder / "weights.pth").write_bytes(b"not a real checkpoint")
     config = {
         "extensions": ["opengait_ext"],
         "data_cfg": {
@@ -235,12 +237,12 @@ def content(folder, iteration=2):
 
 
 class TestRun:
-    def test_the_card_says_what_was_measured(self, run):
+    def test_card_describes_the_measurement(self, run):
         folder, config, log = run
-        told = content(folder)
-        card = told["card"]
+        result = content(folder)
+        card = result["card"]
         checkpoint = folder / "checkpoints/mini-00002.pt"
-        assert (told["dataset"], told["iteration"]) == ("HITSZ-VCM", 2)
+        assert (result["dataset"], result["iteration"]) == ("HITSZ-VCM", 2)
         assert card["protocol"] == "hitsz-vcm" and card["camera_rule"] is card["protocol_followed"] is True
         assert card["removed"] == ["gallery tracklets of the query's person and camera number"]
         assert card["re_ranking"] is False and card["precision"] == "float32"
@@ -258,26 +260,26 @@ class TestRun:
         assert (population["queries"], population["gallery"]) == (22, 19)
         assert "Protocol card:\nprotocol: hitsz-vcm" in log and card["data"]["fingerprint"] in log
 
-    def test_numbers_intervals_and_features_agree(self, run):
+    def test_metrics_intervals_and_features_agree(self, run):
         folder, _, _ = run
-        told = content(folder)
-        features = load_features(folder / "logs" / told["features"])
-        assert features.fingerprint == told["card"]["data"]["fingerprint"] and features.iteration == 2
-        again = evaluate_cross_modal(
+        result = content(folder)
+        features = load_features(folder / "logs" / result["features"])
+        assert features.fingerprint == result["card"]["data"]["fingerprint"] and features.iteration == 2
+        repeated = evaluate_cross_modal(
             {name: getattr(features, name) for name in ("embeddings", "labels", "types", "views")},
             features.dataset,
             resamples=50,
         )
         for direction in ("infrared_to_visible", "visible_to_infrared"):
-            assert told["results"][direction] == pytest.approx(again[direction])
-            for key, (low, high) in told["intervals"][direction].items():
-                assert low <= told["results"][direction][key] <= high
-                assert (low, high) == pytest.approx(again["intervals"][direction][key])
-        assert set(told["results"]) == {"infrared_to_visible", "visible_to_infrared", "chance_rank1"}
-        by_hand = cross_modal_metrics(np.zeros((1, 1)), [1], [1], None, None, False)
-        assert set(told["results"]["infrared_to_visible"]) == {*by_hand, "chance_rank1"}
+            assert result["results"][direction] == pytest.approx(repeated[direction])
+            for key, (low, high) in result["intervals"][direction].items():
+                assert low <= result["results"][direction][key] <= high
+                assert (low, high) == pytest.approx(repeated["intervals"][direction][key])
+        assert set(result["results"]) == {"infrared_to_visible", "visible_to_infrared", "chance_rank1"}
+        metrics = cross_modal_metrics(np.zeros((1, 1)), [1], [1], None, None, False)
+        assert set(result["results"]["infrared_to_visible"]) == {*metrics, "chance_rank1"}
 
-    def test_evaluations_on_the_way_are_kept_too(self, run):
+    def test_evaluations_during_training_are_kept(self, run):
         folder, _, _ = run
         first = content(folder, 1)
         assert first["checkpoint"].endswith("checkpoints/mini-00001.pt")
@@ -286,11 +288,11 @@ class TestRun:
         assert first["card"]["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         assert first["capsule"].startswith("capsule-train-")
 
-    def test_the_capsule_says_what_the_run_was_made_of(self, run):
+    def test_capsule_describes_the_run(self, run):
         folder, config, _ = run
-        told = content(folder)
+        result = content(folder)
         capsules = {read_capsule(path)["phase"]: path for path in folder.glob("capsule-*.json")}
-        assert set(capsules) == {"train", "test"} and capsules["test"].name == told["capsule"]
+        assert set(capsules) == {"train", "test"} and capsules["test"].name == result["capsule"]
         for phase, path in capsules.items():
             capsule = read_capsule(path)
             assert load_config(path.with_suffix(".yaml")) == capsule["config"]
@@ -299,18 +301,18 @@ class TestRun:
             assert capsule["hardware"]["threads"] >= 1 and capsule["hardware"]["device"] in ("cpu", "cuda")
             assert capsule["command"] == shlex.join(sys.orig_argv)
             weights = config["model_cfg"]["weights"]
-            assert capsule["files"] == {weights: hashlib.sha256(b"not looked into").hexdigest()}
+            assert capsule["files"] == {weights: hashlib.sha256(b"not a real checkpoint").hexdigest()}
             prints = {facts["phase"]: facts["fingerprint"] for facts in capsule["data"]}
             assert set(prints) == ({"train", "test"} if phase == "train" else {"test"})
-            assert prints["test"] == told["card"]["data"]["fingerprint"]
+            assert prints["test"] == result["card"]["data"]["fingerprint"]
             assert capsule["git"] is None or len(capsule["git"]["commit"]) == 40
         assert not list(folder.glob("**/*.part*"))
 
-    def test_a_file_that_is_no_capsule_is_refused(self, run, tmp_path):
-        with pytest.raises(DataError, match="is not a run capsule"):
+    def test_rejects_files_that_are_not_capsules(self, run, tmp_path):
+        with pytest.raises(DataError, match="test-00002.json"):
             read_capsule(run[0] / "logs/test-00002.json")
         (tmp_path / "broken.json").write_text("{")
-        with pytest.raises(DataError, match=r"broken.json is not JSON"):
+        with pytest.raises(DataError, match="broken.json"):
             read_capsule(tmp_path / "broken.json")
         with pytest.raises(DataError, match=r"Cannot read .*none.json"):
             read_capsule(tmp_path / "none.json")

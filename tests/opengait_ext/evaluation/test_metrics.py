@@ -1,4 +1,4 @@
-"""Retrieval numbers against public code, the definition worked out apart, and hand-computed cases."""
+"""Retrieval metrics against public code, against loops over the definition and against hand-computed cases."""
 
 import json
 
@@ -72,19 +72,19 @@ def test_equals_the_authors_release(code, camera_rule):
 
 
 def by_loops(distance, query_ids, gallery_ids, query_cameras, gallery_cameras, camera_rule):
-    """The definition, query by query: stable order, junk out, skip without a match."""
+    """Evaluate the definition: sort stably, remove by the camera rule, skip queries without a match."""
     hits, precisions, penalties = [], [], []
     for row, person, camera in zip(distance, query_ids, query_cameras, strict=True):
-        others = sorted((value, place) for place, value in enumerate(row))
+        order = [index for _, index in sorted((value, index) for index, value in enumerate(row))]
         kept = [
-            place
-            for _, place in others
-            if not (camera_rule and gallery_ids[place] == person and gallery_cameras[place] == camera)
+            index
+            for index in order
+            if not (camera_rule and gallery_ids[index] == person and gallery_cameras[index] == camera)
         ]
-        ranks = [rank for rank, place in enumerate(kept, start=1) if gallery_ids[place] == person]
+        ranks = [rank for rank, index in enumerate(kept, start=1) if gallery_ids[index] == person]
         if ranks:
             hits.append(ranks[0])
-            precisions.append(np.mean([found / rank for found, rank in enumerate(ranks, start=1)]))
+            precisions.append(np.mean([count / rank for count, rank in enumerate(ranks, start=1)]))
             penalties.append(len(ranks) / ranks[-1])
     shares = {f"rank{rank}": np.mean([hit <= rank for hit in hits]) if hits else 0 for rank in (1, 5, 10, 20)}
     means = {"map": np.mean(precisions) if hits else 0, "minp": np.mean(penalties) if hits else 0}
@@ -97,80 +97,82 @@ def by_loops(distance, query_ids, gallery_ids, query_cameras, gallery_cameras, c
     ("queries", "gallery", "people", "cameras"),
     [
         pytest.param(12, 1, 3, 2, id="one gallery tracklet"),
-        pytest.param(24, 30, 8, 1, id="one camera, so that the rule leaves nothing"),
+        pytest.param(24, 30, 8, 1, id="one camera, so the rule removes all matches"),
         pytest.param(30, 21, 4, 2, id="fewer than 20 left"),
-        pytest.param(9, 7, 3, 3, id="a curve longer than the gallery"),
+        pytest.param(9, 7, 3, 3, id="curve longer than the gallery"),
         pytest.param(1, 40, 5, 4, id="one query"),
         pytest.param(25, 50, 70, 5, id="most have no match"),
         pytest.param(6, 0, 3, 2, id="no gallery"),
     ],
 )
-def test_awkward_populations_equal_loops(queries, gallery, people, cameras, ties, camera_rule):
+def test_unusual_populations_equal_loops(queries, gallery, people, cameras, ties, camera_rule):
     rng = np.random.default_rng(queries + gallery)
     distance = rng.random((queries, gallery))
     distance = np.round(distance * 4) / 4 if ties else distance
-    who = [rng.integers(0, top, size) for top in (people, cameras) for size in (queries, gallery)]
-    assert cross_modal_metrics(distance, *who, camera_rule) == pytest.approx(by_loops(distance, *who, camera_rule))
+    ids_and_cameras = [rng.integers(0, top, size) for top in (people, cameras) for size in (queries, gallery)]
+    assert cross_modal_metrics(distance, *ids_and_cameras, camera_rule) == pytest.approx(
+        by_loops(distance, *ids_and_cameras, camera_rule)
+    )
 
 
-def test_rows_on_demand_equal_the_matrix(monkeypatch):
+def test_distances_from_a_function_equal_the_matrix(monkeypatch):
     monkeypatch.setattr("opengait.evaluation.ranking._BLOCK", 64)
     rng = np.random.default_rng(3)
     distance = torch.from_numpy(rng.random((50, 20)))
-    who = [rng.integers(0, top, size) for top in (6, 3) for size in (50, 20)]
-    asked = []
+    ids_and_cameras = [rng.integers(0, top, size) for top in (6, 3) for size in (50, 20)]
+    blocks = []
 
     def rows(start, stop):
-        asked.append(stop - start)
+        blocks.append(stop - start)
         return distance[start:stop]
 
-    assert cross_modal_metrics(rows, *who, True) == cross_modal_metrics(distance, *who, True)
-    assert max(asked) <= 3 and sum(asked) == 50
+    assert cross_modal_metrics(rows, *ids_and_cameras, True) == cross_modal_metrics(distance, *ids_and_cameras, True)
+    assert max(blocks) <= 3 and sum(blocks) == 50
 
 
-def test_by_hand():
+def test_metrics_computed_by_hand():
     # Query of person 1, camera 7. Order of the gallery: person 2, 1 (camera 7: removed), 1, 2, 1.
     distance = torch.tensor([[0.3, 0.1, 0.2, 0.5, 0.4]])
-    who = [1], [1, 2, 1, 1, 2], [7], [2, 7, 7, 3, 2]
-    with_rule = cross_modal_metrics(distance, *who, True)
+    ids_and_cameras = [1], [1, 2, 1, 1, 2], [7], [2, 7, 7, 3, 2]
+    with_rule = cross_modal_metrics(distance, *ids_and_cameras, True)
     assert (with_rule["rank1"], with_rule["rank5"]) == (0, 1)
     assert with_rule["map"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     assert with_rule["minp"] == pytest.approx(2 / 4)
-    without = cross_modal_metrics(distance, *who, False)
+    without = cross_modal_metrics(distance, *ids_and_cameras, False)
     assert without["map"] == pytest.approx((1 / 2 + 2 / 3 + 3 / 5) / 3)
-    # Four are left with the rule, two of them right; else three of five.
-    assert chance_rank1(*who, True) == pytest.approx(2 / 4)
-    assert chance_rank1(*who, False) == pytest.approx(3 / 5)
+    # Two matches among four tracklets with the rule, three among five without.
+    assert chance_rank1(*ids_and_cameras, True) == pytest.approx(2 / 4)
+    assert chance_rank1(*ids_and_cameras, False) == pytest.approx(3 / 5)
 
 
-def test_chance_is_what_random_rankings_get():
+def test_chance_equals_the_mean_of_random_rankings():
     rng = np.random.default_rng(0)
-    who = rng.integers(0, 4, 12), rng.integers(0, 5, 20), rng.integers(0, 3, 12), rng.integers(0, 3, 20)
+    ids_and_cameras = rng.integers(0, 4, 12), rng.integers(0, 5, 20), rng.integers(0, 3, 12), rng.integers(0, 3, 20)
     for camera_rule in (True, False):
-        scores = [cross_modal_metrics(rng.random((12, 20)), *who, camera_rule)["rank1"] for _ in range(400)]
-        chance = chance_rank1(*who, camera_rule)
+        scores = [cross_modal_metrics(rng.random((12, 20)), *ids_and_cameras, camera_rule)["rank1"] for _ in range(400)]
+        chance = chance_rank1(*ids_and_cameras, camera_rule)
         assert abs(np.mean(scores) - chance) < 4 * np.std(scores) / 20
-    assert chance_rank1(*who, True) != chance_rank1(*who, False)
+    assert chance_rank1(*ids_and_cameras, True) != chance_rank1(*ids_and_cameras, False)
 
 
-def test_chance_leaves_out_queries_without_a_match():
-    # Person 1 finds one of two; person 2 only itself in its own camera, person 3 nobody.
-    who = [1, 2, 3], [1, 2], [5, 5, 5], [6, 5]
-    assert chance_rank1(*who, True) == pytest.approx(1 / 2)
-    assert chance_rank1(*who, False) == pytest.approx(1 / 2)
+def test_chance_skips_queries_without_a_match():
+    # Person 1 matches one tracklet of two, person 2 matches one of its own camera only, and person 3 matches none.
+    ids_and_cameras = [1, 2, 3], [1, 2], [5, 5, 5], [6, 5]
+    assert chance_rank1(*ids_and_cameras, True) == pytest.approx(1 / 2)
+    assert chance_rank1(*ids_and_cameras, False) == pytest.approx(1 / 2)
     assert chance_rank1([1, 3], [1], [5, 5], [6], True) == 1
 
 
-def test_nothing_to_find_gives_zeros_not_nan():
-    got = cross_modal_metrics(np.zeros((2, 3)), [1, 2], [3, 4, 5], [0, 0], [0, 0, 0], True)
-    assert got["valid_queries"] == got["rank20"] == got["map"] == got["minp"] == 0
+def test_no_match_gives_zeros_not_nan():
+    metrics = cross_modal_metrics(np.zeros((2, 3)), [1, 2], [3, 4, 5], [0, 0], [0, 0, 0], True)
+    assert metrics["valid_queries"] == metrics["rank20"] == metrics["map"] == metrics["minp"] == 0
     assert chance_rank1([1, 2], [3, 4, 5], [0, 0], [0, 0, 0], True) == 0
     assert cross_modal_metrics(np.zeros((2, 0)), ["a", "b"], [], [0, 0], [], False)["gallery"] == 0
 
 
 def tracklets(rng, people=6, cameras=3):
     rows = [(p, m, c) for p in range(people) for m in ("visible", "infrared") for c in range(1, cameras + 1)]
-    rows = [rows[place] for place in rng.permutation(len(rows))]
+    rows = [rows[index] for index in rng.permutation(len(rows))]
     return {
         "embeddings": rng.standard_normal((len(rows), 5, 2)).astype(np.float32),
         "labels": [f"{person:04d}" for person, _, _ in rows],
@@ -185,23 +187,23 @@ class TestEvaluator:
     def test_both_directions_against_loops(self, camera_rule, metric):
         data = tracklets(np.random.default_rng(1))
         results = evaluate_cross_modal(data, "toy", metric=metric, camera_rule=camera_rule)
-        for name, asks in (("infrared_to_visible", "infrared"), ("visible_to_infrared", "visible")):
+        for name, query_type in (("infrared_to_visible", "infrared"), ("visible_to_infrared", "visible")):
             first, precisions = [], []
             for i, (label, kind, view) in enumerate(zip(data["labels"], data["types"], data["views"], strict=True)):
-                if kind != asks:
+                if kind != query_type:
                     continue
                 others = []
                 for j, (other, other_kind, other_view) in enumerate(
                     zip(data["labels"], data["types"], data["views"], strict=True)
                 ):
                     same_camera = view.split("-")[0] == other_view.split("-")[0]
-                    if other_kind == asks or (camera_rule and other == label and same_camera):
+                    if other_kind == query_type or (camera_rule and other == label and same_camera):
                         continue
                     x, y = data["embeddings"][i].astype(float), data["embeddings"][j].astype(float)
                     norms = np.linalg.norm(x, axis=0) * np.linalg.norm(y, axis=0)
                     euclid, cosine = np.linalg.norm(x - y, axis=0).mean(), 1 - ((x * y).sum(0) / norms).mean()
                     others.append((euclid if metric == "euc" else cosine, other == label))
-                ranks = [rank for rank, (_, right) in enumerate(sorted(others), start=1) if right]
+                ranks = [rank for rank, (_, match) in enumerate(sorted(others), start=1) if match]
                 first.append(ranks[0])
                 precisions.append(np.mean([hits / rank for hits, rank in enumerate(ranks, start=1)]))
             assert results[name]["rank1"] == pytest.approx(np.mean([rank <= 1 for rank in first]))
@@ -211,7 +213,7 @@ class TestEvaluator:
             assert results[name]["chance_rank1"] == pytest.approx(2 / 17 if camera_rule else 3 / 18)
         assert results["chance_rank1"] == pytest.approx(2 / 17 if camera_rule else 3 / 18)
 
-    def test_perfect_features_find_everybody(self, caplog):
+    def test_perfect_features_rank_every_match_first(self, caplog):
         data = tracklets(np.random.default_rng(2))
         data["embeddings"][:] = np.eye(6, 5, dtype=np.float32)[[int(label) for label in data["labels"]]][..., None]
         with caplog.at_level("INFO", logger="opengait"):
@@ -221,27 +223,27 @@ class TestEvaluator:
         assert "toy: distance euc, camera rule on" in caplog.text
         assert "infrared to visible" in caplog.text and "100.00" in caplog.text and "11.76" in caplog.text
 
-    def test_rank_1_and_map_are_printed_with_their_intervals(self, caplog):
+    def test_log_shows_intervals_of_rank_1_and_map(self, caplog):
         with caplog.at_level("INFO", logger="opengait"):
             results = evaluate_cross_modal(tracklets(np.random.default_rng(5)), "toy")
-        found, spread = results["visible_to_infrared"], results["intervals"]["visible_to_infrared"]
+        metrics, spread = results["visible_to_infrared"], results["intervals"]["visible_to_infrared"]
         (line,) = [line for line in caplog.text.splitlines() if line.startswith("visible to infrared")]
         shown = [
-            f"{100 * found[key]:.2f} [{100 * spread[key][0]:.1f}, {100 * spread[key][1]:.1f}]"
+            f"{100 * metrics[key]:.2f} [{100 * spread[key][0]:.1f}, {100 * spread[key][1]:.1f}]"
             for key in ("rank1", "map")
         ]
         assert all(text in line for text in shown) and line.count("[") == 2
         assert "[95% intervals over queries]" in caplog.text
 
-    def test_queries_without_a_match_are_told(self, caplog):
+    def test_warns_of_queries_without_a_match(self, caplog):
         data = tracklets(np.random.default_rng(3), people=3, cameras=1)
         results = evaluate_cross_modal(data, "toy")
         assert results["infrared_to_visible"]["valid_queries"] == results["chance_rank1"] == 0
         assert "3 of 3 queries have no match in the gallery" in caplog.text
 
-    def test_wrong_types_and_views_are_named(self):
+    def test_rejects_wrong_types_and_views(self):
         data = tracklets(np.random.default_rng(4))
-        with pytest.raises(DataError, match="types visible; evaluate_cross_modal wants visible and infrared"):
+        with pytest.raises(DataError, match="expected toy .* got visible"):
             evaluate_cross_modal(data | {"types": ["visible"] * len(data["types"])}, "toy")
         with pytest.raises(DataError, match="'nm-01' is no view"):
             evaluate_cross_modal(data | {"views": ["nm-01"] * len(data["views"])}, "toy")

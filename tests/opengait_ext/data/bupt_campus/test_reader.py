@@ -154,7 +154,7 @@ def test_summary_stands_beside_the_published_counts(tree, copy):
     for counts in ("596 [796,138]", "62 [7,148]", "5 [540]", "5 [536]", "556 [597,542]", "28 [2,422]"):
         assert counts in summary
     assert "8 tracklets of a single frame" in summary and "not aligned" not in summary
-    assert "0 times a query and a gallery tracklet share person and camera" in summary
+    assert "0 pairs of a query and a gallery tracklet share person and camera" in summary
     assert "[540]" not in BUPTCampus(tree).summary(beside_published=False)
 
     # A gallery row at the query's own camera, a query whose person the infrared gallery lacks, and a shifted pair.
@@ -165,9 +165,9 @@ def test_summary_stands_beside_the_published_counts(tree, copy):
     edit_paths(copy, lambda paths: paths["27"]["IR"]["LS3"].update({"2": paths["27"]["IR"]["LS3"]["2"][::-1]}))
     data = BUPTCampus(copy)
     assert data.same_camera_pairs() == 1
-    assert "1 times a query and a gallery tracklet share person and camera: a camera rule would re" in data.summary()
+    assert "1 pairs of a query and a gallery tracklet share person and camera: a camera rule would re" in data.summary()
     assert "1 visible queries without a match in the infrared gallery" in data.summary()
-    assert "1 pairs whose frames have other numbers in the two modalities" in data.summary()
+    assert "1 pairs whose frame numbers differ" in data.summary()
 
 
 def test_views_tell_camera_role_and_line(tree):
@@ -193,7 +193,7 @@ def test_frame_files_are_paths_made_on_demand():
 def breakages():
     def no_root(root):
         shutil.rmtree(root)
-        return r"not found at .*no such folder.*datasets/BUPTCampus/README\.md.*--set data_cfg\.dataset_root"
+        return r"does not exist; .*data_cfg\.dataset_root"
 
     def no_frames(root):
         shutil.rmtree(root / "DATA")
@@ -218,11 +218,11 @@ def breakages():
 
     def paths_of_another_form(root):
         (root / "data_paths.json").write_text("[1, 2]")
-        return r"data_paths\.json holds a list"
+        return r"data_paths\.json: .* got a list"
 
     def frames_of_another_form(root):
         edit_paths(root, lambda paths: paths["27"]["RGB"]["LS3"].update({"2": {"0": "a.jpg"}}))
-        return r"RGB tracklet 2 of person 27 at camera LS3: wanted is a list"
+        return r"train\.txt, line 1: .*RGB tracklet 2"
 
     def empty_list(root):
         (root / "train.txt").write_text("\n\n")
@@ -239,57 +239,57 @@ def breakages():
 
     def three_fields(root):
         edit(root / "train.txt", 4, "1746 RGB/IR TSG2")
-        return r"train\.txt, line 4: '1746 RGB/IR TSG2' should be four fields"
+        return r"train\.txt, line 4: '1746 RGB/IR TSG2'"
 
     def person_is_no_number(root):
         edit(root / "gallery.txt", 2, "abc RGB TSG2 1")
-        return r"gallery\.txt, line 2: 'abc RGB TSG2 1' should be four fields"
+        return r"gallery\.txt, line 2: 'abc RGB TSG2 1'"
 
     def single_in_train(root):
         edit(root / "train.txt", 2, "27 RGB LS3 2")
-        return r"train\.txt, line 2: modality RGB; this list has RGB/IR"
+        return r"line 2: modality RGB; expected RGB/IR"
 
     def pair_in_query(root):
         edit(root / "query.txt", 1, "1911 RGB/IR W4 1")
-        return r"query\.txt, line 1: modality RGB/IR; this list has RGB and IR"
+        return r"line 1: modality RGB/IR; expected RGB"
 
     def unknown_camera(root):
         edit(root / "query.txt", 1, "1911 RGB Q9 1")
-        return r"query\.txt, line 1: camera Q9; known are LS3, G25"
+        return r"query\.txt, line 1: camera Q9; .*LS3"
 
     def listed_twice(root):
         lines = rows(root, "gallery.txt")
         edit(root / "gallery.txt", 6, lines[2])
-        return r"gallery\.txt, line 6: the same tracklet as in line 3"
+        return r"gallery\.txt, line 6: .*in line 3"
 
     def unknown_track(root):
         edit(root / "query.txt", 3, " ".join([*rows(root, "query.txt")[2].split()[:3], "9"]))
-        return r"query\.txt, line 3: data_paths\.json has no RGB tracklet 9 of person 1901 at camera W4"
+        return r"line 3: .*tracklet 9 of person 1901"
 
     def no_partner(root):
         edit_paths(root, lambda paths: paths["27"].pop("IR"))
-        return r"train\.txt, line 1: the pair lacks its IR half, data_paths\.json has no IR tracklet 2 of person 27"
+        return r"train\.txt, line 1: .*IR half: .*27"
 
     def uneven_pair(root):
         edit_paths(root, lambda paths: paths["27"]["IR"]["LS3"]["2"].pop())
-        return r"train\.txt, line 1: data_paths\.json has 15 RGB and 14 IR frames"
+        return r"line 1: .*15 RGB and 14 IR frames"
 
     def no_frame_in_it(root):
         edit_paths(root, lambda paths: paths["27"]["RGB"]["LS3"].update({"2": []}))
-        return r"train\.txt, line 1: the RGB tracklet 2 of person 27 at camera LS3 is empty"
+        return r"line 1: .*no frames for RGB tracklet 2"
 
     def in_train_and_test(root):
         _, _, camera, track = rows(root, "train.txt")[0].split()
         edit(root / "gallery.txt", 1, f"27 IR {camera} {track}")
-        return r"1 people are in both the train and the gallery list \(27\)"
+        return r"train and the gallery split \(27\)"
 
     def in_both_training_lists(root):
         edit(root / "train_auxiliary.txt", 1, rows(root, "train.txt")[0])
-        return r"1 people are in both the train and the auxiliary list \(27\)"
+        return r"train and the auxiliary split \(27\)"
 
     def no_folder(root):
         shutil.rmtree(root / "DATA" / "27" / "IR" / "LS3")
-        return r"DATA/27/IR/LS3 should hold frames of listed tracklets but cannot be found"
+        return r"DATA/27/IR/LS3 should hold frames"
 
     def no_made_frames(root):
         shutil.rmtree(root / "DATA" / "27" / "FakeIR")
