@@ -1,8 +1,9 @@
 """Batches for the training and test loops, loaded by worker processes.
 
-Everything random about an item (which frames, which augmentation) is drawn under a seed made of the run's seed, the
-batch's number and the item's place in the whole batch; the same holds for the sampler's draws. So batch k is a pure
-function of (seed, k): the number of processes, the number of workers and stopping and resuming change nothing.
+Everything random about an item (its frames and its augmentation) is drawn under a seed made of the run's seed, the
+batch's number and the item's position in the whole batch, or under the seed that the sampler gives it (`Draw`). The
+sampler's own draws are seeded by the run's seed and the batch's number. So batch k is a pure function of (seed, k): the
+number of processes, the number of workers and stopping and resuming change nothing.
 """
 
 import itertools
@@ -19,12 +20,12 @@ from opengait.data import deferred
 from opengait.data.collate_fn import CollateFn
 from opengait.data.deferred import Deferred, first_half
 from opengait.data.frame_picker import FRAME_KEYS
-from opengait.data.sampler import InferenceSampler
+from opengait.data.sampler import Draw, InferenceSampler
 from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 
-Request = tuple[str, list[int], list[int]]
+Request = tuple[str, list[int], list[Draw]]
 PREFETCH = 2  # batches that a worker is ahead
 
 
@@ -84,7 +85,7 @@ def build_loader(
 
 
 class TrainingPlan:
-    """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, indices).
+    """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, draws).
 
     `len` is that of the data set and `batch_size` that of the sampler, as of OpenGait's batch samplers.
 
@@ -105,11 +106,12 @@ class TrainingPlan:
         first = self.start if getattr(self.sampler, "stateless", False) else 0
         for number in itertools.count(first):
             with distributed.isolated_random(distributed.mix_seed(self.seed, "sampler", number)):
-                indices = list(next(stream))
+                batch = list(next(stream))
             if number < self.start:
                 continue
-            indices = indices[rank::world] if whole else indices
-            yield f"train/{number}", [rank + world * place for place in range(len(indices))], indices
+            share = batch[rank::world] if whole else batch
+            draws = [item if isinstance(item, Draw) else Draw(item) for item in share]
+            yield f"train/{number}", [rank + world * place for place in range(len(draws))], draws
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -129,7 +131,7 @@ class TestPlan:
 
     def __iter__(self) -> Iterator[Request]:
         for indices in self.sampler:
-            yield "test", indices, indices
+            yield "test", indices, [Draw(index) for index in indices]
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -184,14 +186,15 @@ class _Batches(torch.utils.data.Dataset):
         return self.dataset[index]
 
     def __getitems__(self, request: Request) -> list | UserError:
-        key, positions, indices = request
+        key, positions, draws = request
         prepared = []
         try:
             # Saved once and not for each item: numpy takes as long over its state as a frame takes to decode.
             with distributed.isolated_random(self.seed):
-                for position, index in zip(positions, indices, strict=True):
-                    distributed.seed_cpu(distributed.mix_seed(self.seed, key, position))
-                    prepared.append(self.collate.prepare(self.dataset[index]))
+                for position, draw in zip(positions, draws, strict=True):
+                    seed = distributed.mix_seed(self.seed, key, position) if draw.seed is None else draw.seed
+                    distributed.seed_cpu(seed)
+                    prepared.append(self.collate.prepare(self.dataset[draw.index]))
             return self.collate.join(prepared)
         except UserError as error:
             return error

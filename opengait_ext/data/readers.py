@@ -16,7 +16,6 @@ from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
 from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES
 from opengait_ext.data.masks import MASK_KEYS, MaskFolder, TrackletInfo, open_masks
-from opengait_ext.data.pairs import start_draws
 from opengait_ext.data.tracklet import Tracklet
 
 log = logging.getLogger("opengait")
@@ -40,8 +39,6 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         indices_dict: {label: indices of its tracklets}.
     """
 
-    # Both tracklets of an aligned pair can have the same random draws (`opengait_ext.data.pairs`).
-    shares_draws = True
     # Where the frames' masks lie; a reader sets it (`data_cfg.mask_root`).
     masks: MaskFolder | None = None
     # The pack that frames are read from, and whether JPEGs may be decoded at a reduced scale; a reader sets them.
@@ -71,10 +68,8 @@ class CrossModalDataSet(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> tuple[list[FrameSource], list]:
         """The RGB frames (uint8 `[k, 3, h, w]` when indexed), and [label, type, view, paths].
 
-        With `masks` set these (uint8 `[k, maps, h, w]`) are a second feature. The index of a pair (`PairedIndex`)
-        starts the random streams anew, so that both of the pair draw alike.
+        With `masks` set these (uint8 `[k, maps, h, w]`) are a second feature.
         """
-        start_draws(index)
         tracklet, info = self.tracklets[index], self.seqs_info[index]
         if self.masks is None:
             return [self.frame_source(tracklet)], info

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from opengait import distributed
-from opengait.data.sampler import TrainingSampler
+from opengait.data.sampler import Draw, TrainingSampler
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.pairs import pairs_of, share_draws
 from opengait_ext.data.tracklet import Modality, camera_of
@@ -44,8 +44,8 @@ class CrossModalSampler(TrainingSampler):
             drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
 
     Raises:
-        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, a batch does not divide into
-            the ranks or K into the cameras, or the data set cannot share draws.
+        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, or a batch does not divide
+            into the ranks or K into the cameras.
         DataError: nobody has tracklets in both modalities (or a pair), or a view tells no camera.
     """
 
@@ -55,11 +55,6 @@ class CrossModalSampler(TrainingSampler):
         super().__init__(dataset)
         people, tracklets = _check_batch_size(batch_size)
         _check_cameras(cameras, tracklets)
-        if paired and not getattr(dataset, "shares_draws", False):
-            raise ConfigError(
-                f"sampler.paired is on, but {type(dataset).__name__} cannot give two tracklets the same frames and "
-                f"crop; read the data in place, with BUPTCampusDataSet."
-            )
         self.people_per_batch = people
         self.tracklets_per_modality = tracklets
         self.paired = paired
@@ -113,8 +108,8 @@ class CrossModalSampler(TrainingSampler):
                 raise DataError(f"{error} sampler.cameras reads a tracklet's camera there.") from error
         return [groups[camera] for camera in sorted(groups)]
 
-    def batches(self) -> Iterator[list[int]]:
-        """Yield the 2 P K indices of one batch after another, all ranks' together."""
+    def batches(self) -> Iterator[Sequence[int | Draw]]:
+        """Yield the 2 P K indices of one batch after another, all ranks' together; of pairs, a `Draw` for each."""
         waiting: list[int] = []
         while True:
             people, waiting = self._draw_people(waiting)
@@ -132,7 +127,7 @@ class CrossModalSampler(TrainingSampler):
             people = people + fresh
         return people, waiting
 
-    def _draw_tracklets(self, person: int, turn: int) -> list[int]:
+    def _draw_tracklets(self, person: int, turn: int) -> Sequence[int | Draw]:
         pools = self.choices[person]
         # The order of the draws is that of the places, so the second person's infrared tracklets come first.
         if not self.paired:
