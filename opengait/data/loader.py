@@ -8,7 +8,6 @@ number of processes, the number of workers and stopping and resuming change noth
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import cv2
@@ -16,9 +15,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from opengait import distributed, registry
-from opengait.data import deferred
 from opengait.data.collate_fn import CollateFn
-from opengait.data.deferred import Deferred, first_half
+from opengait.data.deferred import Deferred
 from opengait.data.frame_picker import FRAME_KEYS
 from opengait.data.sampler import Draw, InferenceSampler
 from opengait.errors import ConfigError, UserError
@@ -26,7 +24,8 @@ from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 
 Request = tuple[str, list[int], list[Draw]]
-PREFETCH = 2  # batches that a worker is ahead
+# The number of batches that a worker prepares ahead.
+PREFETCH = 2
 
 
 def build_loader(
@@ -62,7 +61,10 @@ def build_loader(
         ConfigError: the sampler section cannot be used.
     """
     transforms = [] if wants_raw else list(transforms)
-    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else [first_half(t) for t in transforms])
+    prefetch = PREFETCH if num_workers else None
+    # A worker may prepare `prefetch` batches while the main process finishes one.
+    slots = 0 if prefetch is None else prefetch + 1
+    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else transforms, slots)
     plan: TrainingPlan | TestPlan
     if training:
         plan = TrainingPlan(_training_sampler(dataset, sampler_cfg), seed, start_iteration)
@@ -75,10 +77,10 @@ def build_loader(
         batch_sampler=plan,
         collate_fn=_as_it_is,
         num_workers=num_workers,
-        prefetch_factor=PREFETCH if num_workers else None,
+        prefetch_factor=prefetch,
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=partial(_start_worker, len(transforms)),
+        worker_init_fn=_start_worker,
         # Without a generator of its own a DataLoader draws its base seed from the training's random stream.
         generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),
     )
@@ -160,8 +162,8 @@ class TrackletLoader(DataLoader):
     def _finished(self, seqs: list) -> list:
         device = distributed.device()
         return [
-            feature.finished(self.transforms[place], device) if isinstance(feature, Deferred) else feature
-            for place, feature in enumerate(seqs)
+            feature.finished(self.transforms[number], device) if isinstance(feature, Deferred) else feature
+            for number, feature in enumerate(seqs)
         ]
 
 
@@ -229,9 +231,6 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _start_worker(features: int, worker: int) -> None:
-    # OpenCV's own threads in every worker fight over the cores.
+def _start_worker(worker: int) -> None:
+    # OpenCV's own threads in every worker compete for the cores.
     cv2.setNumThreads(0)
-    # A worker is given a batch when an earlier one of its own was taken, and PREFETCH at the start. So while the main
-    # process finishes one, the worker may be at the PREFETCH following ones.
-    deferred.ring = deferred.Ring((PREFETCH + 1) * max(1, features))

@@ -15,7 +15,7 @@ from opengait_ext.data.bupt_campus import reader as bupt_campus
 from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
 from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES
-from opengait_ext.data.masks import MASK_KEYS, MaskFolder, TrackletInfo, open_masks
+from opengait_ext.data.masks import MASK_KEYS, MaskFolder, open_masks
 from opengait_ext.data.tracklet import Tracklet
 
 log = logging.getLogger("opengait")
@@ -73,7 +73,7 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         tracklet, info = self.tracklets[index], self.seqs_info[index]
         if self.masks is None:
             return [self.frame_source(tracklet)], info
-        return [self.frame_source(tracklet), self.masks.source(tracklet.frames, self.frame_size)], TrackletInfo(info)
+        return [self.frame_source(tracklet), self.masks.source(tracklet.frames, self.frame_size)], info
 
     def frame_source(self, tracklet: Tracklet) -> FrameSource:
         """Where the frames of a tracklet come from: uint8 `[k, 3, h, w]`, RGB, decoded when they are asked for."""
