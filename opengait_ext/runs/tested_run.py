@@ -13,7 +13,7 @@ from opengait.errors import DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.features import Features, load_features
 from opengait.evaluation.reranking import re_ranking
-from opengait_ext.data.tracklet import camera_of
+from opengait_ext.data.tracklet import parse_view
 from opengait_ext.evaluation.protocol import PROTOCOLS, Direction, Protocol
 from opengait_ext.runs.results import read_test, test_files
 
@@ -144,7 +144,7 @@ class Ranking:
         self.direction = direction
         features = run.features
         self.query, self.gallery = run.protocol.select(direction, features.types, features.views, run.population)
-        self.cameras = np.array([camera_of(view) for view in features.views])
+        self.cameras = np.array([parse_view(view).camera for view in features.views])
 
     @cached_property
     def distance(self) -> np.ndarray:

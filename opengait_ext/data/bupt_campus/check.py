@@ -93,7 +93,7 @@ def _tracklets(row: ListRow, folder: Path, paths: dict[str, Any], name: str, rep
         lengths[code] = len(frames)
         role = Role.QUERY if name == "query" else None
         files = FrameFiles(folder, frames)
-        yield Tracklet(row.person, None, MODALITY_OF[code], CAMERAS[row.camera], files, row.number, role)
+        yield Tracklet(row.person, MODALITY_OF[code], CAMERAS[row.camera], files, row.number, role)
     if len(set(lengths.values())) > 1:
         report.add(UNEQUAL, where, f"{lengths[VISIBLE_CODE]} RGB and {lengths[INFRARED_CODE]} IR frames")
 
@@ -114,7 +114,7 @@ def _check_people(splits: dict[str, list[Tracklet]], report: Report) -> None:
     for query in splits["query"] if in_gallery else ():
         wanted = Modality.INFRARED if query.modality is Modality.VISIBLE else Modality.VISIBLE
         if (str(query.person), wanted) not in in_gallery:
-            where = f"query.txt, line {query.row}"
+            where = f"query.txt, line {query.track}"
             report.add(NO_MATCH, where, f"person {query.person} has no {wanted} tracklet in the gallery")
     cameras = Counter((str(t.person), t.camera) for t in splits["gallery"])
     report.remark(

@@ -7,7 +7,6 @@ before it is asked for.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,7 @@ class BUPTCampus:
 
     Attributes:
         train: list of `Tracklet`, for each line the infrared and then the visible one of an aligned pair, which have
-            camera and row in common and equally many frames; labels are ranks of the person numbers sorted as
-            strings, as in the public code.
+            camera and track in common and equally many frames.
         query, gallery: of both modalities; queries have the role "query".
         pack: the pack that frames are read from, under the same paths; None where they are files.
 
@@ -85,9 +83,7 @@ class BUPTCampus:
         self._check_people_apart()
         self._check_folders()
 
-        training = [*self._splits["train"], *self._splits.get("auxiliary", ())]
-        classes = {person: label for label, person in enumerate(sorted({str(t.person) for t in training}))}
-        self.train = [replace(tracklet, label=classes[str(tracklet.person)]) for tracklet in training]
+        self.train = [*self._splits["train"], *self._splits.get("auxiliary", ())]
         self.query = self._splits["query"]
         self.gallery = self._splits["gallery"]
 
@@ -164,7 +160,7 @@ class BUPTCampus:
         self, row: ListRow, modality: Modality, frames: tuple[str, ...], role: Role | None = None
     ) -> Tracklet:
         files = FrameFiles(self.frames_root, frames)
-        return Tracklet(row.person, None, modality, CAMERAS[row.camera], files, row.number, role)
+        return Tracklet(row.person, modality, CAMERAS[row.camera], files, row.number, role)
 
     def _check_root(self) -> None:
         """Say in one sentence that the data is not there, before a single file is opened."""

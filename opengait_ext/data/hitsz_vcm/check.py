@@ -120,7 +120,7 @@ def _tracklet(
             AGAINST, f"{path.name}, line {number}", f"the row says {told}, its frames lie in {', '.join(others)}"
         )
     files = tuple(file for _, file in mine if file is not None)
-    return Tracklet(row.person, None, modality_of(row), row.camera, files, number)
+    return Tracklet(row.person, modality_of(row), row.camera, files, number)
 
 
 def _check_overlaps(path: Path, rows: dict[int, InfoRow], names: int, report: Report) -> None:

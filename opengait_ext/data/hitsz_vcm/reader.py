@@ -58,7 +58,7 @@ class HITSZVCM:
             authors of DinoGRL used two such lists that they did not publish.
 
     Attributes:
-        train: list of `Tracklet`; labels are ranks of the person numbers that stay.
+        train: list of `Tracklet`.
         query: the infrared tracklets of `query_IDX.txt`.
         gallery: all other test tracklets.
         pack: the pack that frames are read from, under the same paths; None where they are files.
@@ -83,13 +83,10 @@ class HITSZVCM:
         self._splits = splits
         self._check_people_apart()
 
-        classes = {person: label for label, person in enumerate(sorted({t.person for t in splits["train"].kept}))}
-        self.train = [
-            Tracklet(t.person, classes[t.person], t.modality, t.camera, t.frames, t.row) for t in splits["train"].kept
-        ]
+        self.train = splits["train"].kept
         asking = set(read_query(self.root / "info" / "query_IDX.txt", len(splits["test"].rows)))
-        self.query = [t for t in splits["test"].kept if t.row in asking]
-        self.gallery = [t for t in splits["test"].kept if t.row not in asking]
+        self.query = [t for t in splits["test"].kept if t.track in asking]
+        self.gallery = [t for t in splits["test"].kept if t.track not in asking]
         self._misplaced = sum(t.modality is not Modality.INFRARED for t in self.query) + sum(
             t.modality is not Modality.VISIBLE for t in self.gallery
         )
@@ -172,7 +169,7 @@ class HITSZVCM:
             if len(frames) < max(1, self.minimum_frames):
                 parts.short[modality] += 1
                 continue
-            parts.kept.append(Tracklet(row.person, None, modality, row.camera, tuple(frames), number))
+            parts.kept.append(Tracklet(row.person, modality, row.camera, tuple(frames), number))
         if not parts.kept:
             raise DataError(
                 f"{self.root}: none of the {len(rows)} {split} tracklets has {self.minimum_frames} frames or more; "

@@ -183,8 +183,11 @@ class TestSampler:
             with pytest.raises(ConfigError, match="sampler.cameras is .*divides the 4 tracklets"):
                 CrossModalSampler(data, [1, 4], cameras=wrong)
         data.views_list[3] = "nm-01"
-        with pytest.raises(DataError, match="'nm-01' is no view .*sampler.cameras"):
+        with pytest.raises(DataError, match="'nm-01' is not a view .*sampler.cameras"):
             CrossModalSampler(data, [1, 4], cameras=2)
+        data.views_list[3] = "c0"
+        with pytest.raises(DataError, match="'c0' is not a view .*sampler.paired"):
+            CrossModalSampler(data, [1, 4], paired=True)
 
 
 def batches(tree, count, sampler=SAMPLER, transform=None, **changes):

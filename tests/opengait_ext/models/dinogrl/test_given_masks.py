@@ -45,15 +45,14 @@ def world(tmp_path_factory) -> tuple[Path, list[Tracklet]]:
             save(root / "frames" / place.with_suffix(".bmp"), pattern)
             save(root / "masks" / place.with_suffix(".png"), pattern)
         frames = tuple((root / "frames" / place).with_suffix(".bmp") for place in places)
-        tracklets.append(Tracklet(person, None, modality, 1, frames, len(tracklets)))
+        tracklets.append(Tracklet(person, modality, 1, frames, len(tracklets)))
     return root, tracklets
 
 
 def dataset_of(world) -> CrossModalDataSet:
     root, tracklets = world
-    dataset = CrossModalDataSet(tracklets, [f"{t.person:04d}" for t in tracklets], (HEIGHT, WIDTH))
-    dataset.masks = open_masks({"dataset_root": str(root / "frames"), "mask_root": str(root / "masks")}, tracklets)
-    return dataset
+    masks = open_masks({"dataset_root": str(root / "frames"), "mask_root": str(root / "masks")}, tracklets)
+    return CrossModalDataSet(tracklets, [f"{t.person:04d}" for t in tracklets], (HEIGHT, WIDTH), masks=masks)
 
 
 def batches(world, count: int = 1, workers: int = 0, **settings) -> list:
