@@ -5,7 +5,7 @@ from typing import Protocol
 from matplotlib.figure import Figure
 
 from opengait.errors import DataError
-from opengait_ext.data.choose import bare
+from opengait_ext.data.choose import strip_zeros
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.inside import draw_attention, draw_channel_use, draw_lge_steps
@@ -71,9 +71,9 @@ def queries_of(run: TestedRun, wishes: Wishes) -> list[int]:
     ranking = Ranking(run, run.direction(wishes.direction))
     if wishes.people is None:
         return choose_queries(ranking, wishes.queries, wishes.choose, wishes.seed)
-    asked = {bare(person) for person in wishes.people}
+    asked = {strip_zeros(person) for person in wishes.people}
     every = choose_queries(ranking, len(ranking.query), wishes.choose, wishes.seed)
-    found = [query for query in every if bare(run.features.labels[query]) in asked]
+    found = [query for query in every if strip_zeros(run.features.labels[query]) in asked]
     if not found:
         raise DataError(f"No query of {wishes.direction} with a match is of {', '.join(wishes.people)}.")
     return found[: wishes.queries]
