@@ -1,23 +1,52 @@
 """Frames that travel as bytes and become numbers where the model is.
 
-A float32 frame is four times the memory of the same frame in bytes, and most of the cost of a batch is to move it:
-from a worker through shared memory, then to the device. A transform that can wait therefore comes in two halves,
-
-    begin(frames[, info]) -> bytes, drawn       in the worker: every random draw, and whatever is done to bytes
-    finish(bytes, drawn, out) -> out            on the model's device, for many tracklets at once: the rest
-
-with bytes uint8 `[s, ...]`, drawn `[s, k]` (on the CPU) and out float32 of the bytes' shape; calling the transform does
-both. Its result does not depend on which tracklets are finished together. Other transforms work in the worker alone.
+A float32 frame takes four times the memory of the same frame in bytes, and most of the cost of a batch is moving it:
+from a worker through shared memory, then to the device. A transform that can wait is therefore split in two halves, a
+`DeferrableTransform`: workers run `begin`, and the main process runs `finish` on the model's device for many tracklets
+at once. Other transforms run in the worker as a whole.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
+
+
+@runtime_checkable
+class DeferrableTransform(Protocol):
+    """A transform in two halves; calling it runs both.
+
+    A tracklet's result does not depend on which tracklets are finished together with it.
+    """
+
+    def begin(self, frames: Any, info: Any, masks: Any = None) -> tuple[Tensor, Any, Tensor]:
+        """Draw every random number and do what can be done to bytes.
+
+        Args:
+            frames: uint8 `[s, ...]`, the frames of a tracklet.
+            info: `[label, type, view, paths]` of the tracklet.
+            masks: uint8 `[s, ..., h, w]`, the feature that must stay aligned with the frames, if there is one; it is
+                cropped and mirrored as they are.
+
+        Returns:
+            The frames, uint8 `[s, ...]`; the masks; and what `finish` needs for each frame, `[s, k]` on the CPU.
+        """
+        ...
+
+    def finish(self, frames: Tensor, drawn: Tensor, out: Tensor | None = None) -> Tensor:
+        """Do the rest on the device of the frames.
+
+        Args:
+            frames: uint8 `[s, ...]`, of one or many tracklets.
+            drawn: `[s, k]` on the CPU, from `begin`.
+            out: float32 of the frames' shape, to write into.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,7 +55,7 @@ class Deferred:
 
     Attributes:
         frames: uint8 `[s, ...]` of a tracklet, or `[n, s, ...]` of a batch.
-        drawn: `[s, k]` or `[n, s, k]`: what `finish` is told of each frame.
+        drawn: `[s, k]` or `[n, s, k]`, what `finish` needs for each frame.
     """
 
     frames: Tensor
@@ -34,19 +63,19 @@ class Deferred:
 
     @property
     def shape(self) -> torch.Size:
-        """Of the frames."""
+        """The shape of the frames."""
         return self.frames.shape
 
     def __getitem__(self, key: Any) -> "Deferred":
         return Deferred(self.frames[key], self.drawn[key])
 
     def pin_memory(self) -> "Deferred":
-        """What a DataLoader calls before frames go to a GPU."""
+        """Copy the frames to pinned memory; a DataLoader calls this before frames go to a GPU."""
         return Deferred(self.frames.pin_memory(), self.drawn)
 
     @staticmethod
-    def joined(column: Sequence["Deferred"], pack: bool) -> "Deferred":
-        """Tracklets of one shape stacked, or packed along their frames."""
+    def joined(column: Sequence["Deferred"], pack: bool, ring: "Ring | None" = None) -> "Deferred":
+        """Stack tracklets of one shape, or pack them along their frames, in the ring's memory if there is a ring."""
         frames, drawn = [item.frames for item in column], [item.drawn for item in column]
         first = frames[0].shape
         shape = (sum(map(len, frames)), *first[1:]) if pack else (len(frames), *first)
@@ -54,25 +83,25 @@ class Deferred:
         out = large_empty(shape, torch.uint8) if ring is None else ring.take(shape)
         return Deferred(join(frames, out=out), join(drawn))
 
-    def finished(self, transform: Any, device: torch.device) -> Tensor:
-        """The input of the model: float32 of the frames' shape, on `device`."""
+    def finished(self, transform: DeferrableTransform, device: torch.device) -> Tensor:
+        """Return the model's input: float32 of the frames' shape, on `device`."""
         frames = self.frames.to(device, non_blocking=True)
         if device.type != "cpu":
             out = torch.empty(frames.shape, dtype=torch.float32, device=device)
             transform.finish(frames.flatten(0, 1), self.drawn.flatten(0, 1), out.flatten(0, 1))
             return out
         out = large_empty(frames.shape, torch.float32)
-        # One tracklet after the other stays in the processor's cache.
+        # Finishing tracklets one by one keeps each in the processor's cache.
         for tracklet, drawn, into in zip(frames, self.drawn, out, strict=True):
             transform.finish(tracklet, drawn, into)
         return out
 
 
 class Ring:
-    """Shared memory that a worker uses in turns, since the first touch of fresh pages costs more than filling them.
+    """Shared memory that a worker reuses in turn, since the first touch of fresh pages costs more than filling them.
 
     Args:
-        slots: a slot is overwritten after so many further ones; by then its reader must be done.
+        slots: the number of tensors in use at a time; a tensor is overwritten when that many more have been taken.
     """
 
     def __init__(self, slots: int) -> None:
@@ -80,36 +109,52 @@ class Ring:
         self.turn = 0
 
     def take(self, shape: Sequence[int]) -> Tensor:
-        """An uninitialised tensor of bytes, in the next slot."""
-        place, size = self.turn % len(self.slots), math.prod(shape)
+        """Return an uninitialised tensor of bytes, in the next slot."""
+        slot, size = self.turn % len(self.slots), math.prod(shape)
         self.turn += 1
-        if len(self.slots[place]) < size:
-            self.slots[place] = torch.empty(size, dtype=torch.uint8).share_memory_()
-        return self.slots[place][:size].view(*shape)
+        if len(self.slots[slot]) < size:
+            self.slots[slot] = torch.empty(size, dtype=torch.uint8).share_memory_()
+        return self.slots[slot][:size].view(*shape)
 
 
-# Set in loading processes whose batches are read in a known order (`opengait.data.loader`).
-ring: Ring | None = None
+FirstHalf = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
-class FirstHalf:
-    """A transform's `begin` as a transform."""
+def first_half(transform: Callable) -> FirstHalf:
+    """Return the part of a transform that workers do: `begin` of a `DeferrableTransform`, the whole of any other.
 
-    def __init__(self, transform: Any) -> None:
-        self.needs_info = getattr(transform, "needs_info", False)
-        self.begin = transform.begin
+    Returns:
+        A function of frames, info and masks that returns the frames, `Deferred` where they wait for `finish`, and the
+        masks.
+    """
+    return partial(_begin if isinstance(transform, DeferrableTransform) else apply_with_masks, transform)
 
-    def __call__(self, *arguments: Any) -> Deferred:
-        return Deferred(*self.begin(*arguments))
+
+def apply_with_masks(transform: Callable, frames: Any, info: Any, masks: Any) -> tuple[Any, Any]:
+    """Apply the whole of a transform to frames, and move masks as it moves the frames.
+
+    Args:
+        transform: a `DeferrableTransform`, one with a method `with_masks`, or any callable, which leaves masks as they
+            are. A callable with a true attribute `needs_info` takes the tracklet's info as its second argument.
+        frames: `[s, ...]`.
+        info: `[label, type, view, paths]` of the tracklet.
+        masks: `[s, ..., h, w]` or None.
+    """
+    if isinstance(transform, DeferrableTransform):
+        begun, masks, drawn = transform.begin(frames, info, masks)
+        return transform.finish(begun, drawn), masks
+    if hasattr(transform, "with_masks"):
+        return transform.with_masks(frames, info, masks)
+    return transform(frames, info) if getattr(transform, "needs_info", False) else transform(frames), masks
 
 
-def first_half(transform: Callable) -> Callable:
-    """What a worker does of a transform: its `begin` where it has two halves, else all of it."""
-    return FirstHalf(transform) if hasattr(transform, "begin") and hasattr(transform, "finish") else transform
+def _begin(transform: DeferrableTransform, frames: Any, info: Any, masks: Any) -> tuple[Deferred, Any]:
+    begun, masks, drawn = transform.begin(frames, info, masks)
+    return Deferred(begun, drawn), masks
 
 
 def large_empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """An uninitialised tensor for a whole batch.
+    """Return an uninitialised tensor for a whole batch.
 
     numpy asks the kernel for huge pages; with torch's small ones the first touch of the memory takes longer than the
     copy that it is made for.

@@ -1,13 +1,13 @@
 """Batches for the training and test loops, loaded by worker processes.
 
-Everything random about an item (which frames, which augmentation) is drawn under a seed made of the run's seed, the
-batch's number and the item's place in the whole batch; the same holds for the sampler's draws. So batch k is a pure
-function of (seed, k): the number of processes, the number of workers and stopping and resuming change nothing.
+Everything random about an item (its frames and its augmentation) is drawn under a seed made of the run's seed, the
+batch's number and the item's position in the whole batch, or under the seed that the sampler gives it (`Draw`). The
+sampler's own draws are seeded by the run's seed and the batch's number. So batch k is a pure function of (seed, k): the
+number of processes, the number of workers and stopping and resuming change nothing.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import cv2
@@ -15,17 +15,17 @@ import torch
 from torch.utils.data import DataLoader
 
 from opengait import distributed, registry
-from opengait.data import deferred
 from opengait.data.collate_fn import CollateFn
-from opengait.data.deferred import Deferred, first_half
+from opengait.data.deferred import Deferred
 from opengait.data.frame_picker import FRAME_KEYS
-from opengait.data.sampler import InferenceSampler
+from opengait.data.sampler import Draw, InferenceSampler
 from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 
-Request = tuple[str, list[int], list[int]]
-PREFETCH = 2  # batches that a worker is ahead
+Request = tuple[str, list[int], list[Draw]]
+# The number of batches that a worker prepares ahead.
+PREFETCH = 2
 
 
 def build_loader(
@@ -61,7 +61,10 @@ def build_loader(
         ConfigError: the sampler section cannot be used.
     """
     transforms = [] if wants_raw else list(transforms)
-    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else [first_half(t) for t in transforms])
+    prefetch = PREFETCH if num_workers else None
+    # A worker may prepare `prefetch` batches while the main process finishes one.
+    slots = 0 if prefetch is None else prefetch + 1
+    collate = CollateFn(dataset.label_set, sampler_cfg, None if wants_raw else transforms, slots)
     plan: TrainingPlan | TestPlan
     if training:
         plan = TrainingPlan(_training_sampler(dataset, sampler_cfg), seed, start_iteration)
@@ -74,17 +77,17 @@ def build_loader(
         batch_sampler=plan,
         collate_fn=_as_it_is,
         num_workers=num_workers,
-        prefetch_factor=PREFETCH if num_workers else None,
+        prefetch_factor=prefetch,
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=partial(_start_worker, len(transforms)),
+        worker_init_fn=_start_worker,
         # Without a generator of its own a DataLoader draws its base seed from the training's random stream.
         generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),
     )
 
 
 class TrainingPlan:
-    """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, indices).
+    """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, draws).
 
     `len` is that of the data set and `batch_size` that of the sampler, as of OpenGait's batch samplers.
 
@@ -109,11 +112,12 @@ class TrainingPlan:
         first = self.start if getattr(self.sampler, "stateless", False) else 0
         for number in itertools.count(first):
             with distributed.isolated_random(distributed.mix_seed(self.seed, "sampler", number)):
-                indices = list(next(stream))
+                batch = list(next(stream))
             if number < self.start:
                 continue
-            indices = indices[rank::world] if whole else indices
-            yield f"train/{number}", [rank + world * place for place in range(len(indices))], indices
+            share = batch[rank::world] if whole else batch
+            draws = [item if isinstance(item, Draw) else Draw(item) for item in share]
+            yield f"train/{number}", [rank + world * place for place in range(len(draws))], draws
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -133,7 +137,7 @@ class TestPlan:
 
     def __iter__(self) -> Iterator[Request]:
         for indices in self.sampler:
-            yield "test", indices, indices
+            yield "test", indices, [Draw(index) for index in indices]
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -162,8 +166,8 @@ class TrackletLoader(DataLoader):
     def _finished(self, seqs: list) -> list:
         device = distributed.device()
         return [
-            feature.finished(self.transforms[place], device) if isinstance(feature, Deferred) else feature
-            for place, feature in enumerate(seqs)
+            feature.finished(self.transforms[number], device) if isinstance(feature, Deferred) else feature
+            for number, feature in enumerate(seqs)
         ]
 
 
@@ -188,14 +192,15 @@ class _Batches(torch.utils.data.Dataset):
         return self.dataset[index]
 
     def __getitems__(self, request: Request) -> list | UserError:
-        key, positions, indices = request
+        key, positions, draws = request
         prepared = []
         try:
             # Saved once and not for each item: numpy takes as long over its state as a frame takes to decode.
             with distributed.isolated_random(self.seed):
-                for position, index in zip(positions, indices, strict=True):
-                    distributed.seed_cpu(distributed.mix_seed(self.seed, key, position))
-                    prepared.append(self.collate.prepare(self.dataset[index]))
+                for position, draw in zip(positions, draws, strict=True):
+                    seed = distributed.mix_seed(self.seed, key, position) if draw.seed is None else draw.seed
+                    distributed.seed_cpu(seed)
+                    prepared.append(self.collate.prepare(self.dataset[draw.index]))
             return self.collate.join(prepared)
         except UserError as error:
             return error
@@ -230,9 +235,6 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _start_worker(features: int, worker: int) -> None:
-    # OpenCV's own threads in every worker fight over the cores.
+def _start_worker(worker: int) -> None:
+    # OpenCV's own threads in every worker compete for the cores.
     cv2.setNumThreads(0)
-    # A worker is given a batch when an earlier one of its own was taken, and PREFETCH at the start. So while the main
-    # process finishes one, the worker may be at the PREFETCH following ones.
-    deferred.ring = deferred.Ring((PREFETCH + 1) * max(1, features))

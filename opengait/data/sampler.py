@@ -1,12 +1,13 @@
-"""Which tracklets share a batch.
+"""Samplers: the tracklets of each batch.
 
-A training sampler is an endless stream of whole batches (`batches`); iterating it gives this rank's share, every
+A training sampler is an endless stream of whole batches (`batches`); iterating it yields this rank's share, every
 n-th index of a world of n. Draws come from the global streams of `random` and `torch`, in OpenGait's order.
 """
 
 import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,14 +16,28 @@ from opengait import distributed
 from opengait.errors import ConfigError
 
 
-class TrainingSampler(torch.utils.data.Sampler):
-    """Base of the endless samplers.
+@dataclass(frozen=True)
+class Draw:
+    """An item of a batch.
 
-    `len` is that of the data set, as in OpenGait. Set `stateless` when a batch depends on nothing but the random
-    streams at the moment it is drawn: then a resumed run need not draw the batches before its own again.
+    Attributes:
+        index: the tracklet's index in the dataset.
+        seed: seed of the item's random draws (frames and augmentation), for tracklets that must share them; None
+            derives one from the run's seed, the batch's number and the item's position.
+    """
+
+    index: int
+    seed: int | None = None
+
+
+class TrainingSampler(torch.utils.data.Sampler):
+    """Base class of the endless samplers.
+
+    `len` is that of the dataset, as in OpenGait. Set `stateless` when a batch depends only on the random streams at
+    the moment it is drawn, so that a resumed run need not draw the batches before its first one again.
 
     Args:
-        dataset: has a length and `indices_dict` {label: [index]}, `label_set`.
+        dataset: has a length, `label_set` and `indices_dict` {label: [index]}.
     """
 
     stateless = False
@@ -31,10 +46,10 @@ class TrainingSampler(torch.utils.data.Sampler):
         self.dataset = dataset
 
     @abstractmethod
-    def batches(self) -> Iterator[list[int]]:
-        """Yield the indices of one batch after another, all ranks' together, without end."""
+    def batches(self) -> Iterator[Sequence[int | Draw]]:
+        """Yield the batches of all ranks together, without end: indices, or a `Draw` where a seed is shared."""
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[Sequence[int | Draw]]:
         for batch in self.batches():
             yield distributed.broadcast_object(batch)[distributed.rank() :: distributed.world_size()]
 

@@ -7,6 +7,7 @@ generator: once for all frames, or with `per_frame` once for each, as the public
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from opengait_ext.data.channels import (
     mix_channels,
     normalise,
 )
-from opengait_ext.data.masks import TrackletInfo
 from opengait_ext.data.tracklet import Modality
 
 NOTHING = (0, 0, 0, 0)
@@ -40,13 +40,13 @@ class Normalise:
     def __call__(self, x: Frames) -> torch.Tensor:
         return normalise(torch.as_tensor(x), self.mean, self.std)
 
-    def begin(self, x: Frames) -> tuple[torch.Tensor, torch.Tensor]:
-        """The frames as they are, with nothing drawn (`opengait.data.deferred`)."""
-        return torch.as_tensor(x), torch.empty(len(x), 0)
+    def begin(self, frames: Frames, info: Any = None, masks: Any = None) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """Return the frames as they are, with nothing drawn (`DeferrableTransform`)."""
+        return torch.as_tensor(frames), masks, torch.empty(len(frames), 0)
 
-    def finish(self, x: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """What is left to do when the frames are on the device: everything."""
-        return normalise(x, self.mean, self.std, out)
+    def finish(self, frames: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise the frames on their device."""
+        return normalise(frames, self.mean, self.std, out)
 
 
 class PadCrop:
@@ -222,35 +222,40 @@ class CrossModalAugmentation:
 
         Args:
             x: uint8 `[s, 3, h, w]`, RGB.
-            seq_info: [label, type, view, ...] of the tracklet; the type is its modality. A `TrackletInfo` is told the
-                crop and the flip, for the tracklet's masks.
+            seq_info: [label, type, view, ...] of the tracklet; the type is its modality.
 
         Returns:
             float32 `[s, 3, h, w]`, normalised.
         """
-        return self.finish(*self.begin(x, seq_info))
+        frames, _, drawn = self.begin(x, seq_info)
+        return self.finish(frames, drawn)
 
-    def begin(self, x: Frames, seq_info: Sequence) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw everything, and move the frames while they are bytes; the arguments are those of a call.
+    def begin(
+        self, frames: Frames, info: Sequence, masks: Frames | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """Draw everything, and crop and mirror the frames while they are bytes (`DeferrableTransform`).
+
+        Args:
+            frames: uint8 `[s, 3, h, w]`, RGB.
+            info: [label, type, view, ...] of the tracklet.
+            masks: uint8 `[s, maps, h, w]` of the frames.
 
         Returns:
-            The cropped and mirrored frames, uint8 `[s, 3, h, w]`, and what `finish` has still to do with each of them,
-            `[s, 5]`: the rectangle to erase and the source of the channels (`opengait_ext.data.channels`).
+            The cropped and mirrored frames; the masks, cropped and mirrored alike; and for `finish` the rectangle to
+            erase and the source of the channels of each frame, `[s, 5]` (`opengait_ext.data.channels`).
         """
-        shifts, mirrored = self.crop.draw(len(x)), self.flip.draw(len(x))
+        shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
+        moved = self._move(frames, shifts, mirrored)
+        rectangles = self.erasing.draw(len(moved), *moved.shape[-2:])
+        drawn = torch.cat([rectangles, self._sources(info, len(moved))[:, None]], dim=1)
+        return moved, None if masks is None else self._move(masks, shifts, mirrored), drawn
 
-        def moved(y: torch.Tensor) -> torch.Tensor:
-            return self.flip(self.crop(y, shifts), mirrored)
-
-        if isinstance(seq_info, TrackletInfo):
-            seq_info.geometry = moved
-        x = moved(torch.as_tensor(x))
-        rectangles = self.erasing.draw(len(x), *x.shape[-2:])
-        return x, torch.cat([rectangles, self._sources(seq_info, len(x))[:, None]], dim=1)
-
-    def finish(self, x: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    def finish(self, frames: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise, erase and change the channels of `[n, 3, h, w]` on their device, as `drawn`, `[n, 5]`, says."""
-        return finish(x, drawn[:, :4], drawn[:, 4], out)
+        return finish(frames, drawn[:, :4], drawn[:, 4], out)
+
+    def _move(self, x: Frames, shifts: list[list[int]], mirrored: torch.Tensor) -> torch.Tensor:
+        return self.flip(self.crop(torch.as_tensor(x), shifts), mirrored)
 
     def _sources(self, seq_info: Sequence, frames: int) -> torch.Tensor:
         unchanged = torch.full((frames,), UNCHANGED)

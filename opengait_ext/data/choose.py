@@ -1,7 +1,7 @@
-"""Which tracklets, and which of their frames."""
+"""Select tracklets of a dataset, and some of their frames."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +17,13 @@ SPLITS: tuple[Split, ...] = ("train", "test", "query", "gallery")
 
 @dataclass(frozen=True)
 class ChosenTracklet:
-    """A tracklet of the data set with the frames that are looked at.
+    """A tracklet of the dataset and the frames selected from it.
 
     Attributes:
-        label, type, view: as the data set reader names it.
+        label, type, view: as the dataset reader names it.
         source: decodes RGB frames, uint8 [k, 3, h, w].
-        indices: 0-based places of the chosen frames.
-        names: what the frames are called in outputs: their files' names, without suffix.
+        indices: 0-based indices of the selected frames.
+        names: the names of the frames in outputs: their files' names, without suffix.
         paths: their image files; empty when the reader has none.
     """
 
@@ -48,90 +48,88 @@ def choose_tracklets(
     tracklets: int | None = None,
     frames: int | None = None,
 ) -> list[ChosenTracklet]:
-    """Tracklets of a split, in the data set's order.
+    """Return tracklets of a split, in the dataset's order.
 
     Args:
         data_cfg: the section of a loaded configuration; its `reader` opens the data.
         split: training, the whole test split, or the test split's queries or gallery.
-        people: their numbers or names; leading zeros may be left out. None takes everybody.
-        tracklets: how many, None for all: each person's first of each modality before anybody's second.
-        frames: how many of each tracklet, evenly spread; None for all.
+        people: their numbers or names; leading zeros may be left out. None selects everyone.
+        tracklets: the number of tracklets, None for all; each person's first of each modality before anyone's second.
+        frames: the number of frames of each tracklet, evenly spread; None for all.
 
     Raises:
         ConfigError: the reader does not know the split.
-        DataError: the data is missing, or nothing in it is what was asked for.
+        DataError: the data is missing, or no tracklet matches.
     """
     dataset = registry.datasets.get(data_cfg.get("reader") or "DataSet")(dict(data_cfg), split == "train")
-    indices = list(of_people(dataset, of_split(dataset, split), people, split))
+    indices = select_people(dataset, split_indices(dataset, split), people, split)
     if not indices:
-        raise DataError(f"The {split} split has no tracklet of {', '.join(people or ['anybody'])}; try --split test.")
+        raise DataError(f"The {split} split has no tracklet of {', '.join(people or ['anyone'])}; try --split test.")
     if tracklets is not None:
-        indices = sorted(in_turns(dataset, indices)[:tracklets])
-    return [describe(dataset, index, frames) for index in indices]
+        indices = sorted(interleave_people(dataset, indices)[:tracklets])
+    return [choose_frames(dataset, index, frames) for index in indices]
 
 
-def of_split(dataset: Any, split: Split) -> list[int]:
-    """Indices of the split's tracklets in the data set of its phase.
+def split_indices(dataset: Any, split: Split) -> list[int]:
+    """Return the indices of a split's tracklets in the dataset of its phase.
 
     Raises:
-        ConfigError: the reader does not tell queries from gallery.
+        ConfigError: the reader does not separate queries from gallery.
     """
     if split in ("train", "test"):
         return list(range(len(dataset)))
-    wanted = getattr(getattr(dataset, "source", None), split, None)
-    if wanted is None:
+    members = getattr(getattr(dataset, "source", None), split, None)
+    if members is None:
         raise ConfigError(
-            f"The reader {type(dataset).__name__} does not tell queries from gallery; choose train or test as the "
-            f"split."
+            f"The reader {type(dataset).__name__} does not separate queries from gallery; choose --split train or test."
         )
-    wanted = set(wanted)
-    return [index for index, tracklet in enumerate(dataset.tracklets) if tracklet in wanted]
+    members = set(members)
+    return [index for index, tracklet in enumerate(dataset.tracklets) if tracklet in members]
 
 
-def of_people(dataset: Any, indices: Sequence[int], people: Sequence[str] | None, split: str) -> Iterator[int]:
-    """Those of `indices` that show one of `people`.
+def select_people(dataset: Any, indices: Sequence[int], people: Sequence[str] | None, split: str) -> list[int]:
+    """Return those of `indices` that belong to one of `people`; all of them if `people` is None.
 
     Raises:
-        DataError: the data set has nobody of that name.
+        DataError: the dataset has nobody of that name.
     """
     if people is None:
-        yield from indices
-        return
-    asked = {bare(person) for person in people}
-    known = {bare(label) for label in dataset.label_set}
+        return list(indices)
+    known = {strip_zeros(label) for label in dataset.label_set}
     for person in people:
-        if bare(person) not in known:
+        if strip_zeros(person) not in known:
             first, last = dataset.label_set[0], dataset.label_set[-1]
             raise DataError(
                 f"The {split} split has no person {person}; its {len(known)} people are called {first} to {last}."
             )
-    yield from (index for index in indices if bare(dataset.label_list[index]) in asked)
+    selected = {strip_zeros(person) for person in people}
+    return [index for index in indices if strip_zeros(dataset.label_list[index]) in selected]
 
 
-def bare(label: Any) -> str:
-    """A label without leading zeros."""
+def strip_zeros(label: Any) -> str:
+    """Return a label without leading zeros."""
     return str(label).lstrip("0")
 
 
-def in_turns(dataset: Any, indices: Sequence[int]) -> list[int]:
-    """`indices` reordered: everybody's first tracklet of each modality, then everybody's second, and so on."""
-    seen: Counter = Counter()
+def interleave_people(dataset: Any, indices: Sequence[int]) -> list[int]:
+    """Reorder `indices`: everyone's first tracklet of each modality, then everyone's second, and so on."""
+    counts: Counter = Counter()
     turns = []
     for index in indices:
-        whose = dataset.label_list[index], dataset.types_list[index]
-        seen[whose] += 1
-        turns.append((seen[whose], dataset.label_list[index], index))
+        person, modality = dataset.label_list[index], dataset.types_list[index]
+        counts[person, modality] += 1
+        turns.append((counts[person, modality], person, index))
     return [index for *_, index in sorted(turns)]
 
 
-def describe(dataset: Any, index: int, frames: int | None) -> ChosenTracklet:
-    """One tracklet of the data set with `frames` of its frames."""
+def choose_frames(dataset: Any, index: int, frames: int | None) -> ChosenTracklet:
+    """Return a tracklet of the dataset with `frames` of its frames, evenly spread; None for all."""
     sources, (label, kind, view, paths) = dataset[index]
     length = len(sources[0])
-    places = list(range(length)) if frames is None or frames >= length else uniform(length, frames)
-    # A pickled tracklet is one file, and then frames go by their place.
-    files = tuple(Path(paths[place]) for place in places) if len(paths) == length else ()
+    indices = list(range(length)) if frames is None or frames >= length else uniform(length, frames)
+    # A pickled tracklet is one file, so its frames are named by their index.
+    files = tuple(Path(paths[number]) for number in indices) if len(paths) == length else ()
     names = tuple(file.stem for file in files)
-    if len(set(names)) < len(places):
-        names = tuple(f"{place:05d}" for place in places)
-    return ChosenTracklet(str(label), str(kind), str(view), sources[0], tuple(places), names, files)
+    if len(set(names)) < len(indices):
+        names = tuple(f"{number:05d}" for number in indices)
+    return ChosenTracklet(str(label), str(kind), str(view), sources[0], tuple(indices), names, files)

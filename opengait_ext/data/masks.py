@@ -5,7 +5,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +23,26 @@ MODES = ("1", "L", "P")
 LARGEST_CLASS = 255
 
 
-class TrackletInfo(list):
-    """[label, type, view, paths] of a tracklet that has masks.
-
-    Attributes:
-        geometry: what the frames' augmentation did to places: the crop and the flip that it drew, as a function of
-            `[s, ..., h, w]`; None while nothing was moved.
-    """
-
-    geometry: Callable[[Tensor], Tensor] | None = None
-
-
 class MaskTransform:
-    """Masks uint8 `[s, maps, h, w]` to float32 0 to 1, cropped and mirrored as their frames were; see `transform`.
+    """Masks uint8 `[s, maps, h, w]` as float32 0 to 1.
 
-    Its entry follows that of the frames, in training as in test.
+    In `transform` it follows the frames' transform, in training as in test, and that crops and mirrors the masks with
+    the frames.
     """
 
-    needs_info = True
+    moves_with_frames = True
 
-    def __call__(self, x: np.ndarray | Tensor, seq_info: Sequence) -> Tensor:
-        return self.finish(*self.begin(x, seq_info))
+    def __call__(self, x: np.ndarray | Tensor) -> Tensor:
+        return self.finish(torch.as_tensor(x))
 
-    def begin(self, x: np.ndarray | Tensor, seq_info: Sequence) -> tuple[Tensor, Tensor]:
-        """The masks in their frames' place, as bytes, with nothing else drawn (`opengait.data.deferred`)."""
-        masks = torch.as_tensor(x)
-        geometry = getattr(seq_info, "geometry", None)
-        return masks if geometry is None else geometry(masks), torch.empty(len(x), 0)
+    def begin(self, frames: np.ndarray | Tensor, info: Any = None, masks: Any = None) -> tuple[Tensor, Any, Tensor]:
+        """Return the masks as they are, with nothing drawn (`DeferrableTransform`)."""
+        return torch.as_tensor(frames), masks, torch.empty(len(frames), 0)
 
-    def finish(self, x: Tensor, drawn: Tensor, out: Tensor | None = None) -> Tensor:
-        """Bytes as shares of 255, written into `out` where it is given."""
-        del drawn
-        out = torch.empty(x.shape, dtype=torch.float32, device=x.device) if out is None else out
-        return out.copy_(x).div_(255)
+    def finish(self, frames: Tensor, drawn: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """Divide the bytes by 255, into `out` if given."""
+        out = torch.empty(frames.shape, dtype=torch.float32, device=frames.device) if out is None else out
+        return out.copy_(frames).div_(255)
 
 
 class MaskFolder:

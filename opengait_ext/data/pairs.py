@@ -1,74 +1,38 @@
-"""Aligned pairs on their way from the sampler through the workers into a batch.
+"""Aligned pairs: tracklets of the same moments in both modalities.
 
-The two tracklets of a pair show the same moments through two lenses, pixel by pixel, so they want the same frames, the
-same crop and the same flip. The engine draws these for each item of a batch from a stream of its own. The sampler
-therefore draws one number a pair, from the stream of the run's seed and the batch's number, and sends it along with
-both indices; where an item begins, the data set starts the streams anew from that number. A batch stays a function of
-(seed, number), whatever the processes, the workers and where the run was resumed.
+The two tracklets of a pair match pixel by pixel, so they need the same frames, the same crop and the same flip. The
+sampler therefore draws one seed per pair and hands it to the loader with both indices (`opengait.data.sampler.Draw`).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import torch
 
-from opengait import distributed
-from opengait_ext.data.tracklet import Modality, line_of
+from opengait.data.sampler import Draw
 
 Pair = tuple[int, tuple[int, ...]]
 
 
-class PairedIndex(int):
-    """The index of a tracklet whose random draws are those of its partner: an int that remembers the pair's number.
-
-    Attributes:
-        draw: what the random streams start from, equal for both tracklets of the pair.
-    """
-
-    draw: int
-
-    def __new__(cls, index: int, draw: int) -> "PairedIndex":
-        """An int equal to `index`."""
-        made = super().__new__(cls, index)
-        made.draw = draw
-        return made
-
-    def __getnewargs__(self) -> tuple[int, int]:
-        # What pickle makes it again from, in a worker or on another rank.
-        return int(self), self.draw
+def share_draws(visible: Sequence[int], infrared: Sequence[int]) -> tuple[list[Draw], list[Draw]]:
+    """Give each visible index and the infrared index at its position one seed, drawn from torch's generator."""
+    seeds = torch.randint(2**62, (len(visible),)).tolist()
+    pairs = list(zip(visible, infrared, seeds, strict=True))
+    return [Draw(one, seed) for one, _, seed in pairs], [Draw(other, seed) for _, other, seed in pairs]
 
 
-def start_draws(index: int) -> None:
-    """Start the random streams (python, numpy, torch CPU) from a pair's number; nothing happens for a plain index.
-
-    The engine's loader restores the streams after each item.
-    """
-    if isinstance(index, PairedIndex):
-        distributed.seed_cpu(index.draw)
-
-
-def share_draws(visible: Sequence[int], infrared: Sequence[int]) -> tuple[list[PairedIndex], list[PairedIndex]]:
-    """Give each visible index and the infrared one at its place a number of their own, from torch's generator."""
-    draws = torch.randint(2**62, (len(visible),)).tolist()
-    both = [[PairedIndex(*numbers) for numbers in zip(side, draws, strict=True)] for side in (visible, infrared)]
-    return both[0], both[1]
-
-
-def pairs_of(dataset: Any, indices: Sequence[int]) -> Iterator[Pair]:
-    """The pairs among one person's tracklets: those of one camera and row, in both modalities.
+def pairs_of(visible: Sequence[int], infrared: Sequence[int], moments: Mapping[int, Hashable]) -> Iterator[Pair]:
+    """Yield the pairs among one person's tracklets: a visible one and its infrared partners.
 
     Args:
-        dataset: has `types_list` and `views_list`.
-        indices: the person's tracklets.
+        visible, infrared: indices of the person's tracklets.
+        moments: what the tracklets of a pair have in common, by index: their camera and track.
 
     Yields:
-        The visible tracklet and its infrared partners: the true one, a made one, or both.
+        The visible tracklet and its partners: the true infrared one, a made one, or both.
     """
-    partners: dict[str, list[int]] = {}
-    for index in indices:
-        if dataset.types_list[index] == Modality.INFRARED:
-            partners.setdefault(line_of(dataset.views_list[index]), []).append(index)
-    for index in indices:
-        line = line_of(dataset.views_list[index])
-        if dataset.types_list[index] == Modality.VISIBLE and line in partners:
-            yield index, tuple(partners[line])
+    partners: dict[Hashable, list[int]] = {}
+    for index in infrared:
+        partners.setdefault(moments[index], []).append(index)
+    for index in visible:
+        if moments[index] in partners:
+            yield index, tuple(partners[moments[index]])

@@ -1,7 +1,6 @@
 """The engine's view of visible-infrared data sets: labels, types, views and frame sources."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,7 @@ from opengait_ext.data.bupt_campus import reader as bupt_campus
 from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
 from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES
-from opengait_ext.data.masks import MASK_KEYS, MaskFolder, TrackletInfo, open_masks
-from opengait_ext.data.pairs import start_draws
+from opengait_ext.data.masks import MASK_KEYS, MaskFolder, open_masks
 from opengait_ext.data.tracklet import Tracklet
 
 log = logging.getLogger("opengait")
@@ -25,63 +23,69 @@ FRAME_SIZE = (256, 128)
 
 
 class CrossModalDataSet(torch.utils.data.Dataset):
-    """Tracklets in the engine's terms: the type is the modality, the view camera and row.
+    """Visible and infrared tracklets in the engine's terms: the type is the modality, the view camera and track.
 
     Args:
         tracklets: the tracklets of this phase.
         labels: the label string of each; their sorted order is the order of the classes.
         frame_size: (height, width) that frames are resized to.
+        masks: the folder of the frames' masks, a second feature of every tracklet; None for frames alone.
+        pack: the pack that frames are read from; None reads files.
+        reduced_decode: decode large JPEGs at reduced scale (see `ImageFrames`).
 
     Attributes:
-        tracklets: as given.
-        seqs_info: list of [label, type, view, paths].
-        label_list, types_list, views_list: one string a tracklet.
+        tracklets: the records, as given.
+        seqs_info: list of [label, type, view, paths], the strings that the engine's batches and evaluators hold.
+        label_list, types_list, views_list: one string per tracklet.
         label_set, types_set, views_set: the same, sorted and without repetition.
         indices_dict: {label: indices of its tracklets}.
     """
 
-    # Both tracklets of an aligned pair can have the same random draws (`opengait_ext.data.pairs`).
-    shares_draws = True
-    # Where the frames' masks lie; a reader sets it (`data_cfg.mask_root`).
-    masks: MaskFolder | None = None
-    # The pack that frames are read from, and whether JPEGs may be decoded at a reduced scale; a reader sets them.
-    pack: Pack | None = None
-    reduced_decode: bool = False
-
-    def __init__(self, tracklets: Sequence[Tracklet], labels: Sequence[str], frame_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        tracklets: Sequence[Tracklet],
+        labels: Sequence[str],
+        frame_size: tuple[int, int],
+        *,
+        masks: MaskFolder | None = None,
+        pack: Pack | None = None,
+        reduced_decode: bool = False,
+    ) -> None:
         self.tracklets = list(tracklets)
         self.frame_size = frame_size
-        self.seqs_info = [
-            [label, str(t.modality), t.view, t.frames] for label, t in zip(labels, self.tracklets, strict=True)
-        ]
+        self.masks = masks
+        self.pack = pack
+        self.reduced_decode = reduced_decode
         self.label_list = list(labels)
-        self.types_list = [info[1] for info in self.seqs_info]
-        self.views_list = [info[2] for info in self.seqs_info]
+        self.types_list = [str(tracklet.modality) for tracklet in self.tracklets]
+        self.views_list = [tracklet.view for tracklet in self.tracklets]
+        frames = [tracklet.frames for tracklet in self.tracklets]
+        columns = zip(self.label_list, self.types_list, self.views_list, frames, strict=True)
+        self.seqs_info: list[list[Any]] = [list(info) for info in columns]
         self.label_set = sorted(set(self.label_list))
         self.types_set = sorted(set(self.types_list))
         self.views_set = sorted(set(self.views_list))
-        self.indices_dict: dict[str, list[int]] = defaultdict(list)
+        self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
         for index, label in enumerate(self.label_list):
             self.indices_dict[label].append(index)
-        self.indices_dict.default_factory = None
 
     def __len__(self) -> int:
         return len(self.tracklets)
 
     def __getitem__(self, index: int) -> tuple[list[FrameSource], list]:
-        """The RGB frames (uint8 `[k, 3, h, w]` when indexed), and [label, type, view, paths].
+        """Return the frame sources of a tracklet and its [label, type, view, paths].
 
-        With `masks` set these (uint8 `[k, maps, h, w]`) are a second feature. The index of a pair (`PairedIndex`)
-        starts the random streams anew, so that both of the pair draw alike.
+        The first source holds RGB frames (uint8 `[k, 3, h, w]` when indexed), a second one the masks (uint8
+        `[k, maps, h, w]`).
         """
-        start_draws(index)
-        tracklet, info = self.tracklets[index], self.seqs_info[index]
-        if self.masks is None:
-            return [self.frame_source(tracklet)], info
-        return [self.frame_source(tracklet), self.masks.source(tracklet.frames, self.frame_size)], TrackletInfo(info)
+        tracklet = self.tracklets[index]
+        sources: list[FrameSource] = [self.frame_source(tracklet)]
+        if self.masks is not None:
+            sources.append(self.masks.source(tracklet.frames, self.frame_size))
+        return sources, self.seqs_info[index]
 
     def frame_source(self, tracklet: Tracklet) -> FrameSource:
-        """Where the frames of a tracklet come from: uint8 `[k, 3, h, w]`, RGB, decoded when they are asked for."""
+        """Return the frames of a tracklet, uint8 `[k, 3, h, w]`, RGB; they are decoded when indexed."""
         return ImageFrames(tracklet.frames, self.frame_size, self.pack, self.reduced_decode)
 
 
@@ -117,9 +121,14 @@ class HITSZVCMDataSet(CrossModalDataSet):
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, hitsz_vcm.NAME)))
         tracklets = self.source.train if training else self.source.test
-        super().__init__(tracklets, [f"{tracklet.person:04d}" for tracklet in tracklets], frame_size)
-        self.masks = open_masks(data_cfg, tracklets)
-        self.pack, self.reduced_decode = self.source.pack, reduced_decode_of(data_cfg)
+        super().__init__(
+            tracklets,
+            [f"{tracklet.person:04d}" for tracklet in tracklets],
+            frame_size,
+            masks=open_masks(data_cfg, tracklets),
+            pack=self.source.pack,
+            reduced_decode=reduced_decode_of(data_cfg),
+        )
 
 
 class BUPTCampusDataSet(CrossModalDataSet):
@@ -153,9 +162,14 @@ class BUPTCampusDataSet(CrossModalDataSet):
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, bupt_campus.NAME)))
         tracklets = self.source.train if training else self.source.test
-        super().__init__(tracklets, [str(tracklet.person) for tracklet in tracklets], frame_size)
-        self.masks = open_masks(data_cfg, tracklets)
-        self.pack, self.reduced_decode = self.source.pack, reduced_decode_of(data_cfg)
+        super().__init__(
+            tracklets,
+            [str(tracklet.person) for tracklet in tracklets],
+            frame_size,
+            masks=open_masks(data_cfg, tracklets),
+            pack=self.source.pack,
+            reduced_decode=reduced_decode_of(data_cfg),
+        )
 
 
 def named(data_cfg: dict[str, Any], name: str) -> bool:

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from opengait import distributed
-from opengait.data.sampler import TrainingSampler
+from opengait.data.sampler import Draw, TrainingSampler
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.pairs import pairs_of, share_draws
-from opengait_ext.data.tracklet import Modality, camera_of
+from opengait_ext.data.readers import CrossModalDataSet
+from opengait_ext.data.tracklet import Modality, View, parse_view
 
 log = logging.getLogger("opengait")
 
@@ -34,19 +35,19 @@ class CrossModalSampler(TrainingSampler):
     Draws come from torch's global generator and do not depend on the world size.
 
     Args:
-        dataset: has `indices_dict` {label: [index]} and `types_list`, the modality of each index; for pairs and cameras
-            also `views_list` (c<camera>-t<row>).
+        dataset: a `CrossModalDataSet`; or one with `indices_dict` {label: [index]}, `types_list`, the modality of each
+            index, and for pairs and cameras `views_list` (c<camera>-t<track>).
         batch_size: [P, K].
-        paired: draw K aligned pairs instead, tracklets of one camera and row in both modalities; the visible one at
-            place i of a person belongs to the infrared one at place i. Both get the same frames, crop, flip and
-            erased rectangle (`opengait_ext.data.pairs`). A pair with a true and a made infrared tracklet draws one.
+        paired: draw K aligned pairs instead, tracklets of one camera and track in both modalities; the visible one
+            at position i of a person belongs to the infrared one at position i. Both get the same frames, crop, flip
+            and erased rectangle (`opengait_ext.data.pairs`). A pair with a true and a made infrared tracklet draws one.
         cameras: spread the K tracklets (or pairs) of a person and modality evenly over this many cameras. Cameras are
             drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
 
     Raises:
-        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, a batch does not divide into
-            the ranks or K into the cameras, or the data set cannot share draws.
-        DataError: nobody has tracklets in both modalities (or a pair), or a view tells no camera.
+        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, or a batch does not divide
+            into the ranks or K into the cameras.
+        DataError: nobody has tracklets in both modalities (or a pair), or a view has no camera (or track).
     """
 
     def __init__(
@@ -55,15 +56,11 @@ class CrossModalSampler(TrainingSampler):
         super().__init__(dataset)
         people, tracklets = _check_batch_size(batch_size)
         _check_cameras(cameras, tracklets)
-        if paired and not getattr(dataset, "shares_draws", False):
-            raise ConfigError(
-                f"sampler.paired is on, but {type(dataset).__name__} cannot give two tracklets the same frames and "
-                f"crop; read the data in place, with BUPTCampusDataSet."
-            )
         self.people_per_batch = people
         self.tracklets_per_modality = tracklets
         self.paired = paired
         self.cameras = cameras
+        self.records = dataset.tracklets if isinstance(dataset, CrossModalDataSet) else None
         self.choices = self._choices()
         if people > len(self.choices):
             raise ConfigError(
@@ -97,24 +94,40 @@ class CrossModalSampler(TrainingSampler):
         return choices
 
     def _pools(self, indices: Sequence[int]) -> list[list]:
-        if self.paired:
-            return [list(pairs_of(self.dataset, indices))]
-        return [[index for index in indices if self.dataset.types_list[index] == modality] for modality in Modality]
+        pools = [[index for index in indices if self._modality(index) == modality] for modality in Modality]
+        if not self.paired:
+            return pools
+        visible, infrared = pools
+        return [list(pairs_of(visible, infrared, {index: self._view(index)[:2] for index in indices}))]
+
+    def _modality(self, index: int) -> str:
+        return self.dataset.types_list[index] if self.records is None else self.records[index].modality
+
+    def _view(self, index: int) -> View:
+        """Return the tracklet's camera and track: of its record, or of its view string where there are no records."""
+        if self.records is not None:
+            record = self.records[index]
+            return View(record.camera, record.track, record.role)
+        key = "sampler.paired" if self.paired else "sampler.cameras"
+        name = self.dataset.views_list[index]
+        try:
+            view = parse_view(name)
+        except ValueError as error:
+            raise DataError(f"{error} {key} reads a tracklet's camera from its view.") from error
+        if self.paired and view.track is None:
+            raise DataError(f"{name!r} is not a view of the form c<camera>-t<track>; {key} finds pairs by it.")
+        return view
 
     def _by_camera(self, pool: list) -> list[list]:
         if self.cameras is None:
             return [pool]
         groups: dict[int, list] = {}
         for entry in pool:
-            view = self.dataset.views_list[entry[0] if self.paired else entry]
-            try:
-                groups.setdefault(camera_of(view), []).append(entry)
-            except ValueError as error:
-                raise DataError(f"{error} sampler.cameras reads a tracklet's camera there.") from error
+            groups.setdefault(self._view(entry[0] if self.paired else entry).camera, []).append(entry)
         return [groups[camera] for camera in sorted(groups)]
 
-    def batches(self) -> Iterator[list[int]]:
-        """Yield the 2 P K indices of one batch after another, all ranks' together."""
+    def batches(self) -> Iterator[Sequence[int | Draw]]:
+        """Yield the 2 P K indices of one batch after another, all ranks' together; of pairs, a `Draw` for each."""
         waiting: list[int] = []
         while True:
             people, waiting = self._draw_people(waiting)
@@ -132,7 +145,7 @@ class CrossModalSampler(TrainingSampler):
             people = people + fresh
         return people, waiting
 
-    def _draw_tracklets(self, person: int, turn: int) -> list[int]:
+    def _draw_tracklets(self, person: int, turn: int) -> Sequence[int | Draw]:
         pools = self.choices[person]
         # The order of the draws is that of the places, so the second person's infrared tracklets come first.
         if not self.paired:

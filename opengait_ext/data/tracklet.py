@@ -1,26 +1,27 @@
 """One tracklet: a person, filmed by one camera in one modality, as a list of frame files."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 
 class Modality(StrEnum):
-    """What a frame was filmed with; the value is the engine's type string of a tracklet."""
+    """Kind of camera that a frame was filmed with; the value is the engine's type string of a tracklet."""
 
     VISIBLE = "visible"
     INFRARED = "infrared"
 
     @property
     def number(self) -> int:
-        """0 for visible, 1 for infrared: what the networks take as `modality`."""
+        """0 for visible, 1 for infrared, as the networks take `modality`."""
         return 0 if self is Modality.VISIBLE else 1
 
 
 class Role(StrEnum):
-    """What the end of a view string tells where type and camera do not say it."""
+    """Property of a tracklet that modality and camera do not imply; it ends the view string."""
 
     QUERY = "query"
     FAKE = "fake"
@@ -28,32 +29,30 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Tracklet:
-    """A tracklet as its data set lists it; no frame is read.
+    """A tracklet as its dataset lists it; no frame is read.
 
     Attributes:
-        person: the data set's own identity number (HITSZ-VCM) or name (BUPTCampus).
-        label: training class, 0 to the number of training identities - 1; None in test.
+        person: the dataset's own identity number (HITSZ-VCM) or name (BUPTCampus).
         modality: visible or infrared.
-        camera: the data set's own camera number.
+        camera: the dataset's own camera number.
         frames: absolute paths in time order.
-        row: 1-based row of the tracklet in its list file, which keeps two tracklets of one camera apart.
+        track: 1-based row of the tracklet in its list file, which tells tracklets of one camera apart. The two
+            tracklets of an aligned pair have the same.
         role: a query, where queries and gallery hold both modalities (BUPTCampus), or infrared frames that were made
             from visible ones; None for all others.
     """
 
     person: int | str
-    label: int | None
     modality: Modality
     camera: int
     frames: Sequence[Path]
-    row: int = 0
+    track: int = 0
     role: Role | None = None
 
     @property
     def view(self) -> str:
-        """`c<camera>-t<row>` or `c<camera>-t<row>-<role>`, the engine's view string."""
-        line = f"c{self.camera}-t{self.row:05d}"
-        return line if self.role is None else f"{line}-{self.role}"
+        """The engine's view string (`view_name`)."""
+        return view_name(self.camera, self.track, self.role)
 
     def __str__(self) -> str:
         return f"{self.modality} tracklet {self.view} of person {self.person}"
@@ -61,7 +60,7 @@ class Tracklet:
 
 @dataclass(frozen=True)
 class FrameFiles(Sequence):
-    """Files of one folder tree as paths that are made when they are asked for.
+    """Files of one folder tree as paths that are made on demand.
 
     A million and a half `Path` objects take most of a gigabyte; their names are in memory anyway.
     """
@@ -73,39 +72,44 @@ class FrameFiles(Sequence):
         return len(self.names)
 
     @overload
-    def __getitem__(self, place: int) -> Path: ...
+    def __getitem__(self, index: int) -> Path: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "FrameFiles": ...
+    def __getitem__(self, index: slice) -> "FrameFiles": ...
 
-    def __getitem__(self, place: int | slice) -> "Path | FrameFiles":
-        if isinstance(place, slice):
-            return FrameFiles(self.base, self.names[place])
-        return self.base / self.names[place]
+    def __getitem__(self, index: int | slice) -> "Path | FrameFiles":
+        if isinstance(index, slice):
+            return FrameFiles(self.base, self.names[index])
+        return self.base / self.names[index]
 
 
-def camera_of(view: str) -> int:
-    """The camera number in a view string `c<camera>-t<row>`, with or without a role at its end.
+class View(NamedTuple):
+    """Contents of a view string; track and role are None where the string has none."""
+
+    camera: int
+    track: int | None = None
+    role: Role | None = None
+
+
+def view_name(camera: int, track: int, role: Role | None = None) -> str:
+    """Return the view string `c<camera>-t<track>` or `c<camera>-t<track>-<role>`.
+
+    The engine's batches and evaluators hold this string, and so do saved features; `parse_view` reads it.
+    """
+    name = f"c{camera}-t{track:05d}"
+    return name if role is None else f"{name}-{role}"
+
+
+def parse_view(view: str) -> View:
+    """Return camera, track and role of a view string that `view_name` wrote.
+
+    Of a view of another dataset, `c<camera>` or `c<camera>-<anything>`, only the camera is read.
 
     Raises:
-        ValueError: the string has another form.
+        ValueError: the view has no camera, or its role is unknown.
     """
-    camera = view.partition("-")[0]
-    if not camera.startswith("c") or not camera[1:].isdigit():
-        raise ValueError(f"{view!r} is no view of the form c<camera>-t<row>.")
-    return int(camera[1:])
-
-
-def role_of(view: str) -> Role | None:
-    """The role at the end of a view string; None where there is none.
-
-    Raises:
-        ValueError: what stands there is no role.
-    """
-    role = view.split("-", 2)[2:]
-    return Role(role[0]) if role else None
-
-
-def line_of(view: str) -> str:
-    """A view string without its role: the two tracklets of an aligned pair have this in common."""
-    return "-".join(view.split("-", 2)[:2])
+    match = re.fullmatch(r"c(\d+)(?:-(?:t(\d+)(?:-(.*))?|.*))?", view)
+    if match is None:
+        raise ValueError(f"{view!r} is not a view of the form c<camera>-t<track>.")
+    camera, track, role = match.groups()
+    return View(int(camera), None if track is None else int(track), None if role is None else Role(role))

@@ -12,7 +12,7 @@ from opengait import distributed
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.reranking import re_ranking
-from opengait_ext.data.tracklet import Modality, camera_of
+from opengait_ext.data.tracklet import Modality, parse_view
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
 from opengait_ext.evaluation.card import population_facts, protocol_card
 from opengait_ext.evaluation.metrics import Distance, chance_rank1, rank, summarise
@@ -184,7 +184,7 @@ def _check_types(types: Sequence[str], dataset: str) -> None:
 
 def _camera(view: str) -> int:
     try:
-        return camera_of(view)
+        return parse_view(view).camera
     except ValueError as error:
         raise DataError(f"{error} evaluate_cross_modal reads a tracklet's camera there.") from error
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opengait.errors import ConfigError, DataError
-from opengait_ext.data.tracklet import Modality, Role, role_of
+from opengait_ext.data.tracklet import Modality, Role, parse_view
 
 FULL, OFFICIAL_CUT, BOTH = "full", "official_cut", "both"
 # Batch size of the release's test sampler, which drops the visible tracklets of an incomplete batch.
@@ -141,7 +141,7 @@ def populations_of(protocol: Protocol, population: str) -> tuple[str, ...]:
 
 def members(types: Sequence[str], views: Sequence[str], population: str) -> tuple[np.ndarray, np.ndarray]:
     """Return bool masks `[tracklets]` of the members of the query list and of the gallery list."""
-    query = np.array([role_of(view) is Role.QUERY for view in views], dtype=bool)
+    query = np.array([parse_view(view).role is Role.QUERY for view in views], dtype=bool)
     lists = [query, ~query]
     if population == FULL:
         return lists[0], lists[1]

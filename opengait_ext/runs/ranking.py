@@ -8,7 +8,7 @@ import torch
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.ranking import RankMetrics, rank_metrics
 from opengait.evaluation.reranking import re_ranking
-from opengait_ext.data.tracklet import camera_of
+from opengait_ext.data.tracklet import parse_view
 from opengait_ext.evaluation.protocol import Direction
 from opengait_ext.runs.tested_run import TestedRun
 
@@ -34,7 +34,7 @@ class Ranking:
         features = run.features
         types, views = features.types.tolist(), features.views.tolist()
         self.query, self.gallery = run.protocol.select(direction, types, views, run.population)
-        self.cameras = np.array([camera_of(view) for view in views])
+        self.cameras = np.array([parse_view(view).camera for view in views])
 
     @cached_property
     def distance(self) -> np.ndarray:

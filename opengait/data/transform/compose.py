@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from opengait import registry
+from opengait.data.deferred import apply_with_masks
 from opengait.data.transform.basic import BaseSilCuttingTransform, NoOperation, RandomHorizontalFlip
 from opengait.data.transform.parts import RandomPartBlur, RandomPartDilate
 from opengait.data.transform.warp import RandomAffine, RandomPerspective
@@ -14,16 +15,20 @@ from opengait.utils.arguments import accepted_arguments
 
 
 class _Composed:
-    """Transforms one after another; passes the tracklet's information to those that need it."""
+    """Transforms in sequence; those that need the tracklet's info are given it."""
 
     def __init__(self, transforms: Sequence[Callable]) -> None:
         self.transforms = list(transforms)
         self.needs_info = any(getattr(transform, "needs_info", False) for transform in self.transforms)
 
     def __call__(self, frames: Any, info: list | None = None) -> Any:
+        return self.with_masks(frames, info, None)[0]
+
+    def with_masks(self, frames: Any, info: list | None, masks: Any) -> tuple[Any, Any]:
+        """Transform frames and move their masks along (`opengait.data.deferred`)."""
         for transform in self.transforms:
-            frames = transform(frames, info) if getattr(transform, "needs_info", False) else transform(frames)
-        return frames
+            frames, masks = apply_with_masks(transform, frames, info, masks)
+        return frames, masks
 
 
 def get_transform(trf_cfg: dict[str, Any] | list | None = None) -> Any:

@@ -53,7 +53,7 @@ def _tracklets(
             what = f"{len(others)} frames should start with {start}, such as {others[0]}"
             report.add(AGAINST, f"{path.name}, line {row.number}", what)
         files = FrameFiles(folder, frames)
-        yield Tracklet(row.person, None, MODALITIES[code], CAMERAS[row.camera], files, row.number, role)
+        yield Tracklet(row.person, MODALITIES[code], CAMERAS[row.camera], files, row.number, role)
 
 
 def _check_people(splits: dict[str, list[Tracklet]], report: Report) -> None:
@@ -73,7 +73,7 @@ def _check_matches(splits: dict[str, list[Tracklet]], report: Report) -> None:
         other = Modality.INFRARED if query.modality is Modality.VISIBLE else Modality.VISIBLE
         if (str(query.person), other) not in in_gallery:
             what = f"person {query.person} has no {other} tracklet in the gallery"
-            report.add(NO_MATCH, f"query.txt, line {query.row}", what)
+            report.add(NO_MATCH, f"query.txt, line {query.track}", what)
     cameras = Counter((str(t.person), t.camera) for t in splits["gallery"])
     report.remark(
         sum(cameras[str(t.person), t.camera] for t in splits["query"]),

@@ -7,7 +7,6 @@ when it is indexed.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,7 @@ class BUPTCampus:
 
     Attributes:
         train: list of `Tracklet`, for each line the infrared and then the visible tracklet of an aligned pair, which
-            share camera, row and number of frames; labels are ranks of the person numbers sorted as strings, as in
-            the public code.
+            share camera, track and number of frames.
         query, gallery: tracklets of both modalities; queries have the role "query".
         pack: the pack that the frames are read from, under the same paths; None if they are files.
 
@@ -69,9 +67,7 @@ class BUPTCampus:
             check_disjoint(self.root, {name: people[name] for name in splits if name in ("train", "auxiliary", split)})
         self._check_folders()
 
-        training = [*self._splits["train"], *self._splits.get("auxiliary", ())]
-        classes = {person: label for label, person in enumerate(sorted({str(t.person) for t in training}))}
-        self.train = [replace(tracklet, label=classes[str(tracklet.person)]) for tracklet in training]
+        self.train = [*self._splits["train"], *self._splits.get("auxiliary", ())]
         self.query = self._splits["query"]
         self.gallery = self._splits["gallery"]
 
@@ -141,7 +137,7 @@ class BUPTCampus:
         self, row: ListRow, modality: Modality, frames: tuple[str, ...], role: Role | None = None
     ) -> Tracklet:
         files = FrameFiles(self.frames_root, frames)
-        return Tracklet(row.person, None, modality, CAMERAS[row.camera], files, row.number, role)
+        return Tracklet(row.person, modality, CAMERAS[row.camera], files, row.number, role)
 
     def _check_root(self) -> None:
         """Raise an error that explains how to obtain the data if there is none."""

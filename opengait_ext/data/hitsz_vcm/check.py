@@ -78,7 +78,7 @@ def _tracklet(
         what = f"the row means {row.folder}, its frames lie in {', '.join(others)}"
         report.add(AGAINST, f"{path.name}, line {row.number}", what)
     files = FrameFiles(base, tuple(f"{frame.folder}/{frame.file}" for frame in frames)) if base else ()
-    return Tracklet(row.person, None, row.modality, row.camera, files, row.number)
+    return Tracklet(row.person, row.modality, row.camera, files, row.number)
 
 
 def _check_overlaps(path: Path, rows: Iterable[InfoRow], names: int, report: Report) -> None:

@@ -50,7 +50,7 @@ class HITSZVCM:
             dropped. The authors of DinoGRL used two such lists, which are not public.
 
     Attributes:
-        train: list of `Tracklet`; labels are the ranks of the remaining person numbers.
+        train: list of `Tracklet`.
         query: the infrared tracklets of `query_IDX.txt`.
         gallery: all other test tracklets.
         pack: the pack that the frames are read from, under the same paths; None if they are files.
@@ -74,13 +74,10 @@ class HITSZVCM:
         self._splits = splits
         check_disjoint(self.root, {split: {row.person for row in parts.rows} for split, parts in splits.items()})
 
-        classes = {person: label for label, person in enumerate(sorted({t.person for t in splits["train"].kept}))}
-        self.train = [
-            Tracklet(t.person, classes[t.person], t.modality, t.camera, t.frames, t.row) for t in splits["train"].kept
-        ]
+        self.train = splits["train"].kept
         query_rows = self._read_query(splits["test"].rows)
-        self.query = [t for t in splits["test"].kept if t.row in query_rows]
-        self.gallery = [t for t in splits["test"].kept if t.row not in query_rows]
+        self.query = [t for t in splits["test"].kept if t.track in query_rows]
+        self.gallery = [t for t in splits["test"].kept if t.track not in query_rows]
         self._misplaced = sum(t.modality is not Modality.INFRARED for t in self.query) + sum(
             t.modality is not Modality.VISIBLE for t in self.gallery
         )
@@ -156,7 +153,7 @@ class HITSZVCM:
                 parts.short[row.modality] += 1
                 continue
             files = FrameFiles(base, tuple(f"{frame.folder}/{frame.file}" for frame in left))
-            parts.kept.append(Tracklet(row.person, None, row.modality, row.camera, files, row.number))
+            parts.kept.append(Tracklet(row.person, row.modality, row.camera, files, row.number))
         if not parts.kept:
             raise DataError(
                 f"{self.root}: none of the {len(rows)} {split} tracklets has {self.minimum_frames} frames or more; "

@@ -10,7 +10,7 @@ from opengait.errors import DataError
 from opengait_ext.data.check.pool import check_all
 from opengait_ext.data.check.report import ALONE, CountRow, Report, people_in_one_modality
 from opengait_ext.data.opengait_layout.pickles import ODD, PickleCheck, PickleLook, odd_shapes
-from opengait_ext.data.tracklet import Modality, camera_of
+from opengait_ext.data.tracklet import Modality, parse_view
 
 BOTH, NO_FOLDER, UNKNOWN = "id in train and test", "listed id without a folder", "listed tracklet without a folder"
 NO_FILES, UNEQUAL, OTHER_NUMBER = "tracklet without .pkl files", "features of unequal length", "other number of files"
@@ -148,7 +148,7 @@ def _counts(split: str, tracklets: Sequence[Folder], frames: dict[Path, int]) ->
 
 def _cameras(tracklets: Sequence[Folder]) -> list[str]:
     try:
-        return [str(camera) for camera in sorted({camera_of(tracklet.view) for tracklet in tracklets})]
+        return [str(camera) for camera in sorted({parse_view(tracklet.view).camera for tracklet in tracklets})]
     except ValueError:
         return []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from opengait.errors import DataError
-from opengait_ext.data.choose import bare
+from opengait_ext.data.choose import strip_zeros
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.inside import DRAWINGS
@@ -80,9 +80,9 @@ def queries_of(ranking: Ranking, count: int, choose: str, people: Sequence[str] 
     """
     if people is None:
         return choose_queries(ranking, count, choose, seed)
-    numbers, labels = {bare(person) for person in people}, ranking.run.features.labels
+    numbers, labels = {strip_zeros(person) for person in people}, ranking.run.features.labels
     candidates = choose_queries(ranking, len(ranking.query), choose, seed)
-    queries = [query for query in candidates if bare(labels[query]) in numbers]
+    queries = [query for query in candidates if strip_zeros(labels[query]) in numbers]
     if not queries:
         raise DataError(f"No query of {', '.join(people)} has a match in {ranking.direction.name}.")
     return queries[:count]

@@ -8,7 +8,7 @@ import numpy as np
 from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
 from opengait_ext.data import Modality
-from opengait_ext.data.choose import bare
+from opengait_ext.data.choose import strip_zeros
 from opengait_ext.runs.tested_run import TestedRun
 
 
@@ -59,12 +59,12 @@ def choose_people(run: TestedRun, count: int, people: Sequence[str] | None = Non
         both = [label for label in np.unique(labels) if len(set(types[labels == label])) > 1]
         names = [both[index] for index in uniform(len(both), min(count, len(both)))]
     else:
-        known = {bare(label): label for label in np.unique(labels)}
-        unknown = [person for person in people if bare(person) not in known]
+        known = {strip_zeros(label): label for label in np.unique(labels)}
+        unknown = [person for person in people if strip_zeros(person) not in known]
         if unknown:
             first, last = min(known.values()), max(known.values())
             raise DataError(f"{run.file} has no person {unknown[0]}; its people are numbered {first} to {last}.")
-        names = [known[bare(person)] for person in dict.fromkeys(people)]
+        names = [known[strip_zeros(person)] for person in dict.fromkeys(people)]
     chosen = []
     for label in names:
         for kind in map(str, Modality):

@@ -52,8 +52,7 @@ NAMES = {
 
 def ours(data: HITSZVCM, tracklets: Sequence[Tracklet], settings: Any) -> Callable[[], Iterator[Tensor]]:
     """(a) and (b): the engine's loader, from files or from the pack that `data` was read from."""
-    dataset = CrossModalDataSet(tracklets, [str(t.person) for t in tracklets], settings.frame_size)
-    dataset.pack = data.pack
+    dataset = CrossModalDataSet(tracklets, [str(t.person) for t in tracklets], settings.frame_size, pack=data.pack)
     transform = CrossModalAugmentation() if settings.augment else Normalise()
     loader = build_loader(
         dataset,

@@ -9,7 +9,8 @@ import torch
 
 from opengait import distributed
 from opengait.data.deferred import Deferred, Ring, first_half, large_empty
-from opengait.data.loader import build_loader
+from opengait.data.loader import PREFETCH, build_loader
+from opengait.data.transform import Compose
 from opengait.errors import DataError
 
 FIXED = {"type": "TripletSampler", "batch_size": [2, 3], "sample_type": "fixed_unordered", "frames_num_fixed": 4}
@@ -34,9 +35,9 @@ class Bytes:
 class Noisy:
     """Adds a number drawn for each frame, to bytes in the first half and to floats in the second."""
 
-    def begin(self, frames):
+    def begin(self, frames, info=None, masks=None):
         drawn = torch.randint(5, (len(frames), 2))
-        return torch.as_tensor(frames) + drawn[:, 0, None, None, None].to(torch.uint8), drawn
+        return torch.as_tensor(frames) + drawn[:, 0, None, None, None].to(torch.uint8), masks, drawn
 
     def finish(self, frames, drawn, out=None):
         out = torch.empty(frames.shape) if out is None else out
@@ -44,8 +45,9 @@ class Noisy:
         # Halves are exact on every device, unlike quotients.
         return out.copy_(frames).mul_(0.5).add_(drawn[:, 1, None, None, None].to(out.device))
 
-    def __call__(self, frames):
-        return self.finish(*self.begin(frames))
+    def __call__(self, frames, info=None):
+        begun, _, drawn = self.begin(frames, info)
+        return self.finish(begun, drawn)
 
 
 class Named(Noisy):
@@ -53,12 +55,9 @@ class Named(Noisy):
 
     needs_info = True
 
-    def begin(self, frames, info):
-        frames, drawn = super().begin(frames)
-        return frames, drawn + 10 * int(info[2][1:])
-
-    def __call__(self, frames, info):
-        return self.finish(*self.begin(frames, info))
+    def begin(self, frames, info=None, masks=None):
+        frames, masks, drawn = super().begin(frames, info, masks)
+        return frames, masks, drawn + 10 * int(info[2][1:])
 
 
 def eager(transform):
@@ -106,11 +105,72 @@ def test_tracklets_of_different_size_are_named():
         list(build_loader(Mixed(), cfg, [Noisy()], training=False, seed=0))
 
 
-def test_other_transforms_are_left_whole():
+def test_workers_apply_the_whole_of_other_transforms():
     def plain(frames):
-        return frames
+        return frames + 1
 
-    assert first_half(plain) is plain
+    class Labelled:
+        needs_info = True
+
+        def __call__(self, frames, info):
+            return frames + info[0]
+
+    assert first_half(plain)(1, [5], "masks") == (2, "masks")
+    assert first_half(Labelled())(1, [5], None) == (6, None)
+
+
+class Shift(Noisy):
+    """Adds a drawn number to the frames and to their masks."""
+
+    def begin(self, frames, info=None, masks=None):
+        frames, _, drawn = super().begin(frames)
+        return frames, None if masks is None else masks + drawn[:, 0, None, None, None].numpy().astype(np.uint8), drawn
+
+
+class Halve:
+    """Half of the masks' bytes, to tell it from a transform that leaves them alone."""
+
+    moves_with_frames = True
+
+    def __call__(self, masks):
+        return masks / 2
+
+
+class Twice(Bytes):
+    """The frames and, as their masks, the frames once more."""
+
+    def __getitem__(self, index):
+        (pixels,), info = super().__getitem__(index)
+        return [pixels, pixels], info
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_masks_move_with_their_frames(workers):
+    def moved(*transforms):
+        loader = build_loader(Twice(), FIXED, transforms, training=True, seed=4, num_workers=workers)
+        return next(iter(loader))[0]
+
+    plain = Compose([])
+    plain.transforms = [Shift()]
+    for transform in (Shift(), plain):
+        frames, masks = moved(transform, Halve())
+        shift = frames.cpu() - masks  # half of the frame is taken by `finish`, which adds the second drawn number
+        assert torch.equal(shift, shift[:, :, :1, :1, :1].expand_as(shift)) and shift.unique().tolist() == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]
+    frames, still = moved(Shift(), lambda masks: masks / 2)
+    assert torch.equal(still, moved(Halve(), Halve())[1])
+
+
+def test_each_deferred_feature_has_a_ring_and_other_features_have_none():
+    settings = {"training": True, "seed": 4}
+    rings = build_loader(Twice(), FIXED, [Noisy(), Halve()], num_workers=2, **settings).dataset.collate.rings
+    assert [ring and len(ring.slots) for ring in rings] == [PREFETCH + 1, None]
+    assert build_loader(Twice(), FIXED, [Noisy(), Halve()], **settings).dataset.collate.rings == [None, None]
 
 
 def test_large_tensors_are_made_of_the_asked_kind():

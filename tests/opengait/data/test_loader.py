@@ -10,7 +10,7 @@ import torch
 
 from opengait import distributed, registry
 from opengait.data.loader import build_loader
-from opengait.data.sampler import TrainingSampler
+from opengait.data.sampler import Draw, TrainingSampler
 from opengait.errors import ConfigError, DataError
 
 FIXED = {"type": "TripletSampler", "batch_size": [2, 4], "sample_type": "fixed_unordered", "frames_num_fixed": 3}
@@ -139,6 +139,23 @@ def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch, tempora
     assert_equal_batches(first(1, cfg=cfg, start_iteration=3), whole[3:])
     as_rank(monkeypatch, 1, 2)
     assert [batch[3] for batch in first(4, cfg=cfg)] == [batch[3] for batch in whole]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_draws_of_one_seed_share_their_random_numbers(temporarily, num_workers):
+    class Seeded(TrainingSampler):
+        def __init__(self, dataset, batch_size):
+            super().__init__(dataset)
+
+        def batches(self):
+            while True:
+                yield [Draw(4, 2**61 + 1), Draw(4, 2**61 + 1), Draw(4, 8), Draw(4), 4]
+
+    temporarily(registry.samplers, Seeded)
+    (one, two, other, plain, bare), *_ = first(1, cfg=FIXED | {"type": "Seeded"}, num_workers=num_workers)[0][0]
+    assert torch.equal(one, two)
+    for a, b in itertools.combinations([one, other, plain, bare], 2):
+        assert not torch.equal(a, b)
 
 
 def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(temporarily):

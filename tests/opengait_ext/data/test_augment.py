@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from opengait.data.deferred import Deferred
+from opengait.data.deferred import DeferrableTransform, Deferred
 from opengait_ext.data.augment import (
     ERASED,
     IMAGENET_MEAN,
@@ -27,6 +27,7 @@ from opengait_ext.data.channels import (
     normalise,
     take_channels,
 )
+from opengait_ext.data.masks import MaskTransform
 
 LUMA = (0.2989, 0.5870, 0.1140)
 VISIBLE, INFRARED = ["0001", "visible", "c1-t00001"], ["0001", "infrared", "c1-t00001"]
@@ -326,6 +327,10 @@ class OneDevice(TorchDispatchMode):
 class TestHalves:
     """What workers begin and the device finishes (`opengait.data.deferred`)."""
 
+    def test_all_transforms_of_frames_and_masks_can_be_deferred(self):
+        transforms = CrossModalAugmentation(), Normalise(), MaskTransform()
+        assert all(isinstance(transform, DeferrableTransform) for transform in transforms)
+
     def test_finishing_is_the_sequence_of_operations(self):
         x = frames(s=10, h=12, w=9)
         rectangles = [(0, 0, 0, 0), (0, 0, 5, 4), (3, 2, 9, 7), (11, 8, 1, 1), (0, 0, 0, 0)] * 2
@@ -341,9 +346,9 @@ class TestHalves:
     def test_tracklets_finished_together_are_those_finished_alone(self, per_frame):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
         begun = [chain.begin(frames(s=3, h=20, w=10), info) for info in (VISIBLE, INFRARED) * 12]
-        assert all(x.dtype == torch.uint8 and drawn.shape == (3, 5) for x, drawn in begun)
-        together = chain.finish(torch.cat([x for x, _ in begun]), torch.cat([drawn for _, drawn in begun]))
-        assert torch.equal(together, torch.cat([chain.finish(*each) for each in begun]))
+        assert all(x.dtype == torch.uint8 and drawn.shape == (3, 5) for x, _, drawn in begun)
+        together = chain.finish(torch.cat([x for x, *_ in begun]), torch.cat([drawn for *_, drawn in begun]))
+        assert torch.equal(together, torch.cat([chain.finish(x, drawn) for x, _, drawn in begun]))
 
     def test_both_halves_are_the_whole(self):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=True)
@@ -352,9 +357,22 @@ class TestHalves:
             torch.manual_seed(7)
             whole = chain(x, info)
             torch.manual_seed(7)
-            assert torch.equal(chain.finish(*chain.begin(x, info)), whole)
+            moved, masks, drawn = chain.begin(x, info)
+            assert masks is None and torch.equal(chain.finish(moved, drawn), whole)
         plain = Normalise()
-        assert torch.equal(plain.finish(*plain.begin(x)), plain(x))
+        begun, _, drawn = plain.begin(x)
+        assert torch.equal(plain.finish(begun, drawn), plain(x))
+
+    @pytest.mark.parametrize("per_frame", [False, True])
+    def test_masks_move_with_their_frames_and_change_no_draw(self, per_frame):
+        chain = CrossModalAugmentation(pad=3, per_frame=per_frame)
+        x = frames(s=4, h=20, w=10)
+        for info in (VISIBLE, INFRARED) * 5:
+            state = torch.get_rng_state()
+            alone, _, expected = chain.begin(x, info)
+            torch.set_rng_state(state)
+            moved, masks, drawn = chain.begin(x, info, x[:, :1].numpy())
+            assert torch.equal(moved, alone) and torch.equal(drawn, expected) and torch.equal(masks, moved[:, :1])
 
     @pytest.mark.parametrize("per_frame", [False, True])
     def test_draws_come_in_one_order(self, per_frame):
@@ -363,7 +381,7 @@ class TestHalves:
         x = torch.arange(1, 8, dtype=torch.uint8).view(1, 1, 1, 7).expand(5, 3, 9, 7).contiguous()
         for seed in range(20):
             torch.manual_seed(seed)
-            moved, drawn = chain.begin(x, INFRARED)
+            moved, _, drawn = chain.begin(x, INFRARED)
             torch.manual_seed(seed)
             draws = 5 if per_frame else 1
             shifts, mirrored = torch.randint(-2, 3, (draws, 2)), torch.rand(draws) < 0.5
@@ -400,9 +418,10 @@ class TestHalves:
     def test_all_of_it_happens_on_the_device_of_the_frames(self):
         # Tensors of the meta device have no values, and stand here for CUDA's.
         chain = CrossModalAugmentation(pad=3, erasing=1.0, per_frame=True)
-        for transform, arguments in ((chain, (INFRARED,)), (Normalise(), ())):
+        for transform in (chain, Normalise()):
             for _ in range(8):
-                waiting = Deferred(*transform.begin(frames(s=6, h=20, w=10), *arguments))[None]
+                begun, _, drawn = transform.begin(frames(s=6, h=20, w=10), INFRARED)
+                waiting = Deferred(begun, drawn)[None]
                 with OneDevice():
                     done = waiting.finished(transform, torch.device("meta"))
                 assert done.device.type == "meta" and done.shape == (1, 6, 3, 20, 10) and done.dtype == torch.float32
@@ -419,7 +438,7 @@ class TestHalves:
     def test_cuda_finishes_as_the_cpu_does(self, per_frame):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
         for info in (VISIBLE, INFRARED) * 8:
-            x, drawn = chain.begin(frames(s=6, h=40, w=20), info)
+            x, _, drawn = chain.begin(frames(s=6, h=40, w=20), info)
             here, there = chain.finish(x, drawn), chain.finish(x.cuda(), drawn)
             assert there.device.type == "cuda"
             torch.testing.assert_close(there.cpu(), here, atol=1e-6, rtol=0)

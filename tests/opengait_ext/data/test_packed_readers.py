@@ -54,7 +54,7 @@ DATA_SETS = {"hitsz": HITSZVCMDataSet, "bupt": BUPTCampusDataSet}
 
 def described(data, root):
     return [
-        (t.person, t.label, t.modality, t.view, [Path(frame).relative_to(root).as_posix() for frame in t.frames])
+        (t.person, t.modality, t.view, [Path(frame).relative_to(root).as_posix() for frame in t.frames])
         for split in SPLITS
         for t in getattr(data, split)
     ]

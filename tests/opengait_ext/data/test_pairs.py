@@ -1,7 +1,6 @@
 """Aligned pairs from the sampler into a batch: the same frames and the same crop, whatever the workers and ranks."""
 
 import itertools
-import pickle
 import random
 from collections import Counter
 from types import SimpleNamespace
@@ -13,9 +12,9 @@ from PIL import Image
 
 from opengait import distributed, registry
 from opengait.data.loader import build_loader
+from opengait.data.sampler import Draw
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.augment import CrossModalAugmentation, Normalise
-from opengait_ext.data.pairs import PairedIndex, start_draws
 from opengait_ext.data.readers import BUPTCampusDataSet
 from opengait_ext.data.sampler import CrossModalSampler
 from tests.golden.vvi import mini_bupt
@@ -68,7 +67,7 @@ def sketch(lines):
         def __len__(self):
             return len(labels)
 
-    return Set(label_list=labels, types_list=types, views_list=views, indices_dict=indices, shares_draws=True)
+    return Set(label_list=labels, types_list=types, views_list=views, indices_dict=indices)
 
 
 def take(sampler, count, seed=0):
@@ -79,36 +78,15 @@ def take(sampler, count, seed=0):
     return batches
 
 
+def indices_of(batch):
+    return [item.index if isinstance(item, Draw) else item for item in batch]
+
+
 def halves(batch, people, tracklets):
-    """(first, second) of every pair of a batch, by place."""
+    """Yield the two tracklets of every pair of a batch."""
     for person in range(people):
         block = batch[2 * tracklets * person : 2 * tracklets * (person + 1)]
         yield from zip(block[:tracklets], block[tracklets:], strict=True)
-
-
-class TestPairedIndex:
-    def test_is_an_int_that_survives_the_way_to_a_worker(self):
-        index = PairedIndex(5, 2**61 + 1)
-        again = pickle.loads(pickle.dumps([index]))[0]
-        assert index == 5 and list(range(9))[index] == 5
-        assert type(again) is PairedIndex and (again, again.draw) == (5, 2**61 + 1)
-
-    def test_starts_all_three_streams_and_a_plain_index_none(self):
-        def numbers():
-            return random.random(), np.random.rand(), torch.rand(()).item()  # noqa: NPY002
-
-        with distributed.isolated_random(1):
-            start_draws(PairedIndex(3, 77))
-            first = numbers()
-            start_draws(PairedIndex(9, 77))
-            assert numbers() == first
-            start_draws(PairedIndex(3, 78))
-            assert all(a != b for a, b in zip(numbers(), first, strict=True))
-        with distributed.isolated_random(1):
-            untouched = numbers()
-        with distributed.isolated_random(1):
-            start_draws(3)
-            assert numbers() == untouched
 
 
 class TestSampler:
@@ -116,31 +94,32 @@ class TestSampler:
         data = sketch([(f"{p}", p % 6, "VI") for p in range(6) for _ in range(5)])
         draws = set()
         for batch in take(CrossModalSampler(data, [4, 3], paired=True), 20):
-            assert len(batch) == 24 == len(set(batch))
-            for place, (a, b) in enumerate(halves(batch, 4, 3)):
+            assert len(batch) == 24 == len(set(indices_of(batch)))
+            assert all(a.seed == b.seed for a, b in halves(batch, 4, 3))
+            draws |= {item.seed for item in batch}
+            indices = indices_of(batch)
+            for place, (a, b) in enumerate(halves(indices, 4, 3)):
                 assert (data.label_list[a], data.views_list[a]) == (data.label_list[b], data.views_list[b])
                 # Every second person starts with infrared.
                 assert data.types_list[a] == ("visible" if place // 3 % 2 == 0 else "infrared") != data.types_list[b]
-                assert a.draw == b.draw
-                draws.add(a.draw)
-            counts = Counter(data.label_list[i] for i in batch)
+            counts = Counter(data.label_list[i] for i in indices)
             assert set(counts.values()) == {6}
         assert len(draws) == 20 * 12
 
     def test_few_pairs_are_each_drawn_before_one_is_repeated(self):
         data = sketch([("a", 0, "VI")] * 3 + [("b", 1, "VI")])
         for batch in take(CrossModalSampler(data, [2, 4], paired=True), 10):
-            counts = Counter((data.label_list[i], data.views_list[i]) for i in batch)
+            counts = Counter((data.label_list[i], data.views_list[i]) for i in indices_of(batch))
             assert sorted(counts.values()) == [2, 2, 4, 8]
-            # A pair drawn twice has other draws each time.
-            assert len({i.draw for i in batch}) == 8
+            # A pair that is drawn twice gets a new seed each time.
+            assert len({i.seed for i in batch}) == 8
 
     def test_who_has_no_pair_is_left_out_and_named(self, caplog):
         data = sketch([("a", 0, "VI"), ("b", 1, "V"), ("b", 1, "I"), ("c", 2, "VI")])
         with caplog.at_level("INFO", logger="opengait"):
             sampler = CrossModalSampler(data, [2, 1], paired=True)
         assert "leaves out 1 people without an aligned pair: b" in caplog.text
-        assert {data.label_list[i] for batch in take(sampler, 3) for i in batch} == {"a", "c"}
+        assert {data.label_list[i] for batch in take(sampler, 3) for i in indices_of(batch)} == {"a", "c"}
         with pytest.raises(ConfigError, match="asks for 3 people a batch, but only 2 have an aligned pair"):
             CrossModalSampler(data, [3, 1], paired=True)
         with pytest.raises(DataError, match="Nobody in the training set has an aligned pair"):
@@ -148,12 +127,17 @@ class TestSampler:
 
     def test_unpaired_tracklets_of_a_person_with_pairs_stay_out(self):
         data = sketch([("a", 0, "VI"), ("a", 0, "V"), ("a", 1, "I")])
-        assert {int(i) for batch in take(CrossModalSampler(data, [1, 2], paired=True), 5) for i in batch} == {0, 1}
+        assert {i for batch in take(CrossModalSampler(data, [1, 2], paired=True), 5) for i in indices_of(batch)} == {
+            0,
+            1,
+        }
 
     def test_a_made_infrared_tracklet_is_a_second_partner(self):
         data = sketch([("a", 0, "VIF")] * 2)
         pairs = {
-            pair for batch in take(CrossModalSampler(data, [1, 2], paired=True), 30) for pair in halves(batch, 1, 2)
+            pair
+            for batch in take(CrossModalSampler(data, [1, 2], paired=True), 30)
+            for pair in halves(indices_of(batch), 1, 2)
         }
         assert pairs == {(0, 1), (0, 2), (3, 4), (3, 5)}
 
@@ -162,7 +146,7 @@ class TestSampler:
         for batch in take(CrossModalSampler(data, [8, 2], paired=True, cameras=2), 20):
             assert len(batch) == 32
             for start in range(0, 32, 4):
-                cameras = [data.views_list[i].split("-")[0] for i in batch[start : start + 4]]
+                cameras = [data.views_list[i].split("-")[0] for i in indices_of(batch)[start : start + 4]]
                 assert cameras[:2] == cameras[2:] and len(set(cameras)) == 2
 
     @pytest.mark.parametrize("paired", [False, True])
@@ -172,7 +156,7 @@ class TestSampler:
         seen = set()
         for batch in take(CrossModalSampler(data, [3, 4], paired=paired, cameras=2), 30):
             for modality in ("visible", "infrared"):
-                mine = [i for i in batch if data.types_list[i] == modality]
+                mine = [i for i in indices_of(batch) if data.types_list[i] == modality]
                 for person in "abc":
                     drawn = [i for i in mine if data.label_list[i] == person]
                     cameras = Counter(data.views_list[i].split("-")[0] for i in drawn)
@@ -190,12 +174,9 @@ class TestSampler:
 
     def test_batch_k_depends_on_the_seed_and_k_alone(self):
         data = sketch([(f"{p}", 0, "VI") for p in range(5) for _ in range(3)])
-        one, two = (
-            [[(int(i), i.draw) for i in batch] for batch in take(CrossModalSampler(data, [2, 2], paired=True), 6)]
-            for _ in range(2)
-        )
+        one, two = (take(CrossModalSampler(data, [2, 2], paired=True), 6) for _ in range(2))
         assert one == two
-        assert one[0] != [(int(i), i.draw) for i in take(CrossModalSampler(data, [2, 2], paired=True), 1, seed=1)[0]]
+        assert one[0] != take(CrossModalSampler(data, [2, 2], paired=True), 1, seed=1)[0]
 
     def test_what_cannot_be_drawn_is_said(self):
         data = sketch([("a", 0, "VI")] * 4)
@@ -203,10 +184,10 @@ class TestSampler:
             with pytest.raises(ConfigError, match="sampler.cameras is .*divides the 4 tracklets"):
                 CrossModalSampler(data, [1, 4], cameras=wrong)
         data.views_list[3] = "nm-01"
-        with pytest.raises(DataError, match="'nm-01' is no view .*sampler.cameras"):
+        with pytest.raises(DataError, match="'nm-01' is not a view .*sampler.cameras"):
             CrossModalSampler(data, [1, 4], cameras=2)
-        data.shares_draws = False
-        with pytest.raises(ConfigError, match="paired is on, but Set cannot give two tracklets the same frames"):
+        data.views_list[3] = "c0"
+        with pytest.raises(DataError, match="'c0' is not a view .*sampler.paired"):
             CrossModalSampler(data, [1, 4], paired=True)
 
 

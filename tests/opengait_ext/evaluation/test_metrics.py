@@ -245,5 +245,5 @@ class TestEvaluator:
         data = tracklets(np.random.default_rng(4))
         with pytest.raises(DataError, match="expected toy .* got visible"):
             evaluate_cross_modal(data | {"types": ["visible"] * len(data["types"])}, "toy")
-        with pytest.raises(DataError, match="'nm-01' is no view"):
+        with pytest.raises(DataError, match="'nm-01' is not a view"):
             evaluate_cross_modal(data | {"views": ["nm-01"] * len(data["views"])}, "toy")

@@ -17,7 +17,7 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext import register
 from opengait_ext.data import BUPTCampus, Modality, Role
 from opengait_ext.data.readers import BUPTCampusDataSet
-from opengait_ext.data.tracklet import FrameFiles, camera_of, line_of, role_of
+from opengait_ext.data.tracklet import FrameFiles, parse_view
 from tests.golden.vvi import mini_bupt
 from tests.paths import ROOT
 
@@ -57,7 +57,7 @@ def edit(path, number, line):
 
 def wanted(split):
     return [
-        (MODALITY[t["modality"]], str(t["pid"]), t["label"], t["camera"], t["frames"])
+        (MODALITY[t["modality"]], str(t["pid"]), t["camera"], t["frames"])
         for t in EXPECTED["tracklets"]
         if t["split"] == split
     ]
@@ -65,8 +65,7 @@ def wanted(split):
 
 def described(tracklets, root):
     return [
-        (t.modality, t.person, t.label, t.camera, [p.relative_to(root / "DATA").as_posix() for p in t.frames])
-        for t in tracklets
+        (t.modality, t.person, t.camera, [p.relative_to(root / "DATA").as_posix() for p in t.frames]) for t in tracklets
     ]
 
 
@@ -98,7 +97,7 @@ def test_rows_are_lines_of_the_list(split, tree):
     data = BUPTCampus(tree)
     lines = rows(tree, f"{split}.txt")
     for tracklet in getattr(data, split):
-        person, _, camera, track = lines[tracklet.row - 1].split()
+        person, _, camera, track = lines[tracklet.track - 1].split()
         assert tracklet.person == person
         assert tracklet.frames[0].name.split("_")[2:4] == [camera, track]
 
@@ -123,18 +122,18 @@ def test_counts_of_every_list_and_direction(tree):
     assert data.same_camera_pairs() == 0
 
 
-def test_pairs_share_label_camera_row_and_length_and_lie_side_by_side(tree):
+def test_pairs_share_person_camera_track_and_length_and_lie_side_by_side(tree):
     train = BUPTCampus(tree).train
     for infrared, visible in zip(train[::2], train[1::2], strict=True):
         assert (infrared.modality, visible.modality) == (Modality.INFRARED, Modality.VISIBLE)
-        assert (infrared.person, infrared.label, infrared.view) == (visible.person, visible.label, visible.view)
+        assert (infrared.person, infrared.view) == (visible.person, visible.view)
         assert [p.name.replace("_IR_", "_RGB_") for p in infrared.frames] == [p.name for p in visible.frames]
 
 
 def test_auxiliary_people_are_classes_of_their_own(tree):
     data = BUPTCampus(tree, auxiliary=True)
     people = sorted({t.person for t in data.train})
-    assert len(people) == 10 and {t.person: t.label for t in data.train} == {p: i for i, p in enumerate(people)}
+    assert len(people) == 10
     assert people == ["10", "101", "1746", "2000", "27", *map(str, mini_bupt.AUXILIARY), "3"]
 
 
@@ -170,15 +169,12 @@ def test_summary_stands_beside_the_published_counts(tree, copy):
     assert "1 pairs whose frame numbers differ" in data.summary()
 
 
-def test_views_tell_camera_role_and_line(tree):
+def test_views_hold_camera_track_and_role(tree):
     data = BUPTCampus(tree, fake_infrared=True)
     assert len({(t.person, t.modality, t.view) for t in [*data.train, *data.test]}) == len(data.train) + len(data.test)
     for tracklet in [*data.train, *data.test]:
-        assert camera_of(tracklet.view) == tracklet.camera and role_of(tracklet.view) is tracklet.role
-        assert line_of(tracklet.view) == f"c{tracklet.camera}-t{tracklet.row:05d}"
+        assert parse_view(tracklet.view) == (tracklet.camera, tracklet.track, tracklet.role)
     assert {t.role for t in data.query} == {Role.QUERY} and {t.role for t in data.gallery} == {None}
-    with pytest.raises(ValueError, match="nobody"):
-        role_of("c1-t00001-nobody")
 
 
 def test_frame_files_are_paths_made_on_demand():
@@ -321,16 +317,18 @@ class TestEngineReader:
         train, test = self.reader(tree, True), self.reader(tree, False)
         assert (len(train), len(test)) == (62, 66)
         assert train.label_set == ["10", "101", "1746", "2000", "27", "3"]
+        expected = [t["label"] for t in EXPECTED["tracklets"] if t["split"] == "train"]
+        assert [train.label_set.index(label) for label in train.label_list] == expected
         for index, tracklet in enumerate(train.tracklets):
             label, modality, view, paths = train.seqs_info[index]
-            assert train.label_set.index(label) == tracklet.label and type(modality) is str
+            assert type(modality) is str
             assert (label, modality, view, paths) == (
                 tracklet.person,
                 tracklet.modality,
                 tracklet.view,
                 tracklet.frames,
             )
-        assert [role_of(view) for view in test.views_list] == [Role.QUERY] * 10 + [None] * 56
+        assert [parse_view(view).role for view in test.views_list] == [Role.QUERY] * 10 + [None] * 56
         assert len(self.reader(tree, True, auxiliary=True, fake_infrared=True)) == 62 + 8 + 31 + 4
 
     def test_frames_are_the_frames_asked_for(self, tree):
