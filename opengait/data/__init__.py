@@ -1,1 +1,1 @@
-"""From files to batches: frame sources, tracklet lists, frame picks, samplers, transforms, collation, loaders."""
+"""From files to batches: frame sources, tracklet lists, frame pickers, samplers, transforms, collation, loaders."""

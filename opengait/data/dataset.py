@@ -1,4 +1,4 @@
-"""OpenGait's data set on disk: `root/<id>/<type>/<view>/*.pkl`, split by a partition file."""
+"""OpenGait's dataset on disk: `root/<id>/<type>/<view>/*.pkl`, split by a partition file."""
 
 import json
 import logging
@@ -20,10 +20,10 @@ class DataSet(torch.utils.data.Dataset):
 
     Args:
         data_cfg: `dataset_name`, `dataset_root`, `dataset_partition` (JSON with TRAIN_SET and TEST_SET); optional
-            `data_in_use` (a list of bools masks the sorted file names of a directory, a list of ints picks from them
-            in its own order), `cache` (read everything now), `self_supervised` (each tracklet is its own label),
+            `data_in_use` (a list of bools masks the sorted file names of a directory, a list of ints selects from them
+            in its own order), `cache` (read everything at once), `self_supervised` (each tracklet is its own label),
             `trust_pickles` (files may hold any object, and run code; `opengait.data.safe_pickle`).
-        training: take TRAIN_SET, and prefix labels with the data set's name, so that sets can be mixed.
+        training: take TRAIN_SET, and prefix labels with the dataset's name, so that datasets can be mixed.
 
     Attributes:
         seqs_info: `[label, type, view, paths]` of every tracklet; `label_list`, `types_list`, `views_list` its columns.
@@ -60,7 +60,7 @@ class DataSet(torch.utils.data.Dataset):
         return len(self.seqs_info)
 
     def __getitem__(self, index: int) -> tuple[list[PickledFrames], list]:
-        """The tracklet's frame sources, one a file, and its `[label, type, view, paths]`.
+        """Return a tracklet's frame sources, one per file, and its `[label, type, view, paths]`.
 
         Raises:
             DataError: a file cannot be read, or files of the tracklet differ in their number of frames.
@@ -81,10 +81,10 @@ class DataSet(torch.utils.data.Dataset):
 
 
 def read_partition(path: str | Path) -> dict[str, list[str]]:
-    """A partition file: a JSON object of lists, such as TRAIN_SET, TEST_SET, PROBE_SET.
+    """Read a partition file: a JSON object of lists, such as TRAIN_SET, TEST_SET, PROBE_SET.
 
     Raises:
-        DataError: the file is missing or not such an object.
+        DataError: the file is missing or is not such an object.
     """
     try:
         partition = json.loads(Path(path).read_text())
@@ -100,10 +100,10 @@ def read_partition(path: str | Path) -> dict[str, list[str]]:
 def _find_tracklets(data_cfg: dict[str, Any], training: bool) -> list[list]:
     for key in ("dataset_root", "dataset_partition"):
         if not data_cfg.get(key):
-            raise ConfigError(f"data_cfg.{key} is not set; name the data set's {key.removeprefix('dataset_')} there.")
+            raise ConfigError(f"data_cfg.{key} is not set; name the dataset's {key.removeprefix('dataset_')} there.")
     root = Path(data_cfg["dataset_root"])
     if not root.is_dir():
-        raise DataError(f"The data set root {root} does not exist; set data_cfg.dataset_root to the prepared data.")
+        raise DataError(f"The dataset root {root} does not exist; set data_cfg.dataset_root to the prepared data.")
     ids = _ids_on_disk(root, Path(data_cfg["dataset_partition"]), "TRAIN_SET" if training else "TEST_SET")
     _log_ids(ids, "Train" if training else "Test")
 
@@ -118,9 +118,9 @@ def _find_tracklets(data_cfg: dict[str, Any], training: bool) -> list[list]:
                 else:
                     empty.append(f"{label}-{type_dir.name}-{view_dir.name}")
     if empty:
-        log.info("%d tracklets have no .pkl file in use and are left out: %s", len(empty), _shortened(empty))
+        log.info("%d tracklets have no .pkl file in use and are skipped: %s", len(empty), _shortened(empty))
     if not tracklets:
-        raise DataError(f"No tracklet of {root} is usable; expected are files <id>/<type>/<view>/*.pkl below it.")
+        raise DataError(f"No tracklet of {root} is usable; expected files <id>/<type>/<view>/*.pkl below it.")
     return tracklets
 
 
@@ -135,7 +135,7 @@ def _ids_on_disk(root: Path, partition_file: Path, part: str) -> list[str]:
     if not ids:
         raise DataError(f"None of the {len(listed)} ids of {part} in {partition_file} has a directory under {root}.")
     if missing:
-        log.info("%d ids of %s are not on disk and are left out: %s", len(missing), part, _shortened(missing))
+        log.info("%d ids of %s are not on disk and are skipped: %s", len(missing), part, _shortened(missing))
     return ids
 
 
@@ -143,7 +143,7 @@ def _describe(
     data_cfg: dict[str, Any], training: bool, label: str, kind: str, view: str, paths: list[str]
 ) -> list[Any]:
     name = str(data_cfg.get("dataset_name", ""))
-    # The types of D-Gait repeat between ids; with the label in front they name a recording again.
+    # The types of D-Gait repeat across ids; prefixed with the label they identify a recording.
     kind = f"{label}-{kind}" if "d-gait" in name.lower() else kind
     if training:
         label = f"{label}-{kind}-{view}" if data_cfg.get("self_supervised") else label
@@ -155,10 +155,10 @@ def _in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
     if data_in_use is None:
         return [str(path) for path in paths]
     if not isinstance(data_in_use, list) or not all(isinstance(use, int) for use in data_in_use):
-        raise ConfigError(f"data_cfg.data_in_use is {data_in_use!r}; wanted is a list of bools or of file positions.")
+        raise ConfigError(f"data_cfg.data_in_use: expected a list of bools or of file positions, got {data_in_use!r}.")
     if all(isinstance(use, bool) for use in data_in_use):
         return [str(path) for path in compress(paths, data_in_use)]
-    return [str(paths[place]) for place in data_in_use if place < len(paths)]
+    return [str(paths[position]) for position in data_in_use if position < len(paths)]
 
 
 def _directories(parent: Path) -> list[Path]:

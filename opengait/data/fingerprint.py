@@ -1,4 +1,4 @@
-"""What a data set consists of, as one short text that two runs can compare."""
+"""The fingerprint of a dataset: one short text that two runs can compare."""
 
 import hashlib
 import os
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 LENGTH = 12
-"""Characters of a fingerprint that are shown to people."""
+"""Number of characters of a fingerprint that messages show."""
 
 
 def fingerprint(tracklets: Sequence[Sequence[Any]]) -> str:
-    """SHA-256, in hexadecimal, over the sorted list of tracklets; no frame is read.
+    """Return the SHA-256, in hexadecimal, of the sorted list of tracklets; no frame is read.
 
-    A tracklet counts with its label, type, view, number of files and their names below the folder that holds all
-    files. So neither the order of the tracklets nor the place of the data matters, but a missing frame, another split
-    or another label does. What is in the files is not looked at.
+    A tracklet contributes its label, type, view, number of files and their names below the folder that holds all
+    files. So neither the order of the tracklets nor the location of the data matters, but a missing frame, another
+    split or another label does. The contents of the files are ignored.
 
     Args:
-        tracklets: `[label, type, view, paths]` of each, a data set's `seqs_info`.
+        tracklets: `[label, type, view, paths]` of each, a dataset's `seqs_info`.
     """
     listed = [(info, [os.fspath(path) for path in info[3]]) for info in tracklets]
     ends = [(min(names), max(names)) for _, names in listed if names]
@@ -34,11 +34,11 @@ def fingerprint(tracklets: Sequence[Sequence[Any]]) -> str:
 
 
 def facts_of(dataset: Any, data_cfg: dict[str, Any]) -> dict[str, Any]:
-    """What identifies a data set in a report.
+    """Return what identifies a dataset in a report.
 
     Args:
-        dataset: a data set with `seqs_info`, or anything else, of which only the configuration can tell.
-        data_cfg: the section it was made from.
+        dataset: a dataset with `seqs_info`; of any other only the configuration is reported.
+        data_cfg: the section that it was made from.
 
     Returns:
         `name`, `reader` and the reader's own `settings`; with `seqs_info` also the counts `tracklets`, `labels` and

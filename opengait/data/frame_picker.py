@@ -1,7 +1,7 @@
-"""Which frames of a tracklet are used: one small function a frame pick, and the reading of `sample_type`.
+"""Frame sampling: one function per strategy, and the parsing of `sample_type`.
 
-Every pick gives 0-based indices into the tracklet. Draws come from the global streams of `random` and `numpy.random`,
-in OpenGait's order, so that a seed set outside gives OpenGait's frames.
+Every function returns 0-based indices into the tracklet. Draws come from the global streams of `random` and
+`numpy.random`, in OpenGait's order, so that a seed gives OpenGait's frames.
 """
 
 import logging
@@ -17,7 +17,7 @@ from opengait.errors import ConfigError
 
 log = logging.getLogger("opengait")
 
-# What a sampler section says about frames, beside the sampler's own arguments.
+# Keys of a sampler section that are not arguments of the sampler.
 FRAME_KEYS = (
     "type",
     "sample_type",
@@ -29,17 +29,17 @@ FRAME_KEYS = (
     "points_in_use",
 )
 
-# OpenGait draws from numpy's global stream; a Generator of our own would give other frames for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would give other frames for the same seed.
 _choice = np.random.choice  # noqa: NPY002
 
 
 def unordered(length: int, count: int) -> list[int]:
-    """`count` frames in random order, with replacement only when the tracklet is shorter."""
+    """Draw `count` frames in random order, with replacement only if the tracklet is shorter."""
     return _choice(length, count, replace=length < count).tolist()
 
 
 def ordered(length: int, count: int, skip: int) -> list[int]:
-    """`count` sorted frames out of a random window of `count + skip`; a tracklet shorter than that is repeated."""
+    """Draw `count` sorted frames from a random window of `count + skip`; a tracklet shorter than that is repeated."""
     window = count + skip
     rounds = math.ceil(window / length) if length < window else 1
     frames = list(range(length)) * rounds
@@ -49,34 +49,34 @@ def ordered(length: int, count: int, skip: int) -> list[int]:
 
 
 def sorted_random(length: int, count: int) -> list[int]:
-    """`count` sorted frames drawn without replacement, or with it when the tracklet is shorter."""
+    """Draw `count` frames, sorted, with replacement only if the tracklet is shorter."""
     return sorted(unordered(length, count))
 
 
 def segment_random(length: int, count: int) -> list[int]:
-    """One frame drawn from each of `count` segments of ceil(length / count) frames.
+    """Draw one frame from each of `count` segments of ceil(length / count) frames.
 
-    The last frame is repeated where the tracklet does not fill the segments.
+    The last frame is repeated if the tracklet does not fill the segments.
     """
     size = max(1, math.ceil(length / count))
     return [min(random.randrange(s * size, (s + 1) * size), length - 1) for s in range(count)]
 
 
 def segment_first(length: int, count: int) -> list[int]:
-    """The first frame of each of the segments that `segment_random` draws from."""
+    """Return the first frame of each segment that `segment_random` draws from."""
     size = max(1, math.ceil(length / count))
     return [min(s * size, length - 1) for s in range(count)]
 
 
 def uniform(length: int, count: int) -> list[int]:
-    """Frames floor(s * length / count), evenly spread over the tracklet."""
+    """Return frames floor(s * length / count), evenly spread over the tracklet."""
     return [s * length // count for s in range(count)]
 
 
 _PICKS: dict[str, Callable[..., list[int]]] = {
     "unordered": unordered,
     "ordered": ordered,
-    # As upstream behaves, whatever the name promises: configurations in use were tuned with it.
+    # As upstream behaves, despite the name: existing configurations were tuned with it.
     "allordered": unordered,
     "sorted_random": sorted_random,
     "segment_random": segment_random,
@@ -88,7 +88,7 @@ _COUNTS = ("fixed", "unfixed", "all")
 
 @dataclass(frozen=True)
 class FramePicker:
-    """`sample_type`, `<fixed|unfixed|all>_<pick>`, with the numbers it needs.
+    """A frame-sampling strategy: `sample_type`, `<fixed|unfixed|all>_<pick>`, with its numbers.
 
     fixed: `frames_num_fixed` frames. unfixed: between `frames_num_min` and `frames_num_max`. all: every frame in
     order, at most `frames_all_limit` of them. The picks are the functions of this module.
@@ -104,7 +104,7 @@ class FramePicker:
 
     @classmethod
     def from_config(cls, sampler_cfg: dict[str, Any]) -> "FramePicker":
-        """Read the `sampler` section of a configuration.
+        """Parse the `sampler` section of a configuration.
 
         Raises:
             ConfigError: an unknown `sample_type`, or a number that it needs is missing or not positive.
@@ -113,10 +113,10 @@ class FramePicker:
         counting, _, pick = sample_type.partition("_")
         if counting not in _COUNTS or pick not in _PICKS:
             raise ConfigError(
-                f"sampler.sample_type is {sample_type!r}; wanted is one of {', '.join(_COUNTS)}, then _ and one of "
-                f"{', '.join(_PICKS)}."
+                f"sampler.sample_type: expected one of {', '.join(_COUNTS)}, then _ and one of {', '.join(_PICKS)}; "
+                f"got {sample_type!r}."
             )
-        numbers: dict[str, int | None] = {}
+        numbers: dict[str, int] = {}
         if counting == "fixed":
             numbers["fixed"] = _number(sampler_cfg, "frames_num_fixed", sample_type, least=1)
         elif counting == "unfixed":
@@ -136,11 +136,11 @@ class FramePicker:
 
     @property
     def packed(self) -> bool:
-        """Whether tracklets keep their own lengths, so that a batch is one long sequence and its `seqL`."""
+        """Whether tracklets keep their own lengths, so that a batch is one long sequence with a `seqL`."""
         return self.counting != "fixed"
 
     def __call__(self, length: int) -> list[int]:
-        """Frame indices for a tracklet of `length` frames."""
+        """Return frame indices for a tracklet of `length` frames."""
         if self.counting == "all":
             return list(range(length))[: self.limit]
         count = self.fixed
@@ -155,5 +155,5 @@ def _number(cfg: dict[str, Any], key: str, sample_type: str, least: int) -> int:
     value = cfg.get(key)
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    found = "missing" if value is None else repr(value)
-    raise ConfigError(f"sampler.{key} is {found}; sample_type {sample_type} wants a whole number of {least} or more.")
+    got = "nothing" if value is None else repr(value)
+    raise ConfigError(f"sampler.{key}: sample_type {sample_type} expected an integer of at least {least}, got {got}.")

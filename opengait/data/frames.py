@@ -1,7 +1,7 @@
-"""Frame sources: things with a length that decode a frame only when it is asked for.
+"""Frame sources: sequences of frames that decode a frame only when it is indexed.
 
-A frame source answers `len(source)` and `source[indices]` with an array `[k, ...]` of the asked frames, in the asked
-order. A numpy array is a frame source as it is. Picking 6 of 24 images decodes 6.
+A frame source has a length, and `source[indices]` is an array `[k, ...]` of the indexed frames, in that order. A numpy
+array is a frame source too. Picking 6 of 24 images decodes 6.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from opengait.errors import DataError
 
 
 class FrameSource(Protocol):
-    """What a data set hands over for each feature of a tracklet."""
+    """The frames of one feature of a tracklet, as a dataset returns them."""
 
     def __len__(self) -> int: ...
 
@@ -25,11 +25,11 @@ class FrameSource(Protocol):
 
 
 class PickledFrames:
-    """The frames of one pickle file: an array `[frames, ...]` or a list of `frames` arrays. Loaded on first use.
+    """The frames of a pickle file, an array `[frames, ...]` or a list of `frames` arrays, loaded on first use.
 
     Args:
         path: the file.
-        trusted: let the file run code (`data_cfg.trust_pickles`); what can become an array then does.
+        trusted: let the file run code (`data_cfg.trust_pickles`); objects that convert to arrays are accepted.
     """
 
     def __init__(self, path: str | Path, trusted: bool = False) -> None:
@@ -38,7 +38,7 @@ class PickledFrames:
         self._frames: np.ndarray | list | None = None
 
     def load(self) -> np.ndarray | list:
-        """Every frame, read from the file once.
+        """Read every frame, once.
 
         Raises:
             DataError: the file cannot be read, or holds something other than a sequence of frames.
@@ -49,7 +49,7 @@ class PickledFrames:
                 frames = np.asarray(frames)
             lone = isinstance(frames, np.ndarray) and frames.ndim == 0
             if lone or not isinstance(frames, list | tuple | np.ndarray):
-                raise DataError(f"{self.path} holds a {type(frames).__name__}; wanted is an array or list of frames.")
+                raise DataError(f"{self.path}: expected an array or list of frames, got {type(frames).__name__}.")
             self._frames = list(frames) if isinstance(frames, tuple) else frames
         return self._frames
 
@@ -57,7 +57,7 @@ class PickledFrames:
         return len(self.load())
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray | list[np.ndarray]:
-        """`[k, ...]`; a list of k arrays where frames differ in shape, as point clouds do."""
+        """Return `[k, ...]`, or a list of k arrays if frames differ in shape, as point clouds do."""
         return pick_frames(self.load(), indices)
 
     def __repr__(self) -> str:
@@ -65,9 +65,10 @@ class PickledFrames:
 
 
 def pick_frames(frames: Any, indices: Sequence[int]) -> np.ndarray | list[np.ndarray]:
-    """The asked frames of an array, a list of arrays or any frame source.
+    """Return the indexed frames of an array, a list of arrays or any frame source.
 
-    `[k, ...]`; of a list, k arrays where the frames differ in shape.
+    Returns:
+        `[k, ...]`; of a list whose frames differ in shape, k arrays.
     """
     if isinstance(frames, list | tuple):
         picked = [np.asarray(frames[index]) for index in indices]
@@ -83,12 +84,12 @@ class ImageFrames:
     Images are decoded whole, converted to RGB and resized bilinearly; grey images get three equal channels.
 
     Args:
-        paths: one image file a frame, in order.
-        size: (height, width) of every frame handed out.
-        pack: the pack that the files lie in, under these paths; None reads files.
-        reduced: decode JPEGs at a half, a quarter or an eighth of their size where that is still `size` or more, and
-            resize the rest of the way. Faster for large images, but not the same: a reduced JPEG is an average over
-            blocks of pixels, the bilinear filter weighs neighbours too.
+        paths: one image file per frame, in order.
+        size: (height, width) of the frames.
+        pack: the pack that holds the files, under these paths; None reads files.
+        reduced: decode JPEGs at a half, a quarter or an eighth of their size if that is still `size` or more, and
+            resize the result. Faster for large images, with slightly other values: a reduced JPEG averages blocks of
+            pixels, the bilinear filter weights neighbours too.
     """
 
     def __init__(
@@ -107,19 +108,19 @@ class ImageFrames:
         return len(self.paths)
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
-        """Decode the asked frames only; a frame asked for twice is decoded once.
+        """Decode the indexed frames only; a frame that is indexed twice is decoded once.
 
         Raises:
             DataError: a file is missing, empty or not an image; the message names it.
         """
         out = np.empty((len(indices), 3, *self.size), dtype=np.uint8)
         decoded: dict[int, int] = {}
-        for place, index in enumerate(map(int, indices)):
+        for position, index in enumerate(map(int, indices)):
             if index in decoded:
-                out[place] = out[decoded[index]]
+                out[position] = out[decoded[index]]
             else:
-                self._decode(self.paths[index], out[place])
-                decoded[index] = place
+                self._decode(self.paths[index], out[position])
+                decoded[index] = position
         return out
 
     def _decode(self, path: str | Path, out: np.ndarray) -> None:
@@ -138,7 +139,7 @@ class ImageFrames:
 
 
 def check_same_length(sources: Sequence[Any], tracklet: str) -> int:
-    """The number of frames that all features of a tracklet share.
+    """Return the number of frames, which all features of a tracklet must share.
 
     Raises:
         DataError: the features disagree, or there is no feature or no frame.
@@ -147,10 +148,11 @@ def check_same_length(sources: Sequence[Any], tracklet: str) -> int:
         raise DataError(f"Tracklet {tracklet} has no feature; check data_cfg.data_in_use against its directory.")
     lengths = [len(source) for source in sources]
     if len(set(lengths)) > 1:
-        found = ", ".join(
-            f"{getattr(source, 'path', f'feature {place}')}: {lengths[place]}" for place, source in enumerate(sources)
+        listed = ", ".join(
+            f"{getattr(source, 'path', f'feature {number}')}: {lengths[number]}"
+            for number, source in enumerate(sources)
         )
-        raise DataError(f"The features of tracklet {tracklet} differ in their number of frames ({found}).")
+        raise DataError(f"The features of tracklet {tracklet} differ in their number of frames ({listed}).")
     if lengths[0] == 0:
         raise DataError(f"Tracklet {tracklet} has no frames; remove it or prepare it again.")
     return lengths[0]

@@ -39,23 +39,23 @@ def build_loader(
     num_workers: int = 0,
     wants_raw: bool = False,
 ) -> DataLoader:
-    """A loader of this rank's batches `[seqs, labels, types, views, seqL]` (see `CollateFn`).
+    """Return a loader of this rank's batches `[seqs, labels, types, views, seqL]` (see `CollateFn`).
 
     Training: endless, from batch `start_iteration` on; rank r of n holds positions r, r + n, ... of the sampler's
-    batch. Test: every tracklet in order; each step gives a rank one tracklet, or `batch_size` of them where the
-    sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks make equally many
+    batch. Test: every tracklet in order; each step yields one tracklet per rank, or `batch_size` of them where the
+    sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks take equally many
     steps: gather the steps in rank order and cut to `len(dataset)`.
 
-    Transforms in two halves (`opengait.data.deferred`) are finished on this process's device.
+    Deferred transforms (`opengait.data.deferred`) are finished on this process's device.
 
     Args:
         dataset: the tracklets of this phase.
-        sampler_cfg: `type`, `batch_size`, `sample_type` and what they need.
-        transforms: one callable a feature.
+        sampler_cfg: `type`, `batch_size`, `sample_type` and their settings.
+        transforms: one callable per feature.
         seed: the run's seed.
-        start_iteration: number of batches already drawn from this loader's run.
-        num_workers: loading processes; 0 loads in this one.
-        wants_raw: collate untransformed arrays, for models that do it themselves.
+        start_iteration: the number of batches that the run has already drawn.
+        num_workers: the number of loading processes; 0 loads in this one.
+        wants_raw: collate untransformed arrays, for models that transform them themselves.
 
     Raises:
         ConfigError: the sampler section cannot be used.
@@ -75,7 +75,7 @@ def build_loader(
         _Batches(dataset, collate, seed),
         # As in OpenGait, whose models read `test_loader.batch_sampler.batch_size` and `len(test_loader)`.
         batch_sampler=plan,
-        collate_fn=_as_it_is,
+        collate_fn=_identity,
         num_workers=num_workers,
         prefetch_factor=prefetch,
         persistent_workers=num_workers > 0,
@@ -89,10 +89,10 @@ def build_loader(
 class TrainingPlan:
     """Requests for this rank's part of batch `start`, `start + 1`, ...: (batch key, positions, draws).
 
-    `len` is that of the data set and `batch_size` that of the sampler, as of OpenGait's batch samplers.
+    `len` is that of the dataset and `batch_size` that of the sampler, as for OpenGait's batch samplers.
 
     Args:
-        sampler: whole batches from `batches()`; one that only iterates, as OpenGait's do, gives this rank's share.
+        sampler: whole batches from `batches()`; one that can only be iterated, as OpenGait's, yields this rank's share.
     """
 
     def __init__(self, sampler: Any, seed: int, start: int = 0) -> None:
@@ -117,7 +117,7 @@ class TrainingPlan:
                 continue
             share = batch[rank::world] if whole else batch
             draws = [item if isinstance(item, Draw) else Draw(item) for item in share]
-            yield f"train/{number}", [rank + world * place for place in range(len(draws))], draws
+            yield f"train/{number}", [rank + world * item for item in range(len(draws))], draws
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -126,7 +126,7 @@ class TrainingPlan:
 class TestPlan:
     """Requests for this rank's part of the test set, in order; an item's position is its index.
 
-    `len` is that of the data set, and `batch_size` the number of tracklets of all ranks together in a step.
+    `len` is that of the dataset, and `batch_size` the number of tracklets per step of all ranks together.
     """
 
     __test__ = False
@@ -146,18 +146,18 @@ class TestPlan:
 class TrackletLoader(DataLoader):
     """A DataLoader that finishes in this process what its workers began.
 
-    Deferred transforms are completed on this process's device, and a worker's `UserError` is raised as it is, without
-    the worker's traceback around its message.
+    Deferred transforms are finished on this process's device, and a worker's `UserError` is raised without the
+    worker's traceback around its message.
 
     Args:
-        transforms: one a feature; empty where batches are not transformed here.
+        transforms: one per feature; empty if batches are not transformed here.
     """
 
-    def __init__(self, transforms: Sequence[Callable], *arguments: Any, **settings: Any) -> None:
+    def __init__(self, transforms: Sequence[Any], *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.transforms = list(transforms)
 
-    def __iter__(self) -> Iterator[list]:
+    def __iter__(self) -> Iterator[list]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, UserError):
                 raise batch
@@ -172,7 +172,7 @@ class TrackletLoader(DataLoader):
 
 
 class _Batches(torch.utils.data.Dataset):
-    """Answers a request with a collated batch; in everything else it is the data set, as models expect of a loader."""
+    """The dataset, which also answers a request with a collated batch; models read its attributes from the loader."""
 
     def __init__(self, dataset: Any, collate: CollateFn, seed: int) -> None:
         self.dataset = dataset
@@ -183,7 +183,7 @@ class _Batches(torch.utils.data.Dataset):
         return len(self.dataset)
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only for what is not set here; before `dataset` is (while unpickling) there is nothing to ask.
+        # Called for attributes that are not set here; `dataset` itself is not yet set while unpickling.
         if name == "dataset" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -195,7 +195,7 @@ class _Batches(torch.utils.data.Dataset):
         key, positions, draws = request
         prepared = []
         try:
-            # Saved once and not for each item: numpy takes as long over its state as a frame takes to decode.
+            # Once per batch, not per item: saving numpy's state takes as long as decoding a frame.
             with distributed.isolated_random(self.seed):
                 for position, draw in zip(positions, draws, strict=True):
                     seed = distributed.mix_seed(self.seed, key, position) if draw.seed is None else draw.seed
@@ -217,21 +217,21 @@ def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> In
     kind = sampler_cfg.get("type", "InferenceSampler")
     if kind != "InferenceSampler":
         raise ConfigError(
-            f"evaluator_cfg.sampler.type is {kind!r}; testing needs every tracklet once: InferenceSampler."
+            f"evaluator_cfg.sampler.type: expected InferenceSampler, got {kind!r}; testing needs every tracklet once."
         )
     size = sampler_cfg.get("batch_size", 1)
     if not isinstance(size, int) or size < 1:
-        raise ConfigError(f"evaluator_cfg.sampler.batch_size is {size!r}; wanted is one whole number.")
+        raise ConfigError(f"evaluator_cfg.sampler.batch_size: expected a positive integer, got {size!r}.")
     world = distributed.world_size()
     if packed and size != world:
         get_msg_mgr().log_info(
-            f"evaluator_cfg.sampler.batch_size {size} is not used: {sampler_cfg.get('sample_type')} keeps the lengths "
-            f"of tracklets, so each process ({world} in all) takes one at a time."
+            f"evaluator_cfg.sampler.batch_size {size} is ignored: {sampler_cfg.get('sample_type')} keeps the lengths "
+            f"of tracklets, so each of the {world} processes takes one at a time."
         )
     return InferenceSampler(dataset, (1 if packed else size) * world)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch
 
 

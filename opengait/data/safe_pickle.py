@@ -1,9 +1,9 @@
 """Reading pickled frames without trusting them.
 
-A pickle can name any importable function and have it called. This reader knows the names that numpy 1 and 2 write for
-arrays and scalars, which it answers with code of its own, and those of plain containers; all others are refused. The
-files of OpenGait's preparation scripts (one array, or a list of arrays, a file) need no more. An old file that holds
-other objects is read as Python reads it only where `data_cfg.trust_pickles` says so.
+A pickle can name any importable function and have it called. This reader accepts the names that numpy 1 and 2 write for
+arrays and scalars, which it resolves to code of its own, and those of plain containers; all others are refused. The
+files of OpenGait's preparation scripts (one array, or a list of arrays, per file) need no more. Older files with other
+objects are read by Python's own unpickler, but only if `data_cfg.trust_pickles` is set.
 """
 
 import io
@@ -34,14 +34,14 @@ _UNREADABLE = (
 
 
 def load_pickle(path: str | Path, trusted: bool = False) -> Any:
-    """The value in a pickle file: numpy arrays and scalars, lists, tuples, dicts, sets, numbers, text, bytes.
+    """Read a pickle file of numpy arrays and scalars, lists, tuples, dicts, sets, numbers, text and bytes.
 
     Args:
         path: the file.
-        trusted: read any object, and run whatever code the file names for that.
+        trusted: read any object, running whatever code the file names.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or names anything beyond those types without being trusted.
+        DataError: the file is missing, empty or damaged, or holds anything beyond those types without being trusted.
     """
     try:
         with Path(path).open("rb") as file:
@@ -51,13 +51,13 @@ def load_pickle(path: str | Path, trusted: bool = False) -> Any:
 
 
 def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
-    """`load_pickle` from an open binary file; `name` stands for it in messages."""
+    """Read a pickle as `load_pickle` does, from an open binary file that messages call `name`."""
     try:
         return _settle(_PlainUnpickler(file).load())
     except _Refused as refusal:
         raise DataError(
             f"{name} was not loaded: it names {refusal}, and only numpy arrays, lists, tuples, dicts and plain values "
-            f"are read; write the file again with such values, or, if you trust whoever made it, set "
+            f"are read; write the file again with such values, or, if you trust its source, set "
             f"data_cfg.trust_pickles: true."
         ) from None
     except _UNREADABLE as error:
@@ -74,15 +74,15 @@ def _read_trusted(file: io.BufferedIOBase, name: str) -> Any:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
-    return DataError(f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be cut short.")
+    return DataError(f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be truncated.")
 
 
 class _Refused(Exception):
-    """The file wants something beyond plain values."""
+    """The file names something beyond plain values."""
 
 
 class _Type:
-    """Stands for a numpy dtype while its state is still to come from the file."""
+    """Stand-in for a numpy dtype whose state the file has yet to give."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         if not isinstance(code, str) or not _NUMERIC.fullmatch(code):
@@ -100,21 +100,21 @@ class _Type:
 
 
 class _Array(np.ndarray):
-    """An array while its state is still to come from the file; `_settle` turns it into a plain one."""
+    """Stand-in for an array whose state the file has yet to give; `_settle` makes it a plain array."""
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, fortran, raw = state
         if kind.dtype.hasobject and not (isinstance(raw, list) and len(raw) == math.prod(shape)):
             raise ValueError("an object array without its list")
-        super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))
+        super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))  # type: ignore[arg-type]
 
 
-# What the name `numpy.ndarray` gives: good for `_Answers.empty_array` only.
+# Resolves the name `numpy.ndarray`; only `_Answers.empty_array` accepts it.
 _ARRAY_TYPE = object()
 
 
 class _Answers:
-    """What the names of functions give. Bound methods, since a pickle can write to the attributes of a function."""
+    """Replacements of named functions. They are bound methods, since a pickle can set attributes of a function."""
 
     __slots__ = ()
 
@@ -124,7 +124,7 @@ class _Answers:
         return np.ndarray.__new__(_Array, (0,), np.int8)
 
     def array_from_buffer(
-        self, buffer: Any, kind: _Type, shape: tuple, order: str, axis_order: Any = None
+        self, buffer: Any, kind: _Type, shape: tuple, order: Any, axis_order: Any = None
     ) -> np.ndarray:
         values = np.frombuffer(buffer, dtype=kind.dtype)
         if order == "K" and axis_order is not None:
@@ -137,13 +137,13 @@ class _Answers:
         return np.frombuffer(raw, dtype=kind.dtype)[0]
 
     def latin1(self, text: str, encoding: str) -> bytes:
-        """Bytes as protocols 0 to 2 write them; any other codec is refused."""
+        """Return bytes as protocols 0 to 2 write them; any other codec is refused."""
         if encoding != "latin1":
             raise _Refused(f"the codec {encoding!r}")
         return text.encode("latin1")
 
     def no_bytes(self) -> bytes:
-        """Empty bytes as protocols 0 to 2 write them."""
+        """Return empty bytes, as protocols 0 to 2 write them."""
         return b""
 
 
@@ -153,7 +153,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _ANSWERS.latin1,
 }
-# Containers and numbers that have no code of their own before protocol 4.
+# Containers and numbers without an opcode of their own before protocol 4.
 _PLAIN = {"bytes": _ANSWERS.no_bytes, "set": set, "frozenset": frozenset, "bytearray": bytearray, "complex": complex}
 for _name, _plain in _PLAIN.items():
     _KNOWN["builtins", _name] = _KNOWN["__builtin__", _name] = _plain
@@ -175,13 +175,13 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _settle(value: Any) -> Any:
-    """Replace the reader's stand-ins by plain arrays, inside containers too."""
+    """Replace the reader's stand-ins with plain arrays, also inside containers."""
     if isinstance(value, _Array):
         value = value.view(np.ndarray)
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
-            for place, item in enumerate(value.flat):
-                value.flat[place] = _settle(item)
+            for position, item in enumerate(value.flat):
+                value.flat[position] = _settle(item)
         return value
     if isinstance(value, list):
         value[:] = [_settle(item) for item in value]

@@ -58,13 +58,13 @@ class TrainingSampler(torch.utils.data.Sampler):
 
 
 class TripletSampler(TrainingSampler):
-    """P ids with K tracklets each.
+    """Batches of P ids with K tracklets each.
 
-    Ids are drawn without replacement; the tracklets of an id too, unless it has fewer than K.
+    Ids are drawn without replacement, and so are the tracklets of an id unless it has fewer than K.
 
     Args:
         batch_size: [P, K], over all ranks.
-        batch_shuffle: mix the ids within the batch, which else come one after another.
+        batch_shuffle: mix the ids within the batch, instead of one id after the other.
     """
 
     stateless = True
@@ -75,7 +75,7 @@ class TripletSampler(TrainingSampler):
         self.batch_shuffle = batch_shuffle
         if self.batch_size[0] > len(dataset.label_set):
             raise ConfigError(
-                f"sampler.batch_size asks for {self.batch_size[0]} ids a batch, but the training set has "
+                f"sampler.batch_size asks for {self.batch_size[0]} ids per batch, but the training set has "
                 f"{len(dataset.label_set)}; lower its first number."
             )
         _check_world(self.batch_size[0] * self.batch_size[1])
@@ -90,7 +90,7 @@ class TripletSampler(TrainingSampler):
 
 
 class CommonSampler(TrainingSampler):
-    """`batch_size` tracklets, whatever their ids; without replacement unless the data set is smaller."""
+    """Batches of `batch_size` tracklets of any ids, without replacement unless the dataset is smaller."""
 
     stateless = True
 
@@ -108,9 +108,9 @@ class CommonSampler(TrainingSampler):
 
 
 class BilateralSampler(TrainingSampler):
-    """P·K tracklets, given twice: two views of each for contrastive training.
+    """Batches of P·K tracklets, each listed twice, for contrastive training on two views of it.
 
-    The data set is shuffled and walked through batch by batch; a rest smaller than a batch is left out.
+    The dataset is shuffled and traversed batch by batch; a remainder smaller than a batch is skipped.
 
     Args:
         batch_size: [P, K]; only the product counts.
@@ -123,7 +123,7 @@ class BilateralSampler(TrainingSampler):
         self.tracklets = self.batch_size[0] * self.batch_size[1]
         if self.tracklets > len(dataset):
             raise ConfigError(
-                f"sampler.batch_size asks for {self.tracklets} tracklets a batch, but the training set has "
+                f"sampler.batch_size asks for {self.tracklets} tracklets per batch, but the training set has "
                 f"{len(dataset)}; lower it."
             )
         _check_world(self.tracklets)
@@ -140,7 +140,7 @@ class InferenceSampler(torch.utils.data.Sampler):
     """Every index once, in order, in micro-batches dealt to the ranks in turn.
 
     The first indices are repeated to fill the last batch; gathering the ranks' results step by step, in rank order,
-    gives the data set's order back, and cutting to its length removes the repeats.
+    restores the dataset's order, and cutting to its length removes the repeats.
 
     Args:
         batch_size: over all ranks; a multiple of the world size.
@@ -168,26 +168,26 @@ class InferenceSampler(torch.utils.data.Sampler):
 
 
 def _draw(items: Sequence, count: int) -> list:
-    """`count` items in random order, with replacement when there are fewer."""
+    """Draw `count` items in random order, with replacement if there are fewer."""
     if len(items) < count:
-        places = random.choices(range(len(items)), k=count)
+        chosen = random.choices(range(len(items)), k=count)
     else:
-        places = torch.randperm(len(items))[:count].tolist()
-    return [items[place] for place in places]
+        chosen = torch.randperm(len(items))[:count].tolist()
+    return [items[position] for position in chosen]
 
 
 def _pair(batch_size: Any, sampler: str) -> tuple[int, int]:
     if isinstance(batch_size, Sequence) and len(batch_size) == 2 and all(_positive(number) for number in batch_size):
         return batch_size[0], batch_size[1]
     raise ConfigError(
-        f"sampler.batch_size is {batch_size!r}; {sampler} wants [ids, tracklets of each], such as [8, 4]."
+        f"sampler.batch_size: {sampler} expected [ids, tracklets of each], such as [8, 4], got {batch_size!r}."
     )
 
 
 def _whole(batch_size: Any, sampler: str) -> int:
     if _positive(batch_size):
         return batch_size
-    raise ConfigError(f"sampler.batch_size is {batch_size!r}; {sampler} wants one whole number.")
+    raise ConfigError(f"sampler.batch_size: {sampler} expected a positive integer, got {batch_size!r}.")
 
 
 def _positive(number: Any) -> bool:

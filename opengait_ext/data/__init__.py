@@ -1,4 +1,4 @@
-"""Data sets of visible-infrared tracklets, the cross-modal sampler and the augmentations."""
+"""Datasets of visible-infrared tracklets, the cross-modal sampler and the augmentations."""
 
 from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm.reader import HITSZVCM

@@ -2,8 +2,8 @@
 
 In this order: pad 10 and random crop, horizontal flip, normalisation, channel random erasing, and a channel operation:
 channel-adaptive grey for infrared, channel exchange for visible frames (the authors' release only). The last two act on
-normalised values. Every part takes and gives frames `[s, 3, h, w]` of one tracklet and draws from torch's global
-generator: once for all frames, or with `per_frame` once for each, as the public code does.
+normalised values. Every part takes and returns frames `[s, 3, h, w]` of one tracklet and draws from torch's global
+generator: once for all frames, or with `per_frame` once per frame, as the public code does.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ Frames = np.ndarray | torch.Tensor
 
 
 class Normalise:
-    """uint8 frames (0 to 255) to float32 with ImageNet's mean and deviation; all that happens to frames in test."""
+    """uint8 frames (0 to 255) to float32 with ImageNet's mean and deviation; the only transform of test frames."""
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
         self.mean = torch.tensor(mean, dtype=torch.float32)
@@ -50,14 +50,14 @@ class Normalise:
 
 
 class PadCrop:
-    """Pad zeros around the frame and cut a frame of the old size out of it, at a uniformly drawn place."""
+    """Pad the frame with zeros and crop it to its old size at a uniformly drawn position."""
 
     def __init__(self, pad: int, per_frame: bool = False) -> None:
         self.pad = pad
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> list[list[int]]:
-        """How far down and to the right each of `frames` frames moves, or all of them together."""
+        """Draw the shift (down, right) of each of `frames` frames, or one of all."""
         draws = frames if self.per_frame else 1
         return torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist() if self.pad else []
 
@@ -66,8 +66,8 @@ class PadCrop:
             return x
         shifts = self.draw(len(x)) if shifts is None else shifts
         cropped = torch.zeros_like(x)
-        for place, (down, right) in enumerate(shifts):
-            frames = slice(place, place + 1) if self.per_frame else slice(None)
+        for number, (down, right) in enumerate(shifts):
+            frames = slice(number, number + 1) if self.per_frame else slice(None)
             into_rows, from_rows = _overlap(x.shape[-2], down)
             into_columns, from_columns = _overlap(x.shape[-1], right)
             cropped[frames, :, into_rows, into_columns] = x[frames, :, from_rows, from_columns]
@@ -82,7 +82,7 @@ class Flip:
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> torch.Tensor:
-        """Bool: which of `frames` frames are mirrored, or whether all are."""
+        """Draw whether each of `frames` frames is mirrored, or whether all are."""
         return torch.rand(frames if self.per_frame else 1) < self.prob
 
     def __call__(self, x: torch.Tensor, drawn: torch.Tensor | None = None) -> torch.Tensor:
@@ -90,16 +90,16 @@ class Flip:
         if drawn.all() or not drawn.any():
             return x.flip(-1) if drawn.all() else x
         flipped = x.clone()
-        for place in drawn.nonzero().flatten().tolist():
-            flipped[place] = x[place].flip(-1)
+        for number in drawn.nonzero().flatten().tolist():
+            flipped[number] = x[number].flip(-1)
         return flipped
 
 
 class ChannelErasing:
     """Fill a random rectangle of normalised frames with `ERASED`, with probability `prob`.
 
-    The rectangle's share of the frame is uniform in `area`, its height over its width uniform in `aspect` (not its
-    logarithm), and its corner uniform; a draw that does not fit inside the frame is repeated up to 100 times.
+    The rectangle's share of the frame is uniform in `area`, its height over its width uniform in `aspect` (the ratio,
+    not its logarithm), and its corner uniform; a draw that does not fit in the frame is repeated up to 100 times.
     """
 
     TRIES = 100
@@ -117,7 +117,7 @@ class ChannelErasing:
         self.per_frame = per_frame
 
     def draw(self, frames: int, height: int, width: int) -> torch.Tensor:
-        """Top, left, height and width of each frame's rectangle, `[frames, 4]`; zeros where nothing is erased."""
+        """Draw top, left, height and width of each frame's rectangle, `[frames, 4]`; zeros erase nothing."""
         draws = frames if self.per_frame else 1
         hits = (torch.rand(draws) < self.prob).tolist()
         rectangles = [self._rectangle(height, width) if hit else NOTHING for hit in hits]
@@ -129,7 +129,7 @@ class ChannelErasing:
         return x
 
     def _rectangle(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """The first drawn rectangle that fits; `NOTHING` if none does."""
+        """Return the first drawn rectangle that fits; `NOTHING` if none does."""
         # Double precision, so that u * n stays below n.
         area, aspect, row, column = torch.rand(4, self.TRIES, dtype=torch.float64).numpy()
         area = (self.area[0] + area * (self.area[1] - self.area[0])) * height * width
@@ -146,11 +146,12 @@ class ChannelErasing:
 
 
 class ChannelAdaptiveGrey:
-    """Red, green or blue copied to all channels, a quarter of the draws each; in the last quarter grey with probability
-    `prob`, else nothing.
+    """Copy red, green or blue to all channels, each with probability 1/4 of the draws.
 
-    On normalised infrared frames, whose channels hold the same picture, another channel's shift and scale is a change
-    of brightness and contrast.
+    The last quarter of the draws makes the frame grey with probability `prob`.
+
+    In normalised infrared frames, whose channels hold the same image, another channel's shift and scale is a change of
+    brightness and contrast.
     """
 
     def __init__(self, prob: float, per_frame: bool = False) -> None:
@@ -158,7 +159,7 @@ class ChannelAdaptiveGrey:
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> torch.Tensor:
-        """What each frame's channels become, `[frames]`: 0, 1, 2, GREY or UNCHANGED."""
+        """Draw the source of each frame's channels, `[frames]`: 0, 1, 2, GREY or UNCHANGED."""
         draws = frames if self.per_frame else 1
         sources = torch.randint(4, (draws,))
         left = (sources == GREY) & (torch.rand(draws) >= self.prob)
@@ -169,14 +170,14 @@ class ChannelAdaptiveGrey:
 
 
 class ChannelExchange:
-    """Red, green or blue copied to all channels, a third of the draws each; with `grey` a quarter each and grey too."""
+    """Copy red, green or blue to all channels with equal probability; with `grey`, grey is the fourth choice."""
 
     def __init__(self, grey: bool = False, per_frame: bool = False) -> None:
         self.grey = grey
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> torch.Tensor:
-        """What each frame's channels become, `[frames]`: 0, 1, 2 or GREY."""
+        """Draw the source of each frame's channels, `[frames]`: 0, 1, 2 or GREY."""
         return torch.randint(4 if self.grey else 3, (frames if self.per_frame else 1,)).expand(frames)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -184,16 +185,16 @@ class ChannelExchange:
 
 
 class CrossModalAugmentation:
-    """The whole chain for one tracklet; what happens to the channels depends on the modality.
+    """The whole augmentation of a tracklet; the channel operation depends on its modality.
 
     Args:
         pad: zeros on each side before the crop.
         flip: probability of a mirrored tracklet.
         erasing: probability of an erased rectangle.
-        adaptive_grey: `ChannelAdaptiveGrey`'s probability on infrared tracklets; None leaves them as they are.
-        channel_exchange: probability that a visible tracklet has its channels exchanged; the authors' release takes
-            0.5, the paper does not name it.
-        per_frame: draw crop, flip and rectangle for every frame anew.
+        adaptive_grey: `ChannelAdaptiveGrey`'s probability on infrared tracklets; None leaves them unchanged.
+        channel_exchange: probability that a visible tracklet has its channels exchanged; the authors' release uses
+            0.5, the paper does not mention it.
+        per_frame: draw crop, flip and rectangle for every frame.
         channels_per_frame: the same for the channel operation; None follows `per_frame`.
     """
 
@@ -261,10 +262,10 @@ class CrossModalAugmentation:
         unchanged = torch.full((frames,), UNCHANGED)
         if Modality(seq_info[1]) is Modality.INFRARED:
             return unchanged if self.grey is None else self.grey.draw(frames)
-        # One draw a tracklet even when frames differ: the release chooses the visible pipeline once for a tracklet.
+        # One draw per tracklet even with per_frame: the release chooses the visible pipeline once per tracklet.
         return self.exchange.draw(frames) if torch.rand(()) < self.exchange_prob else unchanged
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Where a line of `size` pixels moved by `shift` lands, and which of its pixels land there."""
+    """Return the target and source pixels of a line of `size` pixels that is shifted by `shift`."""
     return slice(max(0, shift), max(0, size + min(0, shift))), slice(max(0, -shift), max(0, size - max(0, shift)))

@@ -1,7 +1,7 @@
-"""Masks that another network made (SCHP, Grapy-ML, ...), as a second feature beside the frames.
+"""Masks from another network (SCHP, Grapy-ML, ...), as a second feature beside the frames.
 
-`data_cfg.mask_root` names a folder that repeats the data set's own: the mask of `<dataset_root>/<path>.jpg` is
-`<mask_root>/<path>.png`. datasets/MASKS.md says what the files hold and how parsing networks write them.
+`data_cfg.mask_root` names a folder that mirrors the dataset's: the mask of `<dataset_root>/<path>.jpg` is
+`<mask_root>/<path>.png`. datasets/MASKS.md describes the files and how parsing networks write them.
 """
 
 import os
@@ -18,7 +18,7 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.data.tracklet import Tracklet
 
 MASK_KEYS = ("mask_root", "mask_classes", "mask_soft")
-# Pictures whose bytes are numbers of classes (or probabilities), not colours.
+# Image modes whose bytes are class numbers (or probabilities), not colours.
 MODES = ("1", "L", "P")
 LARGEST_CLASS = 255
 
@@ -46,13 +46,13 @@ class MaskTransform:
 
 
 class MaskFolder:
-    """A folder of parsing maps or masks laid out as the frames are.
+    """A folder of parsing maps or masks with the layout of the frames.
 
     Args:
         root: the folder.
-        dataset_root: the folder that the frames' paths lie in.
-        classes: which class numbers are foreground: a list for one map, a list of lists for a map each; None takes
-            everything but 0.
+        dataset_root: the root folder of the frames' paths.
+        classes: the class numbers that are foreground: a list for one map, a list of lists for one map each; None takes
+            every class except 0.
         soft: files hold the probability of foreground, 0 to 255, instead of classes.
     """
 
@@ -70,22 +70,22 @@ class MaskFolder:
 
     @property
     def maps(self) -> int:
-        """How many maps a frame has."""
+        """The number of maps of a frame."""
         return len(self.table)
 
     def path_of(self, frame: str | Path) -> Path:
-        """The file of a frame's mask."""
+        """Return the file of a frame's mask."""
         return (self.root / os.path.relpath(frame, self.dataset_root)).with_suffix(".png")
 
     def source(self, frames: Sequence[Path], size: tuple[int, int]) -> "MaskFrames":
-        """The masks of these frames, as a frame source of pictures of `size` (height, width)."""
+        """Return the masks of these frames as a frame source of `size` (height, width)."""
         return MaskFrames(self, frames, size)
 
     def check(self, tracklets: Iterable[Tracklet]) -> None:
-        """See that every frame has a mask; folders are listed, no file is opened.
+        """Check that every frame has a mask; folders are listed, no file is opened.
 
         Raises:
-            DataError: masks are missing; the message names the first and says how many.
+            DataError: masks are missing; the message names the first and their number.
         """
         names: dict[str, set[str]] = {}
         frames, missing, first = 0, 0, None
@@ -93,8 +93,8 @@ class MaskFolder:
             for frame in tracklet.frames:
                 folder, file = os.path.split(frame)
                 if folder not in names:
-                    there = self.root / os.path.relpath(folder, self.dataset_root)
-                    names[folder] = {mask.name for mask in there.iterdir()} if there.is_dir() else set()
+                    masks = self.root / os.path.relpath(folder, self.dataset_root)
+                    names[folder] = {mask.name for mask in masks.iterdir()} if masks.is_dir() else set()
                 frames += 1
                 if f"{file.rpartition('.')[0]}.png" not in names[folder]:
                     missing += 1
@@ -102,25 +102,26 @@ class MaskFolder:
         if missing:
             raise DataError(
                 f"{missing:,} of {frames:,} frames have no mask under data_cfg.mask_root, the first of them {first}; "
-                f"lay the masks out as datasets/MASKS.md says."
+                f"lay the masks out as datasets/MASKS.md describes."
             )
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        """One mask, uint8 (maps, height, width), 255 for foreground.
+        """Read a mask, uint8 (maps, height, width), 255 for foreground.
 
-        Classes are resized by the nearest pixel, since there is nothing between two classes; probabilities bilinearly.
+        Classes are resized to the nearest pixel, since class numbers cannot be averaged; probabilities bilinearly.
 
         Raises:
-            DataError: the file is missing, damaged, or a picture in colours.
+            DataError: the file is missing, damaged or a colour image.
         """
         height, width = size
         try:
             with Image.open(path) as image:
                 if image.mode not in MODES or (self.soft and image.mode == "P"):
-                    wanted = "grey" if self.soft else "grey or palette"
+                    expected = "grey" if self.soft else "grey or palette"
                     raise DataError(
-                        f"The mask {path} is a picture of mode {image.mode}; wanted is a {wanted} PNG whose bytes are "
-                        f"{'probabilities' if self.soft else 'class numbers'} (datasets/MASKS.md)."
+                        f"The mask {path}: expected a {expected} PNG whose bytes are "
+                        f"{'probabilities' if self.soft else 'class numbers'}, got mode {image.mode} "
+                        f"(datasets/MASKS.md)."
                     )
                 picture = image.convert("L") if self.soft else image.copy()
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -133,12 +134,12 @@ class MaskFolder:
 
 
 class MaskFrames:
-    """Masks of a tracklet as frames, uint8 `[k, maps, h, w]`; only those asked for are decoded.
+    """Masks of a tracklet as frames, uint8 `[k, maps, h, w]`, decoded when indexed.
 
     Args:
-        folder: where the masks lie.
-        frames: the frames' own files, in order.
-        size: (height, width) of every mask handed out.
+        folder: the masks.
+        frames: the frames' files, in order.
+        size: (height, width) of the masks.
     """
 
     def __init__(self, folder: MaskFolder, frames: Sequence[Path], size: tuple[int, int]) -> None:
@@ -150,32 +151,36 @@ class MaskFrames:
         return len(self.frames)
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
-        """The masks of these frames; a frame asked for twice is decoded once.
+        """Decode the masks of these frames; a frame that is indexed twice is decoded once.
 
         Raises:
             DataError: a file cannot be read; the message names it.
         """
-        places = [int(index) for index in indices]
-        decoded = {place: self.folder.read(self.folder.path_of(self.frames[place]), self.size) for place in set(places)}
-        shape = (len(places), self.folder.maps, *self.size)
-        return np.stack([decoded[place] for place in places]) if places else np.empty(shape, np.uint8)
+        numbers = [int(index) for index in indices]
+        decoded = {
+            number: self.folder.read(self.folder.path_of(self.frames[number]), self.size) for number in set(numbers)
+        }
+        shape = (len(numbers), self.folder.maps, *self.size)
+        return np.stack([decoded[number] for number in numbers]) if numbers else np.empty(shape, np.uint8)
 
     def __repr__(self) -> str:
         return f"MaskFrames({len(self.frames)} masks in {str(self.folder.root)!r})"
 
 
 def table_of(classes: Sequence[int] | Sequence[Sequence[int]] | None) -> np.ndarray:
-    """For each map, what becomes of the class numbers 0 to 255: uint8 (maps, 256), 255 for foreground.
+    """Return for each map the value of every class number: uint8 (maps, 256), 255 for foreground.
 
     Raises:
-        ConfigError: `classes` is neither a list of class numbers nor a list of such lists, or names no class.
+        ConfigError: `classes` is neither a list of class numbers nor a list of such lists, or is empty.
     """
     if classes is None:
         table = np.full((1, LARGEST_CLASS + 1), 255, np.uint8)
         table[0, 0] = 0
         return table
     valid = isinstance(classes, list | tuple) and len(classes) > 0
-    groups = ([classes] if all(isinstance(number, int) for number in classes) else classes) if valid else []
+    groups: Sequence[Any] = []
+    if valid:
+        groups = [classes] if all(isinstance(number, int) for number in classes) else classes
     table = np.zeros((len(groups), LARGEST_CLASS + 1), np.uint8)
     for row, group in zip(table, groups, strict=True):
         valid = valid and isinstance(group, list | tuple) and len(group) > 0 and all(map(is_class, group))
@@ -183,23 +188,23 @@ def table_of(classes: Sequence[int] | Sequence[Sequence[int]] | None) -> np.ndar
             row[list(group)] = 255
     if not valid:
         raise ConfigError(
-            f"data_cfg.mask_classes is {classes!r}; wanted are class numbers from 0 to {LARGEST_CLASS}, such as "
-            f"[1, 2, 13], or a list of such lists for several maps."
+            f"data_cfg.mask_classes: expected class numbers from 0 to {LARGEST_CLASS}, such as [1, 2, 13], or a list "
+            f"of such lists for several maps, got {classes!r}."
         )
     return table
 
 
 def is_class(number: Any) -> bool:
-    """Whether this can be the number of a class."""
+    """Return whether this is a valid class number."""
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_CLASS
 
 
 def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskFolder | None:
-    """The folder that `mask_root` names, seen to hold a mask for every frame of the tracklets; None without the key.
+    """Open the folder that `mask_root` names and check that every frame has a mask; return None without the key.
 
     Raises:
-        ConfigError: a key cannot be used, or is of no use without `mask_root`.
-        DataError: the folder or masks are missing.
+        ConfigError: a key is invalid, or has no effect without `mask_root`.
+        DataError: the folder or a mask is missing.
     """
     root, classes, soft = (data_cfg.get(key) for key in MASK_KEYS)
     if root is None:
@@ -208,12 +213,12 @@ def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskF
             raise ConfigError(f"data_cfg.{key} is set without data_cfg.mask_root; name the folder of masks there.")
         return None
     if not isinstance(soft, bool | None):
-        raise ConfigError(f"data_cfg.mask_soft is {soft!r}; wanted is true or false.")
+        raise ConfigError(f"data_cfg.mask_soft: expected true or false, got {soft!r}.")
     if soft and classes is not None:
-        raise ConfigError("data_cfg.mask_soft means that files hold probabilities; leave out data_cfg.mask_classes.")
+        raise ConfigError("data_cfg.mask_soft means that files hold probabilities; remove data_cfg.mask_classes.")
     if not Path(root).expanduser().is_dir():
         raise DataError(
-            f"There is no folder of masks {root}; make it as datasets/MASKS.md says and name it with "
+            f"There is no folder of masks {root}; make it as datasets/MASKS.md describes and name it with "
             f"--set data_cfg.mask_root=PATH."
         )
     folder = MaskFolder(root, data_cfg["dataset_root"], classes, bool(soft))

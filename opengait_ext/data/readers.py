@@ -1,4 +1,4 @@
-"""The engine's view of visible-infrared data sets: labels, types, views and frame sources."""
+"""Visible-infrared datasets in the engine's terms: labels, types, views and frame sources."""
 
 import logging
 from collections.abc import Sequence
@@ -94,14 +94,14 @@ class HITSZVCMDataSet(CrossModalDataSet):
 
     Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `minimum_frames`, `discard_lists`
     (see `HITSZVCM`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers
-    with four digits. The test phase holds queries and gallery together, told apart by their type.
+    with four digits. The test phase holds queries and gallery together; their types tell them apart.
 
     Args:
         data_cfg: the `data_cfg` section.
         training: the training split, or the test split.
 
     Raises:
-        ConfigError: a key of the section cannot be used.
+        ConfigError: a key of the section is invalid.
         DataError: the data is missing or damaged.
     """
 
@@ -111,12 +111,12 @@ class HITSZVCMDataSet(CrossModalDataSet):
         frame_size = frame_size_of(data_cfg)
         minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
         if not isinstance(minimum_frames, int) or minimum_frames < 1:
-            raise ConfigError(f"data_cfg.minimum_frames is {minimum_frames!r}; wanted is a whole number of 1 or more.")
+            raise ConfigError(f"data_cfg.minimum_frames: expected a positive integer, got {minimum_frames!r}.")
         discard_lists = data_cfg.get("discard_lists") or ()
         if isinstance(discard_lists, str):
-            raise ConfigError(f"data_cfg.discard_lists is {discard_lists!r}; wanted is a list of text files.")
+            raise ConfigError(f"data_cfg.discard_lists: expected a list of text files, got {discard_lists!r}.")
         if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; give HITSZ-VCM's folder.")
+            raise ConfigError("data_cfg.dataset_root is not set; name HITSZ-VCM's folder.")
         self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, hitsz_vcm.NAME)))
@@ -136,7 +136,7 @@ class BUPTCampusDataSet(CrossModalDataSet):
 
     Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `auxiliary`, `fake_infrared` (see
     `BUPTCampus`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers as
-    they are written, so classes are in the order of strings, as in the public code. The test phase holds the queries
+    written in the lists, so classes are sorted as strings, as in the public code. The test phase holds the queries
     and then the gallery, each in file order and in both modalities; views of queries end in `-query`.
 
     Args:
@@ -144,7 +144,7 @@ class BUPTCampusDataSet(CrossModalDataSet):
         training: the training split, or the test split.
 
     Raises:
-        ConfigError: a key of the section cannot be used.
+        ConfigError: a key of the section is invalid.
         DataError: the data is missing or damaged.
     """
 
@@ -155,9 +155,9 @@ class BUPTCampusDataSet(CrossModalDataSet):
         switches = {key: data_cfg.get(key, False) for key in ("auxiliary", "fake_infrared")}
         for key, value in switches.items():
             if not isinstance(value, bool):
-                raise ConfigError(f"data_cfg.{key} is {value!r}; wanted is true or false.")
+                raise ConfigError(f"data_cfg.{key}: expected true or false, got {value!r}.")
         if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; give BUPTCampus's folder.")
+            raise ConfigError("data_cfg.dataset_root is not set; name BUPTCampus's folder.")
         self.source = BUPTCampus(data_cfg["dataset_root"], **switches)
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, bupt_campus.NAME)))
@@ -173,24 +173,24 @@ class BUPTCampusDataSet(CrossModalDataSet):
 
 
 def named(data_cfg: dict[str, Any], name: str) -> bool:
-    """Whether `dataset_name` says that this is the data set of that name, with its published counts."""
+    """Return whether `dataset_name` is that of the published dataset `name`, whose counts then apply."""
     return str(data_cfg.get("dataset_name", name)).startswith(name)
 
 
 def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
-    """`frame_size` of a `data_cfg` section as (height, width).
+    """Return `frame_size` of a `data_cfg` section as (height, width).
 
     Raises:
-        ConfigError: it is not two positive whole numbers.
+        ConfigError: it is not two positive integers.
     """
     size = data_cfg.get("frame_size", FRAME_SIZE)
     if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
         return size[0], size[1]
-    raise ConfigError(f"data_cfg.frame_size is {size!r}; wanted is [height, width] in pixels, such as [256, 128].")
+    raise ConfigError(f"data_cfg.frame_size: expected [height, width] in pixels, such as [256, 128], got {size!r}.")
 
 
 def reduced_decode_of(data_cfg: dict[str, Any]) -> bool:
-    """`reduced_decode` of a `data_cfg` section: whether large JPEGs are decoded at reduced scale (see `ImageFrames`).
+    """Return `reduced_decode` of a `data_cfg` section: decode large JPEGs at reduced scale (see `ImageFrames`).
 
     Raises:
         ConfigError: it is neither true nor false.
@@ -198,4 +198,4 @@ def reduced_decode_of(data_cfg: dict[str, Any]) -> bool:
     reduced = data_cfg.get("reduced_decode", False)
     if isinstance(reduced, bool):
         return reduced
-    raise ConfigError(f"data_cfg.reduced_decode is {reduced!r}; wanted is true or false.")
+    raise ConfigError(f"data_cfg.reduced_decode: expected true or false, got {reduced!r}.")

@@ -27,10 +27,10 @@ T = TypeVar("T")
 class CrossModalSampler(TrainingSampler):
     """Endless batches of P x (K visible + K infrared) tracklets.
 
-    Nobody is drawn twice before everybody was drawn once, and never twice in one batch. Tracklets of a person and
-    modality are drawn without replacement; where there are fewer than K, each is taken before one is repeated. The
-    order is person by person, K tracklets of one modality and then K of the other; every second person starts with
-    infrared, so that ranks that take every n-th position see both modalities and all see the same people.
+    Everyone is drawn once before anyone is drawn twice, and nobody twice in one batch. Tracklets of a person and
+    modality are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order
+    is person by person, K tracklets of one modality and then K of the other. Every second person starts with infrared,
+    so that ranks that take every n-th position see both modalities, and all ranks the same people.
 
     Draws come from torch's global generator and do not depend on the world size.
 
@@ -41,8 +41,8 @@ class CrossModalSampler(TrainingSampler):
         paired: draw K aligned pairs instead, tracklets of one camera and track in both modalities; the visible one
             at position i of a person belongs to the infrared one at position i. Both get the same frames, crop, flip
             and erased rectangle (`opengait_ext.data.pairs`). A pair with a true and a made infrared tracklet draws one.
-        cameras: spread the K tracklets (or pairs) of a person and modality evenly over this many cameras. Cameras are
-            drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
+        cameras: spread the K tracklets (or pairs) of a person and modality evenly over this number of cameras. Cameras
+            are drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
 
     Raises:
         ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, or a batch does not divide
@@ -64,19 +64,19 @@ class CrossModalSampler(TrainingSampler):
         self.choices = self._choices()
         if people > len(self.choices):
             raise ConfigError(
-                f"sampler.batch_size asks for {people} people a batch, but only {len(self.choices)} have "
-                f"{self._wanted}; lower its first number."
+                f"sampler.batch_size asks for {people} people per batch, but only {len(self.choices)} have "
+                f"{self._requirement}; lower its first number."
             )
 
     @property
-    def _wanted(self) -> str:
+    def _requirement(self) -> str:
         return "an aligned pair" if self.paired else "tracklets in both modalities"
 
     def _choices(self) -> list[list[list[list]]]:
-        """What each person can be drawn from, in label order, without people who lack a modality or any pair.
+        """Return what is drawn from each person, in label order, without people who lack a modality or a pair.
 
-        A person is one pool (of pairs) or two (of visible and of infrared indices); a pool is a list of cameras, or
-        of one entry where cameras do not matter, each a list of what it holds.
+        A person has one pool (of pairs) or two (of visible and of infrared indices). A pool is a list of cameras, or
+        of one entry if cameras do not matter, and each entry a list of pairs or indices.
         """
         choices, alone = [], []
         for label in sorted(self.dataset.indices_dict):
@@ -86,11 +86,11 @@ class CrossModalSampler(TrainingSampler):
             else:
                 alone.append(label)
         if not choices:
-            raise DataError(f"Nobody in the training set has {self._wanted}; nothing can be drawn.")
+            raise DataError(f"Nobody in the training set has {self._requirement}; nothing can be drawn.")
         if alone and distributed.is_main():
             some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
             why = "without an aligned pair" if self.paired else "seen in one modality only"
-            log.info("The sampler leaves out %d people %s: %s.", len(alone), why, some)
+            log.info("The sampler skips %d people %s: %s.", len(alone), why, some)
         return choices
 
     def _pools(self, indices: Sequence[int]) -> list[list]:
@@ -134,12 +134,12 @@ class CrossModalSampler(TrainingSampler):
             yield [index for turn, person in enumerate(people) for index in self._draw_tracklets(person, turn)]
 
     def _draw_people(self, waiting: list[int]) -> tuple[list[int], list[int]]:
-        """The next batch's people and who still waits for their turn after it."""
+        """Return the next batch's people, and the people of this round who are still to be drawn."""
         people, waiting = waiting[: self.people_per_batch], waiting[self.people_per_batch :]
         missing = self.people_per_batch - len(people)
         if missing:
             again = torch.randperm(len(self.choices)).tolist()
-            # Those just drawn from the last round keep their turn of the new one, but not in this batch.
+            # Those just drawn from the last round stay in the new one, but not in this batch.
             fresh = [person for person in again if person not in people][:missing]
             waiting = [person for person in again if person not in fresh]
             people = people + fresh
@@ -147,7 +147,7 @@ class CrossModalSampler(TrainingSampler):
 
     def _draw_tracklets(self, person: int, turn: int) -> Sequence[int | Draw]:
         pools = self.choices[person]
-        # The order of the draws is that of the places, so the second person's infrared tracklets come first.
+        # Tracklets are drawn in the order of the batch, so the second person's infrared tracklets come first.
         if not self.paired:
             order = pools if turn % 2 == 0 else pools[::-1]
             return [index for pool in order for index in self._draw_from(pool)]
@@ -158,7 +158,7 @@ class CrossModalSampler(TrainingSampler):
         return [index for side in (sides if turn % 2 == 0 else sides[::-1]) for index in side]
 
     def _draw_from(self, pool: list[list[T]]) -> list[T]:
-        """K entries of a pool, of the cameras that are drawn."""
+        """Draw K entries of a pool, of the cameras that are drawn."""
         if self.cameras is None:
             return draw(pool[0], self.tracklets_per_modality)
         share = self.tracklets_per_modality // self.cameras
@@ -167,10 +167,10 @@ class CrossModalSampler(TrainingSampler):
 
 
 def draw(entries: Sequence[T], count: int) -> list[T]:
-    """`count` of `entries` in random order; each is drawn once before any is drawn again."""
+    """Draw `count` of `entries` in random order, each once before any is drawn again."""
     drawn: list[T] = []
     while len(drawn) < count:
-        drawn += [entries[place] for place in torch.randperm(len(entries)).tolist()]
+        drawn += [entries[position] for position in torch.randperm(len(entries)).tolist()]
     return drawn[:count]
 
 
@@ -179,8 +179,8 @@ def _check_cameras(cameras: int | None, tracklets: int) -> None:
         return
     if isinstance(cameras, bool) or not isinstance(cameras, int) or cameras < 1 or tracklets % cameras:
         raise ConfigError(
-            f"sampler.cameras is {cameras!r}; wanted is a whole number of cameras that divides the {tracklets} "
-            f"tracklets of each modality."
+            f"sampler.cameras: expected a positive integer that divides the {tracklets} tracklets of each modality, "
+            f"got {cameras!r}."
         )
 
 
@@ -191,8 +191,8 @@ def _check_batch_size(batch_size: Sequence[int]) -> tuple[int, int]:
         or not all(isinstance(number, int) and number > 0 for number in batch_size)
     ):
         raise ConfigError(
-            f"sampler.batch_size is {batch_size!r}; CrossModalSampler wants [people, tracklets of each modality], "
-            f"such as [8, 4]."
+            f"sampler.batch_size: CrossModalSampler expected [people, tracklets of each modality], such as [8, 4], got "
+            f"{batch_size!r}."
         )
     people, tracklets = batch_size
     if 2 * people * tracklets % distributed.world_size():

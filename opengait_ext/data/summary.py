@@ -1,14 +1,15 @@
-"""What was read beside what was published, as a table for people."""
+"""A table of what was read beside what was published."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 from opengait_ext.data.tracklet import Modality, Tracklet
 
 
 @dataclass(frozen=True)
 class Count:
-    """Identities, tracklets listed, tracklets kept and frames kept; None where nothing is known."""
+    """Numbers of identities, tracklets listed, tracklets kept and frames kept; None where unknown."""
 
     identities: int | None
     listed: int | None
@@ -16,53 +17,51 @@ class Count:
     frames: int | None
 
     def only_listed(self) -> "Count":
-        """The same without the counts that depend on which tracklets are dropped."""
+        """Return a copy without the counts that depend on which tracklets are dropped."""
         return replace(self, identities=None, kept=None, frames=None)
 
 
+Counts = Mapping[tuple[str, Any], Count]
+"""Counts by split and modality."""
+
+
 class Notes:
-    """Counted remarks under a table; a remark that concerns nothing is not made."""
+    """Counted remarks below a table; a remark with a count of 0 is skipped."""
 
     def __init__(self) -> None:
         self._notes: list[tuple[int, str]] = []
 
     def add(self, count: int, text: str) -> None:
-        """Remember that `text` concerns `count` things."""
+        """Add the remark that `text` applies to `count` things."""
         if count:
             self._notes.append((count, text))
 
     def lines(self) -> list[str]:
-        """One line a remark."""
+        """Return one line per remark."""
         return [f"  {count:,} {text}" for count, text in self._notes]
 
 
 def counts_of(kept: Sequence[Tracklet], modality: Modality | None, listed: int) -> Count:
-    """Count the tracklets of one modality (None: of both) among `kept`; `listed` were there before any was dropped."""
-    mine = [tracklet for tracklet in kept if modality in (None, tracklet.modality)]
+    """Count the tracklets of one modality (None: of both) in `kept`; `listed` counts them before any was dropped."""
+    counted = [tracklet for tracklet in kept if modality in (None, tracklet.modality)]
     return Count(
-        identities=len({tracklet.person for tracklet in mine}),
+        identities=len({tracklet.person for tracklet in counted}),
         listed=listed,
-        kept=len(mine),
-        frames=sum(len(tracklet.frames) for tracklet in mine),
+        kept=len(counted),
+        frames=sum(len(tracklet.frames) for tracklet in counted),
     )
 
 
-def table_of_counts(read: Mapping[tuple[str, str], Count], published: Mapping[tuple[str, str], Count] | None) -> str:
-    """One line for each split and modality (or "both"); the published counts, where given, follow in brackets."""
+def table_of_counts(read: Counts, published: Counts | None) -> str:
+    """Return one line per split and modality (or "both"), with the published counts, if given, in brackets."""
     heads = ["split", "modality", "identities", "tracklets listed", "kept", "frames kept"]
     lines = [heads]
-    for key, count in read.items():
-        told = (published or {}).get(key, Count(None, None, None, None))
-        pairs = (
-            (count.identities, told.identities),
-            (count.listed, told.listed),
-            (count.kept, told.kept),
-            (count.frames, told.frames),
-        )
-        cells = [
-            _number(mine) if published is None else f"{_number(mine)} [{_number(theirs)}]" for mine, theirs in pairs
-        ]
-        lines.append([key[0], str(key[1]), *cells])
+    for (split, modality), count in read.items():
+        expected = (published or {}).get((split, modality), Count(None, None, None, None))
+        cells = [_number(value) for value in astuple(count)]
+        if published is not None:
+            cells = [f"{cell} [{_number(value)}]" for cell, value in zip(cells, astuple(expected), strict=True)]
+        lines.append([split, str(modality), *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     rule = "  " + "-" * (sum(widths) + 2 * (len(widths) - 1))
     text = [

@@ -1,4 +1,4 @@
-"""Reading a whole pack to see that it is what was written (`opengait.data.packs.read` says what a pack is)."""
+"""Verify a whole pack against its checksums (`opengait.data.packs.read` describes the format)."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
     """Read the whole pack and compare it with its checksums.
 
     Returns:
-        A sentence for every damaged part; damaged image files are named. An intact pack gives none.
+        A sentence for every damaged part; damaged image files are named. The list of an intact pack is empty.
     """
     problems = []
     files = [*pack.header["shards"], *pack.header["index"], *pack.header["others"]]
@@ -23,24 +23,24 @@ def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
         for file in files:
             path = pack.root / file["name"]
             try:
-                whole = sha256_of(path) == file["sha256"]
+                intact = sha256_of(path) == file["sha256"]
             except OSError as error:
                 problems.append(f"{path} cannot be read: {error.strerror}.")
                 continue
             finally:
                 bar.update(file["bytes"])
-            if not whole:
-                problems.append(f"{path} does not have the checksum that it was written with.")
+            if not intact:
+                problems.append(f"{path} does not match its checksum.")
                 damaged.append(file["name"])
-    shards = [place for place, shard in enumerate(pack.header["shards"]) if shard["name"] in damaged]
-    # Only an intact index can tell which files the damage is in.
+    shards = [number for number, shard in enumerate(pack.header["shards"]) if shard["name"] in damaged]
+    # Only an intact index locates the damaged files.
     if shards and not any(name.startswith(f"{INDEX}/") for name in damaged):
         problems += [f"The packed file {name} is damaged." for name in damaged_files(pack, shards)]
     return problems
 
 
 def damaged_files(pack: Pack, shards: Sequence[int]) -> Iterator[str]:
-    """Names of the files in these shards whose bytes do not have their CRC-32."""
+    """Yield the names of the files in these shards whose bytes do not match their CRC-32."""
     for number in range(len(pack)):
         place = pack.place_of(number)
         if place.shard in shards and zlib.crc32(pack.bytes_of(number)) != place.crc32:

@@ -1,7 +1,7 @@
-"""Making a pack of a data set's folder (`opengait.data.packs.read` says what a pack is).
+"""Pack a dataset's folder (`opengait.data.packs.read` describes the format).
 
-A pack is written shard by shard under temporary names. What is finished stays when the work is interrupted, and the
-same call goes on after it; `pack.json` comes last.
+A pack is written shard by shard under temporary names. Finished shards survive an interruption, and the same call
+continues after them; `pack.json` is written last.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from opengait.utils.files import sha256_of, write_json, write_whole
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SHARD_BYTES = 1 << 30
-STARTED = "pack.partial.json"  # lies there while pack.json does not
+STARTED = "pack.partial.json"  # exists until pack.json is written
 READERS = 8
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file to pack: its name relative to the data set's folder, its bytes and the time of its last change (ns)."""
+    """A file to pack: its name relative to the dataset's folder, its size in bytes and its modification time (ns)."""
 
     name: str
     size: int
@@ -41,12 +42,12 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Packed:
-    """What `write_pack` did.
+    """Counts of a call of `write_pack`.
 
     Attributes:
-        files, size: images in the pack, and their bytes.
-        shards, kept: how many shards, and how many of them were there already.
-        others: files that are no images.
+        files, size: the number of images in the pack, and of their bytes.
+        shards, kept: the number of shards, and of those that existed before the call.
+        others: the number of files that are not images.
     """
 
     files: int
@@ -57,18 +58,18 @@ class Packed:
 
 
 def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES, progress: bool = False) -> Packed:
-    """Pack the data set in `root` into the folder `out`; a pack begun by the same call is continued.
+    """Pack the dataset in `root` into the folder `out`; an interrupted call is continued.
 
-    Image files go into shards, everything else is copied as it is. Hidden files are left out.
+    Image files go into shards, other files are copied. Hidden files are skipped.
 
     Args:
-        root: a data set's folder.
+        root: a dataset's folder.
         out: a new or empty folder outside of it, or that of an interrupted call.
         shard_bytes: a shard ends with the file that reaches this size.
-        progress: show a bar.
+        progress: show a progress bar.
 
     Raises:
-        DataError: `root` holds no image, `out` holds something else, or a file cannot be read or written.
+        DataError: `root` has no images, `out` has other contents, or a file cannot be read or written.
     """
     root, out = Path(root).expanduser().absolute(), Path(out).expanduser().absolute()
     _check_folders(root, out)
@@ -76,7 +77,7 @@ def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES
     images = [file for file in files if is_image(file)]
     others = [file for file in files if not is_image(file)]
     if not images:
-        raise DataError(f"{root} holds no image files; name the folder of a data set.")
+        raise DataError(f"{root} holds no image files; name the folder of a dataset.")
     _check_names(root, others)
     source = _digest(files, shard_bytes)
     plan = list(split_shards(images, shard_bytes))
@@ -106,12 +107,12 @@ def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES
 
 
 def list_files(root: Path) -> list[SourceFile]:
-    """Every file below `root` but hidden ones, sorted by the bytes of their names in UTF-8.
+    """List every file below `root` except hidden ones, sorted by the UTF-8 bytes of its name.
 
     Raises:
-        DataError: a folder cannot be listed, or a link leads nowhere.
+        DataError: a folder cannot be listed, or a link is broken.
     """
-    found = []
+    files = []
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -124,19 +125,19 @@ def list_files(root: Path) -> list[SourceFile]:
                 else:
                     status = entry.stat()
                     name = Path(entry.path).relative_to(root).as_posix()
-                    found.append(SourceFile(name, status.st_size, status.st_mtime_ns))
+                    files.append(SourceFile(name, status.st_size, status.st_mtime_ns))
         except OSError as error:
             raise DataError(f"Cannot list {error.filename or folder}: {error.strerror}.") from error
-    return sorted(found, key=lambda file: file.name.encode())
+    return sorted(files, key=lambda file: file.name.encode())
 
 
 def is_image(file: SourceFile) -> bool:
-    """Whether a file goes into the shards, by the end of its name."""
+    """Return whether a file goes into the shards, by its suffix."""
     return file.name.lower().endswith(IMAGES)
 
 
 def split_shards(images: Sequence[SourceFile], shard_bytes: int) -> Iterator[list[SourceFile]]:
-    """Files in their order, cut after the file that reaches `shard_bytes`."""
+    """Split files, in order, after each file that reaches `shard_bytes`."""
     shard: list[SourceFile] = []
     size = 0
     for file in images:
@@ -150,7 +151,7 @@ def split_shards(images: Sequence[SourceFile], shard_bytes: int) -> Iterator[lis
 
 
 class _Shard:
-    """One shard on its way; `note` holds its checksums until the header does."""
+    """A shard that is being written; `note` holds its checksums until the header does."""
 
     def __init__(self, root: Path, out: Path, number: int, files: Sequence[SourceFile]) -> None:
         self.root = root
@@ -168,19 +169,19 @@ class _Shard:
         return {"name": self.path.name, "bytes": self.size, "sha256": self.sha256}
 
     def finish(self, bar: tqdm) -> bool:
-        """Write the shard unless an earlier call did; whether it did."""
+        """Write the shard, unless an earlier call wrote it; return whether it did."""
         if self.note.exists() and self.path.exists() and self.path.stat().st_size == self.size:
             note = json.loads(self.note.read_text())
             self.sha256, self.crc32 = note["sha256"], np.frombuffer(bytes.fromhex(note["crc32"]), "<u4")
             bar.update(self.size)
             return True
-        write_whole(self.path, lambda partial: self.write(partial, bar))
+        write_whole(self.path, lambda file: self.write(file, bar))
         write_json(self.note, {"sha256": self.sha256, "crc32": self.crc32.tobytes().hex()})
         return False
 
-    def write(self, partial: Path, bar: tqdm) -> None:
+    def write(self, file: Path, bar: tqdm) -> None:
         digest, sums = hashlib.sha256(), []
-        with partial.open("wb") as shard:
+        with file.open("wb") as shard:
             for data in read_ahead([self.root / file.name for file in self.files], [f.size for f in self.files]):
                 shard.write(data)
                 digest.update(data)
@@ -192,10 +193,10 @@ class _Shard:
 
 
 def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
-    """The files' bytes in order, read by several threads, since small files on a distant disk are mostly waiting.
+    """Yield the files' bytes in order, read by several threads, since reading small files is mostly waiting.
 
     Raises:
-        DataError: a file cannot be read, or no longer has its size.
+        DataError: a file cannot be read, or its size has changed.
     """
 
     def read(path: Path, size: int) -> bytes:
@@ -204,7 +205,7 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
         except OSError as error:
             raise DataError(f"Cannot read {path}: {error.strerror}.") from error
         if len(data) != size:
-            raise DataError(f"{path} changed while it was packed; pack again when nothing writes to the data set.")
+            raise DataError(f"{path} changed while it was packed; pack again when nothing writes to the dataset.")
         return data
 
     with ThreadPoolExecutor(READERS) as pool:
@@ -223,7 +224,7 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Turn a disk that does not take what is written into a sentence."""
+    """Turn errors of writing into a `DataError`."""
     try:
         yield
     except OSError as error:
@@ -245,19 +246,23 @@ def _write_index(out: Path, shards: Sequence[_Shard]) -> list[dict[str, Any]]:
     written = []
     for name, kind in ARRAYS.items():
         path = out / INDEX / f"{name}.npy"
-        write_whole(path, lambda partial, name=name, kind=kind: np.save(partial, columns[name].astype(kind)))
+        write_whole(path, partial(_save_array, columns[name].astype(kind)))
         written.append({"name": f"{INDEX}/{path.name}", "bytes": path.stat().st_size, "sha256": sha256_of(path)})
     return written
 
 
+def _save_array(array: np.ndarray, file: Path) -> None:
+    np.save(file, array)
+
+
 def _copy(root: Path, out: Path, file: SourceFile) -> dict[str, Any]:
     path = out / file.name
-    write_whole(path, lambda partial: shutil.copyfile(root / file.name, partial))
+    write_whole(path, lambda copy: shutil.copyfile(root / file.name, copy))
     return {"name": file.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _digest(files: Sequence[SourceFile], shard_bytes: int) -> str:
-    """What tells whether an interrupted pack was of the same files."""
+    """Return the digest that identifies the packed files, so that only a pack of the same files is continued."""
     digest = hashlib.sha256(str(shard_bytes).encode())
     for file in files:
         digest.update(f"\0{file.name}\0{file.size}\0{file.changed}".encode())
@@ -265,34 +270,34 @@ def _digest(files: Sequence[SourceFile], shard_bytes: int) -> str:
 
 
 def _start(out: Path, source: str) -> None:
-    """Mark the folder as a pack's; what a killed process left half written goes."""
+    """Mark the folder as a pack in progress and remove what a killed process left unfinished."""
     started = out / STARTED
     if started.exists():
         if json.loads(started.read_text()).get("source") != source:
             raise DataError(
-                f"{out} holds a pack that was begun with other files, or with an earlier state of them; remove the "
+                f"{out} holds an unfinished pack of other files, or of an earlier state of them; remove the "
                 f"folder and start again."
             )
-        for partial in out.glob(".frames-*.part.*"):
-            partial.unlink()
+        for unfinished in out.glob(".frames-*.part.*"):
+            unfinished.unlink()
         return
     if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty and holds no pack; name a new or empty folder.")
+        raise DataError(f"{out} is not empty and is not a pack; name a new or empty folder.")
     write_json(started, {"source": source})
 
 
 def _check_folders(root: Path, out: Path) -> None:
     if not root.is_dir():
-        raise DataError(f"There is no folder {root}; name the folder of a data set.")
+        raise DataError(f"There is no folder {root}; name the folder of a dataset.")
     if is_pack(root):
-        raise DataError(f"{root} is a pack already; name the folder that it was made of.")
+        raise DataError(f"{root} is already a pack; name the folder that it was made from.")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; name a new folder for the pack.")
     if out.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(out.resolve()):
-        raise DataError(f"The pack {out} and the data set {root} must not lie in each other; name another folder.")
+        raise DataError(f"The pack {out} and the dataset {root} must not contain each other; name another folder.")
 
 
 def _check_names(root: Path, others: Sequence[SourceFile]) -> None:
     for file in others:
         if file.name in (HEADER, STARTED) or file.name.startswith((f"{INDEX}/", "frames-")):
-            raise DataError(f"{root / file.name} has the name of a part of a pack; rename it and pack again.")
+            raise DataError(f"{root / file.name} has a name that packs reserve; rename it and pack again.")

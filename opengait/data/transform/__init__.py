@@ -2,7 +2,7 @@
 
 A transform is called with one feature of one tracklet, an array whose first axis is time, and returns an array.
 Random ones draw from the global stream of `random`, or of `numpy.random` for skeletons and point clouds, in OpenGait's
-order: the gate first, then the parameters, once a call.
+order: the gate first, then the parameters, once per call.
 """
 
 from opengait.data.transform.basic import (

@@ -10,7 +10,7 @@ from opengait.errors import DataError
 
 
 class NoOperation:
-    """Hands the frames on."""
+    """Return the frames unchanged."""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         return frames
@@ -33,7 +33,7 @@ class BaseSilTransform:
 class BaseSilCuttingTransform:
     """Cut `cutting` columns from each side and divide by `divsor`.
 
-    Without `cutting` it is 10 for each 64 columns of width, so that 64 becomes 44 and 128 becomes 88.
+    `cutting` defaults to 10 per 64 columns of width, so that 64 becomes 44 and 128 becomes 88.
     """
 
     def __init__(self, divsor: float = 255.0, cutting: int | None = None) -> None:
@@ -73,7 +73,7 @@ class BaseRgbTransform:
 
 
 class RatioHW:
-    """Width over height of `[s, 2]` (height, width)."""
+    """Return width over height of `[s, 2]` (height, width)."""
 
     def __call__(self, sizes: np.ndarray) -> np.ndarray:
         return sizes[:, 1] / sizes[:, 0]
@@ -82,7 +82,8 @@ class RatioHW:
 class Rearrange:
     """einops.rearrange from `source` to `destination`, such as "t h w c" to "t c h w".
 
-    Calling it on frames of other axes raises a DataError.
+    Raises:
+        DataError: the frames that it is called on have other axes.
     """
 
     def __init__(self, source: str, destination: str) -> None:
@@ -109,9 +110,9 @@ class RandomHorizontalFlip:
 
 
 class RandomErasing:
-    """Set a random box to 0, the same in all frames, with probability `prob`; with `per_frame` each frame for itself.
+    """Set a random box to 0 with probability `prob`: the same box in all frames, or with `per_frame` one per frame.
 
-    The box covers a share U(sl, sh) of the area, with an aspect of height to width U(r1, 1 / r1). If none of 100 draws
+    The box covers a share U(sl, sh) of the area, with a ratio of height to width U(r1, 1 / r1). If none of 100 draws
     fits, nothing is erased.
     """
 

@@ -1,4 +1,4 @@
-"""From a configuration's `transform` section to callables."""
+"""Build callables from a configuration's `transform` section."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,37 +32,37 @@ class _Composed:
 
 
 def get_transform(trf_cfg: dict[str, Any] | list | None = None) -> Any:
-    """The callable that a `transform` entry describes.
+    """Build what a `transform` entry describes.
 
-    None gives the identity; `{type: Name, ...}` a transform with those arguments; a list gives a list of resolved
-    entries, one a feature (or nested, for models that take several views of a feature).
+    None gives the identity; `{type: Name, ...}` a transform with those arguments; a list gives the list of its entries'
+    transforms, one per feature (or nested, for models that take several views of a feature).
 
     Raises:
-        ConfigError: the entry is something else, has no `type`, or names an unknown transform.
+        ConfigError: the entry has another type, has no `type`, or names an unknown transform.
     """
     if trf_cfg is None:
         return NoOperation()
     if isinstance(trf_cfg, list | tuple):
         return [get_transform(entry) for entry in trf_cfg]
     if not isinstance(trf_cfg, dict):
-        raise ConfigError(f"A transform entry is {trf_cfg!r}; wanted is a mapping with `type`, a list, or nothing.")
+        raise ConfigError(f"A transform entry: expected a mapping with `type`, a list or nothing, got {trf_cfg!r}.")
     if "type" not in trf_cfg:
         raise ConfigError(f"The transform entry {trf_cfg!r} has no `type`.")
     part = registry.transforms.get(trf_cfg["type"])
     try:
         return part(**accepted_arguments(part, trf_cfg, ["type"]))
     except TypeError as error:
-        raise ConfigError(f"The transform {trf_cfg['type']} cannot be made from {trf_cfg!r}: {error}.") from error
+        raise ConfigError(f"The transform {trf_cfg['type']} cannot be built from {trf_cfg!r}: {error}.") from error
 
 
 def Compose(trf_cfg: list) -> _Composed:  # noqa: N802
-    """The listed transforms one after another.
+    """Build the listed transforms as one that applies them in sequence.
 
     Raises:
         ConfigError: `trf_cfg` is not a list, or holds a nested list.
     """
     if not isinstance(trf_cfg, list | tuple) or any(isinstance(entry, list | tuple) for entry in trf_cfg):
-        raise ConfigError(f"Compose wants a flat list as `trf_cfg`; found {trf_cfg!r}.")
+        raise ConfigError(f"Compose: expected a flat list as `trf_cfg`, got {trf_cfg!r}.")
     return _Composed(get_transform(list(trf_cfg)))
 
 
@@ -76,7 +76,7 @@ def DA4GaitSSB(  # noqa: N802
     top_range: tuple[int, int] = (9, 20),
     bot_range: tuple[int, int] = (39, 50),
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """GaitSSB's augmentation of silhouettes `[s, h, w]`, 0..255 to 0..1."""
+    """Build GaitSSB's augmentation of silhouettes `[s, h, w]`, 0..255 to 0..1."""
     return _Composed(
         [
             RandomAffine(prob=ra_prob),

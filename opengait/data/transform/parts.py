@@ -1,4 +1,4 @@
-"""Random changes of a horizontal strip of a silhouette: made thicker, or its outline blurred."""
+"""Random changes of a horizontal strip of a silhouette: dilation, or a blurred outline."""
 
 import random
 from collections.abc import Callable
@@ -36,9 +36,9 @@ class RandomPartDilate:
 
 
 class RandomPartBlur:
-    """Blur the rows between two random heights and cut the result at 0.2 to 0 or 1, with probability `prob`.
+    """Blur the rows between two random heights and threshold the result at 0.2, with probability `prob`.
 
-    For silhouettes in 0..1. With `per_frame` each frame draws for itself.
+    For silhouettes in 0..1. With `per_frame` each frame has its own draws.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""Point clouds: scaled to the unit ball, with random changes."""
+"""Normalisation and augmentation of point clouds."""
 
 import numpy as np
 
 from opengait.errors import DataError
 
-# OpenGait draws from numpy's global stream; a Generator of our own would give other numbers for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would give other numbers for the same seed.
 _rand = np.random.rand  # noqa: NPY002
 _randn = np.random.randn  # noqa: NPY002
 _uniform = np.random.uniform  # noqa: NPY002
@@ -16,15 +16,15 @@ MOST_DROPPED = 0.875
 
 
 class PointCloudsTransform:
-    """Every cloud about its centre and scaled to the unit ball; then, each with its probability, in this order:
+    """Centre every cloud and scale it to the unit ball, then change it at random.
 
-    mirrored in y; every point shifted by U(-0.1, 0.1); jittered by N(0, 0.01), at most 0.05; scaled by U(0.8, 1.25);
-    a share of U(0, 0.875) of the points replaced by the cloud's first. The gates draw once a call, from the global
-    stream of `numpy.random`, whatever the probabilities are.
+    The changes, in this order and each with its probability: mirror in y; shift every point by U(-0.1, 0.1); jitter by
+    N(0, 0.01), at most 0.05; scale by U(0.8, 1.25); replace a share U(0, 0.875) of the points with the cloud's first.
+    The gates draw once per call, from the global stream of `numpy.random`, whatever the probabilities are.
 
     Args:
-        xyz_only: use the first three columns, whatever else a point has.
-        scale_aware: append the height above the cloud's lowest point, as it was before all changes.
+        xyz_only: use only the first three columns of a point.
+        scale_aware: append the height above the cloud's lowest point, from before all changes.
         drop_prob, shift_prob, jit_prob, scale_prob, flip_prob: the probabilities.
     """
 
@@ -50,11 +50,11 @@ class PointCloudsTransform:
         """`[T, N, c]` to `[T, N, 3]` (c without `xyz_only`), one column more with `scale_aware`; float64.
 
         Raises:
-            DataError: there are no such clouds.
+            DataError: the clouds have another shape.
         """
         if clouds.ndim != 3 or clouds.shape[1] < 1 or clouds.shape[2] < 3:
             raise DataError(
-                f"PointCloudsTransform wants clouds [frames, points, 3 or more], but a tracklet is "
+                f"PointCloudsTransform: expected clouds [frames, points, 3 or more], got a tracklet "
                 f"{list(clouds.shape)}; set sampler.points_in_use where clouds differ in size."
             )
         points = np.array(clouds[..., :3] if self.xyz_only else clouds, dtype=np.float64)
@@ -69,16 +69,16 @@ class PointCloudsTransform:
         if _rand() < self.jit_prob:
             points += np.clip(JITTER * _randn(*points.shape), -MOST_JITTER, MOST_JITTER)
         if _rand() < self.scale_prob:
-            points *= _uniform(*SCALES, frames)[:, None, None]
+            points *= np.asarray(_uniform(*SCALES, frames))[:, None, None]
         if _rand() < self.drop_prob:
-            share = _rand(frames, 1) * MOST_DROPPED
+            share = np.asarray(_rand(frames, 1)) * MOST_DROPPED
             dropped = _rand(frames, number) <= share
             points = np.where(dropped[..., None], points[:, :1], points)
         return np.concatenate([points, height], axis=-1) if self.scale_aware else points
 
 
 def _in_unit_ball(points: np.ndarray) -> np.ndarray:
-    """`[T, N, c]` minus each cloud's mean, divided by the largest norm of its points; a single point stays at 0."""
+    """Subtract each cloud's mean from `[T, N, c]` and divide by the largest norm; a single point stays at 0."""
     points = points - points.mean(axis=1, keepdims=True)
     radius = np.linalg.norm(points, axis=-1).max(axis=1)[:, None, None]
     return points / np.where(radius > 0, radius, 1)

@@ -1,7 +1,8 @@
 """Random and fixed changes of skeletons `[T, V, 3]`: x, y and confidence of V joints in T frames.
 
 Draws come from the global stream of `numpy.random`, in OpenGait's order. `MirrorPoses`, `NormalizeEmpty`, `RandomMove`
-and `InversePosesPre` edit their argument, as OpenGait's do, which `TwoView` depends on; frames are copies by then.
+and `InversePosesPre` change their argument in place, as OpenGait's do and as `TwoView` relies on; the frames are copies
+by then.
 """
 
 import logging
@@ -14,7 +15,7 @@ from opengait.errors import ConfigError, DataError
 
 log = logging.getLogger("opengait")
 
-# OpenGait draws from numpy's global stream; a Generator of our own would give other numbers for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would give other numbers for the same seed.
 _random = np.random.random  # noqa: NPY002
 _randint = np.random.randint  # noqa: NPY002
 _uniform = np.random.uniform  # noqa: NPY002
@@ -22,31 +23,31 @@ _normal = np.random.normal  # noqa: NPY002
 
 
 def joint_layout(joint_format: str) -> dict:
-    """The joints of a layout of `Graph`.
+    """Return the joints of a skeleton layout (`opengait.data.skeletons`).
 
     Raises:
         ConfigError: an unknown layout.
     """
     if joint_format not in LAYOUTS:
-        raise ConfigError(f"There is no joint_format {joint_format!r}; known are: {', '.join(LAYOUTS)}.")
+        raise ConfigError(f"joint_format: expected one of {', '.join(LAYOUTS)}, got {joint_format!r}.")
     return LAYOUTS[joint_format]
 
 
 def check_joints(poses: np.ndarray, joints: int, transform: str) -> None:
-    """See that skeletons `[T, V, ...]` have that many joints.
+    """Check that skeletons `[T, V, ...]` have this number of joints.
 
     Raises:
-        DataError: they do not; the message names the transform.
+        DataError: they have another; the message names the transform.
     """
     if poses.ndim < 2 or poses.shape[1] != joints:
         raise DataError(
-            f"{transform} is set for skeletons of {joints} joints, but a tracklet is {list(poses.shape)}; choose "
-            f"another joint_format."
+            f"{transform}: expected skeletons of {joints} joints, got a tracklet {list(poses.shape)}; choose another "
+            f"joint_format."
         )
 
 
 class RandomSelectSequence:
-    """`sequence_length` frames in a row from a random place, which is never the last one possible."""
+    """Select `sequence_length` consecutive frames from a random start, which is never the last possible one."""
 
     def __init__(self, sequence_length: int = 10) -> None:
         self.sequence_length = sequence_length
@@ -60,27 +61,27 @@ class RandomSelectSequence:
         spare = len(poses) - self.sequence_length
         if spare < 0:
             raise DataError(
-                f"RandomSelectSequence wants {self.sequence_length} frames, but a tracklet has {len(poses)}; lower its "
-                f"sequence_length or sample more frames."
+                f"RandomSelectSequence: expected at least {self.sequence_length} frames, got a tracklet of "
+                f"{len(poses)}; lower its sequence_length or sample more frames."
             )
         start = _randint(0, spare) if spare else 0
         return poses[start : start + self.sequence_length]
 
 
 class SelectSequenceCenter:
-    """The middle `sequence_length` frames; all frames of a shorter tracklet, of which OpenGait keeps its last few."""
+    """Select the middle `sequence_length` frames; a shorter tracklet is kept whole (OpenGait: its last few frames)."""
 
     def __init__(self, sequence_length: int = 10) -> None:
         self.sequence_length = sequence_length
-        self._told = False
+        self._logged = False
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
         """`[T, ...]` to `[sequence_length, ...]`, or `[T, ...]` if that is shorter."""
         spare = len(poses) - self.sequence_length
-        if spare < 0 and not self._told:
-            self._told = True
+        if spare < 0 and not self._logged:
+            self._logged = True
             log.info(
-                "SelectSequenceCenter: tracklets shorter than %d frames, such as one of %d, are used whole.",
+                "SelectSequenceCenter: tracklets shorter than %d frames, such as one of %d, are kept whole.",
                 self.sequence_length,
                 len(poses),
             )
@@ -89,7 +90,7 @@ class SelectSequenceCenter:
 
 
 class MirrorPoses:
-    """Mirror every frame's x about its joints' mean with probability `prob`; left and right keep their numbers."""
+    """Mirror every frame's x about its joints' mean with probability `prob`; joints keep their indices."""
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
@@ -104,9 +105,9 @@ class MirrorPoses:
 
 
 class NormalizeEmpty:
-    """Put joints that were not found (x is 0) at the mean of their frame's joints, with confidence 0.
+    """Move undetected joints (x is 0) to the mean of their frame's joints, with confidence 0.
 
-    They are filled one after another, and each mean is over all joints as they are then.
+    They are filled one by one, and each mean includes the joints that were filled before.
     """
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
@@ -119,7 +120,7 @@ class NormalizeEmpty:
 
 
 class RandomMove:
-    """Move the whole tracklet by U(-r, r) pixels in x and y; `random_r` holds both."""
+    """Shift the whole tracklet by U(-r, r) pixels in x and y; `random_r` holds r for both."""
 
     def __init__(self, random_r: Sequence[float] = (4, 1)) -> None:
         self.random_r = random_r
@@ -133,7 +134,7 @@ class RandomMove:
 
 
 class PointNoise:
-    """Add N(0, std) to every number, confidences too."""
+    """Add N(0, std) to every value, including confidences."""
 
     def __init__(self, std: float = 0.01) -> None:
         self.std = std
@@ -144,7 +145,7 @@ class PointNoise:
 
 
 class JointNoise:
-    """Move every joint by N(0, std) in x and y, by the same in all frames."""
+    """Shift every joint by N(0, std) in x and y, equally in all frames."""
 
     def __init__(self, std: float = 0.25) -> None:
         self.std = std
@@ -158,7 +159,7 @@ class JointNoise:
 
 
 class FlipSequence:
-    """Turn time round with that probability."""
+    """Reverse the order of the frames with this probability."""
 
     def __init__(self, probability: float = 0.5) -> None:
         self.probability = probability
@@ -169,7 +170,7 @@ class FlipSequence:
 
 
 class InversePosesPre:
-    """Exchange left and right joints, in every frame with that probability."""
+    """Swap left and right joints, in each frame with this probability."""
 
     def __init__(self, probability: float = 0.5, joint_format: str = "coco") -> None:
         self.probability = probability
@@ -184,5 +185,5 @@ class InversePosesPre:
 
 
 def _floating(poses: np.ndarray) -> np.ndarray:
-    """The same array; whole numbers as float64, in a copy."""
+    """Return the array, as a float64 copy if it holds integers."""
     return poses if np.issubdtype(poses.dtype, np.floating) else poses.astype(np.float64)

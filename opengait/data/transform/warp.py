@@ -1,7 +1,7 @@
 """Random geometric warps, the same for every frame and channel of a tracklet.
 
-Height and width change places in `RandomRotate`'s centre and in `RandomAffine`'s points, as in OpenGait: for the
-square frames they are meant for it is the same, and other sizes keep giving OpenGait's pictures.
+Height and width are swapped in `RandomRotate`'s centre and in `RandomAffine`'s points, as in OpenGait. This has no
+effect on the square frames that they are meant for, and other sizes give OpenGait's images.
 """
 
 import random
@@ -21,7 +21,7 @@ class RandomRotate:
         self.degree = degree
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """`[s, ..., h, w]` to the same shape and type; 0 comes in from outside."""
+        """`[s, ..., h, w]` to the same shape and type; the border is filled with 0."""
         if random.uniform(0, 1) >= self.prob:
             return frames
         height, width = frames.shape[-2:]
@@ -33,7 +33,7 @@ class RandomRotate:
 class RandomPerspective:
     """Pull the four corners inwards along the top and bottom edge, with probability `prob`.
 
-    Each corner moves by less than 10 columns for each 44 of width; narrower frames stay as they are.
+    Each corner moves by less than 10 columns per 44 of width; narrower frames are unchanged.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -51,8 +51,9 @@ class RandomPerspective:
         top_right = random.choice(range(width - reach, width))
         bottom_left = random.choice(range(reach))
         bottom_right = random.choice(range(width - reach, width))
-        source = np.float32([[top_left, 0], [top_right, 0], [bottom_right, height], [bottom_left, height]])
-        target = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+        corners = [[top_left, 0], [top_right, 0], [bottom_right, height], [bottom_left, height]]
+        source = np.array(corners, np.float32)
+        target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         matrix = cv2.getPerspectiveTransform(source, target)
         return _each_plane(frames, lambda plane: cv2.warpPerspective(plane, matrix, (width, height)))
 
@@ -60,8 +61,8 @@ class RandomPerspective:
 class RandomAffine:
     """Map three random points near three corners onto three others, with probability `prob`.
 
-    Points lie within 10 pixels of their corner for each 64 of height; lower frames stay as they are. `degree` is
-    accepted and not used, as in OpenGait.
+    Points lie within 10 pixels of their corner per 64 of height; lower frames are unchanged. `degree` is accepted and
+    ignored, as in OpenGait.
     """
 
     def __init__(self, prob: float = 0.5, degree: float = 10) -> None:
@@ -83,11 +84,11 @@ class RandomAffine:
 
 def _three_points(height: int, width: int, reach: int) -> np.ndarray:
     a, b, c, d, e, f = (random.choice(range(reach)) for _ in range(6))
-    return np.float32([[a, b], [height - c, d], [e, width - f]])
+    return np.array([[a, b], [height - c, d], [e, width - f]], np.float32)
 
 
 def _each_plane(frames: np.ndarray, warp: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Warp every `[h, w]` plane; types that OpenCV cannot warp go through float64 and are rounded back."""
+    """Warp every `[h, w]` plane; types that OpenCV cannot warp are warped as float64 and rounded."""
     planes = frames.reshape(-1, *frames.shape[-2:])
     warpable = frames.dtype in _WARPABLE
     if not warpable:

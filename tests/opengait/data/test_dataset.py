@@ -142,7 +142,7 @@ def test_data_that_cannot_be_used_is_named(data_cfg, tmp_path):
         DataSet(data_cfg | {"dataset_root": str(tmp_path / "nowhere")}, training=True)
     with pytest.raises(ConfigError, match="data_cfg.dataset_root is not set"):
         DataSet({"dataset_partition": data_cfg["dataset_partition"]}, training=True)
-    with pytest.raises(ConfigError, match="data_in_use is 'all'"):
+    with pytest.raises(ConfigError, match="data_in_use: .*'all'"):
         DataSet(data_cfg | {"data_in_use": "all"}, training=True)
     with pytest.raises(DataError, match=r"Cannot read the partition file .*none\.json: No such file"):
         DataSet(data_cfg | {"dataset_partition": str(tmp_path / "none.json")}, training=True)

@@ -60,7 +60,7 @@ def test_all_gives_every_frame_up_to_the_limit():
     assert FramePicker.from_config({"sample_type": "all_ordered"})(4) == [0, 1, 2, 3]
     assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 3})(4) == [0, 1, 2]
     assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": -1})(4) == [0, 1, 2, 3]
-    with pytest.raises(ConfigError, match="frames_all_limit is 0"):
+    with pytest.raises(ConfigError, match="frames_all_limit: .*got 0"):
         FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 0})
 
 
@@ -85,14 +85,14 @@ def test_unfixed_counts_include_both_ends():
 @pytest.mark.parametrize(
     ("cfg", "message"),
     [
-        ({"sample_type": "fixed"}, "sample_type is 'fixed'"),
+        ({"sample_type": "fixed"}, "sample_type: .*got 'fixed'"),
         ({"sample_type": "fixed_orderd"}, "orderd"),
         ({"sample_type": "some_ordered"}, "some_ordered"),
-        ({"sample_type": "fixed_unordered"}, "frames_num_fixed is missing"),
-        ({"sample_type": "fixed_unordered", "frames_num_fixed": 0}, "frames_num_fixed is 0"),
-        ({"sample_type": "fixed_ordered", "frames_num_fixed": 3}, "frames_skip_num is missing"),
-        ({"sample_type": "unfixed_unordered", "frames_num_min": 5, "frames_num_max": 4}, "frames_num_max is 4"),
-        ({"sample_type": "all_ordered", "frames_all_limit": -2}, "frames_all_limit is -2"),
+        ({"sample_type": "fixed_unordered"}, "frames_num_fixed: .*nothing"),
+        ({"sample_type": "fixed_unordered", "frames_num_fixed": 0}, "frames_num_fixed: .*got 0"),
+        ({"sample_type": "fixed_ordered", "frames_num_fixed": 3}, "frames_skip_num: .*nothing"),
+        ({"sample_type": "unfixed_unordered", "frames_num_min": 5, "frames_num_max": 4}, "frames_num_max: .*got 4"),
+        ({"sample_type": "all_ordered", "frames_all_limit": -2}, "frames_all_limit: .*got -2"),
     ],
 )
 def test_settings_that_cannot_work_are_named(cfg, message):

@@ -86,7 +86,7 @@ def test_impossible_batches_are_refused(dataset, monkeypatch):
         samplers.TripletSampler(dataset, [6, 2])
     with pytest.raises(ConfigError, match="21 tracklets.*20"):
         samplers.BilateralSampler(dataset, [7, 3])
-    with pytest.raises(ConfigError, match="one whole number"):
+    with pytest.raises(ConfigError, match="expected a positive integer"):
         samplers.CommonSampler(dataset, [2, 3])
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
     with pytest.raises(ConfigError, match="6 tracklets.*4 processes"):

@@ -124,7 +124,7 @@ def test_reduced_decoding_is_a_key(trees):
     assert (plain.reduced, reduced.reduced) == (False, True) and reduced[[0]].shape == (1, 3, 8, 4)
     for data_set, place in ((HITSZVCMDataSet, "hitsz"), (BUPTCampusDataSet, "bupt")):
         assert "reduced_decode" in data_set.config_keys
-        with pytest.raises(ConfigError, match="data_cfg.reduced_decode is 'yes'; wanted is true or false"):
+        with pytest.raises(ConfigError, match="data_cfg.reduced_decode: .*'yes'"):
             data_set({"dataset_root": str(trees[place][0]), "reduced_decode": "yes"}, True)
 
 

@@ -118,9 +118,9 @@ class TestSampler:
         data = sketch([("a", 0, "VI"), ("b", 1, "V"), ("b", 1, "I"), ("c", 2, "VI")])
         with caplog.at_level("INFO", logger="opengait"):
             sampler = CrossModalSampler(data, [2, 1], paired=True)
-        assert "leaves out 1 people without an aligned pair: b" in caplog.text
+        assert "skips 1 people without an aligned pair: b" in caplog.text
         assert {data.label_list[i] for batch in take(sampler, 3) for i in indices_of(batch)} == {"a", "c"}
-        with pytest.raises(ConfigError, match="asks for 3 people a batch, but only 2 have an aligned pair"):
+        with pytest.raises(ConfigError, match="asks for 3 people per batch, but only 2"):
             CrossModalSampler(data, [3, 1], paired=True)
         with pytest.raises(DataError, match="Nobody in the training set has an aligned pair"):
             CrossModalSampler(sketch([("a", 0, "V"), ("a", 0, "I")]), [1, 1], paired=True)
@@ -181,7 +181,7 @@ class TestSampler:
     def test_what_cannot_be_drawn_is_said(self):
         data = sketch([("a", 0, "VI")] * 4)
         for wrong in (0, 3, True, "2", 1.0):
-            with pytest.raises(ConfigError, match="sampler.cameras is .*divides the 4 tracklets"):
+            with pytest.raises(ConfigError, match="sampler.cameras: .*divides the 4 tracklets"):
                 CrossModalSampler(data, [1, 4], cameras=wrong)
         data.views_list[3] = "nm-01"
         with pytest.raises(DataError, match="'nm-01' is not a view .*sampler.cameras"):

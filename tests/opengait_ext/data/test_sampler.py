@@ -109,17 +109,17 @@ def test_people_of_one_modality_are_left_out_and_named(caplog):
     data = people([(3, 3), (4, 0), (2, 2)])
     with caplog.at_level("INFO", logger="opengait"):
         sampler = CrossModalSampler(data, [2, 2])
-    assert "leaves out 1 people seen in one modality only: 0001" in caplog.text
+    assert "skips 1 people seen in one modality only: 0001" in caplog.text
     assert all(data.label_list[i] != "0001" for batch in take(sampler, 5) for i in batch)
     assert len(sampler) == len(data)
 
 
 def test_what_cannot_be_drawn_is_said():
     data = people([(3, 3)] * 3)
-    with pytest.raises(ConfigError, match="asks for 4 people a batch, but only 3"):
+    with pytest.raises(ConfigError, match="asks for 4 people per batch, but only 3"):
         CrossModalSampler(data, [4, 2])
     for wrong in (8, [8], [8, 0], [8, 4, 2], "84", [2.0, 1]):
-        with pytest.raises(ConfigError, match=r"wants \[people, tracklets"):
+        with pytest.raises(ConfigError, match=r"expected \[people, tracklets"):
             CrossModalSampler(data, wrong)
     with pytest.raises(DataError, match="Nobody"):
         CrossModalSampler(people([(3, 0), (0, 3)]), [1, 1])

@@ -105,7 +105,7 @@ def test_a_cloud_of_one_place_stays_finite():
 
 @pytest.mark.parametrize("shape", [(2, 0, 3), (2, 5, 2), (4, 3)])
 def test_what_is_no_cloud_is_named(shape):
-    with pytest.raises(DataError, match=r"PointCloudsTransform wants clouds \[frames, points, 3 or more\]"):
+    with pytest.raises(DataError, match=r"PointCloudsTransform: .*\[frames, points"):
         make()(np.zeros(shape))
 
 

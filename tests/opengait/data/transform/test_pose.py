@@ -64,7 +64,7 @@ def test_the_middle_stretch(frames, start):
 
 
 def test_too_short_for_a_random_stretch():
-    with pytest.raises(DataError, match="RandomSelectSequence wants 10 frames, but a tracklet has 6"):
+    with pytest.raises(DataError, match="RandomSelectSequence: .* 10 .* 6"):
         make("RandomSelectSequence")(skeletons(6))
 
 
@@ -249,14 +249,14 @@ def test_whole_numbers_become_fractions(kind):
 
 @pytest.mark.parametrize("kind", ["InversePosesPre", "GaitTRMultiInput", "GaitGraphMultiInput"])
 def test_skeletons_of_another_layout_are_named(kind):
-    with pytest.raises(DataError, match=rf"{kind} is set for skeletons of 17 joints, but a tracklet is \[6, 18, 3\]"):
+    with pytest.raises(DataError, match=rf"{kind}: .* 17 joints.*\[6, 18, 3\]"):
         make(kind)(skeletons(6, 18))
-    with pytest.raises(ConfigError, match="no joint_format 'body25'; known are: coco"):
+    with pytest.raises(ConfigError, match="joint_format: .*coco.*'body25'"):
         make(kind, joint_format="body25")
 
 
 def test_msgg_of_another_layout_is_named():
-    with pytest.raises(ConfigError, match="MSGGTransform has no joint_format 'coco-no-head'"):
+    with pytest.raises(ConfigError, match="MSGGTransform's .*'coco-no-head'"):
         make("MSGGTransform", joint_format="coco-no-head")
-    with pytest.raises(DataError, match="needs joint 16, but a tracklet has 12 joints"):
+    with pytest.raises(DataError, match="MSGGTransform: .* 16 joints.* 12"):
         make("MSGGTransform")(skeletons(6, 12))

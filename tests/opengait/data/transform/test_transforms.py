@@ -194,9 +194,9 @@ def test_resolution_of_names_and_lists():
         make("BaseSilTransfrom")
     with pytest.raises(DataError, match=r"'t h w c -> t c h w' does not fit frames \[7, 2\]; check the order"):
         make("Rearrange", source="t h w c", destination="t c h w")(np.zeros((7, 2)))
-    with pytest.raises(ConfigError, match="Rearrange cannot be made"):
+    with pytest.raises(ConfigError, match="Rearrange cannot be built"):
         make("Rearrange", source="t h")
-    with pytest.raises(ConfigError, match="wanted is a mapping"):
+    with pytest.raises(ConfigError, match="expected a mapping"):
         get_transform("BaseSilTransform")
 
 

@@ -162,9 +162,9 @@ class TestFiles:
         assert self.read(tmp_path, [[0, 255]], size=(1, 1), soft=True)[0, 0, 0] in (127, 128)
 
     def test_colours_are_no_classes(self, tmp_path, parsing):
-        with pytest.raises(DataError, match=r"1\.png is a picture of mode RGB; wanted is a grey or palette PNG"):
+        with pytest.raises(DataError, match=r"1\.png: .*grey or palette PNG.*mode RGB"):
             self.read(tmp_path, np.stack([parsing] * 3, axis=-1))
-        with pytest.raises(DataError, match="mode P; wanted is a grey PNG whose bytes are probabilities"):
+        with pytest.raises(DataError, match="a grey PNG .*probabilities.*mode P"):
             self.read(tmp_path, parsing, "P", soft=True)
 
     def test_damaged_and_missing_files_are_named(self, tmp_path):
@@ -177,7 +177,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("classes", [[], [256], [-1], [True], "1", 3, [[]], [[1], 2], [1.0]])
     def test_unusable_classes(self, tmp_path, classes):
-        with pytest.raises(ConfigError, match=r"mask_classes is .*; wanted are class numbers from 0 to 255"):
+        with pytest.raises(ConfigError, match=r"mask_classes: .*from 0 to 255"):
             MaskFolder(tmp_path, tmp_path, classes)
 
 
@@ -198,11 +198,11 @@ class TestKeys:
             ({"mask_classes": [1]}, ConfigError, "mask_classes is set without data_cfg.mask_root"),
             ({"mask_soft": True}, ConfigError, "mask_soft is set without data_cfg.mask_root"),
             ({"mask_root": "/nowhere/at/all"}, DataError, "no folder of masks /nowhere/at/all; .*MASKS.md"),
-            ({"mask_root": ".", "mask_soft": "yes"}, ConfigError, "mask_soft is 'yes'"),
+            ({"mask_root": ".", "mask_soft": "yes"}, ConfigError, "mask_soft: .*'yes'"),
             (
                 {"mask_root": ".", "mask_soft": True, "mask_classes": [1]},
                 ConfigError,
-                "leave out data_cfg.mask_classes",
+                "remove data_cfg.mask_classes",
             ),
         ],
     )
