@@ -117,15 +117,16 @@ def list_files(root: Path) -> list[SourceFile]:
     while folders:
         folder = folders.pop()
         try:
-            for entry in os.scandir(folder):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(Path(entry.path))
-                else:
-                    status = entry.stat()
-                    name = Path(entry.path).relative_to(root).as_posix()
-                    files.append(SourceFile(name, status.st_size, status.st_mtime_ns))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        folders.append(Path(entry.path))
+                    else:
+                        status = entry.stat()
+                        name = Path(entry.path).relative_to(root).as_posix()
+                        files.append(SourceFile(name, status.st_size, status.st_mtime_ns))
         except OSError as error:
             raise DataError(f"Cannot list {error.filename or folder}: {error.strerror}.") from error
     return sorted(files, key=lambda file: file.name.encode())

@@ -90,7 +90,7 @@ def test_ids_missing_on_disk_are_said_once(data_cfg, caplog, monkeypatch):
         DataSet(data_cfg, training=True)
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
-        "1 ids of TRAIN_SET are not on disk and are left out: 777",
+        "1 ids of TRAIN_SET are not on disk and are skipped: 777",
         "-------- Train Pid List --------",
         "[003, 001], Len: 2",
     ]

@@ -75,7 +75,7 @@ def test_a_tracklet_shorter_than_the_middle_stretch_is_used_whole_and_that_is_sa
         for frames in (9, 6, 1):
             np.testing.assert_array_equal(centre(skeletons(frames)), skeletons(frames))
     assert [record.getMessage() for record in caplog.records] == [
-        "SelectSequenceCenter: tracklets shorter than 10 frames, such as one of 9, are used whole."
+        "SelectSequenceCenter: tracklets shorter than 10 frames, such as one of 9, are kept whole."
     ]
 
 
