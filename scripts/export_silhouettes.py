@@ -58,7 +58,7 @@ def export(args: argparse.Namespace) -> None:
     """
     truth = None if args.truth is None else truth_folder(args.truth)
     cfg = load_config(args.cfgs, args.overrides)
-    network = inspection.load_network(cfg, args.checkpoint, args.device)
+    network = inspection.load_silhouette_network(cfg, args.checkpoint, args.device)
     tracklets = inspection.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
     done = inspection.export_silhouettes(network, tracklets, args.out, args.gif, args.batch)
     print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} were there already.")

@@ -34,6 +34,9 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
     - `mask_branch_iteration`: from which iteration on the mask branch is frozen; 500, as upstream's code has it.
     """
 
+    network_class = BigGaitNet
+    network_prefix = ""
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         """Make the parts, and read what training will put into the mask branch later."""
         training = self.engine_cfg is self.cfgs["trainer_cfg"]

@@ -1,12 +1,12 @@
 """BigGait (Ye et al., CVPR 2024) as a plain network: gait from the features of a frozen vision model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from opengait.errors import ConfigError
 from opengait.modeling import modules
@@ -23,6 +23,7 @@ from opengait_ext.models.shared.branch import Branch
 from opengait_ext.models.shared.build import complete_part
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 
 # Weights of the four losses that are not about identities, fixed in upstream's code.
@@ -59,7 +60,7 @@ class BigGaitOutput:
     maps: BigGaitMaps
 
 
-class BigGaitNet(nn.Module):
+class BigGaitNet(PlainNetwork):
     """The network of `BigGait__Dinov2_Gaitbase`, for a notebook as for the engine.
 
     `BigGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
@@ -71,6 +72,8 @@ class BigGaitNet(nn.Module):
         gait_net: what recognises people by the two maps.
         size: (h, w) of the maps.
     """
+
+    classifiers = ("gait_net.BNNecks.",)
 
     def __init__(
         self, backbone: NamedVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
@@ -97,6 +100,14 @@ class BigGaitNet(nn.Module):
         """
         settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
         return complete_part(build_network, "", settings)
+
+    @classmethod
+    def without_starts(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the vision model's weight file, if a checkpoint has the weights."""
+        replaced = any(name.startswith("backbone.") for name in entries())
+        return {key: value for key, value in model_cfg.items() if not (replaced and key == "pretrained_dinov2")}
 
     def forward(
         self,

@@ -1,25 +1,15 @@
 """DinoGRL as a model of the engine: names its losses and hands over features; the network is `DinoGRLNet`."""
 
-import copy
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from opengait.engine.checkpoint import checkpoint_path, load_checkpoint
-from opengait.errors import CheckpointError, ConfigError, DataError
+from opengait.errors import ConfigError, DataError
 from opengait.modeling.base_model import BaseModel
 from opengait_ext.data import Modality
-from opengait_ext.models.dinogrl.network import (
-    HEADS,
-    PREFIX,
-    VISION_MODEL,
-    DinoGRLNet,
-    DinoGRLOutput,
-    StreamOutput,
-    network_entries,
-)
-from opengait_ext.weights.read import find_weights
+from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet, DinoGRLOutput, StreamOutput
+from opengait_ext.models.shared.plain_network import network_entries
 
 
 class DinoGRL(BaseModel):
@@ -30,18 +20,20 @@ class DinoGRL(BaseModel):
     `diversity` (gait_prior), `mask_smoothness` (probabilities). A term that `loss_cfg` does not list is left out.
     """
 
+    network_class = DinoGRLNet
+    network_prefix = PREFIX
     # The frozen vision model comes from its own file, so checkpoints need not have it. Those of the release do, and
     # then theirs is used.
-    ignored_state_prefixes = (PREFIX + VISION_MODEL,)
+    ignored_state_prefixes: tuple[str, ...] = tuple(PREFIX + name for name in DinoGRLNet.frozen)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         testing = self.engine_cfg is self.cfgs["evaluator_cfg"]
         if testing:
             # Descriptors need no classifiers, so it does not matter which a checkpoint has.
-            self.ignored_state_prefixes += tuple(PREFIX + head for head in HEADS)
+            self.ignored_state_prefixes += tuple(PREFIX + name for name in DinoGRLNet.classifiers)
             model_cfg = dict(model_cfg) | {"num_classes": None}
         if testing and self.engine_cfg["restore_hint"] and self.engine_cfg["restore_ckpt_strict"]:
-            model_cfg = without_starts(model_cfg, self.checkpoint_entries)
+            model_cfg = DinoGRLNet.without_starts(model_cfg, self.checkpoint_entries)
         self.network = DinoGRLNet.from_config(model_cfg)
 
     def checkpoint_entries(self) -> dict[str, torch.Tensor]:
@@ -49,7 +41,7 @@ class DinoGRL(BaseModel):
         hint = self.engine_cfg["restore_hint"]
         named = isinstance(hint, str)
         path = hint if named else checkpoint_path(self.save_path, self.engine_cfg["save_name"], hint)
-        return network_entries(load_checkpoint(path))
+        return network_entries(load_checkpoint(path), PREFIX)
 
     def init_parameters(self) -> None:
         """The parts initialise themselves; the engine's general rule would overwrite pretrained weights."""
@@ -122,26 +114,3 @@ def modality_indices(types: list[str]) -> torch.Tensor:
     if unknown:
         raise DataError(f"A tracklet's type is {unknown[0]!r}; DinoGRL needs {' or '.join(values)}.")
     return torch.tensor([Modality(name).number for name in types])
-
-
-def without_starts(model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, Any]:
-    """`model_cfg` for a network that a checkpoint is to fill: without the weight files that it makes superfluous.
-
-    Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the weights.
-
-    Args:
-        entries: gives the network's entries in the checkpoint; asked only if the vision model's file is missing.
-    """
-    model_cfg = copy.deepcopy(dict(model_cfg))
-    for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
-        if isinstance(model_cfg.get(section), dict):
-            model_cfg[section].pop(key, None)
-    frozen = model_cfg.get("vision_model")
-    if isinstance(frozen, dict) and frozen.get("weights") is not None:
-        try:
-            find_weights(frozen["weights"], "the vision model")
-        except CheckpointError:
-            # Without them in the checkpoint the network's own message says where to get the file.
-            if any(name.startswith(VISION_MODEL) for name in entries()):
-                del frozen["weights"]
-    return model_cfg

@@ -1,17 +1,16 @@
 """DinoGRL as in Figure 2: an appearance and a gait stream, and PBMGE between them."""
 
-import logging
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.module import _IncompatibleKeys
 
 from opengait import distributed
-from opengait.errors import ConfigError
+from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling.modules import SeparateBNNecks
 from opengait_ext.models.dinogrl.appearance import AppearanceEncoder
 from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement
@@ -20,17 +19,13 @@ from opengait_ext.models.dinogrl.given_masks import GivenMasks, silhouette_sourc
 from opengait_ext.models.dinogrl.release.enhancement import ReleaseEnhancement
 from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator, Silhouettes
 from opengait_ext.models.shared.build import build_part
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
-from opengait_ext.weights.read import load_exactly
-
-log = logging.getLogger("opengait")
+from opengait_ext.weights.read import find_weights
 
 # The engine's model holds the network under this name, and so do its checkpoints.
 PREFIX = "network."
-# Checkpoints need not carry the frozen model, and descriptors do not need the classifiers.
-VISION_MODEL = "vision_model."
-HEADS = ("appearance_heads.", "gait_heads.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class DinoGRLOutput:
     silhouettes: Silhouettes | None
 
 
-class DinoGRLNet(nn.Module):
+class DinoGRLNet(PlainNetwork):
     """The network of the paper (Section 3), for a notebook as for the engine.
 
     `DinoGRLNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file.
@@ -88,6 +83,9 @@ class DinoGRLNet(nn.Module):
         normalise: whether the descriptor's features have length one, as the triplet loss compares them.
         cosine: whether identity scores are cosines, as in the authors' release and in gait models, instead of linear.
     """
+
+    frozen = ("vision_model.",)
+    classifiers = ("appearance_heads.", "gait_heads.")
 
     def __init__(
         self,
@@ -215,38 +213,28 @@ class DinoGRLNet(nn.Module):
             described = torch.cat([parts, features[..., 1:]], dim=-1)
         return StreamOutput(parts, features, logits, F.normalize(described, dim=1) if self.normalise else described)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """torch's, which takes an engine checkpoint too: one of a training run or of converted files, or its `model`.
+    @classmethod
+    def without_starts(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the weight files whose values a checkpoint replaces.
 
-        Of a checkpoint, the vision model's weights are used where it has them, and classifiers only where they fit this
-        network's.
-
-        Raises:
-            CheckpointError: a checkpoint (not a plain state dict) of another network.
+        Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the
+        weights.
         """
-        checkpoint = state_dict if isinstance(state_dict.get("model"), Mapping) else {"model": state_dict}
-        entries = network_entries(checkpoint)
-        if checkpoint is not state_dict and not entries:
-            return super().load_state_dict(state_dict, strict, assign)
-        load_exactly(self, self.fitting(entries), "The checkpoint", "this network")
-        return _IncompatibleKeys([], [])
-
-    def fitting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The entries of a checkpoint, with this network's own where it is free to have others or none."""
-        own = self.state_dict()
-        free = (VISION_MODEL, *HEADS)
-        found = {name: value for name, value in state.items() if name in own or not name.startswith(HEADS)}
-        found |= {name: own[name] for name in own if name.startswith(free) and name not in found}
-        other = [n for n in found if n.startswith(HEADS) and own[n].shape != found[n].shape]
-        if other:
-            log.warning("The checkpoint's classifiers are for other identities (%s); they are left out.", other[0])
-        return found | {name: own[name] for name in other}
-
-
-def network_entries(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The entries of `DinoGRLNet` in an engine checkpoint, which may lack those of the vision model."""
-    entries = checkpoint.get("model") or {}
-    return {name.removeprefix(PREFIX): value for name, value in entries.items() if name.startswith(PREFIX)}
+        model_cfg = copy.deepcopy(dict(model_cfg))
+        for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
+            if isinstance(model_cfg.get(section), dict):
+                model_cfg[section].pop(key, None)
+        vision_model = model_cfg.get("vision_model")
+        if isinstance(vision_model, dict) and vision_model.get("weights") is not None:
+            try:
+                find_weights(vision_model["weights"], "the vision model")
+            except CheckpointError:
+                # Without the weights in the checkpoint, the network's own message says where to get the file.
+                if any(name.startswith(cls.frozen) for name in entries()):
+                    del vision_model["weights"]
+        return model_cfg
 
 
 def build_enhancement(

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from opengait.errors import CheckpointError
-from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet, network_entries
+from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
+from opengait_ext.models.shared.plain_network import network_entries
 from opengait_ext.models.shared.vision_model import resample_dinov2_positions
 from opengait_ext.weights.read import read_weights
 
@@ -72,8 +73,8 @@ def convert_official(
 
     Returns:
         `model`: the entries of the engine's model, of the frozen DINOv2 too; `iteration`: 0, since the files tell none;
-        `official`: what only the way back needs. `--phase test`, `scripts/export_silhouettes.py`, `build_network` and
-        `DinoGRLNet.load_state_dict` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
+        `official`: what only the way back needs. `--phase test`, `scripts/export_silhouettes.py`, `load_network` and
+        `build_network` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
 
     Raises:
         CheckpointError: names every unknown and missing entry, or those of another shape; or a file cannot be read.
@@ -114,7 +115,7 @@ def convert_to_official(
     Raises:
         CheckpointError: the checkpoint is of another network, or DINOv2's weights are missing.
     """
-    entries = network_entries(checkpoint)
+    entries = network_entries(checkpoint, PREFIX)
     if not entries:
         raise CheckpointError(f"The checkpoint is of another model: its `model` has no entries {PREFIX}*.")
     found = {name: value.detach().cpu() for name, value in entries.items()} | dict(checkpoint.get("official") or {})
