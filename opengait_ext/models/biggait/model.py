@@ -10,9 +10,9 @@ import torch
 from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
-from opengait_ext.models.biggait.backbone import name_as_outside
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet, BigGaitOutput
 from opengait_ext.models.shared.branch import read_mask_branch
+from opengait_ext.models.shared.state_names import hide_child
 from opengait_ext.weights.read import load_exactly
 
 MASK_ITERATION = 500
@@ -51,7 +51,7 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
                 f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; wanted is a whole number of 0 or more."
             )
         self.network = BigGaitNet.from_config(model_cfg)
-        name_as_outside(self, "network")
+        hide_child(self, "network")
         self.mask_file = str(model_cfg.get("pretrained_mask_branch") or "")
         self.mask_state = None
         if training and ".pt" in self.mask_file:

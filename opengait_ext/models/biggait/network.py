@@ -10,7 +10,6 @@ from torch import Tensor
 
 from opengait.errors import ConfigError
 from opengait.modeling import modules
-from opengait_ext.models.biggait.backbone import NamedVisionModel
 from opengait_ext.models.biggait.parts import (
     GaitNet,
     NamedFusion,
@@ -25,10 +24,13 @@ from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prio
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
+from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
 # Weights of the four losses that are not about identities, fixed in upstream's code.
 LOSS_WEIGHTS = {"shape_connect": 0.02, "shape_mse": 1.0, "part_connect": 0.01, "part_diversity": 5.0}
 BRANCHES = ("Denoising_Branch", "Appearance_Branch", "Mask_Branch")
+# Each frame takes 12 MB or so in the vision model, three times what it hands out.
+FRAMES_AT_ONCE = 256
 # Keys of `model_cfg` that the engine's model reads, not the network.
 ENGINE_KEYS = ("pretrained_mask_branch", "mask_branch_iteration")
 
@@ -76,7 +78,7 @@ class BigGaitNet(PlainNetwork):
     classifiers = ("gait_net.BNNecks.",)
 
     def __init__(
-        self, backbone: NamedVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
+        self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
     ) -> None:
         super().__init__()
         for name in BRANCHES:
@@ -203,8 +205,15 @@ def build_network(
     vision_model: Mapping[str, Any] | None = None,
 ) -> BigGaitNet:
     """BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
-    frame = {"weights": pretrained_dinov2, "image_size": (2 * image_size, image_size)}
-    backbone = complete_part(NamedVisionModel, "vision_model", vision_model, **frame)
+    backbone = complete_part(
+        FrozenVisionModel,
+        "vision_model",
+        vision_model,
+        weights=pretrained_dinov2,
+        image_size=(2 * image_size, image_size),
+        original=OriginalState(),
+        frames_at_once=FRAMES_AT_ONCE,
+    )
     sections = {
         "Denoising_Branch": Denoising_Branch,
         "Appearance_Branch": Appearance_Branch,

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 from opengait_ext.weights.read import PROJECT, load_exactly, read_weights
 
 PURPOSE = "BiggerGait's vision model"
@@ -157,93 +155,41 @@ def to_release(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
     return renamed
 
 
-class Dinov2Backbone(VisionTransformer):
-    """A frozen DINOv2 transformer that hands out the tokens of all its blocks.
+def build_backbone(
+    config: Dinov2Config, image_size: tuple[int, int], position_offset: float = 0.1
+) -> FrozenVisionModel:
+    """Return a frozen DINOv2 of that shape, with all its blocks as `layers`.
 
     Its `state_dict()` has the names of Hugging Face's `Dinov2Model`, and `load_state_dict` takes those or DINOv2's own.
-    The position table keeps its size and is resampled to the grid of the frames in every forward.
 
     Args:
         config: the model's shape.
-        position_offset: what is added to the grid before the scale of the bicubic resampling is computed. 0.1 is
-            DINOv2's own rule, which its weights were made with and `transformers` followed at first; 0 is that of
-            later releases of `transformers`, which resample to the grid's size.
+        image_size: (height, width) of its frames in pixels.
+        position_offset: see `resample_positions`.
 
     Raises:
-        ConfigError: the offset is no such number.
+        ConfigError: the offset is not a number of 0 or more.
     """
-
-    def __init__(self, config: Dinov2Config, position_offset: float = 0.1) -> None:
-        super().__init__(
-            img_size=config.image_size,
-            patch_size=config.patch_size,
-            in_chans=config.num_channels,
-            num_classes=0,
-            embed_dim=config.hidden_size,
-            depth=config.num_hidden_layers,
-            num_heads=config.num_attention_heads,
-            mlp_ratio=config.mlp_ratio,
-            init_values=1.0,
-            norm_layer=partial(nn.LayerNorm, eps=config.layer_norm_eps),
-        )
-        if not isinstance(position_offset, int | float) or position_offset < 0:
-            raise ConfigError(f"model_cfg.position_offset is {position_offset!r}; wanted is 0.1, 0 or a like number.")
-        self.config = config
-        self.position_offset = position_offset
-        self.patch_embed.strict_img_size = False
-        # Of the masked pretraining alone; held because both kinds of files have it.
-        self.mask_token = nn.Parameter(torch.zeros(1, config.hidden_size))
-        self.register_state_dict_post_hook(_rename_saved)
-        self.register_load_state_dict_pre_hook(_rename_loaded)
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "Dinov2Backbone":
-        """Stays in evaluation mode whatever is asked."""
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, frames: Tensor) -> list[Tensor]:
-        """Raw outputs of every block, before the final norm: depth times (f, 1 + h*w, channels).
-
-        Args:
-            frames: (f, 3, height, width), ImageNet-normalised; whole patches in both directions.
-        """
-        side = self.config.patch_size
-        grid = frames.shape[-2] // side, frames.shape[-1] // side
-        tokens = self.patch_embed(frames)
-        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
-        tokens = tokens + self.positions(grid).to(tokens.dtype)
-        outputs = []
-        for block in self.blocks:
-            tokens = block(tokens)
-            outputs.append(tokens)
-        return outputs
-
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position table (1, 1 + h*w, channels) for a grid of (h, w) patches."""
-        if tuple(self.patch_embed.grid_size) == tuple(grid):
-            return self.pos_embed
-        rows, columns = self.patch_embed.grid_size
-        table = self.pos_embed[:, 1:].float().reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
-        offset = self.position_offset
-        target: dict[str, Any] = {"size": grid}
-        if offset:
-            target = {"scale_factor": ((grid[0] + offset) / rows, (grid[1] + offset) / columns)}
-        table = F.interpolate(table, mode="bicubic", align_corners=False, **target)
-        return torch.cat([self.pos_embed[:, :1].float(), table.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _rename_saved(module: Dinov2Backbone, state: dict[str, Tensor], prefix: str, _metadata: Any) -> None:
-    own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-    renamed = to_hugging_face(own, module.config.num_hidden_layers)
-    state.update({prefix + name: value for name, value in renamed.items()})
-
-
-def _rename_loaded(module: Dinov2Backbone, state: dict[str, Tensor], prefix: str, *_unused: Any) -> None:
-    own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-    renamed = to_release(own, module.config.num_hidden_layers)
-    state.update({prefix + name: value for name, value in renamed.items()})
+    if not isinstance(position_offset, int | float) or position_offset < 0:
+        raise ConfigError(f"model_cfg.position_offset is {position_offset!r}; expected 0.1, 0 or a similar number.")
+    depth = config.num_hidden_layers
+    return FrozenVisionModel(
+        layers=range(depth),
+        image_size=image_size,
+        arguments={
+            "patch_size": config.patch_size,
+            "in_chans": config.num_channels,
+            "embed_dim": config.hidden_size,
+            "depth": depth,
+            "num_heads": config.num_attention_heads,
+            "mlp_ratio": config.mlp_ratio,
+            "norm_layer": partial(nn.LayerNorm, eps=config.layer_norm_eps),
+        },
+        precision="autocast",
+        original=OriginalState(
+            config.image_size, position_offset, partial(to_hugging_face, depth=depth), partial(to_release, depth=depth)
+        ),
+    )
 
 
 def backbone_config(path: str | Path | None) -> Dinov2Config:
@@ -260,7 +206,7 @@ def backbone_config(path: str | Path | None) -> Dinov2Config:
     return Dinov2Config.from_release(_release(path), path)
 
 
-def load_backbone(backbone: Dinov2Backbone, path: str | Path) -> None:
+def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
     """Fill `backbone` from a Hugging Face folder (`model.safetensors` or `pytorch_model.bin`) or DINOv2's own file.
 
     Raises:
@@ -268,7 +214,7 @@ def load_backbone(backbone: Dinov2Backbone, path: str | Path) -> None:
     """
     folder = _folder(path)
     if folder is None:
-        state = to_hugging_face(_release(path), backbone.config.num_hidden_layers)
+        state = to_hugging_face(_release(path), len(backbone.layers))
         load_exactly(backbone, state, path, PURPOSE)
         return
     files = [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]

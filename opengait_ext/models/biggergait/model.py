@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
 from opengait.utils.messages import get_msg_mgr
-from opengait_ext.models.biggergait.backbone import Dinov2Backbone, backbone_config, check_grid, load_backbone
+from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, check_grid, load_backbone
 from opengait_ext.models.biggergait.parts import GaitNetwork, GaitNetworks, HumanSpaceConv
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.build import build_part
@@ -61,7 +61,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
       (own_norm), their share of all blocks' joint norm (joint_norm), or the vision model's final norm (final_norm),
       which is what BigGait trains it on.
     - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (true) of `HumanSpace_Conv`.
-    - `position_offset`: see `Dinov2Backbone`.
+    - `position_offset`: see `resample_positions`.
 
     Raises:
         ConfigError: a number does not fit the others, or there is neither pretrained part nor checkpoint.
@@ -101,7 +101,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
             build_part(HumanSpaceConv, "human_space", space, **given) for _ in range(groups)
         )
         self.Mask_Branch = mask_branch(model_cfg.get("Mask_Branch") or {}, width)
-        self.Backbone = Dinov2Backbone(config, model_cfg.get("position_offset", 0.1))
+        self.Backbone = build_backbone(config, self.image_size, model_cfg.get("position_offset", 0.1))
 
     def init_parameters(self) -> None:
         """The engine's values for the trained parts, pretrained ones for the others."""
@@ -140,7 +140,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
         """Each group's maps (n, c, s, h, w) of frames (n, s, 3, height, width), and the masks (n * s, 1, h, w)."""
         count = frames.shape[:2]
         layers, mask = self.layer_maps(frames.flatten(0, 1))
-        groups = layers.split(self.group_layer_num * self.Backbone.embed_dim, dim=1)
+        groups = layers.split(self.group_layer_num * self.Backbone.channels, dim=1)
         spaces = [space(group) * mask for space, group in zip(self.HumanSpace_Conv, groups, strict=True)]
         return self.Gait_Net.maps([space.unflatten(0, count).transpose(1, 2) for space in spaces]), mask
 
@@ -154,19 +154,18 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
         Returns:
             (f, blocks * channels, rows, columns) and (f, 1, *sils_size) of zeros and ones.
         """
-        if tuple(frames.shape[-2:]) != self.image_size:
-            frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
-        blocks = [tokens[:, 1:] for tokens in self.Backbone(frames)]
+        last, blocks = self.Backbone.tokens(frames)
         layers = torch.cat(blocks, dim=-1)
         layers = F.layer_norm(layers, layers.shape[-1:], eps=EPS)
-        mask = self.mask(blocks[-1], layers)
+        mask = self.mask(last, blocks[-1], layers)
         return layers.transpose(1, 2).unflatten(2, self.grid), mask
 
-    def mask(self, last: Tensor, layers: Tensor) -> Tensor:
+    def mask(self, final: Tensor, last: Tensor, layers: Tensor) -> Tensor:
         """Where channel 1 of the mask branch has more than half of the probability, (f, 1, *sils_size).
 
         Args:
-            last: raw tokens of the last block, (f, rows * columns, channels).
+            final: tokens after the vision model's final norm, (f, rows * columns, channels).
+            last: raw tokens of the last block, likewise.
             layers: all blocks' tokens under their joint norm, (f, rows * columns, blocks * channels).
         """
         if self.mask_tokens == "own_norm":
@@ -174,7 +173,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
         elif self.mask_tokens == "joint_norm":
             tokens = layers[..., -last.shape[-1] :]
         else:
-            tokens = self.Backbone.norm(last)
+            tokens = final
         person = self.Mask_Branch(tokens.flatten(0, 1))[:, 1].view(len(last), 1, *self.grid)
         return (F.interpolate(person, size=self.sils_size, mode="bilinear", align_corners=False) > 0.5).float()
 

@@ -151,7 +151,9 @@ class DinoGRLNet(PlainNetwork):
         if source == "masks":
             vision_model, generator = None, build_part(GivenMasks, "silhouette", settings)
         else:
-            vision_model = build_part(FrozenVisionModel, "vision_model", model_cfg.get("vision_model"))
+            vision_model = build_part(
+                FrozenVisionModel, "vision_model", model_cfg.get("vision_model"), original=None, frames_at_once=None
+            )
             tokens = {"token_channels": vision_model.channels, "layers": len(vision_model.layers)}
             generator = build_part(SilhouetteGenerator, "silhouette", settings, **tokens)
         gait = build_part(GaitExtractor, "gait", model_cfg["gait"], in_channels=generator.channels)

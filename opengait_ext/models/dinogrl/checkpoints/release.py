@@ -16,7 +16,7 @@ from torch import Tensor
 from opengait.errors import CheckpointError
 from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
 from opengait_ext.models.shared.plain_network import network_entries
-from opengait_ext.models.shared.vision_model import resample_dinov2_positions
+from opengait_ext.models.shared.transformer import resample_positions
 from opengait_ext.weights.read import read_weights
 
 State = Mapping[str, Tensor]
@@ -93,7 +93,7 @@ def convert_official(
     network = reference(found)
     check_entries(found, unknown, expected_shapes(network, found))
     kept = {name: found.pop(name) for name in KEPT}
-    found[POSITIONS] = resample_dinov2_positions(kept[KEPT[0]], network.vision_model.transformer, KEPT[0])
+    found[POSITIONS] = resample_positions(kept[KEPT[0]], network.vision_model.transformer, KEPT[0])
     entries = {PREFIX + name: found[name] for name in network.state_dict()}
     return {"model": entries, "iteration": 0, "official": kept}
 

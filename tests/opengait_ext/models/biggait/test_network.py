@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 from opengait.errors import CheckpointError, ConfigError, DataError
-from opengait_ext.models.biggait import backbone as biggait_backbone
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet
 from opengait_ext.models.biggait.parts import person_pixels, restore_ratio, usage_loss
 from opengait_ext.models.shared import tokens as shared_tokens
@@ -194,10 +193,10 @@ def test_only_the_chosen_pixels_are_enlarged(monkeypatch):
     assert torch.allclose(back, maps * chosen[:, None])
 
 
-def test_many_frames_go_through_the_vision_model_in_pieces(monkeypatch):
+def test_many_frames_pass_the_vision_model_in_pieces():
     network, frames = tiny_network(), tiny_frames(5)
     whole = network.backbone(frames)
-    monkeypatch.setattr(biggait_backbone, "FRAMES_AT_ONCE", 2)
+    network.backbone.frames_at_once = 2
     pieces = network.backbone(frames)
     assert torch.allclose(whole.last, pieces.last, atol=1e-5)
     assert torch.allclose(whole.layers, pieces.layers, atol=1e-5) and whole.grid == pieces.grid

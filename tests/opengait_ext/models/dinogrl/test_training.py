@@ -25,7 +25,7 @@ def world(tmp_path_factory) -> Path:
     sys.path.insert(0, str(ROOT / "datasets"))
     from synthetic_vvi.generate import SyntheticConfig, generate
 
-    from opengait_ext.models.shared.vision_model import build_transformer
+    from opengait_ext.models.shared.transformer import build_transformer
 
     folder = tmp_path_factory.mktemp("world")
     config = SyntheticConfig(train_identities=8, test_identities=5, cameras=2, frames=14, size=(64, 32), seed=3)
