@@ -10,18 +10,13 @@ from torch import Tensor
 
 from opengait.errors import ConfigError
 from opengait.modeling import modules
-from opengait_ext.models.biggait.parts import (
-    GaitNet,
-    NamedFusion,
-    check_ratios,
-    person_pixels,
-    restore_ratio,
-    usage_loss,
-)
+from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
 from opengait_ext.models.shared.build import complete_part
+from opengait_ext.models.shared.channel_usage import channel_usage_loss
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
+from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
@@ -78,7 +73,7 @@ class BigGaitNet(PlainNetwork):
     classifiers = ("gait_net.BNNecks.",)
 
     def __init__(
-        self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
+        self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitBase, size: tuple[int, int]
     ) -> None:
         super().__init__()
         for name in BRANCHES:
@@ -134,7 +129,8 @@ class BigGaitNet(PlainNetwork):
         if self.training:
             packed = None if lengths is None else torch.as_tensor(lengths[0]).tolist()
             denoising, appearance = black_out(denoising, appearance, packed or [counts[1]] * counts[0])
-        embeddings, logits = self.gait_net(denoising, appearance, counts, lengths)
+        gait_maps = self.gait_net.maps(denoising, appearance).unflatten(0, counts)
+        embeddings, logits = self.gait_net.describe(gait_maps, lengths)
         return BigGaitOutput(embeddings, logits, maps)
 
     def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
@@ -159,7 +155,8 @@ class BigGaitNet(PlainNetwork):
         denoising = scatter_tokens(self.Denoising_Branch(tokens), flat, shape)
         appearance = scatter_tokens(self.Appearance_Branch(tokens), flat, shape)
         if self.training:
-            losses |= {"part_connect": prior_connectivity_loss(denoising), "part_diversity": usage_loss(denoising)}
+            losses["part_connect"] = prior_connectivity_loss(denoising)
+            losses["part_diversity"] = channel_usage_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -230,14 +227,13 @@ def build_network(
     _fits("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask,")
     channels = Denoising_Branch["target_dim"]
     _fits("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim")
-    gait_net = GaitNet(
-        channels,
-        complete_part(NamedFusion, "AttentionFusion", AttentionFusion),
-        backbone_cfg,
+    fusion = complete_part(NamedFusion, "AttentionFusion", AttentionFusion)
+    heads = (
         complete_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
         complete_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
-        bin_num,
     )
+    stems = {name: gait_backbone(backbone_cfg, channels) for name in ("pre_part", "pre_rgb")}
+    gait_net = GaitBase(stems, *heads, bin_num, fusion)
     return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
 
 

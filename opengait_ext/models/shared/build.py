@@ -36,5 +36,5 @@ def complete_part(part: Callable, section: str, settings: Mapping[str, Any] | No
         for name, parameter in inspect.signature(part).parameters.items():
             if parameter.default is parameter.empty and name not in given and name not in (settings or {}):
                 where = f"model_cfg.{section}" if section else "model_cfg"
-                raise ConfigError(f"{where} has no key {name!r}, which BigGait needs.")
+                raise ConfigError(f"{where} has no key {name!r}, which the model needs.")
     return build_part(part, section, settings, **given)

@@ -37,7 +37,7 @@ class AttentionFusion(nn.Module):
     def __init__(self, channels: int = 64, squeeze: int = 16) -> None:
         super().__init__()
         hidden = max(channels // squeeze, 1)
-        self.conv = nn.Sequential(
+        self.conv: nn.Module = nn.Sequential(
             nn.Conv2d(2 * channels, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),

@@ -1,11 +1,9 @@
 """L_div, Eq. 8: a frame uses all channels of the gait prior, not a few of them."""
 
-import math
-
-import torch
 from torch import Tensor
 
 from opengait.modeling.losses.base import BaseLoss
+from opengait_ext.models.shared.channel_usage import channel_usage_loss
 
 
 def diversity_loss(gait_prior: Tensor, eps: float = 0.0) -> Tensor:
@@ -19,13 +17,7 @@ def diversity_loss(gait_prior: Tensor, eps: float = 0.0) -> Tensor:
             does not count.
         eps: added to the total and inside the logarithm; the release has 1e-6.
     """
-    usage = gait_prior.float().sum(dim=(2, 3))
-    seen = usage.sum(dim=1) > 0
-    usage = usage.where(seen[:, None], 1.0)
-    share = usage / (usage.sum(dim=1, keepdim=True) + eps)
-    terms = -share * (share + eps).log2() if eps else torch.special.entr(share) / math.log(2)
-    excess = math.log2(gait_prior.shape[1]) - terms.sum(dim=1)
-    return (excess * seen).sum() / seen.sum().clamp(min=1)
+    return channel_usage_loss(gait_prior, eps)
 
 
 class DiversityLoss(BaseLoss):
