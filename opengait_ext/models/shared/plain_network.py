@@ -1,7 +1,7 @@
 """The contract between a method's plain network and whatever builds it or loads its checkpoints."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -17,8 +17,8 @@ class PlainNetwork(nn.Module):
         classifiers: prefixes of state entries that descriptors do not need.
     """
 
-    frozen: ClassVar[tuple[str, ...]] = ()
-    classifiers: ClassVar[tuple[str, ...]] = ()
+    frozen: tuple[str, ...] = ()
+    classifiers: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, model_cfg: Mapping[str, Any]) -> Self:

@@ -11,6 +11,7 @@ from opengait_ext.models import load_network
 from opengait_ext.models.dinogrl.network import DinoGRLNet
 from opengait_ext.models.load import last_checkpoint
 from tests.opengait_ext.models.biggait.tiny import tiny_config, tiny_frames, tiny_network
+from tests.opengait_ext.models.biggergait import tiny as bigger
 from tests.opengait_ext.models.dinogrl.release.small import small_config, small_network
 
 CONFIG = {"model_cfg": {"model": "DinoGRL", **small_config()}, "trainer_cfg": {"seed": 3}}
@@ -67,6 +68,18 @@ def test_a_network_of_another_method_whose_weight_file_is_gone():
     with torch.no_grad():
         frames = tiny_frames(1, 2)
         assert torch.equal(loaded(frames).embeddings, network(frames).embeddings)
+
+
+def test_biggergait_whose_weight_files_are_gone(tmp_path):
+    torch.manual_seed(0)
+    settings = bigger.model_cfg(**bigger.write_weights(tmp_path))
+    network = bigger.network(settings).eval()
+    settings |= {"pretrained_mask_branch": "no.pt", "SeparateBNNecks": settings["SeparateBNNecks"] | {"class_num": 9}}
+    loaded = load_network({"model_cfg": settings}, checkpoint_of(network, prefix=""), "cpu")
+    frames = bigger.frames_of(1, 2)
+    with torch.no_grad():
+        assert torch.equal(loaded(frames).embeddings, network(frames).embeddings)
+        assert loaded(frames).logits.shape == (1, 9, bigger.GROUPS * bigger.PARTS)
 
 
 def test_missing_checkpoints(tmp_path):
