@@ -7,7 +7,7 @@ loops) follows the configuration, and each step is a method that a model may rep
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -102,6 +102,7 @@ class BaseModel(MetaModel, nn.Module):
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
+        self.phase: Literal["train", "test"] = "train" if training else "test"
         self.msg_mgr = get_msg_mgr()
         self.cfgs = cfgs
         self.iteration = 0

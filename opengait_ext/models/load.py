@@ -113,7 +113,7 @@ def network_class_of(model: str | None) -> tuple[type[PlainNetwork], str]:
     Raises:
         ConfigError: there is no such model, or it has no plain network.
     """
-    if model not in registry.models:
+    if str(model) not in registry.models:
         load_extensions(["opengait_ext"])
     engine_model = registry.models.get(str(model))
     network_class = getattr(engine_model, "network_class", None)

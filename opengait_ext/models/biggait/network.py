@@ -21,18 +21,18 @@ from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
-# Weights of the four losses that are not about identities, fixed in upstream's code.
+# Weights of the four losses that do not use identities, fixed in upstream's code.
 LOSS_WEIGHTS = {"shape_connect": 0.02, "shape_mse": 1.0, "part_connect": 0.01, "part_diversity": 5.0}
 BRANCHES = ("Denoising_Branch", "Appearance_Branch", "Mask_Branch")
 # Each frame takes 12 MB or so in the vision model, three times what it hands out.
 FRAMES_AT_ONCE = 256
-# Keys of `model_cfg` that the engine's model reads, not the network.
+# Keys of `model_cfg` for the engine's model, which the network ignores.
 ENGINE_KEYS = ("pretrained_mask_branch", "mask_branch_iteration")
 
 
 @dataclass(frozen=True)
 class BigGaitMaps:
-    """What BigGait sees in f frames, on its grid of h x w pixels.
+    """BigGait's maps of f frames, on its grid of h x w pixels.
 
     Attributes:
         body: probability of the foreground channel, zero in padding, (f, 1, h, w).
@@ -50,7 +50,7 @@ class BigGaitMaps:
 
 @dataclass(frozen=True)
 class BigGaitOutput:
-    """What BigGait makes of n tracklets: embeddings (n, c, p), logits (n, classes, p), and the maps of all frames."""
+    """BigGait's output for n tracklets: embeddings (n, c, p), logits (n, classes, p), and the maps of all frames."""
 
     embeddings: Tensor
     logits: Tensor
@@ -58,15 +58,15 @@ class BigGaitOutput:
 
 
 class BigGaitNet(PlainNetwork):
-    """The network of `BigGait__Dinov2_Gaitbase`, for a notebook as for the engine.
+    """The network of `BigGait__Dinov2_Gaitbase`, for notebooks and for the engine.
 
     `BigGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
     have upstream's names.
 
     Args:
         backbone: the frozen vision model.
-        branches: of the names `BRANCHES`.
-        gait_net: what recognises people by the two maps.
+        branches: the branches named in `BRANCHES`.
+        gait_net: recognises people by the two maps.
         size: (h, w) of the maps.
     """
 
@@ -76,8 +76,7 @@ class BigGaitNet(PlainNetwork):
         self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitBase, size: tuple[int, int]
     ) -> None:
         super().__init__()
-        for name in BRANCHES:
-            setattr(self, name, branches[name])
+        self.Denoising_Branch, self.Appearance_Branch, self.Mask_Branch = (branches[name] for name in BRANCHES)
         self.gait_net = gait_net
         self.backbone = backbone
         self.size = size
@@ -92,7 +91,7 @@ class BigGaitNet(PlainNetwork):
         `FrozenVisionModel` than DINOv2's ViT-S/14 in float32.
 
         Raises:
-            ConfigError: an unknown or a missing key, or a value that cannot be.
+            ConfigError: a key is unknown or missing, or a value is invalid.
             CheckpointError: a weight file is missing or belongs to another network.
         """
         settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
@@ -120,7 +119,7 @@ class BigGaitNet(PlainNetwork):
             ratios: width over height of each frame's picture before it was padded or squeezed to this shape, (n, s);
                 None for 0.5.
             lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
-            learn_mask: whether the mask branch learns, in training; else it is frozen, in evaluation mode.
+            learn_mask: whether the mask branch learns in training; otherwise it is frozen, in evaluation mode.
         """
         counts = frames.shape[0], frames.shape[1]
         ratios = check_ratios(ratios, frames)
@@ -134,7 +133,7 @@ class BigGaitNet(PlainNetwork):
         return BigGaitOutput(embeddings, logits, maps)
 
     def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
-        """The maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
+        """Return the maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
         ratios = check_ratios(ratios, frames).flatten()
         frames = frames.flatten(0, 1)
         if frames.shape[-2] != 2 * frames.shape[-1]:
@@ -148,7 +147,7 @@ class BigGaitNet(PlainNetwork):
         foreground = silhouette_band(body)
         chosen = foreground[:, 0] != 0
         if self.training and int(chosen.sum()) < 2:
-            # Batch norms need two rows; where nobody was found in the whole batch, everything is looked at.
+            # Batch norms need two rows; if the whole batch has no foreground, all valid pixels are used.
             chosen = valid
         tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
         flat, shape = chosen.flatten(), body.shape
@@ -160,13 +159,14 @@ class BigGaitNet(PlainNetwork):
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """The foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and in training the mask's losses.
+        """Return the foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and the mask's losses.
 
         Args:
             tokens: of the pixels in `valid`, bool (f, h, w).
             learn: whether the mask branch learns.
         """
-        branch, losses = self.Mask_Branch, {}
+        branch = self.Mask_Branch
+        losses: dict[str, Tensor] = {}
         learn = learn and self.training
         branch.train(learn)
         with torch.set_grad_enabled(learn and torch.is_grad_enabled()):
@@ -180,7 +180,7 @@ class BigGaitNet(PlainNetwork):
 
 
 def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65536) -> Tensor:
-    """Mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
+    """Return the mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
     total = tokens.new_zeros(())
     for some, target in zip(codes.split(rows), tokens.split(rows), strict=True):
         total = total + F.mse_loss(branch.decode(some).float(), target, reduction="sum")
@@ -201,7 +201,7 @@ def build_network(
     sils_size: int = 32,
     vision_model: Mapping[str, Any] | None = None,
 ) -> BigGaitNet:
-    """BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
+    """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
     backbone = complete_part(
         FrozenVisionModel,
         "vision_model",
@@ -237,6 +237,6 @@ def build_network(
     return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
 
 
-def _fits(key: str, found: Any, wanted: Any, why: str) -> None:
-    if found != wanted:
-        raise ConfigError(f"model_cfg.{key} is {found!r}, but must be {wanted!r} for {why}.")
+def _fits(key: str, value: Any, expected: Any, reason: str) -> None:
+    if value != expected:
+        raise ConfigError(f"model_cfg.{key} is {value!r}, but must be {expected!r} for {reason}.")

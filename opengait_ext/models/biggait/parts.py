@@ -8,7 +8,7 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.models.shared.fusion import AttentionFusion
 from opengait_ext.models.shared.gaitbase import ForwardBlock
 
-# What frames of another shape than twice as high as wide are brought to, at their true ratio.
+# Size of frames that do not come twice as high as wide; people keep their true ratio.
 FRAME_SIZE = (256, 128)
 
 
@@ -16,7 +16,7 @@ class NamedFusion(AttentionFusion):
     """`AttentionFusion` under upstream's names, from upstream's arguments.
 
     Raises:
-        ConfigError: other than two maps are to be fused.
+        ConfigError: the number of maps to fuse is not two.
     """
 
     def __init__(self, in_channels: int = 64, squeeze_ratio: int = 16, feat_len: int = 2) -> None:
@@ -27,10 +27,10 @@ class NamedFusion(AttentionFusion):
 
 
 def check_ratios(ratios: Tensor | None, frames: Tensor) -> Tensor:
-    """Width over height of the person in every frame, (n, s); 0.5, that of the frames' shape, where none are given.
+    """Return the ratio (width over height) of the person in every frame, (n, s); by default 0.5, the frames' own.
 
     Raises:
-        DataError: not one number for each of the `frames` (n, s, 3, h, w), or one that is no ratio.
+        DataError: there is not one ratio per frame of `frames` (n, s, 3, h, w), or a value is not a ratio.
     """
     if ratios is None:
         return torch.full(frames.shape[:2], 0.5, device=frames.device)
@@ -41,17 +41,17 @@ def check_ratios(ratios: Tensor | None, frames: Tensor) -> Tensor:
         )
     wrong = ratios[~((ratios > 0) & ratios.isfinite())]
     if len(wrong):
-        raise DataError(f"A frame's ratio (width over height) is {wrong[0].item()}; wanted is a positive number.")
+        raise DataError(f"A frame's ratio (width over height) is {wrong[0].item()}; expected a positive number.")
     return ratios.float()
 
 
 def person_widths(ratios: Tensor, height: int) -> Tensor:
-    """Columns that a person of that ratio fills in a frame of `height` rows; at least one."""
+    """Return the columns that a person of that ratio fills in a frame of `height` rows, at least one."""
     return (height * ratios).int().clamp(min=1)
 
 
 def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where the frames (f) of these ratios hold the original picture and no padding: bool (f, h, w)."""
+    """Return the pixels of frames of these ratios (f) that belong to the original picture, bool (f, h, w)."""
     height, width = size
     widths = person_widths(ratios, height)[:, None]
     left = (width - widths).clamp(min=0) // 2
@@ -61,14 +61,14 @@ def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def restore_ratio(frames: Tensor, ratios: Tensor, size: tuple[int, int] = FRAME_SIZE) -> Tensor:
-    """Resize frames (f, 3, h, w) to `size` at their true ratios (f), with zeros beside them or their sides cut off."""
+    """Resize frames (f, 3, h, w) to `size` at their true ratios (f), padding with zeros or cropping at the sides."""
     height, width = size
     widths = person_widths(ratios, height)
     restored = frames.new_zeros(len(frames), frames.shape[1], height, width)
     for wide in widths.unique().tolist():
-        mine = widths == wide
-        scaled = F.interpolate(frames[mine], size=(height, wide), mode="bilinear", align_corners=False)
+        chosen = widths == wide
+        scaled = F.interpolate(frames[chosen], size=(height, wide), mode="bilinear", align_corners=False)
         left = (width - wide) // 2
-        # Negative padding cuts.
-        restored[mine] = F.pad(scaled, (left, width - wide - left))
+        # Negative padding crops.
+        restored[chosen] = F.pad(scaled, (left, width - wide - left))
     return restored

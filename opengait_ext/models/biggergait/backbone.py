@@ -1,7 +1,7 @@
-"""BiggerGait's frozen vision model: a DINOv2 transformer under the names that Hugging Face's `Dinov2Model` gives it.
+"""BiggerGait's frozen vision model: a DINOv2 transformer under the names of Hugging Face's `Dinov2Model`.
 
-The network is timm's, whose parameters are called as in DINOv2's own release. State dicts are translated on the way out
-and in, so that checkpoints read and written here are those of upstream, which uses the `transformers` package.
+The network is timm's, whose parameters have the names of DINOv2's release. State dicts are translated when they are
+saved and loaded, so checkpoints are those of upstream, which uses the `transformers` package.
 """
 
 import json
@@ -54,7 +54,7 @@ class Dinov2Config:
     """The shape of a DINOv2 transformer, under the names of Hugging Face's `config.json`; the defaults are ViT-S/14.
 
     Attributes:
-        image_size: height and width in pixels whose patches the position table has, 518 for DINOv2.
+        image_size: height and width in pixels that the position table was trained for, 518 for DINOv2.
     """
 
     hidden_size: int = 384
@@ -71,7 +71,7 @@ class Dinov2Config:
         """Read `config.json` of a Hugging Face folder.
 
         Raises:
-            CheckpointError: it is missing or damaged, or describes a model that is built otherwise.
+            CheckpointError: it is missing or damaged, or describes another kind of model.
         """
         path = folder / "config.json"
         try:
@@ -86,27 +86,27 @@ class Dinov2Config:
         for key, value in expected.items():
             if settings.get(key, value) != value:
                 raise CheckpointError(f"{path} has {key} {settings[key]!r}; {PURPOSE} is built for {value!r}.")
-        # What Hugging Face assumes where a file says nothing is ViT-B/14 on 224 pixels.
+        # For missing keys, Hugging Face assumes ViT-B/14 on 224 pixels.
         assumed = {"hidden_size": 768, "num_attention_heads": 12, "image_size": 224}
         known = {key: settings.get(key, assumed.get(key, default)) for key, default in vars(cls()).items()}
         for key, value in known.items():
             if not isinstance(value, int | float) or value <= 0:
-                raise CheckpointError(f"{path} has {key} {value!r}; wanted is a positive number.")
+                raise CheckpointError(f"{path} has {key} {value!r}; expected a positive number.")
         return cls(**known)
 
     @classmethod
     def from_release(cls, state: Mapping[str, Tensor], path: str | Path) -> "Dinov2Config":
-        """The shape of the model that a weight file of DINOv2's own release belongs to; its heads have 64 channels.
+        """Derive the shape of the model from a weight file of DINOv2's release; its heads have 64 channels.
 
         Raises:
-            CheckpointError: it is not such a file.
+            CheckpointError: the file is of another kind.
         """
         try:
             hidden, positions = state["cls_token"].shape[-1], state["pos_embed"].shape[1] - 1
             channels, patch = state["patch_embed.proj.weight"].shape[1:3]
             mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
         except (KeyError, IndexError, ValueError) as error:
-            raise CheckpointError(f"{path} is no file of a DINOv2 transformer for {PURPOSE} ({error}).") from error
+            raise CheckpointError(f"{path} is not a file of a DINOv2 transformer for {PURPOSE} ({error}).") from error
         blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
         return cls(
             hidden_size=hidden,
@@ -120,7 +120,7 @@ class Dinov2Config:
 
 
 def name_table(depth: int) -> list[Row]:
-    """The rows of a model of `depth` blocks."""
+    """Return the rows for a model of `depth` blocks."""
     blocks = [
         (f"encoder.layer.{number}.{theirs}", f"blocks.{number}.{ours}", third)
         for number in range(depth)
@@ -130,18 +130,18 @@ def name_table(depth: int) -> list[Row]:
 
 
 def to_hugging_face(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """A state dict of DINOv2's names under Hugging Face's; entries of neither keep their names. Values are views."""
+    """Rename a state dict from DINOv2's names to Hugging Face's; other entries keep their names. Values are views."""
     renamed = {}
     table = name_table(depth)
     for theirs, ours, third in table:
         if ours in state:
             renamed[theirs] = state[ours] if third is None else state[ours].chunk(3)[third]
-    own = {ours for _, ours, _ in table}
-    return renamed | {name: value for name, value in state.items() if name not in own}
+    known = {ours for _, ours, _ in table}
+    return renamed | {name: value for name, value in state.items() if name not in known}
 
 
 def to_release(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """The reverse of `to_hugging_face`; projections that are not there all three keep their names."""
+    """Reverse `to_hugging_face`; query, key and value keep their names unless all three are present."""
     renamed = dict(state)
     thirds: dict[str, list[str]] = {}
     for theirs, ours, third in name_table(depth):
@@ -193,10 +193,10 @@ def build_backbone(
 
 
 def backbone_config(path: str | Path | None) -> Dinov2Config:
-    """The shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
+    """Return the shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
 
     Raises:
-        CheckpointError: there is nothing of that kind.
+        CheckpointError: there is no such folder or file.
     """
     if path is None:
         return Dinov2Config()
@@ -224,10 +224,10 @@ def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
 
 
 def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) of patches in frames of `image_size` pixels.
+    """Return (rows, columns) of patches in frames of `image_size` pixels.
 
     Raises:
-        ConfigError: they are no whole numbers.
+        ConfigError: the frames are not whole patches.
     """
     if any(pixels % config.patch_size or pixels <= 0 for pixels in image_size):
         raise ConfigError(
@@ -238,8 +238,8 @@ def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, 
 
 
 def _folder(path: str | Path) -> Path | None:
-    """The folder that `path` names, relative to the working folder or the project; None where there is none."""
-    return next((place for place in (Path(path), PROJECT / path) if place.is_dir()), None)
+    """Return the folder that `path` names, relative to the working folder or the project, or None."""
+    return next((folder for folder in (Path(path), PROJECT / path) if folder.is_dir()), None)
 
 
 def _release(path: str | Path) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """BiggerGait as a model of the engine, a gait baseline beside DinoGRL; the network is `BiggerGaitNet`.
 
-It sees raw frames, so it trains and tests on visible and infrared tracklets alike, and knows nothing of modalities.
+It reads raw frames, so visible and infrared tracklets are treated alike and modalities play no role.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
     `BiggerGaitNet.from_config`.
 
     Raises:
-        ConfigError: a number does not fit the others, or there is neither pretrained part nor checkpoint.
-        CheckpointError: a weight file is missing or belongs to something else.
+        ConfigError: a number does not fit the others, or a pretrained part is missing and there is no checkpoint.
+        CheckpointError: a weight file is missing or belongs to another network.
     """
 
     network_class = BiggerGaitNet
@@ -42,9 +42,9 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
     def init_parameters(self) -> None:
         """Apply the engine's general rule to the trained parts; the others are pretrained."""
         for part in (self.network.Gait_Net, self.network.HumanSpace_Conv):
-            BaseModel.init_parameters(part)
+            BaseModel.init_parameters(part)  # type: ignore[arg-type]
 
-    def forward(self, inputs: tuple) -> dict[str, Any]:
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
         """Describe RGB frames (n, s, 3, h, w), ImageNet-normalised; with `seqL` the tracklets are packed along s."""
         ipts, labels, _, _, lengths = inputs
         output = self.network(ipts[0], lengths)

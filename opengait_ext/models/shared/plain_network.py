@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-# The engine saves losses that learn beside the network.
+# The engine saves trainable losses beside the network.
 LOSSES = "loss_aggregator."
 
 

@@ -1,6 +1,5 @@
 """State dicts under other names than those of the modules, so that checkpoints of other code bases fit."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ def rename_state(module: nn.Module, save: Translation, load: Translation) -> Non
         entries = {key.removeprefix(prefix): state.pop(key) for key in list(state) if key.startswith(prefix)}
         state.update({prefix + name: value for name, value in translation(entries).items()})
 
-    def after_saving(_module: nn.Module, state: OrderedDict, prefix: str, _metadata: dict) -> None:
+    def after_saving(_module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: Any) -> None:
         translate(save, state, prefix)
 
     def before_loading(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_others: Any) -> None:

@@ -12,7 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from opengait.errors import CheckpointError, ConfigError
-from opengait_ext.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from opengait_ext.data.channels import IMAGENET_MEAN, IMAGENET_STD
 from opengait_ext.weights.read import load_exactly, read_weights
 
 STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
@@ -23,10 +23,10 @@ Transformer = VisionTransformer | Eva
 def build_transformer(
     name: str, image_size: tuple[int, int], arguments: dict[str, Any], fetch: bool = False
 ) -> Transformer:
-    """A timm vision transformer for that input size, untrained, or with the weights that timm fetches for it.
+    """Return a timm vision transformer for that input size, untrained, or with the weights that timm fetches for it.
 
     Raises:
-        ConfigError: timm has no such model, it is no plain vision transformer, or the size is not a whole number of
+        ConfigError: timm has no such model, it is not a plain vision transformer, or the size is not a whole number of
             patches.
         CheckpointError: timm cannot fetch the weights.
     """
@@ -38,31 +38,39 @@ def build_transformer(
         raise ConfigError(f"vision_model {name} does not take these arguments: {error}.") from error
     except RuntimeError as error:
         raise ConfigError(f"timm cannot build the vision_model {name}: {error}.") from error
-    if not isinstance(model, Transformer):
-        raise ConfigError(f"{name} is no plain vision transformer of timm; choose a vit_* model.")
+    if not isinstance(model, VisionTransformer | Eva):
+        raise ConfigError(f"{name} is not a plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
         raise ConfigError(f"vision_model.image_size {list(image_size)} is not a multiple of {name}'s patch, {patch}.")
     if not fetch:
         return model
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0, img_size=image_size, **arguments)
+        fetched = timm.create_model(name, pretrained=True, num_classes=0, img_size=image_size, **arguments)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
             f"timm cannot fetch its weights of {name} ({str(error).splitlines()[0]}); name a file with "
             f"model_cfg.vision_model.weights instead."
         ) from error
+    assert isinstance(fetched, VisionTransformer | Eva)
+    return fetched
 
 
 def input_change(model: Transformer) -> tuple[Tensor, Tensor]:
-    """Scale and shift, each (1, 3, 1, 1), from ImageNet's statistics to those that timm notes for the model.
+    """Return the scale and shift, each (1, 3, 1, 1), from ImageNet's statistics to those of the pretrained model.
 
     CLIP, SigLIP and timm's own vision transformers were trained with other means and deviations than DINOv2.
     """
-    mean, std = (torch.tensor(model.pretrained_cfg.get(key) or default) for key, default in STATISTICS.items())
+    noted = pretrained_settings(model)
+    mean, std = (torch.tensor(noted.get(key) or default) for key, default in STATISTICS.items())
     scale = torch.tensor(IMAGENET_STD) / std
     shift = (torch.tensor(IMAGENET_MEAN) - mean) / std
     return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1)
+
+
+def pretrained_settings(model: Transformer) -> Mapping[str, Any]:
+    """Return what timm notes about the pretrained model of that name."""
+    return model.pretrained_cfg  # type: ignore[return-value]
 
 
 def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
@@ -78,7 +86,7 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
         state.pop("mask_token")
         state["pos_embed"] = resample_positions(state["pos_embed"], model, path)
     else:
-        # timm's reader indexes into what it takes for its own layouts, so a foreign table fails inside it.
+        # timm's reader indexes into what it takes for one of its layouts, so other files fail inside it.
         try:
             # Every family of timm has a reader of its own.
             state = sys.modules[type(model).__module__].checkpoint_filter_fn(state, model)
@@ -89,15 +97,15 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
 
 
 def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str, purpose: str) -> None:
-    """Whether weights in any layout are for patches of that size.
+    """Check that weights, in any layout, are for patches of that size.
 
-    timm's readers would resample the embedding of other patches without a word, and the features would be others.
+    timm's readers would silently resample the embedding of other patches, which changes the features.
 
     Raises:
-        CheckpointError: they are not.
+        CheckpointError: they are for patches of another size.
     """
     for key, value in state.items():
-        # In every layout the only kernels on three colours are those of the patch embedding.
+        # In every layout, only the patch embedding has kernels on three channels.
         if value.dim() == 4 and value.shape[1] == 3 and tuple(value.shape[2:]) != patch:
             theirs, ours = (" x ".join(map(str, sizes)) for sizes in (value.shape[2:], patch))
             raise CheckpointError(

@@ -19,6 +19,7 @@ from opengait_ext.models.shared.transformer import (
     build_transformer,
     input_change,
     load_transformer_weights,
+    pretrained_settings,
     resample_positions,
 )
 from opengait_ext.weights.read import load_exactly, read_weights
@@ -138,9 +139,9 @@ class FrozenVisionModel(nn.Module):
 
     def keep_table(self, original: OriginalState) -> None:
         """Hold DINOv2's position table as trained, and its mask token, beside timm's transformer."""
-        pixels = original.trained_size or self.transformer.pretrained_cfg["input_size"][-1]
+        pixels = original.trained_size or pretrained_settings(self.transformer)["input_size"][-1]
         side = pixels // self.transformer.patch_embed.patch_size[0]
-        resampled = self.transformer.pos_embed.data
+        resampled = self.transformer.get_parameter("pos_embed").data
         del self.transformer.pos_embed
         self.transformer.register_buffer("pos_embed", resampled, persistent=False)
         self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1 + side * side, self.channels), std=0.02))
@@ -182,14 +183,15 @@ class FrozenVisionModel(nn.Module):
         frames = frames * self.input_scale + self.input_shift
         if self.position_offset is not None:
             table = resample_positions(self.pos_embed, self.transformer, "pos_embed", self.position_offset)
-            self.transformer.pos_embed.copy_(table)
+            self.transformer.get_buffer("pos_embed").copy_(table)
         with self.arithmetic(frames.device):
             last, blocks = self.transformer.forward_intermediates(
                 frames.float(), indices=list(self.layers), output_fmt="NLC"
             )
+        assert isinstance(last, Tensor) and isinstance(blocks, list)  # timm annotates the results of all options
         return last[:, self.transformer.num_prefix_tokens :], blocks
 
-    def arithmetic(self, device: torch.device) -> AbstractContextManager:
+    def arithmetic(self, device: torch.device) -> AbstractContextManager[Any]:
         """Return the context that the transformer runs in on that device."""
         if self.dtype is None:
             return nullcontext()

@@ -7,14 +7,14 @@ from opengait_ext.models.shared.channel_usage import channel_usage_loss
 
 
 def diversity_loss(gait_prior: Tensor, eps: float = 0.0) -> Tensor:
-    """Mean over frames of H_max - H(P), in bits.
+    """Return the mean over frames of H_max - H(P), in bits.
 
     P_i is channel i's share of a frame's total activation, H(P) = -sum_i P_i log2 P_i and H_max = log2(channels). The
-    paper leaves the base open; base 2, the release's, is what its weight of 5 was found with.
+    paper leaves the base open; base 2 is the release's, for which its weight of 5 was chosen.
 
     Args:
-        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative. A frame of zeros, in which the mask found nobody,
-            does not count.
+        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative. A frame of zeros, whose mask is
+            empty, is left out.
         eps: added to the total and inside the logarithm; the release has 1e-6.
     """
     return channel_usage_loss(gait_prior, eps)
@@ -32,7 +32,7 @@ class DiversityLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.eps = eps
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
         loss = diversity_loss(gait_prior, self.eps)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

@@ -131,7 +131,7 @@ class TestNetwork:
             (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; it must be 'sasg' or 'masks'"),
             (SASG | {"silhouette": "masks"}, "model_cfg.silhouette must be a table"),
             ({"silhouette": {"type": "masks", "priors": 4}}, "model_cfg.silhouette has an unknown key 'priors'"),
-            ({"vision_model": SASG["vision_model"]}, "nothing reads model_cfg.vision_model; set it to null"),
+            ({"vision_model": SASG["vision_model"]}, "model_cfg.vision_model is not used"),
         ],
     )
     def test_mistakes_in_the_configuration(self, changes, message):

@@ -82,7 +82,7 @@ def test_unknown_and_missing_entries_are_named_together():
         ({"dinov2.gait_net.FCs.fc_bin": (15, 2048, 256)}, r"FCs.fc_bin of the shape file is \(15, 2048, 256\) where"),
         ({"BNNecks.bn1d.weight": (31 * 256,)}, r"bn1d.weight of the model file is \(7936,\) where \(8960,\)"),
         ({"dinov2.dinov2.pos_embed": (1, 257, 384)}, r"pos_embed of the shape file is \(1, 257, 384\) where \(1, 1370"),
-        ({"FCs.fc_bin": (30, 2048, 256)}, "has 30 parts, no pyramid"),
+        ({"FCs.fc_bin": (30, 2048, 256)}, "has 30 parts"),
         ({"FCs.fc_bin": (2048, 256)}, r"FCs.fc_bin of the model file is \(2048, 256\) where \(31, 2048, 256\)"),
     ],
 )
@@ -173,7 +173,7 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
     for arguments, message in (
         (out, "--model is missing; --to engine needs --model, --model2, --shape."),
         ([*files("none.pth"), *out], "There is no file"),
-        ([*files("text.pth"), *out], "text.pth is no readable file"),
+        ([*files("text.pth"), *out], "text.pth is not a readable file"),
         ([*files("other.pth"), *out], "unknown entries: a of the model file"),
         (["--to", "official", *out], "--checkpoint is missing"),
         (["--to", "official", "--checkpoint", str(tmp_path / "other.pth"), *out], "of another model"),
