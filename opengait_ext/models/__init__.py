@@ -2,14 +2,17 @@
 
 from typing import Any
 
+__all__ = ["DinoGRLNet", "DinoGRLOutput", "load_network"]
+
 
 def __getattr__(name: str) -> Any:
-    """Return DinoGRL's network or its output, without loading them for those who use another method."""
+    """Import the public names when they are asked for, since not every user of a method needs DinoGRL."""
+    if name == "load_network":
+        from opengait_ext.models.load import load_network
+
+        return load_network
     if name in __all__:
         from opengait_ext.models.dinogrl import network
 
         return getattr(network, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = ["DinoGRLNet", "DinoGRLOutput"]

@@ -9,11 +9,12 @@ import numpy as np
 
 from opengait.config import load_config
 from opengait.data.frame_picker import FramePicker
+from opengait.errors import ConfigError
 from opengait.shipped import shipped
 from opengait.utils.files import sha256_of
 from opengait_ext.data.readers import frame_size_of
 from opengait_ext.models import DinoGRLNet
-from opengait_ext.runs.silhouettes import load_network
+from opengait_ext.models.load import load_network
 from opengait_ext.search.descriptors import Descriptors, embed
 from opengait_ext.search.inputs import Clip
 
@@ -63,7 +64,9 @@ def load_describer(
         CheckpointError: the checkpoint is missing or belongs to another network.
     """
     content: Mapping[str, Any] = load_config(cfgs, overrides)
-    network = load_network(content, checkpoint, device, makes_silhouettes=False)
+    network = load_network(content, checkpoint, device)
+    if not isinstance(network, DinoGRLNet):
+        raise ConfigError(f"{cfgs} is a configuration of {type(network).__name__}; a search needs one of DinoGRL.")
     evaluator_cfg = content["evaluator_cfg"]
     picker = FramePicker.from_config(evaluator_cfg["sampler"])
     return Describer(

@@ -1,1 +1,1 @@
-"""Pretrained weights from their publishers: what there is, fetching it, and making sure that it is what it says."""
+"""Pretrained weights from their publishers: a catalogue, fetching and checking."""

@@ -1,4 +1,4 @@
-"""The weight files that the configurations name: those with a public address, and those to be asked for."""
+"""The weight files that the configurations name: those with a public address, and those fetched by hand."""
 
 import math
 import re
@@ -13,11 +13,11 @@ class WeightFile:
     """A file with a public address.
 
     Attributes:
-        name: what people type and may write into a configuration.
+        name: for the command line and for configurations.
         file: its name at its publisher and in `pretrained/`.
-        purpose: what it holds.
-        address: where its publisher offers it.
-        shapes: makes the table of its tensors' shapes.
+        purpose: description of the contents.
+        address: of the file at its publisher.
+        shapes: returns the table of its tensors' shapes.
     """
 
     name: str
@@ -28,9 +28,9 @@ class WeightFile:
 
     @property
     def sha256_start(self) -> str:
-        """The first digits of its SHA-256, where the publisher put them into the file's name; else "".
+        """The first digits of its SHA-256, if the publisher put them into the file's name; otherwise "".
 
-        torch's model files carry eight digits there. DINOv2's publisher names no checksum.
+        torch's model files carry eight digits there. DINOv2's publisher gives no checksum.
         """
         match = re.search(r"-([0-9a-f]{8})\.pth$", self.file)
         return match[1] if match else ""
@@ -43,15 +43,15 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class HandFetched:
-    """Files without a public address, or under terms that a person has to accept.
+    """Files without a public address, or with terms that a person has to accept.
 
     Attributes:
-        name: what people type.
+        name: for the command line.
         files: their names.
-        purpose: what they hold.
+        purpose: description of the contents.
         source: where to ask or look.
-        folder: where the configurations look for them.
-        known: size and checksum, as far as they are known.
+        folder: where the configurations expect them.
+        known: size and checksum, as far as known.
     """
 
     name: str
@@ -63,7 +63,7 @@ class HandFetched:
 
 
 def dinov2_shapes(channels: int, depth: int) -> Shapes:
-    """The tensors of a DINOv2 ViT/14 backbone without registers: patches of 14 pixels, positions of 37 x 37 patches."""
+    """Return the shapes of a DINOv2 ViT/14 without registers: patches of 14 pixels, positions of 37 x 37 patches."""
     shapes: Shapes = {
         "cls_token": (1, 1, channels),
         "pos_embed": (1, 1 + 37 * 37, channels),
@@ -89,7 +89,7 @@ def dinov2_shapes(channels: int, depth: int) -> Shapes:
 
 
 def resnet_shapes(name: str) -> Shapes:
-    """The tensors of torchvision's ResNet of that name, the batch norms' counters apart."""
+    """Return the shapes of torchvision's ResNet of that name, without the batch norms' counters."""
     import torch
     import torchvision
 
@@ -119,7 +119,7 @@ FILES = (
     _resnet("resnet18", "f37072fd"),
 )
 
-# What configs/dinogrl/hitsz.yaml and bupt.yaml need.
+# The files that configs/dinogrl/hitsz.yaml and bupt.yaml need.
 DEFAULT = ("dinov2_vits14", "resnet50")
 
 BY_HAND = (
@@ -139,22 +139,22 @@ BY_HAND = (
     ),
     HandFetched(
         "parsing",
-        ("one mask a frame",),
+        ("one mask per frame",),
         "masks of a parsing network (SCHP), for given silhouettes (Table 7)",
-        "run the parsing network yourself on the frames; datasets/MASKS.md says which layout is read",
+        "run the parsing network yourself on the frames; datasets/MASKS.md describes the layout",
         "your mask folder",
     ),
     HandFetched(
         "hitsz-vcm",
         ("Train", "Test", "info"),
-        "the data set HITSZ-VCM",
+        "the dataset HITSZ-VCM",
         "its authors, on request; datasets/HITSZ-VCM/README.md says how",
         "data/HITSZ-VCM",
     ),
     HandFetched(
         "bupt-campus",
         ("DATA", "data_paths.json", "*.txt"),
-        "the data set BUPTCampus",
+        "the dataset BUPTCampus",
         "its authors, on request; datasets/BUPTCampus/README.md says how",
         "data/BUPTCampus",
     ),
@@ -162,10 +162,10 @@ BY_HAND = (
 
 
 def published(name: str) -> WeightFile | None:
-    """The file of that name or file name, if it has a public address."""
+    """Return the published file of that name or file name, or None."""
     return next((entry for entry in FILES if name in (entry.name, entry.file)), None)
 
 
 def hand_fetched(name: str) -> HandFetched | None:
-    """The entry of that name or file name among those to be fetched by hand."""
+    """Return the entry of that name or file name among those to be fetched by hand, or None."""
     return next((entry for entry in BY_HAND if name == entry.name or name in entry.files), None)

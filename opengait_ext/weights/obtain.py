@@ -1,4 +1,4 @@
-"""Fetching the files of the catalogue and refusing what is not what it says."""
+"""Fetching the files of the catalogue, and checking them."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from opengait_ext.weights.transfer import fetch
 
 @dataclass(frozen=True)
 class Obtained:
-    """A file that is there and is what it says.
+    """A checked file.
 
     Attributes:
-        path: where it lies.
+        path: of the file.
         sha256: of its bytes.
-        new: whether it was fetched now.
+        new: whether it was fetched just now.
     """
 
     path: Path
@@ -30,29 +30,29 @@ class Obtained:
 
 
 def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: float = 1.0) -> Obtained:
-    """Make sure that the file of `entry` lies in `folder`: check the one that is there, or fetch it.
+    """Make sure that the file of `entry` is in `folder`: check an existing one, or fetch it.
 
     A file gets its name only when it is complete and checked; until then it is called `.part`.
 
     Args:
-        mirror: a folder's address to take the file from instead of its publisher's.
+        mirror: address of a folder to fetch the file from instead of its publisher.
         pause: seconds before a broken connection is tried again.
 
     Raises:
-        CheckpointError: the file that is there, or the one that came, is not the one that its name says; or it cannot
-            be fetched (`OfflineError` if its server cannot be reached).
+        CheckpointError: the existing or the fetched file is not the published one, or it cannot be fetched
+            (`OfflineError` if its server cannot be reached).
     """
     target = folder / entry.file
     note = target.with_name(f"{target.name}.json")
     if target.is_file():
-        sha256 = check(target, entry, note, f"delete it and run `python scripts/download_weights.py {entry.name}`")
+        sha256 = check(target, entry, note, f"delete it and run `vvi download {entry.name}`")
         return Obtained(target, sha256, new=False)
     address = f"{mirror.rstrip('/')}/{entry.file}" if mirror else entry.address
     partial = target.with_name(f"{target.name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"{folder} cannot be made ({error.strerror}); name another with --out.") from error
+        raise CheckpointError(f"{folder} cannot be created ({error.strerror}); name another with --out.") from error
     fetch(address, partial, pause)
     try:
         sha256 = check(partial, entry, note, f"it came from {address} and was deleted")
@@ -68,17 +68,17 @@ def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: fl
 
 
 def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
-    """Compare a file with all that is known of it; returns its SHA-256.
+    """Compare a file with all that is known of it, and return its SHA-256.
 
-    The start of the SHA-256 is known beforehand for torch's files only. For all files, the SHA-256 seen at the first
-    fetch must be the same later, and the tensors' names and shapes must be those of the network.
+    The start of the SHA-256 is known beforehand for torch's files only. The SHA-256 of every file must stay that of the
+    first fetch, and the tensors' names and shapes must be those of the network.
 
     Args:
-        note: JSON file with the SHA-256 of the first fetch; need not be there.
+        note: JSON file with the SHA-256 of the first fetch; it need not exist.
         advice: what to do, for the message.
 
     Raises:
-        CheckpointError: the first thing that differs.
+        CheckpointError: something differs; the first difference is named.
     """
     sha256 = sha256_of(path)
     if not sha256.startswith(entry.sha256_start):
@@ -86,21 +86,21 @@ def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
             f"{path} is not {entry.file}: its SHA-256 starts {sha256[:8]} instead of {entry.sha256_start}; {advice}."
         )
     seen = first_seen(note)
-    if seen not in (None, sha256):
+    if seen is not None and seen != sha256:
         raise CheckpointError(
-            f"{path} is not what was fetched first: its SHA-256 starts {sha256[:8]}, and {note.name} says {seen[:8]}; "
+            f"{path} differs from the first fetch: its SHA-256 starts {sha256[:8]}, and {note.name} says {seen[:8]}; "
             f"{advice}, or delete {note.name} if its publisher has changed it."
         )
     state = read_weights(path, entry.purpose)
-    found = {key: value.shape for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    complaint = shape_complaint(found, {key: torch.Size(shape) for key, shape in entry.shapes().items()})
+    shapes = {key: value.shape for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    complaint = shape_complaint(shapes, {key: torch.Size(shape) for key, shape in entry.shapes().items()})
     if complaint:
         raise CheckpointError(f"{path} is not {entry.purpose}: {complaint}; {advice}.")
     return sha256
 
 
 def first_seen(note: Path) -> str | None:
-    """The SHA-256 of the first fetch, None if there is no note of it.
+    """Return the SHA-256 of the first fetch, or None without a note of it.
 
     Raises:
         CheckpointError: the note cannot be read.

@@ -1,4 +1,4 @@
-"""Finding and reading pretrained weight files, and saying where to get the ones that are missing."""
+"""Finding and reading pretrained weight files, with messages that say where to get missing ones."""
 
 import pickle
 import re
@@ -18,25 +18,34 @@ FOLDER = SHIPPED / "pretrained" if IN_CHECKOUT else Path("pretrained")
 # Public addresses of the files that the shipped configurations name.
 ADDRESSES = {entry.file: entry.address for entry in FILES}
 
-# What a reader of weights may raise on a file of something else: torch's reader has no exception of its own for that.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError)
-UNREADABLE += (AttributeError, AssertionError)
+# Exceptions of torch's reader on other files; it has none of its own for that.
+UNREADABLE: tuple[type[Exception], ...] = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
 
 
 def find_weights(path: str | Path, purpose: str) -> Path:
-    """The file at `path`, taken relative to the working folder, then to the project.
+    """Return the file at `path`, relative to the working folder or to the project.
 
     Args:
-        path: as written in the configuration; or a name that `scripts/download_weights.py` knows, such as
+        path: as written in the configuration; or a name that `vvi download` knows, such as
             "dinov2_vits14", for its file in `pretrained/`, or the name of a file in there.
         purpose: what the weights are for, used in the message ("the vision transformer").
 
     Raises:
-        CheckpointError: there is no such file; says where to get it and where to put it.
-        ConfigError: `path` is no text.
+        CheckpointError: there is no such file; the message says where to get it and where to put it.
+        ConfigError: `path` is not a path.
     """
     if not isinstance(path, str | Path):
-        raise ConfigError(f"The weights of {purpose} are named by {path!r}; wanted is the path of a file or a name.")
+        raise ConfigError(f"The weights of {purpose} are named by {path!r}; expected the path of a file or a name.")
     path = Path(path)
     entry = published(str(path))
     for candidate in (shipped(path), FOLDER / (entry.file if entry else path)):
@@ -49,7 +58,7 @@ def find_weights(path: str | Path, purpose: str) -> Path:
         source = f"names that stand for a file are {', '.join(known.name for known in FILES)}"
     if entry:
         source = (
-            f"run `python scripts/download_weights.py {entry.name}`, or download it from {entry.address} and put it "
+            f"run `vvi download {entry.name}`, or download it from {entry.address} and put it "
             f"{'into pretrained/' if str(path) == entry.name else 'there'}"
         )
     elif by_hand:
@@ -60,10 +69,10 @@ def find_weights(path: str | Path, purpose: str) -> Path:
 
 
 def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
-    """A state dict from a `.pth`, `.pt` or `.safetensors` file, on the CPU, without running any code in the file.
+    """Read a state dict from a `.pth`, `.pt` or `.safetensors` file to the CPU, without running code in the file.
 
     Raises:
-        CheckpointError: the file is missing, is damaged, or holds something else than tensors.
+        CheckpointError: the file is missing, is damaged, or does not hold tensors.
     """
     path = find_weights(path, purpose)
     if path.suffix == ".safetensors":
@@ -78,18 +87,18 @@ def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{path} is no readable file of weights for {purpose} ({reading_trouble(path, error)}); fetch it again."
+            f"{path} is not a readable file of weights for {purpose} ({reading_trouble(path, error)}); fetch it again."
         ) from error
     for key in ("model", "state_dict"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no table of tensors, so it cannot be the weights of {purpose}.")
+        raise CheckpointError(f"{path} does not hold a table of tensors, so it cannot be the weights of {purpose}.")
     return state
 
 
 def reading_trouble(path: Path, error: Exception) -> str:
-    """Why `path` could not be read, in a few words; torch's own advice is to switch its protection off."""
+    """Say in a few words why `path` could not be read; torch's advice would be to disable its protection."""
     with path.open("rb") as file:
         start = file.read(64).lstrip()
     if not start:
@@ -97,28 +106,28 @@ def reading_trouble(path: Path, error: Exception) -> str:
     if start.startswith((b"<", b"{")):
         return "it is a web page or text"
     if start.startswith(b"PK") and not zipfile.is_zipfile(path):
-        return "its end is missing"
+        return "it is cut off"
     called = re.search(r"GLOBAL `?([\w.]+)", str(error))
     if called:
         return f"it holds code or objects other than tensors, {called[1]}, which is not run"
     if isinstance(error, pickle.UnpicklingError):
-        return "it holds something else than tensors"
+        return "it holds objects other than tensors"
     if "EOF" in str(error):
-        return "its end is missing"
+        return "it is cut off"
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def shape_complaint(found: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
-    """What first differs between two tables of shapes, in a clause; None if nothing does.
+def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
+    """Describe the first difference between two tables of shapes; None if they agree.
 
-    Batch norms' counters may be missing: torch did not store them in its first versions, and they count nothing that
-    pretrained weights need.
+    Batch norms' counters may be missing: the first versions of torch did not store them, and pretrained weights do not
+    need them.
     """
-    missing = [key for key in expected if key not in found and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in found if key not in expected]
+    missing = [key for key in expected if key not in shapes and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in shapes if key not in expected]
     for key, shape in expected.items():
-        if key in found and found[key] != shape:
-            return f"{key} has shape {tuple(found[key])} where {tuple(shape)} is expected"
+        if key in shapes and shapes[key] != shape:
+            return f"{key} has shape {tuple(shapes[key])} where {tuple(shape)} is expected"
     if missing or unknown:
         complaint = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown"
         return f"{complaint} ({len(missing)} missing, {len(unknown)} unknown keys)"
@@ -126,7 +135,7 @@ def shape_complaint(found: Mapping[str, torch.Size], expected: Mapping[str, torc
 
 
 def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
-    """`load_state_dict` whose complaint is one sentence with the first key that does not fit.
+    """Load a state dict strictly; an error is one sentence with the first key that does not fit.
 
     Raises:
         CheckpointError: a key is missing, unknown, or of another shape.

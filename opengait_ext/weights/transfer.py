@@ -1,4 +1,4 @@
-"""Bringing a file over HTTP: in pieces, continued where a connection was cut, complete or not at all."""
+"""Fetching a file over HTTP, continuing where a connection was cut."""
 
 import http.client
 import json
@@ -23,16 +23,16 @@ CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, Timeou
 
 
 class OfflineError(CheckpointError):
-    """The publisher could not be reached, so the file has to come another way."""
+    """The publisher could not be reached, so the file has to be fetched another way."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a half-fetched file is half of.
+    """The complete file that a partial one belongs to.
 
     Attributes:
-        address: where it comes from.
-        size: bytes of the whole; None if the server did not say.
+        address: where it is fetched from.
+        size: bytes of the complete file; None if the server did not say.
         version: the server's strong ETag or its Last-Modified; None if it gave neither.
     """
 
@@ -42,10 +42,10 @@ class Source:
 
 
 def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
-    """Bring the file at `address` to `partial`, continuing what is there of the same file.
+    """Fetch the file at `address` to `partial`, continuing an earlier attempt.
 
-    Beside a half-fetched file lies a JSON file that says what it is half of. When the server's file has changed since,
-    or when the server cannot send the rest alone, the fetch starts over.
+    A JSON file beside a partial one describes the complete file. If the server's file has changed since, or if the
+    server cannot send the rest alone, the fetch starts over.
 
     Args:
         pause: seconds before trying again; twice as many each time without progress.
@@ -53,10 +53,10 @@ def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
     Raises:
         OfflineError: the server cannot be reached at all.
         CheckpointError: the server has no such file, the connection keeps breaking, or the disk cannot be written;
-            what has arrived stays for the next time.
+            what has arrived is kept for the next attempt.
     """
     if not address.startswith(("http://", "https://")):
-        raise CheckpointError(f"{address} is no address that starts with http:// or https://.")
+        raise CheckpointError(f"{address} is not an address that starts with http:// or https://.")
     tries, begin = 0, size_of(partial)
     while True:
         before = size_of(partial)
@@ -65,7 +65,7 @@ def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
         except urllib.error.HTTPError as error:
             reason = f"the server answers {error.code} ({error.reason})"
             if error.code < 500:
-                raise CheckpointError(f"{address} cannot be fetched: {reason}; see whether it has moved.") from error
+                raise CheckpointError(f"{address} cannot be fetched: {reason}; check whether it has moved.") from error
         except CUT as error:
             reason = str(getattr(error, "reason", None) or error or type(error).__name__)
             if isinstance(error, urllib.error.URLError) and size_of(partial) == begin:
@@ -87,14 +87,15 @@ def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
 
 
 def _receive(address: str, partial: Path) -> int | None:
-    """One connection: append to `partial` what it lacks; returns the size of the whole file, if known."""
-    start, source = size_of(partial), read_note(partial)
+    """Append the rest of the file to `partial` in one connection; return the size of the complete file, if known."""
+    source = read_note(partial)
     if source is None or source.address != address:
-        start = 0
-    elif source.size is not None and start == source.size:
+        source = None
+    start = size_of(partial) if source else 0
+    if source and source.size is not None and start == source.size:
         return source.size
     request = urllib.request.Request(address, headers={"User-Agent": "opengait-dinogrl", "Accept-Encoding": "identity"})
-    if start:
+    if source and start:
         request.add_header("Range", f"bytes={start}-")
         if source.version:
             request.add_header("If-Range", source.version)
@@ -103,11 +104,11 @@ def _receive(address: str, partial: Path) -> int | None:
     except urllib.error.HTTPError as error:
         if error.code != 416 or not start:
             raise
-        # The server's file ends before our half does, so it is another one.
+        # The server's file is shorter than our part of it, so it is a different one.
         partial.unlink()
         return _receive(address, partial)
     with response:
-        if response.status == 206:
+        if source and response.status == 206:
             reply = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
             if not reply or int(reply[1]) != start or reply[2] not in ("*", str(source.size)):
                 partial.unlink()
@@ -124,7 +125,7 @@ def _receive(address: str, partial: Path) -> int | None:
 
 
 def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int | None) -> None:
-    """Write what `read` gives behind the first `start` bytes, all or none of `partial`; a bar where somebody looks."""
+    """Write what `read` returns behind the first `start` bytes of `partial`, with a progress bar on terminals."""
     bar = tqdm(desc=partial.stem, total=size, initial=start, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
     with partial.open("ab" if start else "wb") as file, bar:
         while True:
@@ -139,17 +140,17 @@ def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int |
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, 0 if there is none."""
+    """Return the bytes of a file, 0 if it does not exist."""
     return path.stat().st_size if path.is_file() else 0
 
 
 def note_path(partial: Path) -> Path:
-    """Where it is written what `partial` is half of."""
+    """Return the path of the note about a partial file."""
     return partial.with_name(f"{partial.name}.json")
 
 
 def read_note(partial: Path) -> Source | None:
-    """What `partial` is half of; None if that is not known."""
+    """Return the complete file that `partial` belongs to, or None if unknown."""
     try:
         return Source(**json.loads(note_path(partial).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):

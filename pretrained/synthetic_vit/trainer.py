@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from opengait_ext.data.augment import Normalise
-from opengait_ext.models.shared.vision_model import build_transformer, input_change
+from opengait_ext.models.shared.transformer import build_transformer, input_change
 from pretrained.synthetic_vit.objective import Objective
 from pretrained.synthetic_vit.start import start_as_convolution
 

@@ -118,7 +118,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     ):
         AppearanceEncoder(weights="nowhere/resnet50-0676ba61.pth")
     (tmp_path / "code.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(CheckpointError, match=r"code.pth is no readable file"):
+    with pytest.raises(CheckpointError, match=r"code.pth is not a readable"):
         AppearanceEncoder("resnet18", weights=str(tmp_path / "code.pth"))
     with pytest.raises(ConfigError, match="resnet51"):
         AppearanceEncoder("resnet51")

@@ -125,7 +125,11 @@ def test_weights_that_timm_cannot_fetch_are_one_sentence(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("vit_none", "has no model"), ("vit_base_patch16_224.none", "cannot build"), ("mixer_s32_224", "no plain vision")],
+    [
+        ("vit_none", "has no model"),
+        ("vit_base_patch16_224.none", "cannot build"),
+        ("mixer_s32_224", "not a plain"),
+    ],
 )
 def test_a_name_that_stands_for_no_transformer(name, message):
     with pytest.raises(ConfigError, match=message):

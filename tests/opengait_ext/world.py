@@ -1,4 +1,4 @@
-"""A drawn data set and a small DinoGRL for tests that run the whole engine."""
+"""A drawn dataset and a small DinoGRL for tests that run the whole engine."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ TINY_VIT = {
 
 
 def draw_world(folder: Path) -> Path:
-    """Eight people to train on and five to test on, drawn small; and a vision transformer's weights."""
+    """Draw eight people to train on and five to test on, and write a vision transformer's weights."""
     from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
-    from opengait_ext.models.shared.vision_model import build_transformer
+    from opengait_ext.models.shared.transformer import build_transformer
 
     config = SyntheticConfig(train_identities=8, test_identities=5, cameras=2, frames=14, size=(64, 32), seed=3)
     generate(folder / "data", config)
@@ -29,7 +29,7 @@ def draw_world(folder: Path) -> Path:
 
 
 def write_config(world: Path, folder: Path, **changes) -> Path:
-    """configs/dinogrl/demo.yaml made small, with the paths of this test."""
+    """Write configs/dinogrl/demo.yaml with small sizes and the paths of a test."""
     content = {
         "base": str(ROOT / "configs/dinogrl/demo.yaml"),
         "data_cfg": {"dataset_root": str(world / "data"), "frame_size": [64, 32], "num_workers": 0},

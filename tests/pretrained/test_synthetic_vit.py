@@ -11,7 +11,8 @@ from opengait_ext.models.dinogrl.losses import mask_loss
 from opengait_ext.models.shared.foreground import centred_channel
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 from opengait_ext.models.shared.tokens import encode_tokens
-from opengait_ext.models.shared.vision_model import FrozenVisionModel, build_transformer
+from opengait_ext.models.shared.transformer import build_transformer
+from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.runs.silhouettes import intersection_over_union
 from pretrained.synthetic_vit import PretrainSettings, pretrain
 from pretrained.synthetic_vit.frames import load_frames

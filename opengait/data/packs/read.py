@@ -225,13 +225,13 @@ def read_header(root: Path) -> dict[str, Any]:
         header = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
-            f"{root} is not a pack: {path.name} cannot be read ({error.strerror}); make one with scripts/pack.py, or "
+            f"{root} is not a pack: {path.name} cannot be read ({error.strerror}); make one with vvi pack, or "
             f"run it again if it was interrupted."
         ) from None
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}); pack the data again.") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise DataError(f"{path} is not the header of a pack; name a folder that scripts/pack.py made.")
+        raise DataError(f"{path} is not the header of a pack; name a folder that vvi pack made.")
     if header.get("version") != VERSION:
         raise DataError(
             f"{root}: expected a pack of version {VERSION}, got version {header.get('version')!r}; pack the data again."

@@ -1,6 +1,6 @@
 """BigGait (Ye et al., CVPR 2024) as a model of the engine, a gait baseline beside DinoGRL; see `BigGaitNet`.
 
-It sees frames only, so it takes visible and infrared tracklets alike and knows nothing of modalities.
+It reads frames only, so visible and infrared tracklets are treated alike and modalities play no role.
 """
 
 from typing import Any
@@ -10,9 +10,10 @@ import torch
 from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
-from opengait_ext.models.biggait.backbone import name_as_outside
+from opengait.modeling.initialisation import xavier_init
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet, BigGaitOutput
 from opengait_ext.models.shared.branch import read_mask_branch
+from opengait_ext.models.shared.state_names import hide_child
 from opengait_ext.weights.read import load_exactly
 
 MASK_ITERATION = 500
@@ -29,14 +30,17 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
 
     `model_cfg`: see `BigGaitNet.from_config`, and
 
-    - `pretrained_mask_branch`: a `.pt` file of a mask branch that takes the place of the one learned so far when it is
-      frozen; null keeps that one.
-    - `mask_branch_iteration`: from which iteration on the mask branch is frozen; 500, as upstream's code has it.
+    - `pretrained_mask_branch`: a `.pt` file of a mask branch that replaces the one learned so far when it is frozen;
+      null keeps that one.
+    - `mask_branch_iteration`: the iteration from which the mask branch is frozen; 500, as in upstream's code.
     """
 
+    network_class = BigGaitNet
+    network_prefix = ""
+
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Make the parts, and read what training will put into the mask branch later."""
-        training = self.engine_cfg is self.cfgs["trainer_cfg"]
+        """Build the network, and read the mask branch that training puts into it later."""
+        training = self.phase == "train"
         if training and distributed.world_size() > 1 and not self.engine_cfg["find_unused_parameters"]:
             raise ConfigError(
                 "trainer_cfg.find_unused_parameters is false; several processes need it true for BigGait, whose mask "
@@ -45,28 +49,28 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
         self.mask_iteration = model_cfg.get("mask_branch_iteration", MASK_ITERATION)
         if not isinstance(self.mask_iteration, int) or self.mask_iteration < 0:
             raise ConfigError(
-                f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; wanted is a whole number of 0 or more."
+                f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; expected a whole number of 0 or more."
             )
         self.network = BigGaitNet.from_config(model_cfg)
-        name_as_outside(self, "network")
+        hide_child(self, "network")
         self.mask_file = str(model_cfg.get("pretrained_mask_branch") or "")
         self.mask_state = None
         if training and ".pt" in self.mask_file:
             self.mask_state = read_mask_branch(self.mask_file, self.network.Mask_Branch)
         elif training and self.mask_file:
             self.msg_mgr.log_warning(
-                f"model_cfg.pretrained_mask_branch {self.mask_file} names no .pt file; the mask branch that training "
-                f"made is kept."
+                f"model_cfg.pretrained_mask_branch {self.mask_file} is not a .pt file; the mask branch learned so "
+                f"far is kept."
             )
 
     def init_parameters(self) -> None:
-        """The engine's general rule, on all but the vision model."""
+        """Apply the engine's general rule to all but the vision model."""
         for name, part in self.network.named_children():
             if name != "backbone":
-                BaseModel.init_parameters(part)
+                xavier_init(part)
 
-    def forward(self, inputs: tuple) -> dict[str, Any]:
-        """Describe tracklets; see the class for what goes in and comes out."""
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """Describe tracklets; see the class for the inputs and outputs."""
         ipts, labels, _, _, lengths = inputs
         if ipts[0].dim() != 5:
             raise ConfigError(
@@ -84,16 +88,16 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
         }
 
     def settle_mask_branch(self) -> None:
-        """Put the pretrained values, if any, into the mask branch, which does not learn from here on."""
+        """Put the pretrained values, if any, into the mask branch, which no longer learns from here on."""
         if self.mask_state is not None:
             load_exactly(self.network.Mask_Branch, self.mask_state, self.mask_file, "BigGait's mask branch")
-            self.msg_mgr.log_info(f"The mask branch is that of {self.mask_file} from here on.")
+            self.msg_mgr.log_info(f"The mask branch of {self.mask_file} is used from here on.")
 
 
 def training_terms(output: BigGaitOutput, labels: torch.Tensor) -> dict[str, Any]:
-    """What the losses are made of: arguments by `log_prefix`, and the network's own losses, weighted."""
-    own = {name: weight * output.maps.losses[name] for name, weight in LOSS_WEIGHTS.items()}
-    return own | {
+    """Return the arguments of the losses by `log_prefix`, and the network's own losses, weighted."""
+    weighted = {name: weight * output.maps.losses[name] for name, weight in LOSS_WEIGHTS.items()}
+    return weighted | {
         "triplet": {"embeddings": output.embeddings, "labels": labels},
         "softmax": {"logits": output.logits, "labels": labels},
     }

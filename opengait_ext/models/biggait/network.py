@@ -1,40 +1,38 @@
 """BigGait (Ye et al., CVPR 2024) as a plain network: gait from the features of a frozen vision model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from opengait.errors import ConfigError
 from opengait.modeling import modules
-from opengait_ext.models.biggait.backbone import NamedVisionModel
-from opengait_ext.models.biggait.parts import (
-    GaitNet,
-    NamedFusion,
-    check_ratios,
-    person_pixels,
-    restore_ratio,
-    usage_loss,
-)
+from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
 from opengait_ext.models.shared.build import complete_part
+from opengait_ext.models.shared.channel_usage import channel_usage_loss
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
+from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
+from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
-# Weights of the four losses that are not about identities, fixed in upstream's code.
+# Weights of the four losses that do not use identities, fixed in upstream's code.
 LOSS_WEIGHTS = {"shape_connect": 0.02, "shape_mse": 1.0, "part_connect": 0.01, "part_diversity": 5.0}
 BRANCHES = ("Denoising_Branch", "Appearance_Branch", "Mask_Branch")
-# Keys of `model_cfg` that the engine's model reads, not the network.
+# Each frame takes 12 MB or so in the vision model, three times what it hands out.
+FRAMES_AT_ONCE = 256
+# Keys of `model_cfg` for the engine's model, which the network ignores.
 ENGINE_KEYS = ("pretrained_mask_branch", "mask_branch_iteration")
 
 
 @dataclass(frozen=True)
 class BigGaitMaps:
-    """What BigGait sees in f frames, on its grid of h x w pixels.
+    """BigGait's maps of f frames, on its grid of h x w pixels.
 
     Attributes:
         body: probability of the foreground channel, zero in padding, (f, 1, h, w).
@@ -52,32 +50,33 @@ class BigGaitMaps:
 
 @dataclass(frozen=True)
 class BigGaitOutput:
-    """What BigGait makes of n tracklets: embeddings (n, c, p), logits (n, classes, p), and the maps of all frames."""
+    """BigGait's output for n tracklets: embeddings (n, c, p), logits (n, classes, p), and the maps of all frames."""
 
     embeddings: Tensor
     logits: Tensor
     maps: BigGaitMaps
 
 
-class BigGaitNet(nn.Module):
-    """The network of `BigGait__Dinov2_Gaitbase`, for a notebook as for the engine.
+class BigGaitNet(PlainNetwork):
+    """The network of `BigGait__Dinov2_Gaitbase`, for notebooks and for the engine.
 
     `BigGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
     have upstream's names.
 
     Args:
         backbone: the frozen vision model.
-        branches: of the names `BRANCHES`.
-        gait_net: what recognises people by the two maps.
+        branches: the branches named in `BRANCHES`.
+        gait_net: recognises people by the two maps.
         size: (h, w) of the maps.
     """
 
+    classifiers = ("gait_net.BNNecks.",)
+
     def __init__(
-        self, backbone: NamedVisionModel, branches: Mapping[str, Branch], gait_net: GaitNet, size: tuple[int, int]
+        self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitBase, size: tuple[int, int]
     ) -> None:
         super().__init__()
-        for name in BRANCHES:
-            setattr(self, name, branches[name])
+        self.Denoising_Branch, self.Appearance_Branch, self.Mask_Branch = (branches[name] for name in BRANCHES)
         self.gait_net = gait_net
         self.backbone = backbone
         self.size = size
@@ -92,11 +91,19 @@ class BigGaitNet(nn.Module):
         `FrozenVisionModel` than DINOv2's ViT-S/14 in float32.
 
         Raises:
-            ConfigError: an unknown or a missing key, or a value that cannot be.
+            ConfigError: a key is unknown or missing, or a value is invalid.
             CheckpointError: a weight file is missing or belongs to another network.
         """
         settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
         return complete_part(build_network, "", settings)
+
+    @classmethod
+    def without_starts(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the vision model's weight file, if a checkpoint has the weights."""
+        replaced = any(name.startswith("backbone.") for name in entries())
+        return {key: value for key, value in model_cfg.items() if not (replaced and key == "pretrained_dinov2")}
 
     def forward(
         self,
@@ -112,7 +119,7 @@ class BigGaitNet(nn.Module):
             ratios: width over height of each frame's picture before it was padded or squeezed to this shape, (n, s);
                 None for 0.5.
             lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
-            learn_mask: whether the mask branch learns, in training; else it is frozen, in evaluation mode.
+            learn_mask: whether the mask branch learns in training; otherwise it is frozen, in evaluation mode.
         """
         counts = frames.shape[0], frames.shape[1]
         ratios = check_ratios(ratios, frames)
@@ -121,11 +128,12 @@ class BigGaitNet(nn.Module):
         if self.training:
             packed = None if lengths is None else torch.as_tensor(lengths[0]).tolist()
             denoising, appearance = black_out(denoising, appearance, packed or [counts[1]] * counts[0])
-        embeddings, logits = self.gait_net(denoising, appearance, counts, lengths)
+        gait_maps = self.gait_net.maps(denoising, appearance).unflatten(0, counts)
+        embeddings, logits = self.gait_net.describe(gait_maps, lengths)
         return BigGaitOutput(embeddings, logits, maps)
 
     def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
-        """The maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
+        """Return the maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
         ratios = check_ratios(ratios, frames).flatten()
         frames = frames.flatten(0, 1)
         if frames.shape[-2] != 2 * frames.shape[-1]:
@@ -139,24 +147,26 @@ class BigGaitNet(nn.Module):
         foreground = silhouette_band(body)
         chosen = foreground[:, 0] != 0
         if self.training and int(chosen.sum()) < 2:
-            # Batch norms need two rows; where nobody was found in the whole batch, everything is looked at.
+            # Batch norms need two rows; if the whole batch has no foreground, all valid pixels are used.
             chosen = valid
         tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
         flat, shape = chosen.flatten(), body.shape
         denoising = scatter_tokens(self.Denoising_Branch(tokens), flat, shape)
         appearance = scatter_tokens(self.Appearance_Branch(tokens), flat, shape)
         if self.training:
-            losses |= {"part_connect": prior_connectivity_loss(denoising), "part_diversity": usage_loss(denoising)}
+            losses["part_connect"] = prior_connectivity_loss(denoising)
+            losses["part_diversity"] = channel_usage_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """The foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and in training the mask's losses.
+        """Return the foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and the mask's losses.
 
         Args:
             tokens: of the pixels in `valid`, bool (f, h, w).
             learn: whether the mask branch learns.
         """
-        branch, losses = self.Mask_Branch, {}
+        branch = self.Mask_Branch
+        losses: dict[str, Tensor] = {}
         learn = learn and self.training
         branch.train(learn)
         with torch.set_grad_enabled(learn and torch.is_grad_enabled()):
@@ -170,7 +180,7 @@ class BigGaitNet(nn.Module):
 
 
 def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65536) -> Tensor:
-    """Mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
+    """Return the mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
     total = tokens.new_zeros(())
     for some, target in zip(codes.split(rows), tokens.split(rows), strict=True):
         total = total + F.mse_loss(branch.decode(some).float(), target, reduction="sum")
@@ -191,9 +201,16 @@ def build_network(
     sils_size: int = 32,
     vision_model: Mapping[str, Any] | None = None,
 ) -> BigGaitNet:
-    """BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
-    frame = {"weights": pretrained_dinov2, "image_size": (2 * image_size, image_size)}
-    backbone = complete_part(NamedVisionModel, "vision_model", vision_model, **frame)
+    """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
+    backbone = complete_part(
+        FrozenVisionModel,
+        "vision_model",
+        vision_model,
+        weights=pretrained_dinov2,
+        image_size=(2 * image_size, image_size),
+        original=OriginalState(),
+        frames_at_once=FRAMES_AT_ONCE,
+    )
     sections = {
         "Denoising_Branch": Denoising_Branch,
         "Appearance_Branch": Appearance_Branch,
@@ -210,17 +227,16 @@ def build_network(
     _fits("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask,")
     channels = Denoising_Branch["target_dim"]
     _fits("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim")
-    gait_net = GaitNet(
-        channels,
-        complete_part(NamedFusion, "AttentionFusion", AttentionFusion),
-        backbone_cfg,
+    fusion = complete_part(NamedFusion, "AttentionFusion", AttentionFusion)
+    heads = (
         complete_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
         complete_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
-        bin_num,
     )
+    stems = {name: gait_backbone(backbone_cfg, channels) for name in ("pre_part", "pre_rgb")}
+    gait_net = GaitBase(stems, *heads, bin_num, fusion)
     return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
 
 
-def _fits(key: str, found: Any, wanted: Any, why: str) -> None:
-    if found != wanted:
-        raise ConfigError(f"model_cfg.{key} is {found!r}, but must be {wanted!r} for {why}.")
+def _fits(key: str, value: Any, expected: Any, reason: str) -> None:
+    if value != expected:
+        raise ConfigError(f"model_cfg.{key} is {value!r}, but must be {expected!r} for {reason}.")

@@ -1,7 +1,7 @@
-"""BiggerGait's frozen vision model: a DINOv2 transformer under the names that Hugging Face's `Dinov2Model` gives it.
+"""BiggerGait's frozen vision model: a DINOv2 transformer under the names of Hugging Face's `Dinov2Model`.
 
-The network is timm's, whose parameters are called as in DINOv2's own release. State dicts are translated on the way out
-and in, so that checkpoints read and written here are those of upstream, which uses the `transformers` package.
+The network is timm's, whose parameters have the names of DINOv2's release. State dicts are translated when they are
+saved and loaded, so checkpoints are those of upstream, which uses the `transformers` package.
 """
 
 import json
@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import shipped
+from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 from opengait_ext.weights.read import load_exactly, read_weights
 
 PURPOSE = "BiggerGait's vision model"
@@ -57,7 +55,7 @@ class Dinov2Config:
     """The shape of a DINOv2 transformer, under the names of Hugging Face's `config.json`; the defaults are ViT-S/14.
 
     Attributes:
-        image_size: height and width in pixels whose patches the position table has, 518 for DINOv2.
+        image_size: height and width in pixels that the position table was trained for, 518 for DINOv2.
     """
 
     hidden_size: int = 384
@@ -74,7 +72,7 @@ class Dinov2Config:
         """Read `config.json` of a Hugging Face folder.
 
         Raises:
-            CheckpointError: it is missing or damaged, or describes a model that is built otherwise.
+            CheckpointError: it is missing or damaged, or describes another kind of model.
         """
         path = folder / "config.json"
         try:
@@ -89,27 +87,27 @@ class Dinov2Config:
         for key, value in expected.items():
             if settings.get(key, value) != value:
                 raise CheckpointError(f"{path} has {key} {settings[key]!r}; {PURPOSE} is built for {value!r}.")
-        # What Hugging Face assumes where a file says nothing is ViT-B/14 on 224 pixels.
+        # For missing keys, Hugging Face assumes ViT-B/14 on 224 pixels.
         assumed = {"hidden_size": 768, "num_attention_heads": 12, "image_size": 224}
         known = {key: settings.get(key, assumed.get(key, default)) for key, default in vars(cls()).items()}
         for key, value in known.items():
             if not isinstance(value, int | float) or value <= 0:
-                raise CheckpointError(f"{path} has {key} {value!r}; wanted is a positive number.")
+                raise CheckpointError(f"{path} has {key} {value!r}; expected a positive number.")
         return cls(**known)
 
     @classmethod
     def from_release(cls, state: Mapping[str, Tensor], path: str | Path) -> "Dinov2Config":
-        """The shape of the model that a weight file of DINOv2's own release belongs to; its heads have 64 channels.
+        """Derive the shape of the model from a weight file of DINOv2's release; its heads have 64 channels.
 
         Raises:
-            CheckpointError: it is not such a file.
+            CheckpointError: the file is of another kind.
         """
         try:
             hidden, positions = state["cls_token"].shape[-1], state["pos_embed"].shape[1] - 1
             channels, patch = state["patch_embed.proj.weight"].shape[1:3]
             mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
         except (KeyError, IndexError, ValueError) as error:
-            raise CheckpointError(f"{path} is no file of a DINOv2 transformer for {PURPOSE} ({error}).") from error
+            raise CheckpointError(f"{path} is not a file of a DINOv2 transformer for {PURPOSE} ({error}).") from error
         blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
         return cls(
             hidden_size=hidden,
@@ -123,7 +121,7 @@ class Dinov2Config:
 
 
 def name_table(depth: int) -> list[Row]:
-    """The rows of a model of `depth` blocks."""
+    """Return the rows for a model of `depth` blocks."""
     blocks = [
         (f"encoder.layer.{number}.{theirs}", f"blocks.{number}.{ours}", third)
         for number in range(depth)
@@ -133,18 +131,18 @@ def name_table(depth: int) -> list[Row]:
 
 
 def to_hugging_face(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """A state dict of DINOv2's names under Hugging Face's; entries of neither keep their names. Values are views."""
+    """Rename a state dict from DINOv2's names to Hugging Face's; other entries keep their names. Values are views."""
     renamed = {}
     table = name_table(depth)
     for theirs, ours, third in table:
         if ours in state:
             renamed[theirs] = state[ours] if third is None else state[ours].chunk(3)[third]
-    own = {ours for _, ours, _ in table}
-    return renamed | {name: value for name, value in state.items() if name not in own}
+    known = {ours for _, ours, _ in table}
+    return renamed | {name: value for name, value in state.items() if name not in known}
 
 
 def to_release(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """The reverse of `to_hugging_face`; projections that are not there all three keep their names."""
+    """Reverse `to_hugging_face`; query, key and value keep their names unless all three are present."""
     renamed = dict(state)
     thirds: dict[str, list[str]] = {}
     for theirs, ours, third in name_table(depth):
@@ -158,100 +156,48 @@ def to_release(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
     return renamed
 
 
-class Dinov2Backbone(VisionTransformer):
-    """A frozen DINOv2 transformer that hands out the tokens of all its blocks.
+def build_backbone(
+    config: Dinov2Config, image_size: tuple[int, int], position_offset: float = 0.1
+) -> FrozenVisionModel:
+    """Return a frozen DINOv2 of that shape, with all its blocks as `layers`.
 
     Its `state_dict()` has the names of Hugging Face's `Dinov2Model`, and `load_state_dict` takes those or DINOv2's own.
-    The position table keeps its size and is resampled to the grid of the frames in every forward.
 
     Args:
         config: the model's shape.
-        position_offset: what is added to the grid before the scale of the bicubic resampling is computed. 0.1 is
-            DINOv2's own rule, which its weights were made with and `transformers` followed at first; 0 is that of
-            later releases of `transformers`, which resample to the grid's size.
+        image_size: (height, width) of its frames in pixels.
+        position_offset: see `resample_positions`.
 
     Raises:
-        ConfigError: the offset is no such number.
+        ConfigError: the offset is not a number of 0 or more.
     """
-
-    def __init__(self, config: Dinov2Config, position_offset: float = 0.1) -> None:
-        super().__init__(
-            img_size=config.image_size,
-            patch_size=config.patch_size,
-            in_chans=config.num_channels,
-            num_classes=0,
-            embed_dim=config.hidden_size,
-            depth=config.num_hidden_layers,
-            num_heads=config.num_attention_heads,
-            mlp_ratio=config.mlp_ratio,
-            init_values=1.0,
-            norm_layer=partial(nn.LayerNorm, eps=config.layer_norm_eps),
-        )
-        if not isinstance(position_offset, int | float) or position_offset < 0:
-            raise ConfigError(f"model_cfg.position_offset is {position_offset!r}; wanted is 0.1, 0 or a like number.")
-        self.config = config
-        self.position_offset = position_offset
-        self.patch_embed.strict_img_size = False
-        # Of the masked pretraining alone; held because both kinds of files have it.
-        self.mask_token = nn.Parameter(torch.zeros(1, config.hidden_size))
-        self.register_state_dict_post_hook(_rename_saved)
-        self.register_load_state_dict_pre_hook(_rename_loaded)
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "Dinov2Backbone":
-        """Stays in evaluation mode whatever is asked."""
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, frames: Tensor) -> list[Tensor]:
-        """Raw outputs of every block, before the final norm: depth times (f, 1 + h*w, channels).
-
-        Args:
-            frames: (f, 3, height, width), ImageNet-normalised; whole patches in both directions.
-        """
-        side = self.config.patch_size
-        grid = frames.shape[-2] // side, frames.shape[-1] // side
-        tokens = self.patch_embed(frames)
-        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
-        tokens = tokens + self.positions(grid).to(tokens.dtype)
-        outputs = []
-        for block in self.blocks:
-            tokens = block(tokens)
-            outputs.append(tokens)
-        return outputs
-
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position table (1, 1 + h*w, channels) for a grid of (h, w) patches."""
-        if tuple(self.patch_embed.grid_size) == tuple(grid):
-            return self.pos_embed
-        rows, columns = self.patch_embed.grid_size
-        table = self.pos_embed[:, 1:].float().reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
-        offset = self.position_offset
-        target: dict[str, Any] = {"size": grid}
-        if offset:
-            target = {"scale_factor": ((grid[0] + offset) / rows, (grid[1] + offset) / columns)}
-        table = F.interpolate(table, mode="bicubic", align_corners=False, **target)
-        return torch.cat([self.pos_embed[:, :1].float(), table.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _rename_saved(module: Dinov2Backbone, state: dict[str, Tensor], prefix: str, _metadata: Any) -> None:
-    own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-    renamed = to_hugging_face(own, module.config.num_hidden_layers)
-    state.update({prefix + name: value for name, value in renamed.items()})
-
-
-def _rename_loaded(module: Dinov2Backbone, state: dict[str, Tensor], prefix: str, *_unused: Any) -> None:
-    own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-    renamed = to_release(own, module.config.num_hidden_layers)
-    state.update({prefix + name: value for name, value in renamed.items()})
+    if not isinstance(position_offset, int | float) or position_offset < 0:
+        raise ConfigError(f"model_cfg.position_offset is {position_offset!r}; expected 0.1, 0 or a similar number.")
+    depth = config.num_hidden_layers
+    return FrozenVisionModel(
+        layers=range(depth),
+        image_size=image_size,
+        arguments={
+            "patch_size": config.patch_size,
+            "in_chans": config.num_channels,
+            "embed_dim": config.hidden_size,
+            "depth": depth,
+            "num_heads": config.num_attention_heads,
+            "mlp_ratio": config.mlp_ratio,
+            "norm_layer": partial(nn.LayerNorm, eps=config.layer_norm_eps),
+        },
+        precision="autocast",
+        original=OriginalState(
+            config.image_size, position_offset, partial(to_hugging_face, depth=depth), partial(to_release, depth=depth)
+        ),
+    )
 
 
 def backbone_config(path: str | Path | None) -> Dinov2Config:
-    """The shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
+    """Return the shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
 
     Raises:
-        CheckpointError: there is nothing of that kind.
+        CheckpointError: there is no such folder or file.
     """
     if path is None:
         return Dinov2Config()
@@ -261,7 +207,7 @@ def backbone_config(path: str | Path | None) -> Dinov2Config:
     return Dinov2Config.from_release(_release(path), path)
 
 
-def load_backbone(backbone: Dinov2Backbone, path: str | Path) -> None:
+def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
     """Fill `backbone` from a Hugging Face folder (`model.safetensors` or `pytorch_model.bin`) or DINOv2's own file.
 
     Raises:
@@ -269,7 +215,7 @@ def load_backbone(backbone: Dinov2Backbone, path: str | Path) -> None:
     """
     folder = _folder(path)
     if folder is None:
-        state = to_hugging_face(_release(path), backbone.config.num_hidden_layers)
+        state = to_hugging_face(_release(path), len(backbone.layers))
         load_exactly(backbone, state, path, PURPOSE)
         return
     files = [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
@@ -279,10 +225,10 @@ def load_backbone(backbone: Dinov2Backbone, path: str | Path) -> None:
 
 
 def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) of patches in frames of `image_size` pixels.
+    """Return (rows, columns) of patches in frames of `image_size` pixels.
 
     Raises:
-        ConfigError: they are no whole numbers.
+        ConfigError: the frames are not whole patches.
     """
     if any(pixels % config.patch_size or pixels <= 0 for pixels in image_size):
         raise ConfigError(
@@ -293,7 +239,7 @@ def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, 
 
 
 def _folder(path: str | Path) -> Path | None:
-    """The folder that `path` names, relative to the working folder or the project; None where there is none."""
+    """Return the folder that `path` names, relative to the working folder or the project, or None."""
     return shipped(path) if shipped(path).is_dir() else None
 
 

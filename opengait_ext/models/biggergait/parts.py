@@ -7,14 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengait.errors import ConfigError
-from opengait.modeling.modules import (
-    HorizontalPoolingPyramid,
-    PackSequenceWrapper,
-    SeparateBNNecks,
-    SeparateFCs,
-    SetBlockWrapper,
-)
+from opengait_ext.models.shared.gaitbase import GaitBase
 
 
 class ResizeTo(nn.Module):
@@ -29,7 +22,7 @@ class ResizeTo(nn.Module):
 
 
 class HumanSpaceConv(nn.Sequential):
-    """One group of layers to a few channels of what matters of a person (upstream `HumanSpace_Conv.<i>`).
+    """Maps one group of layers to a few channels that describe the person (upstream `HumanSpace_Conv.<i>`).
 
     Args:
         in_channels: of the group: its layers times the vision model's width.
@@ -54,97 +47,34 @@ class HumanSpaceConv(nn.Sequential):
         )
 
 
-class Stem(nn.Module):
-    """The first half of a residual network: its stem and first stage (BigGait's `pre_rgb`)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.conv1 = network.conv1
-        self.bn1 = network.bn1
-        self.relu = network.relu
-        self.maxpool = network.maxpool if network.maxpool_flag else nn.Identity()
-        self.layer1 = network.layer1
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
-
-
-class Stages(nn.Module):
-    """The second half of a residual network: its last three stages (BigGait's `post_backbone`)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.layer2 = network.layer2
-        self.layer3 = network.layer3
-        self.layer4 = network.layer4
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer4(self.layer3(self.layer2(x)))
-
-
-class GaitNetwork(nn.Module):
-    """GaitBase on the maps of one group, under the names that BigGait gives its parts.
-
-    Args:
-        network: a residual network such as `ResNet9`.
-        model_cfg: has `SeparateFCs`, `SeparateBNNecks` and `bin_num`.
-
-    Raises:
-        ConfigError: they disagree about the number of parts.
-    """
-
-    def __init__(self, network: nn.Module, model_cfg: dict[str, Any]) -> None:
-        super().__init__()
-        self.pre_rgb = SetBlockWrapper(Stem(network))
-        self.post_backbone = SetBlockWrapper(Stages(network))
-        self.FCs = SeparateFCs(**model_cfg["SeparateFCs"])
-        self.BNNecks = SeparateBNNecks(**model_cfg["SeparateBNNecks"])
-        self.TP = PackSequenceWrapper(torch.max)
-        self.HPP = HorizontalPoolingPyramid(bin_num=model_cfg["bin_num"])
-        parts = sum(self.HPP.bin_num)
-        if {self.FCs.p, self.BNNecks.p} != {parts}:
-            raise ConfigError(
-                f"model_cfg.bin_num {self.HPP.bin_num} gives {parts} parts, but SeparateFCs has {self.FCs.p} and "
-                f"SeparateBNNecks {self.BNNecks.p}; parts_num must be the same number."
-            )
-
-    def maps(self, frames: Tensor) -> Tensor:
-        """(n, c, s, h, w) to maps (n, c', s, h', w'), each frame for itself."""
-        return self.post_backbone(self.pre_rgb(frames))
-
-    def describe(self, maps: Tensor, seqL: Tensor | None) -> tuple[Tensor, Tensor]:  # noqa: N803 (upstream's name)
-        """The maximum over each tracklet's frames, as embeddings (n, 256, p) and logits (n, classes, p)."""
-        pooled = self.TP(maps, seqL, options={"dim": 2})[0]
-        embeddings = self.FCs(self.HPP(pooled))
-        return embeddings, self.BNNecks(embeddings)[1]
-
-
 class GaitNetworks(nn.Module):
-    """A gait network for every group of layers; neighbouring groups share one (upstream `Gait_Net`).
+    """A GaitBase for every group of layers; neighbouring groups share one (upstream `Gait_Net`).
 
-    `real_gait` holds the networks and `Gait_List` one entry a group, so that a state dict names every parameter under
+    `real_gait` holds the networks and `Gait_List` one entry per group, so a state dict names every parameter under
     both.
 
     Args:
         networks: of the heads.
-        groups: how many groups of layers there are, a multiple of the networks.
+        groups: how many groups of layers there are, a multiple of the number of networks.
     """
 
-    def __init__(self, networks: Sequence[GaitNetwork], groups: int) -> None:
+    def __init__(self, networks: Sequence[GaitBase], groups: int) -> None:
         super().__init__()
         self.real_gait = nn.ModuleList(networks)
-        self.Gait_List = nn.ModuleList(networks[group * len(networks) // groups] for group in range(groups))
+        self.per_group = [networks[group * len(networks) // groups] for group in range(groups)]
+        self.Gait_List = nn.ModuleList(self.per_group)
 
     def maps(self, groups: Sequence[Tensor]) -> list[Tensor]:
-        """Each group's (n, c, s, h, w) through its network."""
-        return [network.maps(frames) for network, frames in zip(self.Gait_List, groups, strict=True)]
+        """Pass each group's frames (f, c, h, w) through its network."""
+        return [network.maps(frames) for network, frames in zip(self.per_group, groups, strict=True)]
 
-    def describe(
-        self,
-        maps: Sequence[Tensor],
-        seqL: Tensor | None,  # noqa: N803 (upstream's name)
-    ) -> tuple[Tensor, Tensor]:
-        """Embeddings (n, 256, groups * p) and logits (n, classes, groups * p), the groups' parts one after another."""
-        pairs = [network.describe(group, seqL) for network, group in zip(self.Gait_List, maps, strict=True)]
+    def describe(self, maps: Sequence[Tensor], lengths: Any) -> tuple[Tensor, Tensor]:
+        """Return embeddings (n, c, groups * p) and logits (n, classes, groups * p), one group's parts after another's.
+
+        Args:
+            maps: of each group, (n, s, c', h', w').
+            lengths: see `GaitBase.describe`.
+        """
+        pairs = [network.describe(group, lengths) for network, group in zip(self.per_group, maps, strict=True)]
         embeddings, logits = zip(*pairs, strict=True)
         return torch.cat(embeddings, dim=-1), torch.cat(logits, dim=-1)

@@ -13,7 +13,7 @@ VISIBLE, INFRARED = 0, 1
 
 
 class Stem(nn.Module):
-    """A ResNet's entry: 7x7 convolution of stride 2, norm, ReLU and max pooling: a quarter of the input.
+    """The stem of a ResNet: 7x7 convolution of stride 2, norm, ReLU and max pooling, to a quarter of the input size.
 
     Args:
         channels: output channels.
@@ -65,7 +65,7 @@ class AppearanceEncoder(nn.Module):
                 load_exactly(stem, entries, weights, f"the stem of {backbone}")
 
     def forward(self, frames: Tensor, modality: Tensor) -> Tensor:
-        """f_{a,m} of Eq. 1 before it is cut into stripes.
+        """Compute f_{a,m} of Eq. 1 before it is cut into stripes.
 
         Args:
             frames: (n, s, 3, height, width), ImageNet-normalised.
@@ -79,7 +79,7 @@ class AppearanceEncoder(nn.Module):
         return set_pooling(maps.unflatten(0, (tracklets, count)))
 
     def enter(self, frames: Tensor, modality: Tensor) -> Tensor:
-        """Send each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
+        """Pass each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
         groups = [torch.nonzero(modality == index).flatten() for index in (VISIBLE, INFRARED)]
         maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True) if len(group)]
         order = torch.cat(groups).argsort()

@@ -34,6 +34,6 @@ class GaitExtractor(nn.Module):
             load_stages(self.stages, weights, backbone, width, in_channels)
 
     def forward(self, silhouettes: Tensor) -> Tensor:
-        """f_{g,m} before it is cut into stripes: (n, s, in_channels, h, w) -> (n, out_channels, h/4, w/4)."""
+        """Compute f_{g,m} before it is cut into stripes: (n, s, in_channels, h, w) -> (n, out_channels, h/4, w/4)."""
         maps = self.stages(silhouettes.flatten(0, 1))
         return set_pooling(maps.unflatten(0, silhouettes.shape[:2]))

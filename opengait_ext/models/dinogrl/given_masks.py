@@ -1,7 +1,7 @@
-"""Enriched silhouettes of masks that another network made, in the place of SASG (Table 7; "B + PBMGE" of Table 3).
+"""Enriched silhouettes of masks made by another network, in place of SASG (Table 7; "B + PBMGE" of Table 3).
 
-The paper compares DINOv2 with human parsing networks as the upstream of the gait stream. A parsing network hands over
-masks and nothing else, so there are no priors, and L_mask, L_smo and L_div have nothing to say.
+The paper compares DINOv2 with human parsing networks as the source of the gait stream. A parsing network gives masks
+and nothing else, so there are no priors, and L_mask, L_smo and L_div do not apply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from opengait_ext.models.shared.fusion import PriorStem
 
 
 class GivenMasks(nn.Module):
-    """What `SilhouetteGenerator` is to a vision model's features, for masks that are given.
+    """The counterpart of `SilhouetteGenerator` for given masks.
 
-    M = S x stem(maps): Eq. 6 with the given mask as S, and one stem, the one that a prior has in SASG, instead of two
-    priors and their fusion.
+    M = S x stem(maps): Eq. 6 with the given mask as S, and a single stem, as a prior has in SASG, instead of two priors
+    and their fusion.
 
     Args:
-        maps: given for each frame: 1 for a mask, more for groups of body parts (`data_cfg.mask_classes`), whose union
-            is S.
+        maps: number of maps per frame: 1 for a mask, more for groups of body parts (`data_cfg.mask_classes`), whose
+            union is S.
         size: (h, w) of the silhouettes.
         channels: of the enriched silhouette M.
     """
@@ -36,15 +36,15 @@ class GivenMasks(nn.Module):
         self.stem = PriorStem(maps, channels)
 
     def forward(self, masks: Tensor) -> Silhouettes:
-        """Silhouettes of masks (f, maps, height, width), 0 to 1.
+        """Return the silhouettes of masks (f, maps, height, width), 0 to 1.
 
         Raises:
-            DataError: another number of maps is given.
+            DataError: the number of maps differs.
         """
         if masks.shape[1] != self.maps:
             raise DataError(
-                f"A frame's mask has {masks.shape[1]} maps, but model_cfg.silhouette.maps is {self.maps}; it is the "
-                f"number of lists in data_cfg.mask_classes, or 1."
+                f"A frame's mask has {masks.shape[1]} maps, but model_cfg.silhouette.maps is {self.maps}; set it to "
+                f"the number of lists in data_cfg.mask_classes, or 1."
             )
         mask = self.shrink(masks.amax(dim=1, keepdim=True))
         return Silhouettes(
@@ -57,10 +57,10 @@ class GivenMasks(nn.Module):
         )
 
     def of_tracklets(self, masks: Tensor | None) -> Silhouettes:
-        """Silhouettes of masks (n, s, maps, height, width); the maps are of the n * s frames in order.
+        """Return the silhouettes of the n * s frames of masks (n, s, maps, height, width), in order.
 
         Raises:
-            ConfigError: there are none.
+            ConfigError: there are no masks.
         """
         if masks is None:
             raise ConfigError(
@@ -70,15 +70,15 @@ class GivenMasks(nn.Module):
         return self(masks.flatten(0, 1))
 
     def shrink(self, maps: Tensor) -> Tensor:
-        """Resize to the silhouettes' size; a pixel is the share of its area that is foreground."""
+        """Resize to the silhouettes' size; a pixel becomes the share of its area that is foreground."""
         return F.interpolate(maps, size=self.size, mode="area")
 
 
 def silhouette_source(model_cfg: Mapping[str, Any]) -> tuple[str, Any]:
-    """What `model_cfg.silhouette.type` says, "sasg" (also without the key) or "masks", and the rest of the section.
+    """Return `model_cfg.silhouette.type`, "sasg" (the default) or "masks", and the rest of the section.
 
     Raises:
-        ConfigError: it says something else, or "masks" in a configuration with a vision model.
+        ConfigError: the type is unknown, or "masks" in a configuration with a vision model.
     """
     section = model_cfg.get("silhouette")
     if not isinstance(section, Mapping) or "type" not in section:
@@ -89,7 +89,7 @@ def silhouette_source(model_cfg: Mapping[str, Any]) -> tuple[str, Any]:
         raise ConfigError(f"model_cfg.silhouette.type is {source!r}; it must be 'sasg' or 'masks'.")
     if source == "masks":
         if model_cfg.get("vision_model") is not None:
-            raise ConfigError("With silhouette.type masks nothing reads model_cfg.vision_model; set it to null.")
-        # A null takes back what a base file says of SASG.
+            raise ConfigError("With silhouette.type masks model_cfg.vision_model is not used; set it to null.")
+        # A null removes a setting of SASG that a base file makes.
         settings = {key: value for key, value in settings.items() if value is not None}
     return source, settings

@@ -1,10 +1,10 @@
-"""What Table 9 puts in the place of LGE: other ways for a global feature to take in the other stream's stripes.
+"""The alternatives to LGE in Table 9: other ways to enhance a global feature by the other stream's stripes.
 
-All have the interface of `LocalToGlobalEnhancement`: made from the number of channels and of stripes, they map a global
-feature (n, C) and the stripes (n, C, n_s) of one granularity to an enhanced global feature (n, C). The paper names the
-sources and not how it adapted them to vectors; each docstring says what was taken from its source and what was decided
-here. All start at or near the global feature that they were given, as LGE does; only the
-attention fusion, a weighted mean by construction, starts between the global feature and the stripes.
+All have the interface of `LocalToGlobalEnhancement`: they map a global feature (n, C) and the stripes (n, C, n_s) of
+one granularity to an enhanced global feature (n, C). The paper names its sources, but not how it adapted them to
+vectors; each docstring says what comes from the source and what was decided here. All start at or near the global
+feature, as LGE does, except for the attention fusion: a weighted mean by construction, it starts between the global
+feature and the stripes.
 """
 
 import torch
@@ -34,14 +34,14 @@ class NonLocalInteraction(nn.Module):
     are keys and values; half of the channels inside, and a norm that starts at zero behind the last map, as there.
     """
 
-    def __init__(self, channels: int, stripes: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         inner = max(channels // 2, 1)
         self.theta = nn.Linear(channels, inner)
         self.phi = nn.Linear(channels, inner)
         self.g = nn.Linear(channels, inner)
         self.W = nn.Sequential(nn.Linear(inner, channels), nn.BatchNorm1d(channels))
-        nn.init.zeros_(self.W[1].weight)
+        nn.init.zeros_(self.W.get_parameter("1.weight"))
 
     def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
         stripes = stripes.transpose(1, 2)
@@ -56,7 +56,7 @@ class AttentionFusionInteraction(nn.Module):
     mean over the column is the result.
     """
 
-    def __init__(self, channels: int, stripes: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.fusion = AttentionFusion(channels)
 
@@ -66,13 +66,13 @@ class AttentionFusionInteraction(nn.Module):
 
 
 class GatedAggregationInteraction(nn.Module):
-    """After IBAN (Li et al., TCSVT 2023), which aggregates two streams by weights that each draws from the other.
+    """After IBAN (Li et al., TCSVT 2023), which aggregates two streams by weights that each derives from the other.
 
-    Decided here: position weights (one a stripe) and channel weights (one a channel), both computed from the global
-    feature and the stripe together, choose what of the stripes is added.
+    Decided here: position weights (one per stripe) and channel weights (one per channel), both computed from the global
+    feature and the stripe together, select what is added from the stripes.
     """
 
-    def __init__(self, channels: int, stripes: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         inner = max(channels // 4, 1)
         self.joint = nn.Linear(2 * channels, inner)
@@ -91,14 +91,14 @@ class GatedAggregationInteraction(nn.Module):
 
 
 class SimilarityInteraction(nn.Module):
-    """After SCRL's appearance feature enhancement (Li et al., 2024), where one stream stresses what it shares with the
-    other.
+    """After SCRL's appearance feature enhancement (Li et al., 2024), where each stream emphasises what it shares
+    with the other.
 
-    Decided here: a stripe counts by its cosine with the global feature, mapped to 0..1, and what it adds is a channel
-    weight on the global feature itself, so nothing enters that the stream does not have already.
+    Decided here: a stripe counts by its cosine with the global feature, mapped to 0..1, and it adds a channel weight
+    on the global feature itself, so nothing new enters the stream.
     """
 
-    def __init__(self, channels: int, stripes: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.query = nn.Linear(channels, channels)
         self.key = nn.Linear(channels, channels)
@@ -118,11 +118,12 @@ class MultiScaleGraphInteraction(nn.Module):
 
     One adjacency matrix for each distance 0..`scales`, symmetrically normalised, with its own weights; their sum goes
     through a norm and a ReLU. Decided here: nodes are the stripes, each joined to its neighbours, and the global
-    feature, joined to the middle of the column; its node, added to the global feature, is the result.
+    feature, joined to the middle of the column; the result is its node, added to the global feature.
     """
 
     def __init__(self, channels: int, stripes: int, scales: int = 3) -> None:
         super().__init__()
+        self.adjacency: Tensor
         self.register_buffer("adjacency", scale_adjacency(stripes, scales), persistent=False)
         self.weights = nn.Linear((scales + 1) * channels, channels, bias=False)
         self.bn = nn.BatchNorm1d(channels)
@@ -137,7 +138,7 @@ class MultiScaleGraphInteraction(nn.Module):
 
 
 def scale_adjacency(stripes: int, scales: int) -> Tensor:
-    """Normalised adjacency (scales + 1, V, V) of each shortest-path distance; node 0 is the global feature."""
+    """Return the normalised adjacency (scales + 1, V, V) per shortest-path distance; node 0 is the global feature."""
     count = stripes + 1
     links = torch.zeros(count, count)
     for upper in range(1, stripes):
@@ -146,17 +147,17 @@ def scale_adjacency(stripes: int, scales: int) -> Tensor:
     for node in {middle, 1 + stripes // 2}:
         links[0, node] = links[node, 0] = 1
     reached = torch.eye(count)
-    found = [reached]
+    rings = [reached]
     for _ in range(scales):
         wider = ((reached + reached @ links) > 0).float()
-        found.append(wider - reached)
+        rings.append(wider - reached)
         reached = wider
-    exact = torch.stack(found)
+    exact = torch.stack(rings)
     degree = exact.sum(dim=2).clamp(min=1).rsqrt()
     return degree.unsqueeze(2) * exact * degree.unsqueeze(1)
 
 
-INTERACTIONS = {
+INTERACTIONS: dict[str, type[nn.Module]] = {
     "concatenation": ConcatenationInteraction,
     "non_local": NonLocalInteraction,
     "attention_fusion": AttentionFusionInteraction,
@@ -164,3 +165,10 @@ INTERACTIONS = {
     "scrl": SimilarityInteraction,
     "ms_g3d": MultiScaleGraphInteraction,
 }
+
+
+def build_step(step: type[nn.Module], channels: int, stripes: int) -> nn.Module:
+    """Build a step for one granularity; some are made for a fixed number of stripes, the others take any number."""
+    if step in (ConcatenationInteraction, MultiScaleGraphInteraction):
+        return step(channels, stripes)
+    return step(channels)

@@ -1,25 +1,18 @@
-"""DinoGRL as a model of the engine: names its losses and hands over features; the network is `DinoGRLNet`."""
+"""DinoGRL as a model of the engine: the network is `DinoGRLNet`; this class feeds its losses and its descriptors."""
 
-import copy
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from opengait.engine.checkpoint import checkpoint_path, load_checkpoint
-from opengait.errors import CheckpointError, ConfigError, DataError
+from opengait.errors import ConfigError, DataError
 from opengait.modeling.base_model import BaseModel
 from opengait_ext.data import Modality
-from opengait_ext.models.dinogrl.network import (
-    HEADS,
-    PREFIX,
-    VISION_MODEL,
-    DinoGRLNet,
-    DinoGRLOutput,
-    StreamOutput,
-    network_entries,
-)
-from opengait_ext.weights.read import find_weights
+from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet, DinoGRLOutput, StreamOutput
+from opengait_ext.models.shared.plain_network import network_entries
+
+# Arguments of losses by `log_prefix`.
+LossTerms = dict[str, dict[str, torch.Tensor | None]]
 
 
 class DinoGRL(BaseModel):
@@ -27,38 +20,39 @@ class DinoGRL(BaseModel):
 
     `training_feat` holds, for the `log_prefix`es of `loss_cfg`: `appearance_identity` and `gait_identity` (logits,
     labels), `appearance_triplet` and `gait_triplet` (embeddings, labels), `mask` (decoded, target), `smoothness` and
-    `diversity` (gait_prior), `mask_smoothness` (probabilities). A term that `loss_cfg` does not list is left out.
+    `diversity` (gait_prior), `mask_smoothness` (probabilities). Terms that `loss_cfg` does not list are left out.
     """
 
-    # The frozen vision model comes from its own file, so checkpoints need not have it. Those of the release do, and
-    # then theirs is used.
-    ignored_state_prefixes = (PREFIX + VISION_MODEL,)
+    network_class = DinoGRLNet
+    network_prefix = PREFIX
+    # The frozen vision model comes from a file of its own, so checkpoints need not have it. Those of the release do,
+    # and then theirs is used.
+    ignored_state_prefixes: tuple[str, ...] = tuple(PREFIX + name for name in DinoGRLNet.frozen)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        testing = self.engine_cfg is self.cfgs["evaluator_cfg"]
+        testing = self.phase == "test"
         if testing:
-            # Descriptors need no classifiers, so it does not matter which a checkpoint has.
-            self.ignored_state_prefixes += tuple(PREFIX + head for head in HEADS)
+            # Descriptors do not need the classifiers, so those of a checkpoint are ignored.
+            self.ignored_state_prefixes += tuple(PREFIX + name for name in DinoGRLNet.classifiers)
             model_cfg = dict(model_cfg) | {"num_classes": None}
         if testing and self.engine_cfg["restore_hint"] and self.engine_cfg["restore_ckpt_strict"]:
-            model_cfg = without_starts(model_cfg, self.checkpoint_entries)
+            model_cfg = DinoGRLNet.without_starts(model_cfg, self.checkpoint_entries)
         self.network = DinoGRLNet.from_config(model_cfg)
 
     def checkpoint_entries(self) -> dict[str, torch.Tensor]:
-        """The network's entries in the checkpoint that `restore_hint` names."""
+        """Return the network's entries in the checkpoint that `restore_hint` names."""
         hint = self.engine_cfg["restore_hint"]
-        named = isinstance(hint, str)
-        path = hint if named else checkpoint_path(self.save_path, self.engine_cfg["save_name"], hint)
-        return network_entries(load_checkpoint(path))
+        path = hint if isinstance(hint, str) else checkpoint_path(self.save_path, self.engine_cfg["save_name"], hint)
+        return network_entries(load_checkpoint(path), PREFIX)
 
     def init_parameters(self) -> None:
-        """The parts initialise themselves; the engine's general rule would overwrite pretrained weights."""
+        """Keep the initial values of the parts; the engine's general rule would overwrite pretrained weights."""
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
-        """The engine's loader, after a look at whether the classifiers have a class for every training identity.
+        """Return the engine's loader, after checking that the classifiers have a class for every training identity.
 
         Raises:
-            ConfigError: they do not.
+            ConfigError: the numbers differ.
         """
         loader = super().get_loader(data_cfg, train)
         identities, classes = len(loader.dataset.label_set), self.cfgs["model_cfg"].get("num_classes")
@@ -69,7 +63,7 @@ class DinoGRL(BaseModel):
             )
         return loader
 
-    def forward(self, inputs: tuple) -> dict[str, Any]:
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
         ipts, labels, types, _, seq_lengths = inputs
         if seq_lengths is not None:
             raise ConfigError("DinoGRL takes tracklets of equal length; choose a sample_type that starts with fixed_.")
@@ -77,19 +71,19 @@ class DinoGRL(BaseModel):
         output = self.network(frames, modality_indices(types).to(frames.device), *masks)
         visual = {} if output.silhouettes is None else {"image/silhouette": output.silhouettes.mask}
         return {
-            "training_feat": self.asked_terms(output, labels) if self.training else None,
+            "training_feat": self.requested_terms(output, labels) if self.training else None,
             "visual_summary": visual,
             "inference_feat": {"embeddings": output.descriptor},
         }
 
-    def asked_terms(self, output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
-        """The arguments of the losses that `loss_cfg` lists; the others are left out (Table 4)."""
-        asked = self.loss_aggregator.losses
-        return {name: arguments for name, arguments in loss_terms(output, labels).items() if name in asked}
+    def requested_terms(self, output: DinoGRLOutput, labels: torch.Tensor) -> LossTerms:
+        """Return the arguments of the losses that `loss_cfg` lists (Table 4)."""
+        requested = self.loss_aggregator.losses
+        return {name: arguments for name, arguments in loss_terms(output, labels).items() if name in requested}
 
 
-def loss_terms(output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
-    """The arguments of every loss that the network can feed, by `log_prefix` (Eq. 18)."""
+def loss_terms(output: DinoGRLOutput, labels: torch.Tensor) -> LossTerms:
+    """Return the arguments of every loss that the network can feed, by `log_prefix` (Eq. 18)."""
     terms = stream_terms("appearance", output.appearance, labels)
     if output.gait is not None and output.silhouettes is not None:
         maps = output.silhouettes
@@ -103,8 +97,8 @@ def loss_terms(output: DinoGRLOutput, labels: torch.Tensor) -> dict[str, dict[st
     return terms
 
 
-def stream_terms(stream: str, output: StreamOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
-    """Arguments of a stream's identity (Eq. 2) and triplet (Eq. 3) losses."""
+def stream_terms(stream: str, output: StreamOutput, labels: torch.Tensor) -> LossTerms:
+    """Return the arguments of a stream's identity (Eq. 2) and triplet (Eq. 3) losses."""
     return {
         f"{stream}_identity": {"logits": output.logits, "labels": labels},
         f"{stream}_triplet": {"embeddings": output.supervised, "labels": labels},
@@ -112,7 +106,7 @@ def stream_terms(stream: str, output: StreamOutput, labels: torch.Tensor) -> dic
 
 
 def modality_indices(types: list[str]) -> torch.Tensor:
-    """Long (n): 0 for "visible", 1 for "infrared".
+    """Return the modalities as long (n), 0 for "visible" and 1 for "infrared".
 
     Raises:
         DataError: a tracklet's type is neither.
@@ -122,26 +116,3 @@ def modality_indices(types: list[str]) -> torch.Tensor:
     if unknown:
         raise DataError(f"A tracklet's type is {unknown[0]!r}; DinoGRL needs {' or '.join(values)}.")
     return torch.tensor([Modality(name).number for name in types])
-
-
-def without_starts(model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, Any]:
-    """`model_cfg` for a network that a checkpoint is to fill: without the weight files that it makes superfluous.
-
-    Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the weights.
-
-    Args:
-        entries: gives the network's entries in the checkpoint; asked only if the vision model's file is missing.
-    """
-    model_cfg = copy.deepcopy(dict(model_cfg))
-    for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
-        if isinstance(model_cfg.get(section), dict):
-            model_cfg[section].pop(key, None)
-    frozen = model_cfg.get("vision_model")
-    if isinstance(frozen, dict) and frozen.get("weights") is not None:
-        try:
-            find_weights(frozen["weights"], "the vision model")
-        except CheckpointError:
-            # Without them in the checkpoint the network's own message says where to get the file.
-            if any(name.startswith(VISION_MODEL) for name in entries()):
-                del frozen["weights"]
-    return model_cfg

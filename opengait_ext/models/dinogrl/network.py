@@ -1,17 +1,16 @@
-"""DinoGRL as in Figure 2: an appearance and a gait stream, and PBMGE between them."""
+"""DinoGRL as in Figure 2: an appearance and a gait stream, with PBMGE between them."""
 
-import logging
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.module import _IncompatibleKeys
 
 from opengait import distributed
-from opengait.errors import ConfigError
+from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling.modules import SeparateBNNecks
 from opengait_ext.models.dinogrl.appearance import AppearanceEncoder
 from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement
@@ -20,17 +19,13 @@ from opengait_ext.models.dinogrl.given_masks import GivenMasks, silhouette_sourc
 from opengait_ext.models.dinogrl.release.enhancement import ReleaseEnhancement
 from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator, Silhouettes
 from opengait_ext.models.shared.build import build_part
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
-from opengait_ext.weights.read import load_exactly
+from opengait_ext.weights.read import find_weights
 
-log = logging.getLogger("opengait")
-
-# The engine's model holds the network under this name, and so do its checkpoints.
+# The engine's model and its checkpoints hold the network under this name.
 PREFIX = "network."
-# Checkpoints need not carry the frozen model, and descriptors do not need the classifiers.
-VISION_MODEL = "vision_model."
-HEADS = ("appearance_heads.", "gait_heads.")
 
 
 @dataclass(frozen=True)
@@ -52,10 +47,10 @@ class StreamOutput:
 
 @dataclass(frozen=True)
 class DinoGRLOutput:
-    """What the network makes of n tracklets of s frames.
+    """The network's output for n tracklets of s frames.
 
     Attributes:
-        descriptor: what retrieval compares, (n, C, p), the gait stream's features before the appearance stream's.
+        descriptor: for retrieval, (n, C, p), the gait stream's features before those of the appearance stream.
         appearance: the appearance stream.
         gait: the gait stream; None in a network without SASGL.
         silhouettes: SASG's maps of the n * s frames, tracklet by tracklet; None without SASGL.
@@ -67,8 +62,8 @@ class DinoGRLOutput:
     silhouettes: Silhouettes | None
 
 
-class DinoGRLNet(nn.Module):
-    """The network of the paper (Section 3), for a notebook as for the engine.
+class DinoGRLNet(PlainNetwork):
+    """The network of the paper (Section 3), for notebooks and for the engine.
 
     `DinoGRLNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file.
 
@@ -77,17 +72,20 @@ class DinoGRLNet(nn.Module):
         vision_model, silhouette_generator, gait: the three steps of SASGL; all None for the appearance baseline, and no
             vision model with `GivenMasks`.
         dimension: C.
-        granularities: n_s of PBMGE; stripes that nothing reads are not made.
+        granularities: n_s of PBMGE; stripes that are not used are not made.
         enhancement: PBMGE, which needs both streams: true for the paper's, false for none, or a table with the `type`
             of another and its arguments (see `build_enhancement`).
-        num_classes: identities of the classifiers; None for a network that only describes.
+        num_classes: identities of the classifiers; None for a network without classifiers.
         joint_learning: whether the gait stream's losses reach SASG's encoders (Eq. 10); off is Table 6's first row.
-        supervised: "globals" supervises the N_s features of Eq. 17, "parts" all stripes beside them, as the authors'
-            release does.
+        supervised: "globals" supervises the N_s features of Eq. 17, "parts" all stripes too, as the authors' release
+            does.
         descriptor: "supervised" compares the supervised features, "parts" all stripes and enhanced features.
-        normalise: whether the descriptor's features have length one, as the triplet loss compares them.
+        normalise: whether the descriptor's features have unit length, as the triplet loss compares them.
         cosine: whether identity scores are cosines, as in the authors' release and in gait models, instead of linear.
     """
+
+    frozen = ("vision_model.",)
+    classifiers = ("appearance_heads.", "gait_heads.")
 
     def __init__(
         self,
@@ -115,7 +113,7 @@ class DinoGRLNet(nn.Module):
         if enhancement is not False and gait is None:
             raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
         if enhancement is False and "parts" not in (supervised, descriptor):
-            granularities = ()  # nothing would read the stripes
+            granularities = ()  # the stripes would not be used
         self.joint_learning = joint_learning
         self.supervised = supervised
         self.descriptor = descriptor
@@ -141,24 +139,26 @@ class DinoGRLNet(nn.Module):
         """Build the network that a configuration file's `model_cfg` describes.
 
         Raises:
-            ConfigError: an unknown key, or a value that cannot be.
+            ConfigError: a key is unknown, or a value is invalid.
             CheckpointError: a weight file is missing or belongs to another network.
         """
         sections = ("appearance", "vision_model", "silhouette", "gait")
-        own = {key: value for key, value in model_cfg.items() if key not in ("model", *sections)}
+        options = {key: value for key, value in model_cfg.items() if key not in ("model", *sections)}
         appearance = build_part(AppearanceEncoder, "appearance", model_cfg.get("appearance"))
         if model_cfg.get("gait") is None:
-            return build_part(cls, "", own, appearance=appearance)
+            return build_part(cls, "", options, appearance=appearance)
         source, settings = silhouette_source(model_cfg)
         if source == "masks":
             vision_model, generator = None, build_part(GivenMasks, "silhouette", settings)
         else:
-            vision_model = build_part(FrozenVisionModel, "vision_model", model_cfg.get("vision_model"))
+            vision_model = build_part(
+                FrozenVisionModel, "vision_model", model_cfg.get("vision_model"), original=None, frames_at_once=None
+            )
             tokens = {"token_channels": vision_model.channels, "layers": len(vision_model.layers)}
             generator = build_part(SilhouetteGenerator, "silhouette", settings, **tokens)
         gait = build_part(GaitExtractor, "gait", model_cfg["gait"], in_channels=generator.channels)
         streams = {"vision_model": vision_model, "silhouette_generator": generator, "gait": gait}
-        return build_part(cls, "", own, appearance=appearance, **streams)
+        return build_part(cls, "", options, appearance=appearance, **streams)
 
     def forward(self, frames: Tensor, modality: Tensor, masks: Tensor | None = None) -> DinoGRLOutput:
         """Describe n tracklets.
@@ -166,7 +166,7 @@ class DinoGRLNet(nn.Module):
         Args:
             frames: float (n, s, 3, height, width), ImageNet-normalised.
             modality: long (n), 0 visible, 1 infrared.
-            masks: float (n, s, maps, height, width), 0 to 1, for a network with `GivenMasks`; None for all others.
+            masks: float (n, s, maps, height, width), 0 to 1, for a network with `GivenMasks`; None for others.
         """
         appearance = self.appearance_parts(self.appearance(frames, modality))
         if self.gait is None:
@@ -181,10 +181,10 @@ class DinoGRLNet(nn.Module):
         return DinoGRLOutput(descriptor, appearance_stream, gait_stream, silhouettes)
 
     def silhouettes(self, frames: Tensor, masks: Tensor | None = None) -> Silhouettes:
-        """SASG alone on `frames` (n, s, 3, height, width), or `GivenMasks` on `masks`: maps of the n * s frames.
+        """Return the maps of n * s frames, by SASG on `frames` (n, s, 3, height, width) or by `GivenMasks` on `masks`.
 
         Raises:
-            ConfigError: masks are missing, or the network finds its own.
+            ConfigError: masks are missing, or the network finds its own, or it has no gait stream.
         """
         if isinstance(self.silhouette_generator, GivenMasks):
             return self.silhouette_generator.of_tracklets(masks)
@@ -193,78 +193,70 @@ class DinoGRLNet(nn.Module):
                 "Masks are given (data_cfg.mask_root), but this network finds its own; leave them out, or set "
                 "model_cfg.silhouette.type to masks."
             )
+        if self.vision_model is None or self.silhouette_generator is None:
+            raise ConfigError("This network has no gait stream, so it makes no silhouettes.")
         features = self.vision_model(frames.flatten(0, 1))
         return self.silhouette_generator(features, tracklet=frames.shape[1], joint=self.joint_learning)
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
-        """The supervised features of a stream and, in training, their identity scores (Eq. 17).
+        """Return the supervised features of a stream and, in training, their identity scores (Eq. 17).
 
         Raises:
-            ConfigError: a single tracklet is to be classified in training.
+            ConfigError: the batch is a single tracklet that would have to be classified in training.
         """
         if heads is not None and self.training and len(parts) * distributed.world_size() == 1:
             raise ConfigError(
                 "Training on a batch of one tracklet is impossible: the norm before the classifiers compares "
                 "tracklets; give it two or more (trainer_cfg.sampler.batch_size), or describe it in evaluation mode."
             )
-        own = parts[..., :1] if self.supervised == "globals" else parts
-        features = own if enhanced is None else torch.cat([own, enhanced], dim=-1)
+        stream = parts[..., :1] if self.supervised == "globals" else parts
+        features = stream if enhanced is None else torch.cat([stream, enhanced], dim=-1)
         logits = heads(features)[1] if heads is not None and self.training else None
         described = features
         if self.descriptor == "parts" and self.supervised == "globals":
             described = torch.cat([parts, features[..., 1:]], dim=-1)
         return StreamOutput(parts, features, logits, F.normalize(described, dim=1) if self.normalise else described)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """torch's, which takes an engine checkpoint too: one of a training run or of converted files, or its `model`.
+    @classmethod
+    def without_starts(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the weight files whose values a checkpoint replaces.
 
-        Of a checkpoint, the vision model's weights are used where it has them, and classifiers only where they fit this
-        network's.
-
-        Raises:
-            CheckpointError: a checkpoint (not a plain state dict) of another network.
+        Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the
+        weights.
         """
-        checkpoint = state_dict if isinstance(state_dict.get("model"), Mapping) else {"model": state_dict}
-        entries = network_entries(checkpoint)
-        if checkpoint is not state_dict and not entries:
-            return super().load_state_dict(state_dict, strict, assign)
-        load_exactly(self, self.fitting(entries), "The checkpoint", "this network")
-        return _IncompatibleKeys([], [])
-
-    def fitting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The entries of a checkpoint, with this network's own where it is free to have others or none."""
-        own = self.state_dict()
-        free = (VISION_MODEL, *HEADS)
-        found = {name: value for name, value in state.items() if name in own or not name.startswith(HEADS)}
-        found |= {name: own[name] for name in own if name.startswith(free) and name not in found}
-        other = [n for n in found if n.startswith(HEADS) and own[n].shape != found[n].shape]
-        if other:
-            log.warning("The checkpoint's classifiers are for other identities (%s); they are left out.", other[0])
-        return found | {name: own[name] for name in other}
-
-
-def network_entries(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The entries of `DinoGRLNet` in an engine checkpoint, which may lack those of the vision model."""
-    entries = checkpoint.get("model") or {}
-    return {name.removeprefix(PREFIX): value for name, value in entries.items() if name.startswith(PREFIX)}
+        kept = copy.deepcopy(dict(model_cfg))
+        for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
+            if isinstance(kept.get(section), dict):
+                kept[section].pop(key, None)
+        vision_model = kept.get("vision_model")
+        if isinstance(vision_model, dict) and vision_model.get("weights") is not None:
+            try:
+                find_weights(vision_model["weights"], "the vision model")
+            except CheckpointError:
+                # Without the weights in the checkpoint, the network's own message says where to get the file.
+                if any(name.startswith(cls.frozen) for name in entries()):
+                    del vision_model["weights"]
+        return kept
 
 
 def build_enhancement(
     settings: bool | Mapping[str, Any], dimension: int, granularities: Sequence[int]
 ) -> nn.Module | None:
-    """The part between the streams that `model_cfg.enhancement` asks for.
+    """Build the part between the streams that `model_cfg.enhancement` describes.
 
-    Every one maps both streams' parts (n, C, parts) to the enhanced global features of the appearance and of the gait
-    stream, each (n, C, granularities).
+    It maps both streams' parts (n, C, parts) to the enhanced global features of the appearance and of the gait stream,
+    each (n, C, granularities).
 
     Args:
-        settings: false for none, true for `{type: lge}`, or a table: `type` is "release" (`ReleaseEnhancement`) or what
-            `BidirectionalEnhancement` takes as its `step`; further keys are arguments of that class.
+        settings: false for none, true for `{type: lge}`, or a table: `type` is "release" (`ReleaseEnhancement`) or a
+            `step` of `BidirectionalEnhancement`; further keys are arguments of that class.
         dimension: C.
         granularities: n_s.
 
     Raises:
-        ConfigError: neither of these, an unknown type or an unknown argument.
+        ConfigError: the settings are of another kind, or a type or an argument is unknown.
     """
     if settings is False:
         return None

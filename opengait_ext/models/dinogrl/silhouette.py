@@ -17,22 +17,22 @@ from opengait_ext.models.shared.tokens import black_out, encode_tokens, enlarge_
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from opengait_ext.weights.read import load_exactly
 
-# Share of the height that the border rule looks at, at the top and at the bottom: 5 of the release's 64 rows.
+# Share of the height that the border rule reads at the top and at the bottom: 5 of the release's 64 rows.
 BORDER = 5 / 64
 
 
 @dataclass(frozen=True)
 class Silhouettes:
-    """What SASG makes of f frames, on its own grid of h x w and on its encoders' of h' x w' tokens.
+    """SASG's maps of f frames, on its own grid of h x w and on its encoders' grid of h' x w' tokens.
 
     Attributes:
         mask: S of Eq. 4, foreground probability, (f, 1, h, w).
         enriched: M of Eq. 6, (f, channels, h, w).
         decoded: D_m(S) of Eq. 5, (f, h'*w', c).
-        target: f_{m,4}, what `decoded` must stay close to, (f, h'*w', c).
+        target: f_{m,4}, which `decoded` is to stay close to, (f, h'*w', c).
         gait_prior: E_g(f_{m,c}), zero where the mask covers no token, (f, priors, h', w'); None without E_g.
         appearance_prior: E_a(f_{m,c}), likewise.
-        probabilities: of the two sides of E_m's partition, (f, 2, h', w'), whose own smoothness the release asks for;
+        probabilities: of the two sides of E_m's partition, (f, 2, h', w'), whose smoothness the release penalises;
             None where S is a factor of M.
     """
 
@@ -46,7 +46,7 @@ class Silhouettes:
 
 
 class SilhouetteGenerator(nn.Module):
-    """Mask, priors and their fusion, from the features of a frozen vision model.
+    """Makes mask and priors from the features of a frozen vision model, and fuses the priors.
 
     By default E_m, E_g and E_a read tokens on the vision model's own grid, as the paper's HW x C says, and only their
     few output channels are enlarged. The authors' release differs by the arguments from `enlarge_tokens` on.
@@ -63,12 +63,12 @@ class SilhouetteGenerator(nn.Module):
         enlarge_tokens: enlarge the tokens to `size` before the encoders, four times the work with a ViT of patch 14.
         foreground: which side of the partition is the foreground and which tokens it covers: "centred" (see
             `centred_channel`, `covered_tokens`) or "border" (`border_channel`, `silhouette_band`), as in BigGait.
-        soft_mask: multiply by S as in Eq. 6, through which ReID losses train E_m; without it S only selects tokens.
-        mask_weights: file with BigGait's Mask_Branch that E_m starts from, or None.
-        drop_prior: share of the tracklets that lose one of their priors in training, after the losses saw both.
+        soft_mask: multiply by S as in Eq. 6, through which the ReID losses train E_m; otherwise S only selects tokens.
+        mask_weights: a file with BigGait's Mask_Branch that E_m starts from, or None.
+        drop_prior: share of the tracklets that lose one of their priors in training; the losses still see both.
 
     Raises:
-        ConfigError: neither prior is left, or a value that cannot be.
+        ConfigError: neither prior takes part, or a value is invalid.
         CheckpointError: the mask's weights are missing or of another size.
     """
 
@@ -91,23 +91,24 @@ class SilhouetteGenerator(nn.Module):
     ) -> None:
         super().__init__()
         if not (gait_prior or appearance_prior):
-            raise ConfigError("silhouette needs gait_prior or appearance_prior: without both nothing is left to fuse.")
+            raise ConfigError("silhouette needs gait_prior or appearance_prior: without both there is nothing to fuse.")
         if foreground not in ("centred", "border"):
             raise ConfigError(f"silhouette.foreground is {foreground!r}; it must be 'centred' or 'border'.")
         if not 0 <= drop_prior <= 1 or (drop_prior and not (gait_prior and appearance_prior)):
             raise ConfigError(
-                f"silhouette.drop_prior is {drop_prior}; wanted is a share from 0 to 1, and 0 with a single prior."
+                f"silhouette.drop_prior is {drop_prior}; expected a share from 0 to 1, and 0 with a single prior."
             )
         stacked = layers * token_channels
-        self.size = tuple(size)
+        height, width = size
+        self.size = height, width
         self.channels = channels
         self.enlarge_tokens = enlarge_tokens
         self.foreground = foreground
         self.soft_mask = soft_mask
         self.drop_prior = drop_prior
         self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
-        # The tokens are centred, so without a bias neither channel starts with more of them than the other.
-        nn.init.zeros_(self.mask_encoder.down_sampling.bias)
+        # The tokens are centred, so without a bias both channels start with the same share of them.
+        nn.init.zeros_(self.mask_encoder.get_parameter("down_sampling.bias"))
         self.gait_encoder = TokenEncoder(stacked, priors, hidden=hidden or stacked // 2) if gait_prior else None
         self.appearance_encoder = TokenEncoder(stacked, priors, out_norm=True) if appearance_prior else None
         self.fusion = PriorFusion(priors, channels, gait_prior, appearance_prior)
@@ -115,12 +116,12 @@ class SilhouetteGenerator(nn.Module):
             load_mask_encoder(self.mask_encoder, mask_weights)
 
     def forward(self, features: VisionFeatures, tracklet: int = 1, joint: bool = True) -> Silhouettes:
-        """The maps of f frames.
+        """Return the maps of f frames.
 
         Args:
             features: of the f frames, tracklet by tracklet.
-            tracklet: frames of each, for `drop_prior`.
-            joint: whether what reads M trains E_m, E_g and E_a (Eq. 10). The fusion, the first layers of the gait
+            tracklet: number of frames per tracklet, for `drop_prior`.
+            joint: whether the losses on M train E_m, E_g and E_a (Eq. 10). The fusion, which is part of the gait
                 network in the authors' release, learns either way.
         """
         grid, target = features.grid, features.last
@@ -129,13 +130,14 @@ class SilhouetteGenerator(nn.Module):
         logits = encode_tokens(self.mask_encoder, target, grid)
         probabilities = logits.softmax(dim=1)
         mask = self.choose(self.enlarge(logits).softmax(dim=1))
-        gait_prior, appearance_prior = self.encode_priors(features, self.select(probabilities))
-        priors = gait_prior, appearance_prior
-        if self.training and self.drop_prior:
-            priors = black_out(*priors, [tracklet] * (len(target) // tracklet), self.drop_prior)
+        gait_prior, appearance_prior = gait, appearance = self.encode_priors(features, self.select(probabilities))
+        if self.training and self.drop_prior and gait is not None and appearance is not None:
+            gait, appearance = black_out(gait, appearance, [tracklet] * (len(target) // tracklet), self.drop_prior)
+        gait, appearance = (prior if prior is None else self.enlarge(prior) for prior in (gait, appearance))
         if not joint:
-            mask, *priors = (value if value is None else value.detach() for value in (mask, *priors))
-        fused = self.fusion(*map(self.enlarge, priors))
+            mask = mask.detach()
+            gait, appearance = (prior if prior is None else prior.detach() for prior in (gait, appearance))
+        fused = self.fusion(gait, appearance)
         return Silhouettes(
             mask=mask,
             enriched=mask * fused if self.soft_mask else fused,
@@ -147,22 +149,22 @@ class SilhouetteGenerator(nn.Module):
         )
 
     def choose(self, probabilities: Tensor) -> Tensor:
-        """The foreground's probability (f, 1, h, w) out of the two sides' (f, 2, h, w)."""
+        """Return the foreground's probability (f, 1, h, w) from those of the two sides (f, 2, h, w)."""
         if self.foreground == "centred":
             return centred_channel(probabilities)
         return border_channel(probabilities, rows=max(1, round(BORDER * probabilities.shape[-2])))
 
     def select(self, probabilities: Tensor) -> Tensor:
-        """The tokens that E_g and E_a read, bool (f, 1, h', w'), by the partition of the tokens (f, 2, h', w')."""
+        """Return the tokens that E_g and E_a read, bool (f, 1, h', w'), from the tokens' partition (f, 2, h', w')."""
         mask = self.choose(probabilities)
         if self.foreground == "centred":
             return covered_tokens(mask)
         selected = silhouette_band(mask) != 0
-        # A frame without foreground has empty maps; but batch norm needs two tokens in the batch.
+        # A frame without foreground has empty maps, but batch norm needs two tokens in the batch.
         return torch.ones_like(selected) if self.training and selected.sum() < 2 else selected
 
     def encode_priors(self, features: VisionFeatures, selected: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """E_g (softmax over its channels) and E_a (sigmoid) on the selected tokens, zero elsewhere."""
+        """Apply E_g (softmax over its channels) and E_a (sigmoid) to the selected tokens; the others are zero."""
         chosen = selected.flatten()
         if self.enlarge_tokens:
             tokens = enlarged_tokens(features.layers, features.grid, self.size, selected[:, 0])
@@ -175,18 +177,18 @@ class SilhouetteGenerator(nn.Module):
             appearance = scatter_tokens(self.appearance_encoder(tokens).sigmoid(), chosen, selected.shape)
         return gait, appearance
 
-    def enlarge(self, maps: Tensor | None) -> Tensor | None:
-        """Bilinear resize to the silhouettes' size."""
-        if maps is None or maps.shape[-2:] == self.size:
+    def enlarge(self, maps: Tensor) -> Tensor:
+        """Resize bilinearly to the silhouettes' size."""
+        if maps.shape[-2:] == self.size:
             return maps
         return F.interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
 
 
 def load_mask_encoder(encoder: TokenEncoder, path: str) -> None:
-    """Start E_m from BigGait's Mask_Branch, whose closing norm neither BigGait nor SASG applies.
+    """Start E_m from BigGait's Mask_Branch, whose final norm neither BigGait nor SASG applies.
 
     Raises:
-        CheckpointError: the file is missing, or the branch is made for other tokens.
+        CheckpointError: the file is missing, or the branch is for tokens of another width.
     """
     state = read_mask_branch(path, Branch(encoder.bn_s.num_features, 2, Up=True))
     state = {name: value for name, value in state.items() if not name.startswith("bn_t.")}

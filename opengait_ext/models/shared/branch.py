@@ -1,4 +1,4 @@
-"""BigGait's token branches, which SASG's encoders start from."""
+"""BigGait's token branches, whose weights SASG's mask encoder may start from."""
 
 import copy
 
@@ -9,12 +9,12 @@ from opengait_ext.weights.read import load_exactly, read_weights
 
 
 class Branch(TokenEncoder):
-    """An encoder of BigGait with its activation: softmax over the channels, or a norm and a sigmoid.
+    """A token encoder of BigGait with its activation: softmax over the channels, or a norm and a sigmoid.
 
     Args:
         source_dim, target_dim: channels of the tokens and of the result.
         p: share of token entries dropped in training.
-        softmax: softmax instead of `bn_t` and sigmoid; `bn_t` is in the state all the same.
+        softmax: softmax instead of `bn_t` and sigmoid; `bn_t` is in the state either way.
         Relu: a hidden layer of half the width, with a norm and GELU.
         Up: hold the linear map back to the tokens.
 
@@ -40,15 +40,15 @@ class Branch(TokenEncoder):
 
 
 def read_mask_branch(path: str, branch: Branch) -> dict[str, Tensor]:
-    """The state of a pretrained mask branch for `branch`, from its own file or from a whole checkpoint of BigGait.
+    """Return the state of a pretrained mask branch, from a file of its own or from a whole checkpoint of BigGait.
 
     Raises:
-        CheckpointError: the file is missing, damaged or holds no such branch.
+        CheckpointError: the file is missing, damaged or does not hold such a branch.
     """
     purpose = "BigGait's mask branch (MaskBranch_vits14.pt beside OpenGait's BigGait models)"
     state = read_weights(path, purpose)
     start = "Mask_Branch."
     inside = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
-    # Into a copy: what does not fit is to be said before the training starts.
+    # Into a copy, so that a file that does not fit is reported before training starts.
     load_exactly(copy.deepcopy(branch), inside or state, path, purpose)
     return inside or state

@@ -1,7 +1,7 @@
-"""BigGait's connectivity losses, with which the authors' release stands in for L_smo (Eq. 7).
+"""BigGait's connectivity losses, which the authors' release uses in place of L_smo (Eq. 7).
 
-Both ask that maps change little from one position to the next, but add the channels up before the absolute value and
-surround the maps with zeros (`sobel_loss`); Eq. 7 as the paper writes it is in `smoothness.py`.
+Both penalise changes from one position to the next, but sum the channels before taking the absolute value and pad the
+maps with zeros (`sobel_loss`). Eq. 7 as the paper writes it is in `dinogrl/losses/smoothness.py`.
 """
 
 import torch
@@ -12,7 +12,7 @@ from opengait.modeling.losses.base import BaseLoss
 
 
 def sobel_loss(maps: Tensor) -> Tensor:
-    """|sobel_x| + |sobel_y| of the sum over the channels, over the number of entries of `maps` (f, c, h, w).
+    """Return |sobel_x| + |sobel_y| of the sum over channels, divided by the number of entries of `maps` (f, c, h, w).
 
     The kernels are not scaled, and zeros surround the maps, so their edges count.
     """
@@ -24,12 +24,12 @@ def sobel_loss(maps: Tensor) -> Tensor:
 
 
 def mask_connectivity_loss(probabilities: Tensor) -> Tensor:
-    """Sobel loss of the mask's two probabilities in the layout of the release's code.
+    """Return the Sobel loss of the mask's two probabilities in the layout of the release's code.
 
-    That code has them as rows of (positions, 2) and views these as (2, h, w) without transposing. So the first "map" is
-    the upper half of the frame with foreground and background in turns, and the second the lower half. Kept, since the
-    weight of 0.02 and the published mask encoders belong to it; on maps as they are, the channels' sum is 1 everywhere
-    and the loss would say nothing.
+    That code holds them as rows of (positions, 2) and views these as (2, h, w) without transposing. So the first "map"
+    is the upper half of the frame, foreground and background alternating, and the second the lower half. This layout is
+    kept, since the weight of 0.02 and the published mask encoders belong to it; with the maps in their true layout the
+    channels sum to 1 everywhere and the loss would be constant.
 
     Args:
         probabilities: of the two sides of the partition, (f, 2, h, w).
@@ -39,7 +39,7 @@ def mask_connectivity_loss(probabilities: Tensor) -> Tensor:
 
 
 def prior_connectivity_loss(gait_prior: Tensor) -> Tensor:
-    """Sobel loss of E_g without its last channel: all of them add up to one wherever the mask covers a token.
+    """Return the Sobel loss of E_g without its last channel: all channels sum to one wherever the mask covers a token.
 
     Args:
         gait_prior: E_g(f_{m,c}), (f, channels, h, w).
@@ -50,7 +50,7 @@ def prior_connectivity_loss(gait_prior: Tensor) -> Tensor:
 class MaskConnectivityLoss(BaseLoss):
     """Engine loss for `mask_connectivity_loss`; reads `probabilities` from `training_feat`."""
 
-    def forward(self, probabilities: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, probabilities: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
         loss = mask_connectivity_loss(probabilities)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info
@@ -59,7 +59,7 @@ class MaskConnectivityLoss(BaseLoss):
 class PriorConnectivityLoss(BaseLoss):
     """Engine loss for `prior_connectivity_loss`; reads `gait_prior` from `training_feat`."""
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
         loss = prior_connectivity_loss(gait_prior)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

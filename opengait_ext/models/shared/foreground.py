@@ -1,4 +1,4 @@
-"""From a two-way partition of a frame to its foreground: which channel it is, and which tokens it covers."""
+"""The foreground of a frame's two-way partition: which channel it is, and which tokens it covers."""
 
 import torch
 import torch.nn.functional as F
@@ -6,13 +6,13 @@ from torch import Tensor
 
 
 def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
-    """The "spatially centered foreground mask" of Section 3.2: the channel that is denser inside than at the border.
+    """Return the "spatially centered foreground mask" of Section 3.2: the channel denser inside than at the border.
 
     The two channels sum to one, so exactly one of them is denser inside, and swapping them swaps the choice.
 
     Args:
         probabilities: (f, 2, h, w), softmax over the channels.
-        margin: share of the height and of the width that counts as border, on each side.
+        margin: share of the height and the width that counts as border on each side.
 
     Returns:
         (f, 1, h, w), with the gradient of the chosen channel.
@@ -28,11 +28,11 @@ def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
 
 
 def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
-    """BigGait's and the release's choice: channel 0, unless it fills most of the top and bottom rows of a frame.
+    """Return BigGait's and the release's choice: channel 0, unless it fills most of a frame's top and bottom rows.
 
     Args:
         probabilities: (f, 2, h, w), softmax over the channels.
-        rows: how many at the top and at the bottom count as border.
+        rows: number of border rows at the top and at the bottom.
 
     Returns:
         (f, 1, h, w), with the gradient of the chosen channel; exactly half of the border keeps channel 0.
@@ -44,10 +44,10 @@ def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
 
 
 def silhouette_band(mask: Tensor) -> Tensor:
-    """BigGait's silhouette: one inside, the probability in a band along the contour, zero outside.
+    """Return BigGait's silhouette: one inside, the probability in a band along the contour, zero outside.
 
-    The rounded mask is grown (3x3) and then shrunk (5x5); what lies between the two is the band. Pixels outside the
-    frame neither grow nor shrink it.
+    The rounded mask is dilated (3x3) and then eroded (5x5); the difference is the band. Pixels outside the frame count
+    for neither.
 
     Shape: (f, 1, h, w) -> (f, 1, h, w), without gradient.
     """
@@ -58,9 +58,9 @@ def silhouette_band(mask: Tensor) -> Tensor:
 
 
 def covered_tokens(mask: Tensor) -> Tensor:
-    """Tokens that the encoders read: the rounded mask grown by one token (3x3), as in BigGait.
+    """Return the tokens that the encoders read: the rounded mask dilated by one token (3x3), as in BigGait.
 
-    A frame in which the mask finds nobody keeps all of its tokens, so the norms and the diversity loss stay defined.
+    A frame with an empty mask keeps all of its tokens, so the norms and the diversity loss stay defined.
 
     Args:
         mask: (f, 1, h, w) foreground probability.

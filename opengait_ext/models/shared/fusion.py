@@ -6,7 +6,7 @@ from torchvision.models.resnet import BasicBlock
 
 
 class PriorStem(nn.Module):
-    """Lift one prior to the width of the fusion: 3x3 convolution, norm, ReLU and a residual block."""
+    """Lifts one prior to the width of the fusion: 3x3 convolution, norm, ReLU and a residual block."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -17,15 +17,15 @@ class PriorStem(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.device.type == "cpu":
-            # Priors made of rows of tokens have the channels of a position side by side in memory, and all later maps
-            # would inherit it. On CPUs, batch norm's sums then lose digits: the fusion's gradients over 24 frames are
-            # off by 2e-3 instead of 1e-5.
+            # Priors made of rows of tokens hold the channels of a position side by side in memory, and all later maps
+            # would inherit that layout. On CPUs, batch norm's sums then lose digits: the fusion's gradients over 24
+            # frames are off by 2e-3 instead of 1e-5.
             maps = maps.contiguous()
         return self.layer1(self.relu(self.bn1(self.conv1(maps))))
 
 
 class AttentionFusion(nn.Module):
-    """Weigh the two maps against each other, per position and channel (SkeletonGait's fusion, as BigGait uses it).
+    """Weighs two maps against each other per position and channel (SkeletonGait's fusion, as BigGait uses it).
 
     Args:
         channels: of each map.
@@ -37,7 +37,7 @@ class AttentionFusion(nn.Module):
     def __init__(self, channels: int = 64, squeeze: int = 16) -> None:
         super().__init__()
         hidden = max(channels // squeeze, 1)
-        self.conv = nn.Sequential(
+        self.conv: nn.Module = nn.Sequential(
             nn.Conv2d(2 * channels, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
@@ -55,7 +55,7 @@ class AttentionFusion(nn.Module):
 
 
 class PriorFusion(nn.Module):
-    """Both stems and their fusion; either prior may be absent (Table 5), then the other passes through its stem alone.
+    """Both stems and their fusion; if one prior is absent (Table 5), the other passes through its stem alone.
 
     Args:
         priors: channels of each prior, E_g's and E_a's.
@@ -70,6 +70,6 @@ class PriorFusion(nn.Module):
         self.fusion = AttentionFusion(channels) if gait and appearance else None
 
     def forward(self, gait: Tensor | None, appearance: Tensor | None) -> Tensor:
-        if self.fusion is not None:
-            return self.fusion(self.pre_part(gait), self.pre_rgb(appearance))
-        return self.pre_part(gait) if self.pre_part is not None else self.pre_rgb(appearance)
+        stems = (self.pre_part, gait), (self.pre_rgb, appearance)
+        maps = [stem(prior) for stem, prior in stems if stem is not None]
+        return maps[0] if self.fusion is None else self.fusion(*maps)

@@ -1,4 +1,4 @@
-"""From maps to vectors: set pooling over frames and the horizontal pyramid over stripes."""
+"""Pooling of maps to vectors: over a set of frames, and over horizontal stripes."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from opengait.modeling.modules import HorizontalPoolingPyramid, SeparateFCs
 
 
 def set_pooling(maps: Tensor) -> Tensor:
-    """SP of Eq. 1 (GaitSet, Chao et al., 2019): the maximum over frames, whatever their order or number.
+    """Apply SP of Eq. 1 (GaitSet, Chao et al., 2019): the maximum over frames, whose order does not matter.
 
     Shape: (n, s, c, h, w) -> (n, c, h, w).
     """
@@ -19,13 +19,13 @@ def set_pooling(maps: Tensor) -> Tensor:
 class StripeProjection(nn.Module):
     """One global and several local part features of a sequence-level map (Section 3.3).
 
-    The map is cut into n_s stripes at each granularity; each stripe is pooled (mean plus maximum) and projected by a
-    matrix of its own, the global feature being the one stripe of granularity 1.
+    The map is cut into n_s stripes at each granularity. Each stripe is pooled (mean plus maximum) and projected by a
+    matrix of its own; the global feature is the single stripe of granularity 1.
 
     Args:
         channels: of the map.
         dimension: C, of each part feature.
-        granularities: n_s, stripes a granularity.
+        granularities: n_s, stripes per granularity.
     """
 
     def __init__(self, channels: int, dimension: int = 256, granularities: Sequence[int] = (2, 4, 8, 16)) -> None:
@@ -35,10 +35,10 @@ class StripeProjection(nn.Module):
         self.FCs = SeparateFCs(sum(self.stripes), channels, dimension)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(n, channels, h, w) -> (n, dimension, parts): the global feature, then the stripes of each granularity.
+        """Return the parts of maps (n, channels, h, w): (n, dimension, parts), the global feature first.
 
         Raises:
-            ConfigError: h is no multiple of every granularity.
+            ConfigError: h is not a multiple of every granularity.
         """
         height = maps.shape[-2]
         for stripes in self.stripes:
@@ -51,7 +51,7 @@ class StripeProjection(nn.Module):
 
 
 def granularity_slices(granularities: Sequence[int]) -> list[slice]:
-    """Where the stripes of each granularity lie among the parts of `StripeProjection`."""
+    """Return the slices of the parts of `StripeProjection` that hold the stripes of each granularity."""
     slices, start = [], 1
     for stripes in granularities:
         slices.append(slice(start, start + stripes))

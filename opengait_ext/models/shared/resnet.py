@@ -10,12 +10,14 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 from opengait.errors import ConfigError
 from opengait_ext.weights.read import load_exactly, read_weights
 
+Block = type[BasicBlock] | type[Bottleneck]
+
 
 @dataclass(frozen=True)
 class ResNetPlan:
-    """What a ResNet's name stands for: its block, blocks a stage, and non-local blocks a stage as AGW places them."""
+    """The layout of a named ResNet: its block, and the blocks and AGW's non-local blocks per stage."""
 
-    block: type[nn.Module]
+    block: Block
     blocks: tuple[int, int, int, int]
     non_local: tuple[int, int, int, int]
 
@@ -33,10 +35,10 @@ STEM_WEIGHTS = ("conv1.", "bn1.")
 
 
 def resnet_plan(name: str) -> ResNetPlan:
-    """The plan of that name.
+    """Return the plan of that name.
 
     Raises:
-        ConfigError: no such ResNet.
+        ConfigError: there is no such ResNet.
     """
     if name not in PLANS:
         raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
@@ -44,9 +46,9 @@ def resnet_plan(name: str) -> ResNetPlan:
 
 
 def stage_channels(name: str, width: int = 64) -> tuple[int, int, int, int]:
-    """Output channels of the four stages."""
-    expansion = resnet_plan(name).block.expansion
-    return tuple(width * 2**stage * expansion for stage in range(4))
+    """Return the output channels of the four stages."""
+    first = width * resnet_plan(name).block.expansion
+    return first, 2 * first, 4 * first, 8 * first
 
 
 class ResNetStages(nn.Module):
@@ -57,10 +59,10 @@ class ResNetStages(nn.Module):
         in_channels: channels of the input.
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
-        strides: of the four stages; small maps keep enough rows for the stripes with smaller ones.
+        strides: of the four stages; smaller ones keep enough rows for the stripes of small maps.
 
     Raises:
-        ConfigError: no such ResNet, or not four strides.
+        ConfigError: there is no such ResNet, or there are not four strides.
 
     Shape: (f, in_channels, h, w) -> (f, out_channels, h/4, w/4), with the default strides.
     """
@@ -107,10 +109,10 @@ class ResNetStages(nn.Module):
 class NonLocalBlock(nn.Module):
     """Non-local block (Wang et al., 2018) as in AGW: dot-product affinities, divided by the number of positions.
 
-    The closing norm starts at zero, so a fresh block is the identity and pretrained stages keep their meaning.
+    The final norm starts at zero, so a new block is the identity and pretrained stages keep their function.
 
-    Computed in float32 whatever surrounds it: the products are of activations without bound, and in float16 they
-    overflow with the first batch.
+    Always computed in float32, even under autocast: the products of unbounded activations overflow in float16 with the
+    first batch.
 
     Shape: (f, channels, h, w) -> the same.
     """
@@ -131,7 +133,7 @@ class NonLocalBlock(nn.Module):
             return maps + self.change(maps.to(self.norm.weight.dtype)).to(maps.dtype)
 
     def change(self, maps: Tensor) -> Tensor:
-        """What is added to the maps."""
+        """Return what is added to the maps."""
         query, key, value = (layer(maps).flatten(2) for layer in (self.query, self.key, self.value))
         # (Q^T K) V^T = Q^T (K V^T): without a softmax the product associates, so no positions x positions matrix.
         context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
@@ -139,8 +141,8 @@ class NonLocalBlock(nn.Module):
         return self.norm(self.out(attended))
 
 
-def make_block(block: type[nn.Module], channels: int, planes: int, stride: int) -> nn.Module:
-    """One torchvision residual block, with the projection shortcut where the shape changes."""
+def make_block(block: Block, channels: int, planes: int, stride: int) -> nn.Module:
+    """Return a torchvision residual block, with a projection shortcut where the shape changes."""
     out_channels = planes * block.expansion
     downsample = None
     if stride != 1 or channels != out_channels:
@@ -149,17 +151,17 @@ def make_block(block: type[nn.Module], channels: int, planes: int, stride: int) 
 
 
 def initialise_convolution(module: nn.Module) -> None:
-    """He initialisation of convolutions, as torchvision's ResNets start."""
+    """Initialise convolutions by He's rule, as in torchvision's ResNets."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 def load_stages(stages: ResNetStages, weights: str, name: str, width: int, in_channels: int) -> dict[str, Tensor]:
-    """Load torchvision's file into the stages; returns its stem entries, named without their module.
+    """Load torchvision's file into the stages and return its stem entries, which keep their names.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, or another network's.
-        ConfigError: the stages are not those of the published network.
+        CheckpointError: the file is missing, unreadable, or of another network.
+        ConfigError: the stages differ from those of the published network.
     """
     purpose = f"the backbone {name}"
     if width != 64 or in_channels != 64:

@@ -1,9 +1,11 @@
 """The linear encoders of SASG (Section 3.2): E_m, E_g and E_a, which read frozen patch tokens.
 
-BigGait (Ye et al., CVPR 2024) has the same parts; parameter names are its.
+BigGait (Ye et al., CVPR 2024) has the same parts; the parameters have its names.
 """
 
 from torch import Tensor, nn
+
+from opengait.errors import ConfigError
 
 
 class TokenEncoder(nn.Module):
@@ -11,9 +13,9 @@ class TokenEncoder(nn.Module):
 
     Args:
         in_channels: of the tokens.
-        out_channels: of the result; no activation is applied, since resizing may come before it.
+        out_channels: of the result; no activation is applied, since resizing may precede it.
         hidden: width of the hidden layer (norm and GELU follow it); None for a single linear map.
-        out_norm: whether a norm without affine parameters closes the encoder, as E_a has it before its sigmoid.
+        out_norm: whether a norm without affine parameters ends the encoder, as in E_a before its sigmoid.
         dropout: share of token entries dropped before the first norm, in training.
         decoder: whether to hold D_m, the linear map back to `in_channels` (Eq. 5).
 
@@ -32,6 +34,7 @@ class TokenEncoder(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.bn_s = nn.BatchNorm1d(in_channels, affine=False)
+        self.down_sampling: nn.Linear | nn.Sequential
         if hidden is None:
             self.down_sampling = nn.Linear(in_channels, out_channels)
         else:
@@ -48,5 +51,7 @@ class TokenEncoder(nn.Module):
         return self.bn_t(self.down_sampling(self.bn_s(self.dropout(tokens))))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """D_m of Eq. 5: (tokens, out_channels) -> (tokens, in_channels)."""
+        """Apply D_m of Eq. 5: (tokens, out_channels) -> (tokens, in_channels)."""
+        if self.up_sampling is None:
+            raise ConfigError("This encoder was built without a decoder; set decoder (or Up) to true.")
         return self.up_sampling(codes)

@@ -1,4 +1,4 @@
-"""Tokens of a vision model between rows, maps and the silhouettes' grid."""
+"""Tokens of a vision model as rows, as maps, and on the silhouettes' grid."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 
-# Pixels of the enlarged features that are held at once beside the chosen ones: 200 MB of four ViT-S layers.
+# Pixels of the enlarged features held at once beside the chosen ones: 200 MB of four ViT-S layers.
 _PIXELS_AT_ONCE = 32768
 
 
@@ -18,7 +18,7 @@ def encode_tokens(encoder: TokenEncoder, tokens: Tensor, grid: tuple[int, int]) 
 
 
 def enlarge_all(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Bilinear resize of tokens (f, h'*w', c) on a grid of h' x w' to (f, h*w, c)."""
+    """Resize tokens (f, h'*w', c) on a grid of h' x w' bilinearly to (f, h*w, c)."""
     maps = tokens.transpose(1, 2).unflatten(2, grid)
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
 
@@ -32,7 +32,7 @@ def scatter_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
 
 
 def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int], chosen: Tensor) -> Tensor:
-    """The chosen pixels of bilinearly enlarged tokens, a few frames at a time: only the chosen ones are all held.
+    """Return the chosen pixels of bilinearly enlarged tokens; a few frames are enlarged at a time to save memory.
 
     Args:
         tokens: (f, h' * w', c) on a grid of h' x w'.
@@ -47,7 +47,7 @@ def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]
     step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
     start = 0
     for part, here, count in zip(tokens.split(step), chosen.split(step), counts.split(step), strict=True):
-        # In memory the channels lie together before and after, so picking copies whole rows.
+        # The channels of a pixel lie together in memory before and after, so picking copies whole rows.
         maps = F.interpolate(part.transpose(1, 2).unflatten(2, grid), size=size, mode="bilinear", align_corners=False)
         stop = start + int(count.sum())
         picked[start:stop] = maps.permute(0, 2, 3, 1)[here]
@@ -58,16 +58,16 @@ def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]
 def black_out(
     denoising: Tensor, appearance: Tensor, lengths: Sequence[int], share: float = 0.2
 ) -> tuple[Tensor, Tensor]:
-    """One of the two maps set to zero, in a random `share` of the tracklets (rounded); which of the two is random too.
+    """Set one of the two maps, chosen at random, to zero in a random `share` of the tracklets (rounded).
 
     Args:
         denoising, appearance: maps (frames, c, h, w) of tracklets one after the other.
-        lengths: their numbers of frames.
+        lengths: number of frames of each tracklet.
     """
     count = round(share * len(lengths))
     if not count:
         return denoising, appearance
-    # Drawn on the CPU, so that a run draws the same on any device.
+    # Drawn on the CPU, so a run draws the same on any device.
     kept = torch.ones(2, len(lengths))
     kept[torch.randint(2, (count,)), torch.randperm(len(lengths))[:count]] = 0
     kept = kept.to(denoising.device).repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1)

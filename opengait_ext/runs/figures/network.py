@@ -30,7 +30,7 @@ def network_of(run: TestedRun, frames: RunFrames, device: str | None = None) -> 
         return None
     places = [Path(told), run.folder / "checkpoints" / Path(told).name]
     found = next((place for place in places if place.is_file()), None)
-    return None if found is None else inspection.load_network(frames.cfgs, found, device)
+    return None if found is None else inspection.load_silhouette_network(frames.cfgs, found, device)
 
 
 def see(network: DinoGRLNet, frames: RunFrames, chosen: list[Shown], count: int) -> list[Seen]:

@@ -1,1 +1,1 @@
-"""The authors' released checkpoints as checkpoints of the engine, and back."""
+"""Conversion between the authors' released checkpoints and those of the engine."""

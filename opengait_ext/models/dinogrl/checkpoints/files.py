@@ -1,29 +1,30 @@
-"""The release's three files on disk, and the checkpoint that they make."""
+"""Conversion between the release's three files and an engine checkpoint on disk."""
 
 from pathlib import Path
+from typing import Any
 
 from opengait.engine.checkpoint import load_checkpoint, save_checkpoint
 from opengait.errors import CheckpointError
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official, read_state
 
-# Their names in the release.
+# Names of the files in the release.
 NAMES = ("best_model.pth", "best_model2.pth", "best_shape.pth")
 
 
 def from_official_files(model: Path, model2: Path, shape: Path, out: Path) -> tuple[int, int]:
-    """Write the engine checkpoint of the release's files; returns the classes of the appearance and the gait head.
+    """Write the engine checkpoint of the release's files; return the classes of the appearance and the gait head.
 
     Raises:
-        CheckpointError: a file is missing, unreadable or not the release's.
+        CheckpointError: a file is missing, unreadable or not of the release.
     """
     checkpoint = convert_official(model, model2, shape)
     write(checkpoint, out)
-    heads = (f"network.{stream}_heads.fc_bin" for stream in ("appearance", "gait"))
-    return tuple(checkpoint["model"][head].shape[2] for head in heads)
+    appearance, gait = (checkpoint["model"][f"network.{stream}_heads.fc_bin"] for stream in ("appearance", "gait"))
+    return appearance.shape[2], gait.shape[2]
 
 
 def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = None) -> list[Path]:
-    """Write the release's files of an engine checkpoint into the folder `out`; returns their paths.
+    """Write an engine checkpoint as the release's files into the folder `out`; return their paths.
 
     Raises:
         CheckpointError: a file is missing or unreadable, or the checkpoint is of another network.
@@ -38,11 +39,11 @@ def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = N
     return paths
 
 
-def write(content: dict, path: Path) -> None:
-    """Write whole or not at all.
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write a file whole or not at all.
 
     Raises:
-        CheckpointError: the place cannot be written to.
+        CheckpointError: the file cannot be written.
     """
     try:
         save_checkpoint(content, path)

@@ -1,9 +1,9 @@
-"""The authors' released checkpoints as checkpoints of the engine, and back.
+"""Conversion of the authors' released state dicts to engine checkpoints, and back.
 
 The release saves three plain state dicts: `best_model.pth` (appearance), `best_model2.pth` (PBMGE) and `best_shape.pth`
-(gait, with DINOv2 inside). Every entry that its forward pass reads has its place in the network of
-`configs/dinogrl/hitsz_official.yaml`; only names change, and the position table, which DINOv2's code resamples in each
-forward pass and this network once.
+(gait, with DINOv2 inside). Every entry that its forward pass reads has a counterpart in the network of
+`configs/dinogrl/hitsz_official.yaml`. Only the names change, and the position table, which DINOv2's code resamples in
+each forward pass and this network once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,16 @@ import torch
 from torch import Tensor
 
 from opengait.errors import CheckpointError
-from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet, network_entries
-from opengait_ext.models.shared.vision_model import resample_dinov2_positions
+from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
+from opengait_ext.models.shared.plain_network import network_entries
+from opengait_ext.models.shared.transformer import resample_positions
+from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import read_weights
 
 State = Mapping[str, Tensor]
 FILES = ("model", "model2", "shape")
 
-# Where the entries of each file go: beginnings of the release's names and of ours. Longer ones come first.
+# Prefixes of the release's names in each file, and of ours. Longer ones come first.
 STAGES = range(4)
 DINOV2, GAIT, SASG = "dinov2.dinov2.", "dinov2.gait_net.", "silhouette_generator."
 NAMES: dict[str, dict[str, str]] = {
@@ -51,34 +53,34 @@ NAMES: dict[str, dict[str, str]] = {
         f"{GAIT}BNNecks.": "gait_heads.",
     },
 }
-# DINOv2's entries that the network has in another form or not at all, kept in a checkpoint for the way back.
+# DINOv2's entries that the network has in another form or not at all, kept in a checkpoint for the conversion back.
 KEPT = ("dinov2.dinov2.pos_embed", "dinov2.dinov2.mask_token")
 POSITIONS = "vision_model.transformer.pos_embed"
-# Entries that no forward pass of the release reads, by what their names hold.
+# Parts of the names of entries that no forward pass of the release reads.
 UNUSED = (".GAP.", ".gcn_s.", ".gcn_a.", "Mask_Branch.bn_t.", "Denoising_Branch.bn_t.")
 
 
 def convert_official(
     model: State | Path | str, model2: State | Path | str, shape: State | Path | str
 ) -> dict[str, Any]:
-    """An engine checkpoint of the release's three state dicts.
+    """Convert the release's three state dicts to an engine checkpoint.
 
-    Numbers of classes are those of the tensors, and may differ between the streams: descriptors need no classifier.
-    Numbers of parts, channels and LGE's inner channels are the tensors', too. Entries that the release never reads are
-    left out. Tensors are not copied.
+    The number of classes is that of the tensors and may differ between the streams, since descriptors need no
+    classifier. The numbers of parts, channels and inner channels of LGE are those of the tensors, too. Entries that the
+    release never reads are left out. Tensors are not copied.
 
     Args:
-        model, model2, shape: `best_model.pth`, `best_model2.pth`, `best_shape.pth`: what they hold, or their paths.
+        model, model2, shape: contents or paths of `best_model.pth`, `best_model2.pth` and `best_shape.pth`.
 
     Returns:
-        `model`: the entries of the engine's model, of the frozen DINOv2 too; `iteration`: 0, since the files tell none;
-        `official`: what only the way back needs. `--phase test`, `scripts/export_silhouettes.py`, `build_network` and
-        `DinoGRLNet.load_state_dict` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
+        `model`: the entries of the engine's model, with those of the frozen DINOv2; `iteration`: 0, since the files do
+        not record it; `official`: entries that only the conversion back needs. `--phase test`, `load_network` and
+        `build_network` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
 
     Raises:
-        CheckpointError: names every unknown and missing entry, or those of another shape; or a file cannot be read.
+        CheckpointError: a file cannot be read, or entries are unknown, missing or of another shape; all are named.
     """
-    found: dict[str, Tensor] = {}
+    converted: dict[str, Tensor] = {}
     unknown: list[str] = []
     for file, state in zip(FILES, (model, model2, shape), strict=True):
         for name, value in (state if isinstance(state, Mapping) else read_state(state)).items():
@@ -88,25 +90,25 @@ def convert_official(
             if ours is None or not isinstance(value, Tensor):
                 unknown.append(f"{name} of the {file} file")
             else:
-                found[ours] = value.detach().cpu()
-    network = reference(found)
-    check_entries(found, unknown, expected_shapes(network, found))
-    kept = {name: found.pop(name) for name in KEPT}
-    found[POSITIONS] = resample_dinov2_positions(kept[KEPT[0]], network.vision_model.transformer, KEPT[0])
-    entries = {PREFIX + name: found[name] for name in network.state_dict()}
+                converted[ours] = value.detach().cpu()
+    network, vision_model = reference(converted)
+    check_entries(converted, unknown, expected_shapes(network, vision_model, converted))
+    kept = {name: converted.pop(name) for name in KEPT}
+    converted[POSITIONS] = resample_positions(kept[KEPT[0]], vision_model.transformer, KEPT[0])
+    entries = {PREFIX + name: converted[name] for name in network.state_dict()}
     return {"model": entries, "iteration": 0, "official": kept}
 
 
 def convert_to_official(
     checkpoint: Mapping[str, Any], vision_model: State | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """The release's three state dicts of a checkpoint of the release's network.
+    """Convert a checkpoint of the release's network to the release's three state dicts.
 
-    Entries that the release's code holds without reading them get neutral values, so that it can load the states whole.
+    Entries that the release's code holds but never reads get neutral values, so it can load the state dicts strictly.
 
     Args:
         checkpoint: from `convert_official`, or from training with `hitsz_official.yaml` or `bupt_official.yaml`.
-        vision_model: DINOv2's public state dict, for a checkpoint of a training run, which has no DINOv2 inside.
+        vision_model: DINOv2's public state dict, for a checkpoint of a training run, which does not hold DINOv2.
 
     Returns:
         `model`, `model2` and `shape`.
@@ -114,20 +116,20 @@ def convert_to_official(
     Raises:
         CheckpointError: the checkpoint is of another network, or DINOv2's weights are missing.
     """
-    entries = network_entries(checkpoint)
+    entries = network_entries(checkpoint, PREFIX)
     if not entries:
         raise CheckpointError(f"The checkpoint is of another model: its `model` has no entries {PREFIX}*.")
     found = {name: value.detach().cpu() for name, value in entries.items()} | dict(checkpoint.get("official") or {})
-    # The table that fits the network's grid was made from the one that is kept.
+    # The table of the network's grid is derived from the kept one.
     found.pop(POSITIONS, None)
     if KEPT[0] not in found:
         if vision_model is None:
-            raise CheckpointError("The checkpoint has no DINOv2 inside; give the file that it was trained with, too.")
+            raise CheckpointError("The checkpoint has no DINOv2 inside; give the DINOv2 file it was trained with, too.")
         found |= {
-            name if name in KEPT else renamed(name, NAMES["shape"]): value
+            name if name in KEPT else renamed(name, NAMES["shape"]) or name: value
             for name, value in ((f"{DINOV2}{inner}", value) for inner, value in vision_model.items())
         }
-    check_entries(found, [], expected_shapes(reference(found), found))
+    check_entries(found, [], expected_shapes(*reference(found), found))
     states: dict[str, dict[str, Tensor]] = {file: {} for file in FILES}
     for name, value in found.items():
         file, theirs = official_place(name)
@@ -138,10 +140,10 @@ def convert_to_official(
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """A plain state dict, read as data.
+    """Read a plain state dict as data.
 
     Raises:
-        CheckpointError: there is no such file, or it holds something else.
+        CheckpointError: there is no such file, or it is not a state dict.
     """
     path = Path(path)
     if not path.is_file():
@@ -149,20 +151,20 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return read_weights(path.resolve(), "DinoGRL")
 
 
-def renamed(name: str, beginnings: Mapping[str, str]) -> str | None:
-    """`name` with the first of the `beginnings` that it has replaced; None if it has none of them."""
-    for old, new in beginnings.items():
+def renamed(name: str, prefixes: Mapping[str, str]) -> str | None:
+    """Return `name` with the first matching prefix replaced, or None if no prefix matches."""
+    for old, new in prefixes.items():
         if name.startswith(old):
             return new + name.removeprefix(old)
     return None
 
 
 def official_place(name: str) -> tuple[str, str]:
-    """The file and the name that an entry of ours has in the release; ("", name) for one that it has not."""
+    """Return the file and name of one of our entries in the release, or ("", name) if it has no counterpart."""
     if name in KEPT:
         return "shape", name
     for file in FILES:
-        # Several of our beginnings start alike, and the longer ones belong to the longer ones there.
+        # Some of our prefixes start alike, and the longer ones correspond to the longer ones of the release.
         theirs = renamed(name, {ours: official for official, ours in NAMES[file].items()})
         if theirs is not None:
             return file, theirs
@@ -170,27 +172,27 @@ def official_place(name: str) -> tuple[str, str]:
 
 
 def official_name(name: str) -> str:
-    """How messages call an entry of ours."""
+    """Return the name of one of our entries for messages."""
     file, theirs = official_place(name)
     return f"{theirs} of the {file} file" if file else name
 
 
 def is_unused(name: str) -> bool:
-    """Whether an entry of the release is one that its forward pass never reads."""
+    """Return whether the release's forward pass never reads an entry."""
     return any(part in f".{name}" for part in UNUSED)
 
 
-def reference(entries: State) -> DinoGRLNet:
-    """The release's network with the numbers of these entries, without values.
+def reference(entries: State) -> tuple[DinoGRLNet, FrozenVisionModel]:
+    """Return the release's network with the sizes of these entries, without values, and its vision model.
 
     Raises:
-        CheckpointError: the number of parts makes no pyramid.
+        CheckpointError: the number of parts does not make a pyramid.
     """
     parts, _, dimension = axes(entries, "appearance_parts.FCs.fc_bin", (31, 2048, 256))
     embedding, _, _ = axes(entries, "enhancement.enhance_app_net_3.theta.weight", (256, 1, 1))
     granularities = [2**power for power in range(1, (parts + 1).bit_length() - 1)]
     if 1 + sum(granularities) != parts:
-        raise CheckpointError(f"FCs.fc_bin of the model file has {parts} parts, no pyramid of 1, 2, 4, 8, 16 stripes.")
+        raise CheckpointError(f"FCs.fc_bin of the model file has {parts} parts; expected a pyramid such as 31.")
     settings = {
         "num_classes": 1,
         "dimension": dimension,
@@ -203,29 +205,34 @@ def reference(entries: State) -> DinoGRLNet:
         "gait": {},
     }
     with torch.device("meta"):
-        return DinoGRLNet.from_config(settings)
+        network = DinoGRLNet.from_config(settings)
+    assert network.vision_model is not None
+    return network, network.vision_model
 
 
-def expected_shapes(network: DinoGRLNet, entries: State) -> dict[str, tuple[int, ...]]:
-    """Shapes of all entries, with each stream's own number of classes and DINOv2's own position table."""
+def expected_shapes(network: DinoGRLNet, vision_model: FrozenVisionModel, entries: State) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all entries, with each stream's number of classes and DINOv2's full position table."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if name != POSITIONS}
     for name in ("appearance_heads.fc_bin", "gait_heads.fc_bin"):
         shapes[name] = (*shapes[name][:2], axes(entries, name, (0, 0, 500))[2])
-    channels = network.vision_model.channels
+    channels = vision_model.channels
     return shapes | {KEPT[0]: (1, 1 + 37 * 37, channels), KEPT[1]: (1, channels)}
 
 
 def axes(entries: State, name: str, otherwise: tuple[int, int, int]) -> tuple[int, int, int]:
-    """An entry's shape; `otherwise` where it is missing or has not three axes, which `check_entries` tells."""
+    """Return an entry's shape, or `otherwise` if it is missing or not three-dimensional; see `check_entries`."""
     value = entries.get(name)
-    return tuple(value.shape) if value is not None and value.dim() == 3 else otherwise
+    if value is None or value.dim() != 3:
+        return otherwise
+    parts, rows, columns = value.shape
+    return parts, rows, columns
 
 
 def check_entries(found: State, unknown: Sequence[str], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare entries with what they must be.
+    """Compare entries with the expected shapes.
 
     Raises:
-        CheckpointError: one sentence with the names that are `unknown`, surplus, missing or of another shape.
+        CheckpointError: names the entries that are unknown, missing or of another shape, in one sentence.
     """
     surplus = [*unknown, *(official_name(name) for name in found if name not in expected)]
     missing = [official_name(name) for name in expected if name not in found]
@@ -245,7 +252,7 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def unused_entries(found: State) -> dict[str, Tensor]:
-    """What the release holds and never reads, with neutral values; each is one number in memory and in a file."""
+    """Return the entries that the release never reads, with neutral values, each one number in memory and on disk."""
     zero, one = torch.zeros(1), torch.ones(1)
     parts, channels, _ = found["gait_parts.FCs.fc_bin"].shape
     unused = {"share_encoder.GAP.p": 3 * one, f"{GAIT}post_backbone.GAP.p": 3 * one}

@@ -1,31 +1,23 @@
 """L_div, Eq. 8: a frame uses all channels of the gait prior, not a few of them."""
 
-import math
-
-import torch
 from torch import Tensor
 
 from opengait.modeling.losses.base import BaseLoss
+from opengait_ext.models.shared.channel_usage import channel_usage_loss
 
 
 def diversity_loss(gait_prior: Tensor, eps: float = 0.0) -> Tensor:
-    """Mean over frames of H_max - H(P), in bits.
+    """Return the mean over frames of H_max - H(P), in bits.
 
     P_i is channel i's share of a frame's total activation, H(P) = -sum_i P_i log2 P_i and H_max = log2(channels). The
-    paper leaves the base open; base 2, the release's, is what its weight of 5 was found with.
+    paper leaves the base open; base 2 is the release's, for which its weight of 5 was chosen.
 
     Args:
-        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative. A frame of zeros, in which the mask found nobody,
-            does not count.
+        gait_prior: E_g(f_{m,c}), (f, channels, h, w), not negative. A frame of zeros, whose mask is
+            empty, is left out.
         eps: added to the total and inside the logarithm; the release has 1e-6.
     """
-    usage = gait_prior.float().sum(dim=(2, 3))
-    seen = usage.sum(dim=1) > 0
-    usage = usage.where(seen[:, None], 1.0)
-    share = usage / (usage.sum(dim=1, keepdim=True) + eps)
-    terms = -share * (share + eps).log2() if eps else torch.special.entr(share) / math.log(2)
-    excess = math.log2(gait_prior.shape[1]) - terms.sum(dim=1)
-    return (excess * seen).sum() / seen.sum().clamp(min=1)
+    return channel_usage_loss(gait_prior, eps)
 
 
 class DiversityLoss(BaseLoss):
@@ -40,7 +32,7 @@ class DiversityLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.eps = eps
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
         loss = diversity_loss(gait_prior, self.eps)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

@@ -1,4 +1,4 @@
-"""L_mask, Eq. 5: the decoded mask stays close to the frozen features, so the mask keeps their semantics."""
+"""L_mask, Eq. 5: the decoded mask stays close to the frozen features, so that the mask keeps their semantics."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,7 +7,7 @@ from opengait.modeling.losses.base import BaseLoss
 
 
 def mask_loss(decoded: Tensor, target: Tensor) -> Tensor:
-    """Mean over frames of || D_m(S) - f_{m,4} ||_2, each the norm over all tokens and channels of one frame.
+    """Return the mean over frames of || D_m(S) - f_{m,4} ||_2, each norm over all tokens and channels of a frame.
 
     Args:
         decoded, target: (f, tokens, channels).
@@ -20,15 +20,15 @@ class MaskLoss(BaseLoss):
 
     Args:
         loss_term_weight: factor of this loss in the sum.
-        mean_square: the mean over all tokens and channels of (D_m(S) - f_{m,4})^2 instead, as in BigGait and the
-            authors' release.
+        mean_square: use the mean over all tokens and channels of (D_m(S) - f_{m,4})^2, as in BigGait and the authors'
+            release.
     """
 
     def __init__(self, loss_term_weight: float = 1.0, mean_square: bool = False) -> None:
         super().__init__(loss_term_weight)
         self.mean_square = mean_square
 
-    def forward(self, decoded: Tensor, target: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, decoded: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = F.mse_loss(decoded.float(), target.float()) if self.mean_square else mask_loss(decoded, target)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

@@ -7,11 +7,10 @@ from opengait.modeling.losses.base import BaseLoss
 
 
 def smoothness_loss(gait_prior: Tensor) -> Tensor:
-    """Mean over frames, channels and positions of |sobel_x * E_g| + |sobel_y * E_g|.
+    """Return the mean over frames, channels and positions of |sobel_x * E_g| + |sobel_y * E_g|.
 
-    The Sobel kernels are the plain ones (1, 2, 1), not divided by 8: BigGait, whose weight of 0.02 the paper keeps,
-    has them so. Borders are replicated, so a constant map costs nothing; zero padding would charge every frame for
-    its edge.
+    The Sobel kernels are the plain ones (1, 2, 1), not divided by 8, as in BigGait, whose weight of 0.02 the paper
+    keeps. Borders are replicated, so a constant map costs nothing; zero padding would penalise the edge of every frame.
 
     Args:
         gait_prior: E_g(f_{m,c}), (f, channels, h, w).
@@ -23,7 +22,7 @@ def smoothness_loss(gait_prior: Tensor) -> Tensor:
 class SmoothnessLoss(BaseLoss):
     """Engine loss for `smoothness_loss`; reads `gait_prior` from `training_feat`."""
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict]:
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
         loss = smoothness_loss(gait_prior)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

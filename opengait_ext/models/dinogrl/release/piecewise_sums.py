@@ -11,11 +11,11 @@ from torch.autograd.function import once_differentiable
 
 @dataclass(frozen=True)
 class SortedKeys:
-    """Keys in ascending order with the tables that answer "what do the keys below t sum to".
+    """Keys in ascending order, with tables of the sums of the smallest keys.
 
     Attributes:
         values: (..., C), float64, ascending.
-        first, second: (..., C + 1); entry m is the sum of the m smallest keys, and of their squares.
+        first, second: (..., C + 1); entry m is the sum of the m smallest keys, or of their squares.
     """
 
     values: Tensor
@@ -26,8 +26,8 @@ class SortedKeys:
     def of(cls, keys: Tensor) -> "SortedKeys":
         """Sort `keys` (..., C) of any floating type; the gradient of `values` flows back to them.
 
-        Prefix sums are in float64: the sum of a few keys is a difference of two of them, which would lose in float32
-        the digits that the other keys use up.
+        Prefix sums are in float64: the sum of a few keys is a difference of two of them, which in float32 would lose
+        digits to the other keys.
         """
         values = keys.sort(dim=-1).values.double()
         plain = values.detach()
@@ -41,18 +41,18 @@ class SortedKeys:
 
 
 def rectified_sums(slope: Tensor, offset: Tensor, keys: SortedKeys) -> tuple[Tensor, Tensor]:
-    """Sums over the keys k_j of the rectified lines f_ij = u_i k_j + v_i.
+    """Return the sums over the keys k_j of the rectified lines f_ij = u_i k_j + v_i.
 
-    f is monotonous in k, so the keys with f > 0 lie above (u > 0) or below (u < 0) the root -v/u, and a binary search
+    f is monotonic in k, so the keys with f > 0 lie above (u > 0) or below (u < 0) the root -v/u, and a binary search
     among the sorted keys replaces the matrix f. At a root itself the derivative is zero, as that of relu is in torch.
 
     Args:
         slope, offset: u and v, float64 (..., C').
-        keys: of leading axes (...).
+        keys: with the leading axes (...).
 
     Returns:
-        sum_j relu(f_ij) k_j and sum_j relu(f_ij), each (2, ..., C'): index 0 holds relu(f), index 1 relu(-f). They are
-        differentiable once with respect to slope, offset and `keys.values`.
+        sum_j relu(f_ij) k_j and sum_j relu(f_ij), each (2, ..., C'): index 0 is for relu(f), index 1 for relu(-f). They
+        are differentiable once with respect to slope, offset and `keys.values`.
     """
     return _RectifiedSums.apply(slope, offset, keys.values, keys.first, keys.second)
 
@@ -74,7 +74,7 @@ class _RectifiedSums(torch.autograd.Function):
     def backward(ctx: Any, by_key: Tensor, plain: Tensor) -> tuple[Tensor | None, ...]:
         slope, offset, values, first, second, below, above = ctx.saved_tensors
         moments = _moments(slope, below, above, first, second)
-        # The sums are linear in the moments of the keys in use: s_0, s_1, s_2 have the factors that follow.
+        # The sums are linear in the moments s_0, s_1, s_2 of the keys in use, with the factors that follow.
         slope_grad = (by_key * moments[2] + plain * moments[1]).sum(0)
         offset_grad = (by_key * moments[1] + plain * moments[0]).sum(0)
         keys_grad = None
@@ -87,7 +87,7 @@ class _RectifiedSums(torch.autograd.Function):
 
 
 def _positions(slope: Tensor, offset: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """How many keys lie strictly below each root, and how many at or below it, (..., C') each.
+    """Return the number of keys strictly below each root, and at or below it, (..., C') each.
 
     A line of slope zero has its root at minus infinity if it is positive, at infinity if it is negative: with that,
     "above the root" means f > 0 for it as for rising lines. Adding zero makes a slope of -0 a rising one.
@@ -95,12 +95,12 @@ def _positions(slope: Tensor, offset: Tensor, values: Tensor) -> tuple[Tensor, T
     root = -offset / (slope + 0.0)
     below = torch.searchsorted(values, root)
     above = torch.searchsorted(values, root, right=True)
-    # 0/0: the line is zero everywhere, so no key is on either side.
+    # 0/0: the line is zero everywhere, so no key counts on either side.
     return below.masked_fill_(root.isnan(), 0), above.masked_fill_(root.isnan(), values.shape[-1])
 
 
 def _moments(slope: Tensor, below: Tensor, above: Tensor, first: Tensor, second: Tensor) -> list[Tensor]:
-    """Number, sum and sum of squares of the keys with f > 0 (index 0) and, negated, of those with f < 0 (index 1)."""
+    """Return number, sum and sum of squares of the keys with f > 0 (index 0) and, negated, with f < 0 (index 1)."""
     rising, count = slope >= 0, first.shape[-1] - 1
     low = [below.double(), first.gather(-1, below), second.gather(-1, below)]
     high = [(count - above).double(), *(sums[..., -1:] - sums.gather(-1, above) for sums in (first, second))]
@@ -111,7 +111,7 @@ def _moments(slope: Tensor, below: Tensor, above: Tensor, first: Tensor, second:
 
 
 def _spread(factor: Tensor, rising: Tensor, below: Tensor, above: Tensor, shape: torch.Size) -> Tensor:
-    """Hand the factors (2, ..., C') of the sums to the keys that they were made of, (..., C); `shape` is a table's."""
+    """Pass the factors (2, ..., C') of the sums back to their keys, (..., C); `shape` is that of a table."""
     low = torch.where(rising, -factor[1], factor[0])
     high = torch.where(rising, factor[0], -factor[1])
     ends = low.new_zeros(shape).scatter_add_(-1, below, low)

@@ -1,4 +1,4 @@
-"""One-channel batch norms that a network calls many times in a row, applied to many calls at once."""
+"""One-channel batch norms that a network calls many times in a row, computed for many calls at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from opengait import distributed
 from opengait.engine.sync_batchnorm import CrossRankBatchNorm
 
+RUNNING = ("running_mean", "running_var", "num_batches_tracked")
+
 
 class RepeatedNorms:
-    """2 x 2 batch norms of one channel, for the length of one forward pass.
+    """2 x 2 batch norms of one channel, for one forward pass.
 
     Every call of a batch norm has statistics of its own, so calls whose inputs are known at the same time are computed
-    at the same time. The running statistics are written by `track`, when all calls are known and can be put in order.
+    together. `track` writes the running statistics once all calls are known and can be put in order.
     Norms that were converted for several ranks take their statistics over all ranks; the statistics are differentiable.
 
     Args:
@@ -36,7 +38,7 @@ class RepeatedNorms:
             self.running_var = self._running("running_var", 1.0)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Normalise `calls` calls at once: (2, n, 2, calls, C) -> the same; a call's statistics are over n x C.
+        """Normalise several calls at once, (2, n, 2, calls, C); a call's statistics are over n x C.
 
         Raises:
             ValueError: a training batch of a single value.
@@ -55,7 +57,7 @@ class RepeatedNorms:
         return torch.addcmul(self.bias - mean * scale, values, scale)
 
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and (biased) variance over the batch, noted for `track`; each (2, 1, 2, calls, 1)."""
+        """Return mean and (biased) variance over the batch, (2, 1, 2, calls, 1) each, and record them for `track`."""
         axes, count = (1, 4), values.shape[1] * values.shape[4]
         if self._synchronised():
             group = getattr(self.norms[0], "process_group", None)
@@ -66,7 +68,7 @@ class RepeatedNorms:
             unbiased = total / (total - 1)
         else:
             if count < 2:
-                raise ValueError("Batch norm needs at least two values a channel in training, not 1.")
+                raise ValueError("Batch norm needs at least two values per channel in training, not 1.")
             variance, mean = torch.var_mean(values, axes, correction=0, keepdim=True)
             unbiased = count / (count - 1)
         self.means.append(mean.detach()[:, 0, ..., 0])
@@ -79,10 +81,10 @@ class RepeatedNorms:
 
     @torch.no_grad()
     def track(self, order: Tensor) -> None:
-        """Move the running statistics as the calls would have, one after the other.
+        """Update the running statistics as consecutive calls would have.
 
         Args:
-            order: for each call in that order, its place among the calls that were made.
+            order: for each call in their order, its position among the calls that were made.
         """
         if not self.means:
             return
@@ -91,17 +93,18 @@ class RepeatedNorms:
         for norm, mean, variance in zip(self.norms, means, variances, strict=True):
             if not norm.training or norm.running_mean is None:
                 continue
+            running_mean, running_var, count = (norm.get_buffer(name) for name in RUNNING)
             if norm.momentum is None:
-                before = int(norm.num_batches_tracked)
+                before = int(count)
                 keep, weights = before / (before + calls), torch.full((calls,), 1 / (before + calls), dtype=mean.dtype)
             else:
                 keep = (1 - norm.momentum) ** calls
                 later = torch.arange(calls - 1, -1, -1, dtype=mean.dtype)
                 weights = norm.momentum * (1 - norm.momentum) ** later
             weights = weights.to(mean.device)
-            norm.running_mean.mul_(keep).add_((mean * weights).sum())
-            norm.running_var.mul_(keep).add_((variance * weights).sum())
-            norm.num_batches_tracked += calls
+            running_mean.mul_(keep).add_((mean * weights).sum())
+            running_var.mul_(keep).add_((variance * weights).sum())
+            count += calls
 
     def _running(self, name: str, missing: float) -> Tensor:
         buffers = [getattr(norm, name) for norm in self.norms]
@@ -109,7 +112,7 @@ class RepeatedNorms:
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """Sum over the ranks of a group (None for all); what every rank makes of it flows back to every rank's term."""
+    """Sum over the ranks of a group (None for all); the gradients of all ranks flow back to every rank's term."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, group: dist.ProcessGroup | None) -> Tensor:
@@ -126,5 +129,5 @@ class _SumOverRanks(torch.autograd.Function):
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """Four one-element tensors as float64 (2, 1, 2, 1, 1)."""
+    """Return four one-element tensors as float64 (2, 1, 2, 1, 1)."""
     return torch.cat(list(tensors)).double().view(2, 1, 2, 1, 1)

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from opengait.errors import CheckpointError, ConfigError, DataError
-from opengait_ext.models.biggait import backbone as biggait_backbone
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet
-from opengait_ext.models.biggait.parts import person_pixels, restore_ratio, usage_loss
+from opengait_ext.models.biggait.parts import person_pixels, restore_ratio
 from opengait_ext.models.shared import tokens as shared_tokens
+from opengait_ext.models.shared.channel_usage import channel_usage_loss
 from opengait_ext.models.shared.connectivity import sobel_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
@@ -194,10 +194,10 @@ def test_only_the_chosen_pixels_are_enlarged(monkeypatch):
     assert torch.allclose(back, maps * chosen[:, None])
 
 
-def test_many_frames_go_through_the_vision_model_in_pieces(monkeypatch):
+def test_many_frames_pass_the_vision_model_in_pieces():
     network, frames = tiny_network(), tiny_frames(5)
     whole = network.backbone(frames)
-    monkeypatch.setattr(biggait_backbone, "FRAMES_AT_ONCE", 2)
+    network.backbone.frames_at_once = 2
     pieces = network.backbone(frames)
     assert torch.allclose(whole.last, pieces.last, atol=1e-5)
     assert torch.allclose(whole.layers, pieces.layers, atol=1e-5) and whole.grid == pieces.grid
@@ -259,6 +259,10 @@ def test_sobel_loss_sums_channels_first_and_sees_the_edges_of_the_map():
     assert torch.allclose(sobel_loss(maps), (across + down) / maps.numel())
 
 
+def usage_loss(maps: torch.Tensor) -> torch.Tensor:
+    return channel_usage_loss(maps, eps=1e-6, count_empty=True)
+
+
 def test_usage_loss_is_zero_for_even_use_and_log_of_channels_for_one():
     even = torch.full((2, 16, 3, 3), 0.1)
     one = torch.zeros(2, 16, 3, 3)
@@ -283,11 +287,12 @@ def test_a_fifth_of_the_tracklets_loses_one_of_its_maps(lengths, count):
 
 @pytest.mark.parametrize(("shape", "lengths"), [((5, 2), None), ((1, 10), [[2, 2, 2, 2, 2]])])
 def test_maps_are_blacked_in_training_and_nowhere_else(shape, lengths):
-    network, given = tiny_network(), []
-    network.gait_net.register_forward_pre_hook(lambda module, arguments: given.append(arguments[:2]))
+    network, seen = tiny_network(), []
+    for stem in (network.gait_net.pre_part, network.gait_net.pre_rgb):
+        stem.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
     for training in (True, False):
         network.train(training)(tiny_frames(*shape), None, lengths)
-    kept = [torch.stack([m.unflatten(0, (5, 2)).flatten(1).any(dim=1) for m in maps]) for maps in given]
+    kept = torch.stack([maps.unflatten(0, (5, 2)).flatten(1).any(dim=1) for maps in seen]).view(2, 2, 5)
     assert int((~kept[0]).sum()) == 1 and kept[1].all()
 
 

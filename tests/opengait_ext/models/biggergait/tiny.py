@@ -5,10 +5,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from opengait_ext.models.biggergait.backbone import Dinov2Config
-from opengait_ext.models.biggergait.model import BiggerGait__DINOv2, mask_branch
+from opengait_ext.models.biggergait.network import BiggerGaitNet, mask_branch
 from tests.golden import seeded
 from tests.golden.compare import normals
 from tests.opengait_ext.models.biggergait.hugging_face import SETTINGS, hugging_face_shapes, weights
@@ -50,20 +49,8 @@ def model_cfg(**changes) -> dict:
     }
 
 
-def network(settings: dict) -> BiggerGait__DINOv2:
-    """The network alone; its constructor would want data, losses and an optimiser as well."""
-    model = BiggerGait__DINOv2.__new__(BiggerGait__DINOv2)
-    nn.Module.__init__(model)
-    model.build_network(settings)
-    model.init_parameters()
-    return model
-
-
-def inputs(frames: torch.Tensor, lengths: list[int] | None = None) -> tuple:
-    count = len(lengths) if lengths else len(frames)
-    labels = torch.arange(count) // 2
-    packed = torch.tensor([lengths], dtype=torch.int32) if lengths else None
-    return [frames], labels, ["visible"] * count, ["c1-t1"] * count, packed
+def network(settings: dict) -> BiggerGaitNet:
+    return BiggerGaitNet.from_config(settings)
 
 
 def frames_of(n: int, s: int, size: tuple[int, int] = (16, 8)) -> torch.Tensor:

@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from opengait_ext.models.dinogrl.interactions import INTERACTIONS, MultiScaleGraphInteraction, scale_adjacency
+from opengait_ext.models.dinogrl.interactions import (
+    INTERACTIONS,
+    MultiScaleGraphInteraction,
+    build_step,
+    scale_adjacency,
+)
 
 
 @pytest.fixture(params=sorted(INTERACTIONS))
@@ -14,7 +19,7 @@ def name(request):
 
 def make(name, channels=12, stripes=4):
     torch.manual_seed(0)
-    module = INTERACTIONS[name](channels, stripes)
+    module = build_step(INTERACTIONS[name], channels, stripes)
     for parameter in module.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -39,7 +44,7 @@ def test_shapes_and_gradients(name, stripes):
 
 def test_training_can_leave_the_start(name):
     torch.manual_seed(1)
-    module = INTERACTIONS[name](12, 4)
+    module = build_step(INTERACTIONS[name], 12, 4)
     feature, parts, target = torch.randn(16, 12), torch.randn(16, 12, 4), torch.randn(16, 12)
     optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
     losses = []
@@ -55,7 +60,7 @@ def test_training_can_leave_the_start(name):
 @pytest.mark.parametrize("kind", ["non_local", "iban", "scrl", "ms_g3d"])
 def test_these_start_from_the_global_feature(kind):
     feature = torch.randn(3, 12)
-    assert torch.equal(INTERACTIONS[kind](12, 4)(feature, torch.randn(3, 12, 4)), feature)
+    assert torch.equal(build_step(INTERACTIONS[kind], 12, 4)(feature, torch.randn(3, 12, 4)), feature)
 
 
 def test_a_batch_of_one_in_evaluation(name):

@@ -9,7 +9,7 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.given_masks import GivenMasks
 from opengait_ext.models.dinogrl.model import loss_terms
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
-from opengait_ext.runs.silhouettes import load_network, silhouettes_of
+from opengait_ext.runs.silhouettes import load_silhouette_network, silhouettes_of
 from tests.opengait_ext.models.dinogrl.tiny import MODEL, SASG, given
 
 MODALITY = torch.tensor([0, 1])
@@ -108,7 +108,7 @@ class TestNetwork:
             (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; it must be 'sasg' or 'masks'"),
             (SASG | {"silhouette": "masks"}, "model_cfg.silhouette must be a table"),
             ({"silhouette": {"type": "masks", "priors": 4}}, "model_cfg.silhouette has an unknown key 'priors'"),
-            ({"vision_model": SASG["vision_model"]}, "nothing reads model_cfg.vision_model; set it to null"),
+            ({"vision_model": SASG["vision_model"]}, "model_cfg.vision_model is not used"),
         ],
     )
     def test_mistakes_in_the_configuration(self, changes, message):
@@ -123,7 +123,7 @@ class TestNetwork:
             DinoGRLNet.from_config(MODEL | SASG)(frames, MODALITY, masks)
 
     def test_there_is_nothing_to_export(self, net, tmp_path):
-        with pytest.raises(ConfigError, match="has none of its own to show; scripts/given_silhouettes.py"):
-            load_network({"model_cfg": MODEL}, tmp_path / "none.pt", "cpu")
+        with pytest.raises(ConfigError, match="scripts/given_silhouettes.py"):
+            load_silhouette_network({"model_cfg": MODEL}, tmp_path / "none.pt", "cpu")
         with pytest.raises(ConfigError, match="is given the masks"):
             silhouettes_of(net.eval(), np.zeros((1, 3, 64, 32), np.uint8))

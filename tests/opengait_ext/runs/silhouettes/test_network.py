@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from opengait.errors import CheckpointError, ConfigError
-from opengait_ext.runs.silhouettes import load_network, silhouettes_of
+from opengait_ext.runs.silhouettes import load_silhouette_network, silhouettes_of
 from tests.opengait_ext.runs.silhouettes.tiny import HEIGHT, MODEL, SEED, WIDTH
 
 
 def test_checkpoint_gives_the_same_silhouettes(network, checkpoint):
     frames = np.random.default_rng(1).integers(0, 256, (3, 3, HEIGHT, WIDTH), dtype=np.uint8)
-    loaded = load_network({"model_cfg": MODEL, "trainer_cfg": {"seed": SEED}}, checkpoint, "cpu")
+    loaded = load_silhouette_network({"model_cfg": MODEL, "trainer_cfg": {"seed": SEED}}, checkpoint, "cpu")
     assert not loaded.training
     mine, theirs = silhouettes_of(loaded, frames), silhouettes_of(network, frames)
     assert mine.mask.shape == (3, 1, 64, 32) and mine.enriched.shape == (3, 6, 64, 32)
@@ -22,7 +22,7 @@ def test_checkpoint_gives_the_same_silhouettes(network, checkpoint):
 def test_vision_model_in_the_checkpoint_counts(network, tmp_path):
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     torch.save({"model": state}, tmp_path / "whole.pt")
-    loaded = load_network({"model_cfg": MODEL}, tmp_path / "whole.pt", "cpu")
+    loaded = load_silhouette_network({"model_cfg": MODEL}, tmp_path / "whole.pt", "cpu")
     own = network.vision_model.state_dict()
     assert all(torch.equal(value, own[key]) for key, value in loaded.vision_model.state_dict().items())
 
@@ -31,7 +31,7 @@ def test_loading_draws_nothing_from_the_global_streams(checkpoint):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    load_network({"model_cfg": MODEL}, checkpoint, "cpu")
+    load_silhouette_network({"model_cfg": MODEL}, checkpoint, "cpu")
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -48,34 +48,34 @@ def test_frames_are_normalised_and_do_not_influence_each_other(network):
 
 def test_pretrained_files_of_trained_parts_are_not_needed(checkpoint):
     model = MODEL | {"appearance": MODEL["appearance"] | {"weights": "nowhere/resnet.pth"}}
-    load_network({"model_cfg": model}, checkpoint, "cpu")
+    load_silhouette_network({"model_cfg": model}, checkpoint, "cpu")
     assert model["appearance"]["weights"] == "nowhere/resnet.pth"
 
 
 def test_model_without_gait_stream(checkpoint):
     model = {key: value for key, value in MODEL.items() if key != "gait"}
     with pytest.raises(ConfigError, match="no gait stream"):
-        load_network({"model_cfg": model}, checkpoint, "cpu")
+        load_silhouette_network({"model_cfg": model}, checkpoint, "cpu")
 
 
 def test_missing_checkpoint_names_those_there(checkpoint):
     with pytest.raises(CheckpointError, match="no checkpoint .*none.pt; that folder has tiny-00010.pt"):
-        load_network({"model_cfg": MODEL}, checkpoint.with_name("none.pt"), "cpu")
+        load_silhouette_network({"model_cfg": MODEL}, checkpoint.with_name("none.pt"), "cpu")
 
 
 def test_checkpoint_of_another_model(tmp_path):
     path = tmp_path / "other.pt"
     torch.save({"model": {"Backbone.conv.weight": torch.zeros(1)}}, path)
     with pytest.raises(CheckpointError, match="other.pt is a checkpoint of another model"):
-        load_network({"model_cfg": MODEL}, path, "cpu")
+        load_silhouette_network({"model_cfg": MODEL}, path, "cpu")
 
 
 def test_checkpoint_of_another_size(checkpoint):
     model = MODEL | {"silhouette": MODEL["silhouette"] | {"channels": 8}}
     with pytest.raises(CheckpointError, match="tiny-00010.pt does not fit .* has shape"):
-        load_network({"model_cfg": model}, checkpoint, "cpu")
+        load_silhouette_network({"model_cfg": model}, checkpoint, "cpu")
 
 
 def test_unknown_device(checkpoint):
     with pytest.raises(ConfigError, match="device abacus cannot be used here"):
-        load_network({"model_cfg": MODEL}, checkpoint, "abacus")
+        load_silhouette_network({"model_cfg": MODEL}, checkpoint, "abacus")

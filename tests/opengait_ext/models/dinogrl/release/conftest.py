@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from opengait.config import load_config
-from opengait_ext.checkpoints import convert_official
+from opengait_ext.checkpoints import build_network, convert_official
 from opengait_ext.models import DinoGRLNet
 from tests.golden.dinogrl_official import recipe
 
@@ -36,9 +36,7 @@ def checkpoint(released) -> dict:
 
 @pytest.fixture(scope="session")
 def network(cfgs, checkpoint) -> DinoGRLNet:
-    made = DinoGRLNet.from_config(cfgs["model_cfg"])
-    made.load_state_dict(checkpoint)
-    return made.eval()
+    return build_network(cfgs["model_cfg"], checkpoint).eval()
 
 
 @pytest.fixture(scope="session")

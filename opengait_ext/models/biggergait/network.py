@@ -1,0 +1,297 @@
+"""BiggerGait (Ye et al., NeurIPS 2025) as a plain network: gait from every layer of a frozen vision model."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait.errors import CheckpointError, ConfigError
+from opengait.modeling import modules
+from opengait.modeling.backbones import ResNet9
+from opengait.utils.arguments import accepted_arguments
+from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, check_grid, load_backbone
+from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
+from opengait_ext.models.shared.branch import Branch, read_mask_branch
+from opengait_ext.models.shared.build import build_part, complete_part
+from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
+from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.shared.vision_model import FrozenVisionModel
+
+log = logging.getLogger("opengait")
+
+MaskTokens = Literal["own_norm", "joint_norm", "final_norm"]
+
+REQUIRED = ("backbone_cfg", "SeparateFCs", "SeparateBNNecks", "bin_num")
+# What a model_cfg may hold; upstream's files carry more, which is reported and ignored.
+KEYS = (
+    "model",
+    "pretrained_lvm",
+    "pretrained_mask_branch",
+    "position_offset",
+    "image_size",
+    "sils_size",
+    "total_layer_num",
+    "group_layer_num",
+    "head_num",
+    "human_space",
+    "mask_tokens",
+    "Mask_Branch",
+    *REQUIRED,
+)
+# Tracklets of s frames go through in s // CHUNK + 1 pieces.
+CHUNK = 96
+EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class BiggerGaitOutput:
+    """What BiggerGait makes of n tracklets.
+
+    Attributes:
+        embeddings: (n, c, groups * p).
+        logits: (n, classes, groups * p).
+        mask: the person's pixels in all frames, zeros and ones, (frames, 1, h, w).
+    """
+
+    embeddings: Tensor
+    logits: Tensor
+    mask: Tensor
+
+
+class BiggerGaitNet(PlainNetwork):
+    """The network of `BiggerGait__DINOv2`, for a notebook as for the engine.
+
+    `BiggerGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
+    have upstream's names.
+
+    The tokens of all blocks are normalised together and split into groups of neighbouring layers; a `HumanSpace_Conv`
+    maps each group to a few channels, a mask cuts out the person, and a gait network describes each group.
+
+    Args:
+        gait_networks: one per group, shared or not.
+        human_spaces: one per group.
+        mask_branch: BigGait's, never trained here.
+        backbone: the frozen vision model, with all its blocks as layers.
+        size: (height, width) of the gait networks' maps.
+        mask_tokens: what the mask branch reads; see `from_config`.
+    """
+
+    def __init__(
+        self,
+        gait_networks: GaitNetworks,
+        human_spaces: nn.ModuleList,
+        mask_branch: Branch,
+        backbone: FrozenVisionModel,
+        size: tuple[int, int],
+        mask_tokens: MaskTokens = "own_norm",
+    ) -> None:
+        super().__init__()
+        self.Gait_Net = gait_networks
+        self.HumanSpace_Conv = human_spaces
+        self.Mask_Branch = mask_branch
+        self.Backbone = backbone
+        self.size = size
+        self.mask_tokens = mask_tokens
+        self.classifiers = tuple(
+            name[: -len("fc_bin")] for name in self.state_dict() if name.endswith("BNNecks.fc_bin")
+        )
+        self.group_channels = len(backbone.layers) // len(human_spaces) * backbone.channels
+
+    @classmethod
+    def from_config(cls, model_cfg: Mapping[str, Any]) -> Self:
+        """Build the network that a configuration file's `model_cfg` describes.
+
+        Beside GaitBase's `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks` and `bin_num`:
+
+        - `pretrained_lvm`: a Hugging Face folder of DINOv2, or a weight file of DINOv2's release; None for a random
+          ViT-S/14.
+        - `pretrained_mask_branch`: a file with BigGait's Mask_Branch, alone or in a checkpoint of BigGait.
+        - `image_size`, `sils_size`: width in pixels of the vision model's frames (224) and of the gait network's maps
+          (32); heights are twice that.
+        - `total_layer_num`, `group_layer_num`, `head_num`: the blocks of the vision model (12), how many make a group,
+          and how many gait networks the groups share.
+        - `Mask_Branch`: the arguments of the branch, as in BigGait.
+        - `mask_tokens`: what the branch reads: the last block's tokens under a norm of their own without affine
+          parameters (own_norm), their share of all blocks' joint norm (joint_norm), or the vision model's final norm
+          (final_norm), which is what BigGait trains it on.
+        - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (true) of
+          `HumanSpace_Conv`.
+        - `position_offset`: see `resample_positions`.
+
+        Raises:
+            ConfigError: a key is missing, or a number does not fit the others.
+            CheckpointError: a weight file is missing or belongs to something else.
+        """
+        check_keys(model_cfg)
+        weights, mask_weights = model_cfg.get("pretrained_lvm"), model_cfg.get("pretrained_mask_branch")
+        config = backbone_config(weights)
+        mask_tokens = known_mask_tokens(model_cfg.get("mask_tokens", "own_norm"))
+        image_size = twice_as_high(model_cfg.get("image_size", 224), "image_size")
+        size = twice_as_high(model_cfg.get("sils_size", 32), "sils_size")
+        check_grid(config, image_size)
+        layers, groups = layer_groups(model_cfg, config.num_hidden_layers)
+        width = config.hidden_size
+        space = {"hidden": width // 2, "channels": 16, **(model_cfg.get("human_space") or {})}
+        networks = [gait_network(model_cfg, space["channels"]) for _ in range(head_count(model_cfg, groups))]
+        spaces = [
+            build_part(HumanSpaceConv, "human_space", space, in_channels=layers * width, size=size)
+            for _ in range(groups)
+        ]
+        branch = mask_branch(model_cfg.get("Mask_Branch") or {}, width)
+        backbone = build_backbone(config, image_size, model_cfg.get("position_offset", 0.1))
+        if weights is not None:
+            load_backbone(backbone, weights)
+        if mask_weights is not None:
+            branch.load_state_dict(read_mask_branch(mask_weights, branch))
+        return cls(GaitNetworks(networks, groups), nn.ModuleList(spaces), branch, backbone, size, mask_tokens)
+
+    @classmethod
+    def without_starts(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the weight files whose values a checkpoint has.
+
+        The vision model's stays if it exists, since it tells the model's shape too.
+        """
+        names = tuple(entries())
+        kept = dict(model_cfg)
+        if any(name.startswith("Mask_Branch.") for name in names):
+            kept["pretrained_mask_branch"] = None
+        if any(name.startswith("Backbone.") for name in names):
+            try:
+                backbone_config(kept.get("pretrained_lvm"))
+            except CheckpointError:
+                kept["pretrained_lvm"] = None
+        return kept
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the trained parts; the mask branch and the vision model stay in evaluation mode."""
+        super().train(mode)
+        self.Mask_Branch.eval()
+        return self
+
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> BiggerGaitOutput:
+        """Describe n tracklets.
+
+        In training, batch norm sees the frames in the same chunks as the vision model, as upstream.
+
+        Args:
+            frames: float (n, s, 3, height, width), ImageNet-normalised.
+            lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
+        """
+        chunks = [self.frame_maps(part) for part in frames.chunk(frames.shape[1] // CHUNK + 1, dim=1)]
+        maps = [torch.cat(group, dim=1) for group in zip(*(chunk for chunk, _ in chunks), strict=True)]
+        embeddings, logits = self.Gait_Net.describe(maps, lengths)
+        return BiggerGaitOutput(embeddings, logits, torch.cat([mask for _, mask in chunks]))
+
+    def frame_maps(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return each group's maps (n, s, c, h, w) of frames (n, s, 3, height, width), and the masks (n*s, 1, h, w)."""
+        layers, mask = self.layer_maps(frames.flatten(0, 1))
+        groups = layers.split(self.group_channels, dim=1)
+        spaces = [space(group) * mask for space, group in zip(self.HumanSpace_Conv, groups, strict=True)]
+        return [maps.unflatten(0, frames.shape[:2]) for maps in self.Gait_Net.maps(spaces)], mask
+
+    @torch.no_grad()
+    def layer_maps(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is frozen: all blocks' tokens under their joint norm, and the person's mask.
+
+        Args:
+            frames: (f, 3, height, width).
+
+        Returns:
+            (f, blocks * channels, rows, columns), and (f, 1, *size) of zeros and ones.
+        """
+        final, blocks = self.Backbone.tokens(frames)
+        layers = torch.cat(blocks, dim=-1)
+        layers = F.layer_norm(layers, layers.shape[-1:], eps=EPS)
+        mask = self.mask(final, blocks[-1], layers)
+        return layers.transpose(1, 2).unflatten(2, self.Backbone.grid), mask
+
+    def mask(self, final: Tensor, last: Tensor, layers: Tensor) -> Tensor:
+        """Return where channel 1 of the mask branch has more than half of the probability, (f, 1, *size).
+
+        Args:
+            final: tokens after the vision model's final norm, (f, rows * columns, channels).
+            last: raw tokens of the last block, likewise.
+            layers: all blocks' tokens under their joint norm, (f, rows * columns, blocks * channels).
+        """
+        if self.mask_tokens == "own_norm":
+            tokens = F.layer_norm(last, last.shape[-1:], eps=EPS)
+        elif self.mask_tokens == "joint_norm":
+            tokens = layers[..., -last.shape[-1] :]
+        else:
+            tokens = final
+        person = self.Mask_Branch(tokens.flatten(0, 1))[:, 1].view(len(last), 1, *self.Backbone.grid)
+        return (F.interpolate(person, size=self.size, mode="bilinear", align_corners=False) > 0.5).float()
+
+
+def gait_network(model_cfg: Mapping[str, Any], channels: int) -> GaitBase:
+    """Return GaitBase for the maps of one group, of `channels` channels."""
+    backbone_cfg = {"type": model_cfg["backbone_cfg"].get("type")}
+    backbone_cfg |= accepted_arguments(ResNet9, model_cfg["backbone_cfg"], ["type"])
+    return GaitBase(
+        {"pre_rgb": gait_backbone(backbone_cfg, channels)},
+        complete_part(modules.SeparateFCs, "SeparateFCs", model_cfg["SeparateFCs"]),
+        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", model_cfg["SeparateBNNecks"]),
+        model_cfg["bin_num"],
+    )
+
+
+def mask_branch(settings: Mapping[str, Any], width: int) -> Branch:
+    """Return BigGait's Mask_Branch for tokens of `width` channels, frozen.
+
+    Raises:
+        ConfigError: the branch is configured for tokens of another width, or with an unknown key.
+    """
+    if settings.get("source_dim", width) != width:
+        raise ConfigError(
+            f"model_cfg.Mask_Branch.source_dim is {settings['source_dim']}, but the vision model has {width} channels."
+        )
+    branch: Branch = build_part(Branch, "Mask_Branch", {"source_dim": width, "target_dim": 2, "Up": True, **settings})
+    return branch.requires_grad_(False).eval()
+
+
+def check_keys(model_cfg: Mapping[str, Any]) -> None:
+    """Refuse a `model_cfg` without a required key, and report the keys that are ignored."""
+    for key in REQUIRED:
+        if key not in model_cfg:
+            raise ConfigError(f"model_cfg.{key} is missing; BiggerGait__DINOv2 needs {', '.join(REQUIRED)}.")
+    for key in sorted(set(model_cfg) - set(KEYS)):
+        log.warning(f"model_cfg.{key} is ignored; BiggerGait__DINOv2 knows {', '.join(KEYS)}.")
+
+
+def head_count(model_cfg: Mapping[str, Any], groups: int) -> int:
+    """Return the number of gait networks that the groups share."""
+    heads = model_cfg.get("head_num", 1)
+    if not isinstance(heads, int) or heads < 1 or groups % heads:
+        raise ConfigError(f"model_cfg.head_num is {heads!r}; it must divide the {groups} groups of layers evenly.")
+    return heads
+
+
+def layer_groups(model_cfg: Mapping[str, Any], depth: int) -> tuple[int, int]:
+    """Return (layers of a group, groups)."""
+    total, size = model_cfg.get("total_layer_num", depth), model_cfg.get("group_layer_num", 1)
+    if total != depth:
+        raise ConfigError(f"model_cfg.total_layer_num is {total}, but the vision model has {depth} blocks.")
+    if not isinstance(size, int) or size < 1 or total % size:
+        raise ConfigError(f"model_cfg.group_layer_num is {size!r}; it must divide the {total} layers into groups.")
+    return size, total // size
+
+
+def known_mask_tokens(name: Any) -> MaskTokens:
+    """Return a valid value of `mask_tokens`."""
+    for known in get_args(MaskTokens):
+        if name == known:
+            return known
+    raise ConfigError(f"model_cfg.mask_tokens is {name!r}; it must be one of {', '.join(get_args(MaskTokens))}.")
+
+
+def twice_as_high(width: Any, key: str) -> tuple[int, int]:
+    """Return (height, width) of frames that are twice as high as wide."""
+    if not isinstance(width, int) or width < 1:
+        raise ConfigError(f"model_cfg.{key} is {width!r}; expected a width in pixels, whose double is the height.")
+    return 2 * width, width

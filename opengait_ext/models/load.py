@@ -1,0 +1,157 @@
+"""`load_network`, the one way to a trained network of any method."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from opengait import distributed, registry
+from opengait.config import load_config
+from opengait.engine.checkpoint import load_checkpoint
+from opengait.errors import CheckpointError, ConfigError
+from opengait.extensions import load_extensions
+from opengait_ext.models.shared.plain_network import PlainNetwork, network_entries
+from opengait_ext.weights.read import load_exactly
+
+log = logging.getLogger("opengait")
+
+Network = TypeVar("Network", bound=PlainNetwork)
+
+
+def load_network(
+    cfgs: str | Path | Mapping[str, Any],
+    checkpoint: str | Path | Mapping[str, Any] | None = None,
+    device: torch.device | str | None = None,
+    overrides: Sequence[str] = (),
+) -> PlainNetwork:
+    """Return a trained network in evaluation mode.
+
+    Weight files that the configuration starts from need not exist where the checkpoint has the values. Classifiers that
+    do not fit the configuration are dropped with a warning, since descriptors do not need them.
+
+    Args:
+        cfgs: a configuration file, a loaded configuration, or a run folder, whose `config.yaml` is read.
+        checkpoint: a checkpoint of the engine, its path or its content; by default the last one of the run folder.
+        device: the GPU by default, if there is one.
+        overrides: changes to a configuration file, as `KEY=VALUE`.
+
+    Raises:
+        ConfigError: the configuration cannot be used, its method has no plain network, or there is no such device.
+        CheckpointError: the checkpoint or a weight file is missing, or belongs to another network.
+    """
+    if isinstance(cfgs, Mapping):
+        config = cfgs
+    else:
+        path = Path(cfgs)
+        if path.is_dir() and checkpoint is None:
+            checkpoint = last_checkpoint(path)
+        config = load_config(path / "config.yaml" if path.is_dir() else path, overrides)
+    if checkpoint is None:
+        raise CheckpointError("A configuration alone has no trained weights; name a checkpoint, or a run folder.")
+    network_class, prefix = network_class_of(config["model_cfg"].get("model"))
+    content = checkpoint if isinstance(checkpoint, Mapping) else load_checkpoint(checkpoint)
+    source = "The checkpoint" if isinstance(checkpoint, Mapping) else str(checkpoint)
+    # A vision model without a weight file is random; with the seed of the training run it is the same one.
+    with distributed.isolated_random((config.get("trainer_cfg") or {}).get("seed", 0)):
+        network = build_trained(network_class, config["model_cfg"], content, prefix, source)
+    return network.to(usable_device(device)).eval()
+
+
+def build_trained(
+    network_class: type[Network],
+    model_cfg: Mapping[str, Any],
+    checkpoint: Mapping[str, Any],
+    prefix: str,
+    source: str = "The checkpoint",
+) -> Network:
+    """Build a network and fill it from a checkpoint's content; it is on the CPU and in training mode.
+
+    Args:
+        network_class: what to build.
+        model_cfg: the section of a configuration.
+        checkpoint: what `opengait.engine.checkpoint.load_checkpoint` reads, or `convert_official` makes.
+        prefix: of the network's entries in the checkpoint.
+        source: the checkpoint's name in messages.
+
+    Raises:
+        ConfigError: `model_cfg` does not describe such a network.
+        CheckpointError: a weight file is missing, or the checkpoint belongs to another network.
+    """
+    entries = network_entries(checkpoint, prefix)
+    if not entries:
+        raise CheckpointError(
+            f"{source} is a checkpoint of another model: its `model` has no entries {prefix}*; name one of "
+            f"{network_class.__name__}."
+        )
+    network = network_class.from_config(network_class.without_starts(model_cfg, lambda: entries))
+    load_exactly(network, fitting_entries(network, entries), source, "the network of this configuration")
+    return network
+
+
+def fitting_entries(network: PlainNetwork, entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a checkpoint's entries, with the network's own where a checkpoint may lack them or have others.
+
+    These are frozen parts and classifiers. Classifiers that do not fit are reported in the log.
+    """
+    own = network.state_dict()
+    classifiers = network.classifiers
+    fitting = {name: value for name, value in entries.items() if name in own or not name.startswith(classifiers)}
+    misfits = [n for n, value in fitting.items() if n.startswith(classifiers) and value.shape != own[n].shape]
+    if misfits:
+        log.warning("The checkpoint's classifiers are for other identities (%s); they are left out.", misfits[0])
+    optional = {name: value for name, value in own.items() if name.startswith((*network.frozen, *classifiers))}
+    return optional | fitting | {name: own[name] for name in misfits}
+
+
+def network_class_of(model: str | None) -> tuple[type[PlainNetwork], str]:
+    """Return the network class of an engine model and the prefix of its entries in the model's checkpoints.
+
+    Raises:
+        ConfigError: there is no such model, or it has no plain network.
+    """
+    if str(model) not in registry.models:
+        load_extensions(["opengait_ext"])
+    engine_model = registry.models.get(str(model))
+    network_class = getattr(engine_model, "network_class", None)
+    if network_class is None:
+        raise ConfigError(f"The model {model} has no plain network, so it cannot be loaded without the engine.")
+    return network_class, getattr(engine_model, "network_prefix", "")
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint of a run folder with the highest iteration.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    numbered = {
+        int(number[1]): file
+        for file in folder.glob("checkpoints/*.pt")
+        if (number := re.search(r"-(\d+)$", file.stem)) is not None
+    }
+    if not numbered:
+        raise CheckpointError(
+            f"The run folder {folder} has no checkpoint in checkpoints/; train first (--phase train)."
+        )
+    return numbered[max(numbered)]
+
+
+def usable_device(device: torch.device | str | None) -> torch.device:
+    """Return the device of that name, or the engine's choice.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    if device is None:
+        return distributed.device()
+    try:
+        torch.empty(0, device=device)
+    # torch reports an unknown name by the first and an absent device by the second.
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"The device {device} cannot be used here ({reason}); try cpu.") from error
+    return torch.device(device)
