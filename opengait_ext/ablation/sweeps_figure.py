@@ -19,7 +19,7 @@ def draw_sweeps(measured: MeasuredTable) -> Figure:
     """
     sweeps = measured.table.sweeps
     rows = iter(measured.rows)
-    with rc_context(SETTINGS):  # type: ignore[arg-type]
+    with rc_context(SETTINGS):
         figure = new_figure(3.2 * len(sweeps) + 0.6, 3.0)
         panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
         for axes, sweep in zip(panels, sweeps, strict=True):

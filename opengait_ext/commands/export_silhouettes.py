@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     truth = None if args.truth is None else truth_folder(args.truth)
     cfg = load_config(args.cfgs, args.overrides)
-    network = silhouettes.load_network(cfg, args.checkpoint, args.device)
+    network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)
     tracklets = silhouettes.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
     done = silhouettes.export_silhouettes(network, tracklets, args.out, args.gif, args.batch)
     print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} were there already.")

@@ -50,7 +50,7 @@ def prior_connectivity_loss(gait_prior: Tensor) -> Tensor:
 class MaskConnectivityLoss(BaseLoss):
     """Engine loss for `mask_connectivity_loss`; reads `probabilities` from `training_feat`."""
 
-    def forward(self, probabilities: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
+    def forward(self, probabilities: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = mask_connectivity_loss(probabilities)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info
@@ -59,7 +59,7 @@ class MaskConnectivityLoss(BaseLoss):
 class PriorConnectivityLoss(BaseLoss):
     """Engine loss for `prior_connectivity_loss`; reads `gait_prior` from `training_feat`."""
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = prior_connectivity_loss(gait_prior)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

@@ -32,7 +32,7 @@ class DiversityLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.eps = eps
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = diversity_loss(gait_prior, self.eps)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info

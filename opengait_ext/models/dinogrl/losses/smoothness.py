@@ -22,7 +22,7 @@ def smoothness_loss(gait_prior: Tensor) -> Tensor:
 class SmoothnessLoss(BaseLoss):
     """Engine loss for `smoothness_loss`; reads `gait_prior` from `training_feat`."""
 
-    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:  # type: ignore[override]
+    def forward(self, gait_prior: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = smoothness_loss(gait_prior)
         self.info.update({"loss": loss.detach().clone()})
         return loss, self.info
