@@ -44,8 +44,8 @@ class CollateFn:
         label_set: every label, in class order.
         sampler_cfg: the `sampler` section; `sample_type` and its numbers, and `points_in_use`.
         transforms: one callable per feature, applied to each tracklet's picked frames `[s, ...]`. One with a true
-            attribute `needs_info` takes the item's `[label, type, view, paths]` as its second argument. The feature of
-            one with a true attribute `moves_with_frames` is first cropped and mirrored as the feature before it.
+            attribute `needs_info` takes the item's `[label, type, view, paths]` as its second argument. If a transform
+            has a true attribute `moves_with_frames`, its feature is first cropped and mirrored with the feature before.
         slots: reuse the memory of a batch's deferred frames after this many batches; 0 allocates it for each batch.
 
     Raises:
@@ -71,11 +71,11 @@ class CollateFn:
                     f"that overrides inputs_pretreament."
                 )
         self.first_halves = None if transforms is None else [first_half(transform) for transform in transforms]
-        # Features whose transform wants them moved with the feature before them.
+        # Features that are cropped and mirrored together with the feature before them.
         self.moved = {
             index for index, transform in enumerate(transforms or ()) if getattr(transform, "moves_with_frames", False)
         }
-        # Each feature has a ring of its own, since its batches need memory of one size.
+        # One ring per feature, since all batches of a feature need about the same amount of memory.
         self.rings = [
             Ring(slots) if slots and isinstance(transform, DeferrableTransform) else None
             for transform in transforms or ()
@@ -180,8 +180,8 @@ def _joined(column: list, infos: list[list], pack: bool, ring: Ring | None = Non
     for shape, info in zip(shapes, infos, strict=True):
         if shape != shapes[0]:
             raise DataError(
-                f"Tracklet {'-'.join(map(str, info[:3]))} gives {shape} where another of its batch gives {shapes[0]}; "
-                f"frames of a feature must have one size."
+                f"Tracklet {'-'.join(map(str, info[:3]))} has shape {shape}, but another of its batch has {shapes[0]}; "
+                f"all frames of a feature must have the same size."
             )
     if isinstance(column[0], Deferred):
         return Deferred.joined(column, pack, ring)

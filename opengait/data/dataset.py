@@ -21,9 +21,9 @@ class DataSet(torch.utils.data.Dataset):
     Args:
         data_cfg: `dataset_name`, `dataset_root`, `dataset_partition` (JSON with TRAIN_SET and TEST_SET); optional
             `data_in_use` (a list of bools masks the sorted file names of a directory, a list of ints selects from them
-            in its own order), `cache` (read everything at once), `self_supervised` (each tracklet is its own label),
-            `trust_pickles` (files may hold any object, and run code; `opengait.data.safe_pickle`).
-        training: take TRAIN_SET, and prefix labels with the dataset's name, so that datasets can be mixed.
+            in the order of the list), `cache` (read everything at once), `self_supervised` (each tracklet is its own
+            label), `trust_pickles` (files may hold any object, and run code; `opengait.data.safe_pickle`).
+        training: use TRAIN_SET, and prefix labels with the dataset's name so that datasets can be mixed.
 
     Attributes:
         seqs_info: `[label, type, view, paths]` of every tracklet; `label_list`, `types_list`, `views_list` its columns.
@@ -93,14 +93,14 @@ def read_partition(path: str | Path) -> dict[str, list[str]]:
     except ValueError as error:
         raise DataError(f"The partition file {path} is not valid JSON: {error}.") from error
     if not isinstance(partition, dict):
-        raise DataError(f"The partition file {path} must hold an object with TRAIN_SET and TEST_SET.")
+        raise DataError(f"The partition file {path}: expected a JSON object with TRAIN_SET and TEST_SET.")
     return partition
 
 
 def _find_tracklets(data_cfg: dict[str, Any], training: bool) -> list[list]:
     for key in ("dataset_root", "dataset_partition"):
         if not data_cfg.get(key):
-            raise ConfigError(f"data_cfg.{key} is not set; name the dataset's {key.removeprefix('dataset_')} there.")
+            raise ConfigError(f"data_cfg.{key} is not set; set it to the dataset's {key.removeprefix('dataset_')}.")
     root = Path(data_cfg["dataset_root"])
     if not root.is_dir():
         raise DataError(f"The dataset root {root} does not exist; set data_cfg.dataset_root to the prepared data.")
@@ -128,7 +128,7 @@ def _ids_on_disk(root: Path, partition_file: Path, part: str) -> list[str]:
     partition = read_partition(partition_file)
     listed = partition.get(part)
     if not isinstance(listed, list):
-        raise DataError(f"The partition file {partition_file} has no list {part}.")
+        raise DataError(f"The partition file {partition_file} has no list named {part}.")
     on_disk = {path.name for path in _directories(root)}
     ids = [str(label) for label in listed if str(label) in on_disk]
     missing = [str(label) for label in listed if str(label) not in on_disk]
@@ -165,8 +165,8 @@ def _directories(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir())
 
 
-def _shortened(names: list[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def _shortened(names: list[str], limit: int = 10) -> str:
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
 def _log_ids(ids: list[str], phase: str) -> None:

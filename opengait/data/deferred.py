@@ -1,9 +1,9 @@
-"""Frames that travel as bytes and become numbers where the model is.
+"""Frames that travel as bytes and are converted to floats on the model's device.
 
 A float32 frame takes four times the memory of the same frame in bytes, and most of the cost of a batch is moving it:
-from a worker through shared memory, then to the device. A transform that can wait is therefore split in two halves, a
+from a worker through shared memory, then to the device. A transform can therefore be split in two, as a
 `DeferrableTransform`: workers run `begin`, and the main process runs `finish` on the model's device for many tracklets
-at once. Other transforms run in the worker as a whole.
+at once. Other transforms run entirely in the worker.
 """
 
 import math
@@ -25,13 +25,13 @@ class DeferrableTransform(Protocol):
     """
 
     def begin(self, frames: Any, info: Any, masks: Any = None) -> tuple[Tensor, Any, Tensor]:
-        """Draw every random number and do what can be done to bytes.
+        """Draw all random numbers and apply the steps that work on bytes.
 
         Args:
             frames: uint8 `[s, ...]`, the frames of a tracklet.
             info: `[label, type, view, paths]` of the tracklet.
             masks: uint8 `[s, ..., h, w]`, the feature that must stay aligned with the frames, if there is one; it is
-                cropped and mirrored as they are.
+                cropped and mirrored with them.
 
         Returns:
             The frames, uint8 `[s, ...]`; the masks; and what `finish` needs for each frame, `[s, k]` on the CPU.
@@ -39,19 +39,19 @@ class DeferrableTransform(Protocol):
         ...
 
     def finish(self, frames: Tensor, drawn: Tensor, out: Tensor | None = None) -> Tensor:
-        """Do the rest on the device of the frames.
+        """Apply the remaining steps on the device of the frames.
 
         Args:
             frames: uint8 `[s, ...]`, of one or many tracklets.
             drawn: `[s, k]` on the CPU, from `begin`.
-            out: float32 of the frames' shape, to write into.
+            out: float32 tensor of the frames' shape to write into.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """Frames that wait for the second half of their transform.
+    """Frames whose transform has begun but is not finished.
 
     Attributes:
         frames: uint8 `[s, ...]` of a tracklet, or `[n, s, ...]` of a batch.
@@ -75,7 +75,7 @@ class Deferred:
 
     @staticmethod
     def joined(column: Sequence["Deferred"], pack: bool, ring: "Ring | None" = None) -> "Deferred":
-        """Stack tracklets of one shape, or pack them along their frames, in the ring's memory if there is a ring."""
+        """Stack tracklets of one shape, or pack them along their frames, in the ring's memory if one is passed."""
         frames, drawn = [item.frames for item in column], [item.drawn for item in column]
         first = frames[0].shape
         shape = (sum(map(len, frames)), *first[1:]) if pack else (len(frames), *first)
@@ -92,16 +92,16 @@ class Deferred:
             return out
         out = large_empty(frames.shape, torch.float32)
         # Finishing tracklets one by one keeps each in the processor's cache.
-        for tracklet, drawn, into in zip(frames, self.drawn, out, strict=True):
-            transform.finish(tracklet, drawn, into)
+        for tracklet, drawn, result in zip(frames, self.drawn, out, strict=True):
+            transform.finish(tracklet, drawn, result)
         return out
 
 
 class Ring:
-    """Shared memory that a worker reuses in turn, since the first touch of fresh pages costs more than filling them.
+    """Shared memory that a worker reuses in turn, since touching fresh pages costs more than filling them.
 
     Args:
-        slots: the number of tensors in use at a time; a tensor is overwritten when that many more have been taken.
+        slots: the number of tensors in use at a time; a tensor is overwritten once that many more have been taken.
     """
 
     def __init__(self, slots: int) -> None:
@@ -121,21 +121,21 @@ FirstHalf = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 def first_half(transform: Callable) -> FirstHalf:
-    """Return the part of a transform that workers do: `begin` of a `DeferrableTransform`, the whole of any other.
+    """Return the part of a transform that workers run: `begin` of a `DeferrableTransform`, the whole of any other.
 
     Returns:
-        A function of frames, info and masks that returns the frames, `Deferred` where they wait for `finish`, and the
+        A function of frames, info and masks that returns the frames (`Deferred` if they still need `finish`) and the
         masks.
     """
     return partial(_begin if isinstance(transform, DeferrableTransform) else apply_with_masks, transform)
 
 
 def apply_with_masks(transform: Callable, frames: Any, info: Any, masks: Any) -> tuple[Any, Any]:
-    """Apply the whole of a transform to frames, and move masks as it moves the frames.
+    """Apply a whole transform to frames, and move masks with them.
 
     Args:
-        transform: a `DeferrableTransform`, one with a method `with_masks`, or any callable, which leaves masks as they
-            are. A callable with a true attribute `needs_info` takes the tracklet's info as its second argument.
+        transform: a `DeferrableTransform`, one with a method `with_masks`, or any callable, which leaves masks
+            unchanged. A callable with a true attribute `needs_info` takes the tracklet's info as its second argument.
         frames: `[s, ...]`.
         info: `[label, type, view, paths]` of the tracklet.
         masks: `[s, ..., h, w]` or None.
@@ -156,7 +156,7 @@ def _begin(transform: DeferrableTransform, frames: Any, info: Any, masks: Any) -
 def large_empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Return an uninitialised tensor for a whole batch.
 
-    numpy asks the kernel for huge pages; with torch's small ones the first touch of the memory takes longer than the
-    copy that it is made for.
+    numpy asks the kernel for huge pages; with torch's small pages, touching the memory for the first time takes longer
+    than filling it.
     """
     return torch.from_numpy(np.empty(tuple(shape), dtype=str(dtype).removeprefix("torch.")))

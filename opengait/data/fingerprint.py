@@ -1,4 +1,4 @@
-"""The fingerprint of a dataset: one short text that two runs can compare."""
+"""The fingerprint of a dataset, by which runs can be compared."""
 
 import hashlib
 import os
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 LENGTH = 12
-"""Number of characters of a fingerprint that messages show."""
+"""Number of characters of a fingerprint shown in messages."""
 
 
 def fingerprint(tracklets: Sequence[Sequence[Any]]) -> str:
-    """Return the SHA-256, in hexadecimal, of the sorted list of tracklets; no frame is read.
+    """Return the SHA-256, in hexadecimal, of the sorted list of tracklets, without reading any frames.
 
     A tracklet contributes its label, type, view, number of files and their names below the folder that holds all
-    files. So neither the order of the tracklets nor the location of the data matters, but a missing frame, another
-    split or another label does. The contents of the files are ignored.
+    files. The order of the tracklets and the location of the data do not matter; a missing frame, a different split or
+    a different label does. The contents of the files are ignored.
 
     Args:
-        tracklets: `[label, type, view, paths]` of each, a dataset's `seqs_info`.
+        tracklets: `[label, type, view, paths]` of each tracklet, as in a dataset's `seqs_info`.
     """
     listed = [(info, [os.fspath(path) for path in info[3]]) for info in tracklets]
     ends = [(min(names), max(names)) for _, names in listed if names]
@@ -37,8 +37,8 @@ def facts_of(dataset: Any, data_cfg: dict[str, Any]) -> dict[str, Any]:
     """Return what identifies a dataset in a report.
 
     Args:
-        dataset: a dataset with `seqs_info`; of any other only the configuration is reported.
-        data_cfg: the section that it was made from.
+        dataset: a dataset with `seqs_info`; for any other, only the configuration is reported.
+        data_cfg: the section that it was built from.
 
     Returns:
         `name`, `reader` and the reader's own `settings`; with `seqs_info` also the counts `tracklets`, `labels` and

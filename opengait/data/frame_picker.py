@@ -1,7 +1,7 @@
 """Frame sampling: one function per strategy, and the parsing of `sample_type`.
 
 Every function returns 0-based indices into the tracklet. Draws come from the global streams of `random` and
-`numpy.random`, in OpenGait's order, so that a seed gives OpenGait's frames.
+`numpy.random`, in OpenGait's order, so a seed selects the same frames as in OpenGait.
 """
 
 import logging
@@ -29,7 +29,7 @@ FRAME_KEYS = (
     "points_in_use",
 )
 
-# OpenGait draws from numpy's global stream; a separate Generator would give other frames for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would select different frames for the same seed.
 _choice = np.random.choice  # noqa: NPY002
 
 
@@ -44,8 +44,8 @@ def ordered(length: int, count: int, skip: int) -> list[int]:
     rounds = math.ceil(window / length) if length < window else 1
     frames = list(range(length)) * rounds
     start = random.choice(list(range(len(frames) - window + 1)))
-    places = sorted(_choice(window, count, replace=False).tolist())
-    return [frames[start + place] for place in places]
+    offsets = sorted(_choice(window, count, replace=False).tolist())
+    return [frames[start + offset] for offset in offsets]
 
 
 def sorted_random(length: int, count: int) -> list[int]:
@@ -69,7 +69,7 @@ def segment_first(length: int, count: int) -> list[int]:
 
 
 def uniform(length: int, count: int) -> list[int]:
-    """Return frames floor(s * length / count), evenly spread over the tracklet."""
+    """Return the frames floor(s * length / count), evenly spread over the tracklet."""
     return [s * length // count for s in range(count)]
 
 
@@ -107,7 +107,7 @@ class FramePicker:
         """Parse the `sampler` section of a configuration.
 
         Raises:
-            ConfigError: an unknown `sample_type`, or a number that it needs is missing or not positive.
+            ConfigError: `sample_type` is unknown, or a number that it needs is missing or too small.
         """
         sample_type = str(sampler_cfg.get("sample_type", "fixed_unordered"))
         counting, _, pick = sample_type.partition("_")
@@ -136,7 +136,7 @@ class FramePicker:
 
     @property
     def packed(self) -> bool:
-        """Whether tracklets keep their own lengths, so that a batch is one long sequence with a `seqL`."""
+        """True if tracklets keep their own lengths, which makes a batch one long sequence with a `seqL`."""
         return self.counting != "fixed"
 
     def __call__(self, length: int) -> list[int]:
@@ -156,4 +156,4 @@ def _number(cfg: dict[str, Any], key: str, sample_type: str, least: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     got = "nothing" if value is None else repr(value)
-    raise ConfigError(f"sampler.{key}: sample_type {sample_type} expected an integer of at least {least}, got {got}.")
+    raise ConfigError(f"sampler.{key}: expected an integer of at least {least} for {sample_type}, got {got}.")

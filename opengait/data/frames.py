@@ -47,8 +47,8 @@ class PickledFrames:
             frames = load_pickle(self.path, self.trusted)
             if self.trusted and hasattr(frames, "__array__"):
                 frames = np.asarray(frames)
-            lone = isinstance(frames, np.ndarray) and frames.ndim == 0
-            if lone or not isinstance(frames, list | tuple | np.ndarray):
+            scalar = isinstance(frames, np.ndarray) and frames.ndim == 0
+            if scalar or not isinstance(frames, list | tuple | np.ndarray):
                 raise DataError(f"{self.path}: expected an array or list of frames, got {type(frames).__name__}.")
             self._frames = list(frames) if isinstance(frames, tuple) else frames
         return self._frames
@@ -68,7 +68,7 @@ def pick_frames(frames: Any, indices: Sequence[int]) -> np.ndarray | list[np.nda
     """Return the indexed frames of an array, a list of arrays or any frame source.
 
     Returns:
-        `[k, ...]`; of a list whose frames differ in shape, k arrays.
+        `[k, ...]`; for a list whose frames differ in shape, a list of k arrays.
     """
     if isinstance(frames, list | tuple):
         picked = [np.asarray(frames[index]) for index in indices]
@@ -86,10 +86,10 @@ class ImageFrames:
     Args:
         paths: one image file per frame, in order.
         size: (height, width) of the frames.
-        pack: the pack that holds the files, under these paths; None reads files.
+        pack: the pack that holds the files under these paths; None reads the files themselves.
         reduced: decode JPEGs at a half, a quarter or an eighth of their size if that is still `size` or more, and
-            resize the result. Faster for large images, with slightly other values: a reduced JPEG averages blocks of
-            pixels, the bilinear filter weights neighbours too.
+            resize the result. Faster for large images, with slightly different values: a reduced JPEG averages blocks
+            of pixels, whereas the bilinear filter weights neighbours too.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """From the bytes of an image file to red, green and blue planes of one size.
 
 Pillow is the reference. OpenCV decodes ordinary JPEGs to the same pixels in two thirds of the time, since both use
-libjpeg-turbo; but it returns half an image for a truncated file, and rotates images by their EXIF entry. So it decodes
-complete files only, without rotation, and Pillow decodes all others.
+libjpeg-turbo; but it returns half an image for a truncated file, and rotates images by their EXIF entry. It is
+therefore used for complete files only, without rotation; Pillow decodes all others.
 """
 
 import io
@@ -29,7 +29,7 @@ def decode(data: bytes | memoryview, out: np.ndarray, file: Path | None = None, 
         out: uint8 `[3, h, w]`, contiguous.
         file: the file of the bytes, if they are a whole file.
         reduced: let the JPEG decoder skip detail that resizing would remove anyway: faster for an image of at least
-            twice `out`'s size in both directions, with slightly other values (`ImageFrames`).
+            twice `out`'s size in both directions, with slightly different values (`ImageFrames`).
 
     Raises:
         OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError: the image is damaged.
@@ -52,12 +52,12 @@ def decode(data: bytes | memoryview, out: np.ndarray, file: Path | None = None, 
             picture = picture.resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(picture)
     assert pixels is not None
-    # Writes into the planes; numpy's transposed copy takes five times as long.
+    # cv2.split writes into the planes; numpy's transposed copy takes five times as long.
     cv2.split(pixels, planes)
 
 
 def reason_of(error: Exception) -> str:
-    """Return in a few words why an image could not be read."""
+    """Return a short reason why an image could not be read."""
     if isinstance(error, UnidentifiedImageError):
         return "it is empty or not an image"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -91,7 +91,7 @@ def jpeg_header(data: bytes | memoryview) -> JpegHeader | None:
 
 
 def ends_whole(data: bytes | memoryview) -> bool:
-    """Return whether a JPEG's bytes end with the end marker; those of a truncated file do not."""
+    """Return whether a JPEG ends with the end marker, which a truncated file lacks."""
     return bytes(data[-2:]) == _JPEG_END
 
 

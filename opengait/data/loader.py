@@ -1,9 +1,9 @@
 """Batches for the training and test loops, loaded by worker processes.
 
 Everything random about an item (its frames and its augmentation) is drawn under a seed made of the run's seed, the
-batch's number and the item's position in the whole batch, or under the seed that the sampler gives it (`Draw`). The
-sampler's own draws are seeded by the run's seed and the batch's number. So batch k is a pure function of (seed, k): the
-number of processes, the number of workers and stopping and resuming change nothing.
+batch's number and the item's position in the whole batch, or under a seed from the sampler (`Draw`). The sampler's
+draws are seeded by the run's seed and the batch's number. So batch k is a pure function of (seed, k): neither the
+number of processes, nor the number of workers, nor stopping and resuming changes it.
 """
 
 import itertools
@@ -54,8 +54,8 @@ def build_loader(
         transforms: one callable per feature.
         seed: the run's seed.
         start_iteration: the number of batches that the run has already drawn.
-        num_workers: the number of loading processes; 0 loads in this one.
-        wants_raw: collate untransformed arrays, for models that transform them themselves.
+        num_workers: the number of loading processes; 0 loads in this process.
+        wants_raw: collate untransformed arrays, for models that apply the transforms themselves.
 
     Raises:
         ConfigError: the sampler section cannot be used.
@@ -81,7 +81,7 @@ def build_loader(
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_start_worker,
-        # Without a generator of its own a DataLoader draws its base seed from the training's random stream.
+        # Without its own generator, a DataLoader would draw its base seed from the training's random stream.
         generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),
     )
 
@@ -92,7 +92,8 @@ class TrainingPlan:
     `len` is that of the dataset and `batch_size` that of the sampler, as for OpenGait's batch samplers.
 
     Args:
-        sampler: whole batches from `batches()`; one that can only be iterated, as OpenGait's, yields this rank's share.
+        sampler: yields whole batches from `batches()`; a sampler without that method, such as one of OpenGait's, yields
+            this rank's share when iterated.
     """
 
     def __init__(self, sampler: Any, seed: int, start: int = 0) -> None:
@@ -144,10 +145,9 @@ class TestPlan:
 
 
 class TrackletLoader(DataLoader):
-    """A DataLoader that finishes in this process what its workers began.
+    """A DataLoader that finishes deferred transforms on this process's device.
 
-    Deferred transforms are finished on this process's device, and a worker's `UserError` is raised without the
-    worker's traceback around its message.
+    A worker's `UserError` is raised without the worker's traceback around its message.
 
     Args:
         transforms: one per feature; empty if batches are not transformed here.
@@ -172,7 +172,7 @@ class TrackletLoader(DataLoader):
 
 
 class _Batches(torch.utils.data.Dataset):
-    """The dataset, which also answers a request with a collated batch; models read its attributes from the loader."""
+    """A dataset that also returns a collated batch for a request; models read its attributes through the loader."""
 
     def __init__(self, dataset: Any, collate: CollateFn, seed: int) -> None:
         self.dataset = dataset
@@ -183,7 +183,7 @@ class _Batches(torch.utils.data.Dataset):
         return len(self.dataset)
 
     def __getattr__(self, name: str) -> Any:
-        # Called for attributes that are not set here; `dataset` itself is not yet set while unpickling.
+        # Called for attributes that this object lacks, including `dataset` itself during unpickling.
         if name == "dataset" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)

@@ -1,9 +1,9 @@
 """Reading pickled frames without trusting them.
 
 A pickle can name any importable function and have it called. This reader accepts the names that numpy 1 and 2 write for
-arrays and scalars, which it resolves to code of its own, and those of plain containers; all others are refused. The
-files of OpenGait's preparation scripts (one array, or a list of arrays, per file) need no more. Older files with other
-objects are read by Python's own unpickler, but only if `data_cfg.trust_pickles` is set.
+arrays and scalars, which it resolves to its own code, and those of plain containers; all others are refused. That is
+enough for the files of OpenGait's preparation scripts (one array, or a list of arrays, per file). Older files with
+other objects are read by Python's own unpickler, but only if `data_cfg.trust_pickles` is set.
 """
 
 import io
@@ -41,7 +41,7 @@ def load_pickle(path: str | Path, trusted: bool = False) -> Any:
         trusted: read any object, running whatever code the file names.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or holds anything beyond those types without being trusted.
+        DataError: the file is missing, empty or damaged, or holds other types without being trusted.
     """
     try:
         with Path(path).open("rb") as file:
@@ -51,7 +51,7 @@ def load_pickle(path: str | Path, trusted: bool = False) -> Any:
 
 
 def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
-    """Read a pickle as `load_pickle` does, from an open binary file that messages call `name`."""
+    """Read a pickle as `load_pickle` does, from an open binary file; messages refer to it by `name`."""
     try:
         return _settle(_PlainUnpickler(file).load())
     except _Refused as refusal:
@@ -78,11 +78,11 @@ def _damaged(name: str, error: Exception) -> DataError:
 
 
 class _Refused(Exception):
-    """The file names something beyond plain values."""
+    """The file names something other than plain values."""
 
 
 class _Type:
-    """Stand-in for a numpy dtype whose state the file has yet to give."""
+    """Stand-in for a numpy dtype whose state follows in the file."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         if not isinstance(code, str) or not _NUMERIC.fullmatch(code):
@@ -94,33 +94,33 @@ class _Type:
         if subarray is not None or names is not None or fields is not None:
             raise _Refused("a structured numpy type")
         if order not in ("<", ">", "|", "="):
-            raise ValueError(f"byte order {order!r}")
+            raise ValueError(f"unknown byte order {order!r}")
         if order != "|":
             self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array(np.ndarray):
-    """Stand-in for an array whose state the file has yet to give; `_settle` makes it a plain array."""
+    """Stand-in for an array whose state follows in the file; `_settle` makes it a plain array."""
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, fortran, raw = state
         if kind.dtype.hasobject and not (isinstance(raw, list) and len(raw) == math.prod(shape)):
-            raise ValueError("an object array without its list")
+            raise ValueError("the object array has no list of its values")
         super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))  # type: ignore[arg-type]
 
 
-# Resolves the name `numpy.ndarray`; only `_Answers.empty_array` accepts it.
+# The value of the name `numpy.ndarray`; only `_Functions.empty_array` accepts it.
 _ARRAY_TYPE = object()
 
 
-class _Answers:
-    """Replacements of named functions. They are bound methods, since a pickle can set attributes of a function."""
+class _Functions:
+    """Replacements for functions named in a file; bound methods, since a pickle can set attributes of a function."""
 
     __slots__ = ()
 
     def empty_array(self, subtype: Any, shape: Any, code: Any) -> _Array:
         if subtype is not _ARRAY_TYPE or tuple(shape) != (0,):
-            raise ValueError("an array that numpy did not write")
+            raise ValueError("the array was not written by numpy")
         return np.ndarray.__new__(_Array, (0,), np.int8)
 
     def array_from_buffer(
@@ -147,20 +147,26 @@ class _Answers:
         return b""
 
 
-_ANSWERS = _Answers()
+_FUNCTIONS = _Functions()
 _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _ARRAY_TYPE,
     ("numpy", "dtype"): _Type,
-    ("_codecs", "encode"): _ANSWERS.latin1,
+    ("_codecs", "encode"): _FUNCTIONS.latin1,
 }
-# Containers and numbers without an opcode of their own before protocol 4.
-_PLAIN = {"bytes": _ANSWERS.no_bytes, "set": set, "frozenset": frozenset, "bytearray": bytearray, "complex": complex}
+# Containers and numbers that have no opcode before protocol 4.
+_PLAIN = {
+    "bytes": _FUNCTIONS.no_bytes,
+    "set": set,
+    "frozenset": frozenset,
+    "bytearray": bytearray,
+    "complex": complex,
+}
 for _name, _plain in _PLAIN.items():
     _KNOWN["builtins", _name] = _KNOWN["__builtin__", _name] = _plain
 for _core in ("numpy.core", "numpy._core"):
-    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _ANSWERS.empty_array
-    _KNOWN[f"{_core}.multiarray", "scalar"] = _ANSWERS.scalar
-    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _ANSWERS.array_from_buffer
+    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _FUNCTIONS.empty_array
+    _KNOWN[f"{_core}.multiarray", "scalar"] = _FUNCTIONS.scalar
+    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _FUNCTIONS.array_from_buffer
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -171,7 +177,7 @@ class _PlainUnpickler(pickle.Unpickler):
             raise _Refused(f"{module}.{name}") from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise _Refused(f"the outside object {pid!r}")
+        raise _Refused(f"the external object {pid!r}")
 
 
 def _settle(value: Any) -> Any:

@@ -22,8 +22,8 @@ class Draw:
 
     Attributes:
         index: the tracklet's index in the dataset.
-        seed: seed of the item's random draws (frames and augmentation), for tracklets that must share them; None
-            derives one from the run's seed, the batch's number and the item's position.
+        seed: seed of the item's random draws (frames and augmentation), for tracklets that must share them; if None,
+            it is derived from the run's seed, the batch's number and the item's position.
     """
 
     index: int
@@ -33,8 +33,8 @@ class Draw:
 class TrainingSampler(torch.utils.data.Sampler):
     """Base class of the endless samplers.
 
-    `len` is that of the dataset, as in OpenGait. Set `stateless` when a batch depends only on the random streams at
-    the moment it is drawn, so that a resumed run need not draw the batches before its first one again.
+    `len` is that of the dataset, as in OpenGait. Set `stateless` if a batch depends only on the state of the random
+    streams when it is drawn; a resumed run then skips the earlier batches instead of drawing them again.
 
     Args:
         dataset: has a length, `label_set` and `indices_dict` {label: [index]}.
@@ -81,10 +81,10 @@ class TripletSampler(TrainingSampler):
         _check_world(self.batch_size[0] * self.batch_size[1])
 
     def batches(self) -> Iterator[list[int]]:
-        people, tracklets = self.batch_size
+        ids, tracklets = self.batch_size
         while True:
             batch = []
-            for label in _draw(self.dataset.label_set, people):
+            for label in _draw(self.dataset.label_set, ids):
                 batch += _draw(self.dataset.indices_dict[label], tracklets)
             yield _draw(batch, len(batch)) if self.batch_shuffle else batch
 
@@ -96,14 +96,14 @@ class CommonSampler(TrainingSampler):
 
     def __init__(self, dataset: Any, batch_size: int, batch_shuffle: bool = False) -> None:
         super().__init__(dataset)
-        self.batch_size = _whole(batch_size, "CommonSampler")
+        self.batch_size = _positive_integer(batch_size, "CommonSampler")
         self.batch_shuffle = batch_shuffle
         _check_world(self.batch_size)
 
     def batches(self) -> Iterator[list[int]]:
-        everything = list(range(len(self.dataset)))
+        indices = list(range(len(self.dataset)))
         while True:
-            batch = _draw(everything, self.batch_size)
+            batch = _draw(indices, self.batch_size)
             yield _draw(batch, len(batch)) if self.batch_shuffle else batch
 
 
@@ -137,7 +137,7 @@ class BilateralSampler(TrainingSampler):
 
 
 class InferenceSampler(torch.utils.data.Sampler):
-    """Every index once, in order, in micro-batches dealt to the ranks in turn.
+    """Every index once, in order, in batches divided among the ranks.
 
     The first indices are repeated to fill the last batch; gathering the ranks' results step by step, in rank order,
     restores the dataset's order, and cutting to its length removes the repeats.
@@ -148,11 +148,11 @@ class InferenceSampler(torch.utils.data.Sampler):
 
     def __init__(self, dataset: Any, batch_size: int) -> None:
         self.dataset = dataset
-        self.batch_size = _whole(batch_size, "InferenceSampler")
+        self.batch_size = _positive_integer(batch_size, "InferenceSampler")
         _check_world(self.batch_size)
 
     def batches(self) -> Iterator[list[int]]:
-        """Yield the indices of one batch after another, all ranks' together."""
+        """Yield the indices of each batch, for all ranks together."""
         size = len(self.dataset)
         for start in range(0, size, self.batch_size):
             yield [index % size for index in range(start, start + self.batch_size)]
@@ -180,11 +180,11 @@ def _pair(batch_size: Any, sampler: str) -> tuple[int, int]:
     if isinstance(batch_size, Sequence) and len(batch_size) == 2 and all(_positive(number) for number in batch_size):
         return batch_size[0], batch_size[1]
     raise ConfigError(
-        f"sampler.batch_size: {sampler} expected [ids, tracklets of each], such as [8, 4], got {batch_size!r}."
+        f"sampler.batch_size: {sampler} expected [ids, tracklets per id], such as [8, 4], got {batch_size!r}."
     )
 
 
-def _whole(batch_size: Any, sampler: str) -> int:
+def _positive_integer(batch_size: Any, sampler: str) -> int:
     if _positive(batch_size):
         return batch_size
     raise ConfigError(f"sampler.batch_size: {sampler} expected a positive integer, got {batch_size!r}.")
@@ -198,5 +198,5 @@ def _check_world(batch: int) -> None:
     world = distributed.world_size()
     if batch % world:
         raise ConfigError(
-            f"A batch of {batch} tracklets cannot be dealt evenly to {world} processes; change batch_size."
+            f"A batch of {batch} tracklets cannot be divided evenly among {world} processes; change batch_size."
         )

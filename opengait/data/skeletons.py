@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from opengait.errors import ConfigError
+
 _OPENPOSE = {
     "num_node": 18,
     "center": 1,
@@ -31,3 +33,14 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "alphapose": _OPENPOSE,
     "openpose": _OPENPOSE,
 }
+
+
+def joint_layout(joint_format: str) -> dict[str, Any]:
+    """Return a skeleton layout by name.
+
+    Raises:
+        ConfigError: the layout is unknown.
+    """
+    if joint_format not in LAYOUTS:
+        raise ConfigError(f"joint_format: expected one of {', '.join(LAYOUTS)}, got {joint_format!r}.")
+    return LAYOUTS[joint_format]

@@ -1,0 +1,1 @@
+"""Packs: a dataset in a few large files, written, read and verified."""

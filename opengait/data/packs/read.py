@@ -36,7 +36,7 @@ ARRAYS = {
 }
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Location of a packed file's bytes, and their CRC-32."""
 
     shard: int
@@ -59,7 +59,7 @@ class Pack:
         header: `pack.json`.
 
     Raises:
-        DataError: there is no pack, it has another version, or one of its files is missing or has another size.
+        DataError: there is no pack, its version is not supported, or one of its files is missing or has changed size.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -121,12 +121,12 @@ class Pack:
     def bytes_of(self, number: int) -> memoryview:
         """Return the bytes of the file with this number."""
         opened = self._open()
-        shard, offset, length, _ = opened.place(number)
+        shard, offset, length, _ = opened.location(number)
         return opened.shards[shard][offset : offset + length]
 
-    def place_of(self, number: int) -> Place:
+    def location_of(self, number: int) -> Location:
         """Return the location of the file with this number."""
-        return self._open().place(number)
+        return self._open().location(number)
 
     def name_of(self, number: int) -> str:
         """Return the name of the file with this number."""
@@ -160,11 +160,11 @@ class Pack:
                 size = path.stat().st_size
             except OSError as error:
                 raise DataError(
-                    f"{path} of the pack {self.root} cannot be found ({error.strerror}); pack the data again."
+                    f"{path} of the pack {self.root} cannot be read ({error.strerror}); pack the data again."
                 ) from None
             if size != file["bytes"]:
                 raise DataError(
-                    f"{path} has {size:,} bytes where the pack's header says {file['bytes']:,}; it was truncated or "
+                    f"{path} has {size:,} bytes, but the pack's header records {file['bytes']:,}; it was truncated or "
                     f"changed, so copy or pack the data again."
                 )
 
@@ -177,17 +177,17 @@ class _Opened:
         arrays = {name: read_array(pack.root / INDEX / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
         lengths = {len(array) for name, array in arrays.items() if name != "names"}
         if lengths != {len(pack)}:
-            raise DataError(f"The index of the pack {pack.root} does not have its {len(pack):,} files; pack it again.")
+            raise DataError(f"The index of the pack {pack.root} does not list its {len(pack):,} files; pack it again.")
         self.names = _Names(arrays["names"].data, arrays["name_ends"].data)
         self.columns = [arrays[name].data for name in ("shards", "offsets", "lengths", "crc32")]
         self.shards = [map_file(path) for path in pack.shards]
 
-    def place(self, number: int) -> Place:
-        return Place(*(column[number] for column in self.columns))
+    def location(self, number: int) -> Location:
+        return Location(*(column[number] for column in self.columns))
 
 
 class _Names:
-    """The sorted names as a sequence of bytes objects, searchable without reading all of it."""
+    """The sorted names as a sequence of bytes objects, searchable without reading all of them."""
 
     def __init__(self, text: memoryview, ends: memoryview) -> None:
         self.text = text
@@ -218,7 +218,7 @@ def read_header(root: Path) -> dict[str, Any]:
     """Read `pack.json`.
 
     Raises:
-        DataError: it is missing or damaged, or has another version.
+        DataError: it is missing or damaged, or its version is not supported.
     """
     path = root / HEADER
     try:
@@ -248,7 +248,7 @@ def read_array(path: Path, kind: str) -> np.ndarray:
     """Map an array of the index to memory.
 
     Raises:
-        DataError: it cannot be read, or has another type.
+        DataError: it cannot be read, or has an unexpected type.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)

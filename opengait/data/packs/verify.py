@@ -13,7 +13,7 @@ def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
     """Read the whole pack and compare it with its checksums.
 
     Returns:
-        A sentence for every damaged part; damaged image files are named. The list of an intact pack is empty.
+        One sentence per damaged part; damaged image files are named. An intact pack gives an empty list.
     """
     problems = []
     files = [*pack.header["shards"], *pack.header["index"], *pack.header["others"]]
@@ -42,6 +42,6 @@ def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
 def damaged_files(pack: Pack, shards: Sequence[int]) -> Iterator[str]:
     """Yield the names of the files in these shards whose bytes do not match their CRC-32."""
     for number in range(len(pack)):
-        place = pack.place_of(number)
-        if place.shard in shards and zlib.crc32(pack.bytes_of(number)) != place.crc32:
+        location = pack.location_of(number)
+        if location.shard in shards and zlib.crc32(pack.bytes_of(number)) != location.crc32:
             yield pack.name_of(number)

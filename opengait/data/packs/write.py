@@ -58,7 +58,7 @@ class Packed:
 
 
 def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES, progress: bool = False) -> Packed:
-    """Pack the dataset in `root` into the folder `out`; an interrupted call is continued.
+    """Pack the dataset in `root` into the folder `out`, continuing an interrupted call.
 
     Image files go into shards, other files are copied. Hidden files are skipped.
 
@@ -152,7 +152,7 @@ def split_shards(images: Sequence[SourceFile], shard_bytes: int) -> Iterator[lis
 
 
 class _Shard:
-    """A shard that is being written; `note` holds its checksums until the header does."""
+    """A shard being written; the file `note` holds its checksums until the header is written."""
 
     def __init__(self, root: Path, out: Path, number: int, files: Sequence[SourceFile]) -> None:
         self.root = root
@@ -170,7 +170,7 @@ class _Shard:
         return {"name": self.path.name, "bytes": self.size, "sha256": self.sha256}
 
     def finish(self, bar: tqdm) -> bool:
-        """Write the shard, unless an earlier call wrote it; return whether it did."""
+        """Write the shard, unless an earlier call wrote it; return whether an earlier call did."""
         if self.note.exists() and self.path.exists() and self.path.stat().st_size == self.size:
             note = json.loads(self.note.read_text())
             self.sha256, self.crc32 = note["sha256"], np.frombuffer(bytes.fromhex(note["crc32"]), "<u4")
@@ -206,7 +206,7 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
         except OSError as error:
             raise DataError(f"Cannot read {path}: {error.strerror}.") from error
         if len(data) != size:
-            raise DataError(f"{path} changed while it was packed; pack again when nothing writes to the dataset.")
+            raise DataError(f"{path} changed while it was packed; pack again while nothing writes to the dataset.")
         return data
 
     with ThreadPoolExecutor(READERS) as pool:
@@ -263,7 +263,7 @@ def _copy(root: Path, out: Path, file: SourceFile) -> dict[str, Any]:
 
 
 def _digest(files: Sequence[SourceFile], shard_bytes: int) -> str:
-    """Return the digest that identifies the packed files, so that only a pack of the same files is continued."""
+    """Return a digest of the files to pack; only a pack of the same files is continued."""
     digest = hashlib.sha256(str(shard_bytes).encode())
     for file in files:
         digest.update(f"\0{file.name}\0{file.size}\0{file.changed}".encode())

@@ -83,7 +83,7 @@ class Rearrange:
     """einops.rearrange from `source` to `destination`, such as "t h w c" to "t c h w".
 
     Raises:
-        DataError: the frames that it is called on have other axes.
+        DataError: the frames have other axes.
     """
 
     def __init__(self, source: str, destination: str) -> None:
@@ -110,7 +110,7 @@ class RandomHorizontalFlip:
 
 
 class RandomErasing:
-    """Set a random box to 0 with probability `prob`: the same box in all frames, or with `per_frame` one per frame.
+    """Set a random box to 0 with probability `prob`: the same box in all frames, or one per frame with `per_frame`.
 
     The box covers a share U(sl, sh) of the area, with a ratio of height to width U(r1, 1 / r1). If none of 100 draws
     fits, nothing is erased.

@@ -15,7 +15,7 @@ from opengait.utils.arguments import accepted_arguments
 
 
 class _Composed:
-    """Transforms in sequence; those that need the tracklet's info are given it."""
+    """Transforms in sequence; those that need the tracklet's info receive it."""
 
     def __init__(self, transforms: Sequence[Callable]) -> None:
         self.transforms = list(transforms)
@@ -32,20 +32,20 @@ class _Composed:
 
 
 def get_transform(trf_cfg: dict[str, Any] | list | None = None) -> Any:
-    """Build what a `transform` entry describes.
+    """Build the transforms of a `transform` entry.
 
     None gives the identity; `{type: Name, ...}` a transform with those arguments; a list gives the list of its entries'
     transforms, one per feature (or nested, for models that take several views of a feature).
 
     Raises:
-        ConfigError: the entry has another type, has no `type`, or names an unknown transform.
+        ConfigError: the entry is not one of these, has no `type`, or names an unknown transform.
     """
     if trf_cfg is None:
         return NoOperation()
     if isinstance(trf_cfg, list | tuple):
         return [get_transform(entry) for entry in trf_cfg]
     if not isinstance(trf_cfg, dict):
-        raise ConfigError(f"A transform entry: expected a mapping with `type`, a list or nothing, got {trf_cfg!r}.")
+        raise ConfigError(f"transform: expected a mapping with `type`, a list or nothing, got {trf_cfg!r}.")
     if "type" not in trf_cfg:
         raise ConfigError(f"The transform entry {trf_cfg!r} has no `type`.")
     part = registry.transforms.get(trf_cfg["type"])

@@ -4,27 +4,27 @@ import numpy as np
 
 from opengait.errors import DataError
 
-# OpenGait draws from numpy's global stream; a separate Generator would give other numbers for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would draw different numbers for the same seed.
 _rand = np.random.rand  # noqa: NPY002
 _randn = np.random.randn  # noqa: NPY002
 _uniform = np.random.uniform  # noqa: NPY002
 
 SHIFT = 0.1
-JITTER, MOST_JITTER = 0.01, 0.05
+JITTER, MAX_JITTER = 0.01, 0.05
 SCALES = (0.8, 1.25)
-MOST_DROPPED = 0.875
+MAX_DROPPED = 0.875
 
 
 class PointCloudsTransform:
-    """Centre every cloud and scale it to the unit ball, then change it at random.
+    """Centre every cloud and scale it to the unit ball, then augment it.
 
-    The changes, in this order and each with its probability: mirror in y; shift every point by U(-0.1, 0.1); jitter by
-    N(0, 0.01), at most 0.05; scale by U(0.8, 1.25); replace a share U(0, 0.875) of the points with the cloud's first.
-    The gates draw once per call, from the global stream of `numpy.random`, whatever the probabilities are.
+    In this order, each with its own probability: mirror in y; shift every point by U(-0.1, 0.1); jitter by N(0, 0.01),
+    at most 0.05; scale by U(0.8, 1.25); replace a share U(0, 0.875) of the points with the cloud's first. Each step
+    draws once per call from the global stream of `numpy.random` to decide, whatever its probability.
 
     Args:
         xyz_only: use only the first three columns of a point.
-        scale_aware: append the height above the cloud's lowest point, from before all changes.
+        scale_aware: append each point's height above the cloud's lowest point, measured before all changes.
         drop_prob, shift_prob, jit_prob, scale_prob, flip_prob: the probabilities.
     """
 
@@ -67,11 +67,11 @@ class PointCloudsTransform:
         if _rand() < self.shift_prob:
             points[..., :3] += _uniform(-SHIFT, SHIFT, (frames, number, 3))
         if _rand() < self.jit_prob:
-            points += np.clip(JITTER * _randn(*points.shape), -MOST_JITTER, MOST_JITTER)
+            points += np.clip(JITTER * _randn(*points.shape), -MAX_JITTER, MAX_JITTER)
         if _rand() < self.scale_prob:
             points *= np.asarray(_uniform(*SCALES, frames))[:, None, None]
         if _rand() < self.drop_prob:
-            share = np.asarray(_rand(frames, 1)) * MOST_DROPPED
+            share = np.asarray(_rand(frames, 1)) * MAX_DROPPED
             dropped = _rand(frames, number) <= share
             points = np.where(dropped[..., None], points[:, :1], points)
         return np.concatenate([points, height], axis=-1) if self.scale_aware else points

@@ -1,8 +1,8 @@
-"""Random and fixed changes of skeletons `[T, V, 3]`: x, y and confidence of V joints in T frames.
+"""Random and fixed transforms of skeletons `[T, V, 3]`: x, y and confidence of V joints in T frames.
 
 Draws come from the global stream of `numpy.random`, in OpenGait's order. `MirrorPoses`, `NormalizeEmpty`, `RandomMove`
-and `InversePosesPre` change their argument in place, as OpenGait's do and as `TwoView` relies on; the frames are copies
-by then.
+and `InversePosesPre` change their argument in place, as in OpenGait; `TwoView` relies on that. The frames that they
+receive are copies.
 """
 
 import logging
@@ -10,34 +10,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from opengait.data.skeletons import LAYOUTS
-from opengait.errors import ConfigError, DataError
+from opengait.data.skeletons import joint_layout
+from opengait.errors import DataError
 
 log = logging.getLogger("opengait")
 
-# OpenGait draws from numpy's global stream; a separate Generator would give other numbers for the same seed.
+# OpenGait draws from numpy's global stream; a separate Generator would draw different numbers for the same seed.
 _random = np.random.random  # noqa: NPY002
 _randint = np.random.randint  # noqa: NPY002
 _uniform = np.random.uniform  # noqa: NPY002
 _normal = np.random.normal  # noqa: NPY002
 
 
-def joint_layout(joint_format: str) -> dict:
-    """Return the joints of a skeleton layout (`opengait.data.skeletons`).
-
-    Raises:
-        ConfigError: an unknown layout.
-    """
-    if joint_format not in LAYOUTS:
-        raise ConfigError(f"joint_format: expected one of {', '.join(LAYOUTS)}, got {joint_format!r}.")
-    return LAYOUTS[joint_format]
-
-
 def check_joints(poses: np.ndarray, joints: int, transform: str) -> None:
     """Check that skeletons `[T, V, ...]` have this number of joints.
 
     Raises:
-        DataError: they have another; the message names the transform.
+        DataError: they do not; the message names the transform.
     """
     if poses.ndim < 2 or poses.shape[1] != joints:
         raise DataError(
@@ -107,7 +96,7 @@ class MirrorPoses:
 class NormalizeEmpty:
     """Move undetected joints (x is 0) to the mean of their frame's joints, with confidence 0.
 
-    They are filled one by one, and each mean includes the joints that were filled before.
+    Joints are filled one by one, and each mean includes those already filled.
     """
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:

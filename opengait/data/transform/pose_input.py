@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from opengait.data.skeletons import joint_layout
 from opengait.data.transform.compose import Compose
-from opengait.data.transform.pose import check_joints, joint_layout
+from opengait.data.transform.pose import check_joints
 from opengait.errors import ConfigError, DataError
 
 _OPENPOSE_12 = [2, 3, 9, 8, 6, 12, 5, 4, 10, 11, 7, 13]
@@ -111,7 +112,7 @@ class MSGGTransform:
 class TwoView:
     """Concatenate two random versions of a tracklet on axis 1, for contrastive training.
 
-    Both are made from the same array, so in-positions changes of the first are in the second too, as in OpenGait.
+    Both are made from the same array, so in-place changes of the first pass carry over to the second, as in OpenGait.
 
     Args:
         trf_cfg: the transforms, as `Compose` takes them.
@@ -123,7 +124,7 @@ class TwoView:
 
     def __call__(self, poses: np.ndarray, info: list | None = None) -> Any:
         """`[T, V, 3]` to `[3, 2T', V, 1]`, if `GaitGraph1Input` comes last."""
-        # The transforms may return the array itself, which the second pass changes in positions.
+        # The transforms may return the array itself, which the second pass changes in place.
         first = np.array(self.transform(poses, info))
         return np.concatenate([first, self.transform(poses, info)], axis=1)
 

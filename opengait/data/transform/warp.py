@@ -1,7 +1,7 @@
 """Random geometric warps, the same for every frame and channel of a tracklet.
 
-Height and width are swapped in `RandomRotate`'s centre and in `RandomAffine`'s points, as in OpenGait. This has no
-effect on the square frames that they are meant for, and other sizes give OpenGait's images.
+Height and width are swapped in `RandomRotate`'s centre and in `RandomAffine`'s points, as in OpenGait. This makes no
+difference for square frames, the intended input; for other sizes it reproduces OpenGait's images.
 """
 
 import random
@@ -33,7 +33,7 @@ class RandomRotate:
 class RandomPerspective:
     """Pull the four corners inwards along the top and bottom edge, with probability `prob`.
 
-    Each corner moves by less than 10 columns per 44 of width; narrower frames are unchanged.
+    Each corner moves by less than 10 columns per 44 of width; frames narrower than 44 columns are unchanged.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -61,7 +61,7 @@ class RandomPerspective:
 class RandomAffine:
     """Map three random points near three corners onto three others, with probability `prob`.
 
-    Points lie within 10 pixels of their corner per 64 of height; lower frames are unchanged. `degree` is accepted and
+    Points lie within 10 pixels of their corner per 64 of height; frames below 64 rows are unchanged. `degree` is
     ignored, as in OpenGait.
     """
 

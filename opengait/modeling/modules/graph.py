@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from opengait.data.skeletons import LAYOUTS
-from opengait.errors import ConfigError
+from opengait.data.skeletons import joint_layout
 
 
 class Graph:
@@ -12,12 +11,12 @@ class Graph:
     Attributes:
         num_node: number of joints V.
         edge: joint pairs: every joint with itself, then the links.
-        connect_joint: `[V]`, for each joint the one at which its bone starts.
+        connect_joint: `[V]`, the joint at which each joint's bone starts.
         parts: joints of each body part, a list of integer arrays.
         center: the joint at the body's centre.
         flip_idx: the joint order after mirroring left and right.
-        A: float64 `[hops, V, V]`; slice i holds the pairs that are `i * dilation` links apart. The columns of their sum
-            add up to 1.
+        A: float64 `[hops, V, V]`; slice i holds the pairs that are `i * dilation` links apart. The columns of the sum
+            of all slices add up to 1.
 
     Args:
         joint_format: `coco`, `coco-no-head`, `alphapose` or `openpose`.
@@ -25,13 +24,11 @@ class Graph:
         dilation: step between distances, which start at 0.
 
     Raises:
-        ConfigError: an unknown layout.
+        ConfigError: the layout is unknown.
     """
 
     def __init__(self, joint_format: str = "coco", max_hop: int = 2, dilation: int = 1) -> None:
-        if joint_format not in LAYOUTS:
-            raise ConfigError(f"Unknown joint_format {joint_format!r}; known are: {', '.join(LAYOUTS)}.")
-        layout = LAYOUTS[joint_format]
+        layout = joint_layout(joint_format)
         self.joint_format, self.max_hop, self.dilation = joint_format, max_hop, dilation
         self.num_node: int = layout["num_node"]
         self.center: int = layout["center"]
@@ -48,7 +45,7 @@ class Graph:
         return slices / slices.sum((0, 1))
 
     def _distances(self) -> np.ndarray:
-        """Return the number of links between every two joints, `[V, V]`."""
+        """Return the number of links between each pair of joints, `[V, V]`."""
         linked = np.zeros((self.num_node, self.num_node), dtype=bool)
         for i, j in self.edge:
             linked[i, j] = linked[j, i] = True

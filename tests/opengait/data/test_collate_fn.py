@@ -1,4 +1,4 @@
-"""Collation: upstream's draws and layouts, transforms in place, and messages that name the tracklet."""
+"""Collation: upstream's draws and layouts, transforms, and messages that name the tracklet."""
 
 import json
 
@@ -27,7 +27,7 @@ def batch() -> list:
 
 
 @pytest.mark.parametrize("name", GOLDEN["collate"])
-def test_collation_equals_upstreams(name, batch):
+def test_collation_equals_upstream(name, batch):
     expected = GOLDEN["collate"][name]
     distributed.seed_everything(0)
     seqs, labels, types, views, lengths = CollateFn(GOLDEN["dataset"]["label_set"], expected["cfg"])(batch)
@@ -38,7 +38,7 @@ def test_collation_equals_upstreams(name, batch):
     assert (None if lengths is None else lengths.tolist()) == expected["seqL"]
 
 
-def test_lists_of_frames_do_as_arrays_do(batch):
+def test_lists_of_frames_are_collated_as_arrays(batch):
     expected = GOLDEN["collate"]["fixed_unordered"]
     listed = [([list(source) for source in sources], info) for sources, info in batch]
     distributed.seed_everything(0)
@@ -60,7 +60,7 @@ def test_transformed_batches_are_stacked_or_packed_float_tensors(batch):
     assert packed[4].tolist() == [[7, 3]] and packed[4].dtype == np.int32
 
 
-def test_a_transform_may_ask_for_the_tracklets_information(batch):
+def test_a_transform_may_need_the_info_of_a_tracklet(batch):
     class AddType:
         needs_info = True
 
@@ -72,24 +72,24 @@ def test_a_transform_may_ask_for_the_tracklets_information(batch):
     assert seqs[0][:, 0, 0, 0].tolist() == [0.5, 101.0]
 
 
-def test_only_the_picked_frames_are_asked_for():
+def test_only_picked_frames_are_read():
     class Counting:
-        asked: list = []
+        indexed: list = []
 
         def __len__(self):
             return 24
 
         def __getitem__(self, indices):
-            self.asked.extend(indices)
+            self.indexed.extend(indices)
             return np.zeros((len(indices), 2, 2))
 
     source = Counting()
     cfg = {"sample_type": "fixed_segment_first", "frames_num_fixed": 6}
     CollateFn(["a"], cfg)([([source], ["a", "t", "v", []])])
-    assert source.asked == [0, 4, 8, 12, 16, 20]
+    assert source.indexed == [0, 4, 8, 12, 16, 20]
 
 
-def test_features_are_picked_alike():
+def test_all_features_share_the_picked_frames():
     first, second = constant_frames(range(9)), constant_frames(range(9))
     seqs, *_ = CollateFn(["a"], {"sample_type": "fixed_unordered", "frames_num_fixed": 4})(
         [([first, second], ["a", "t", "v", []])]
@@ -97,7 +97,7 @@ def test_features_are_picked_alike():
     assert np.array_equal(seqs[0][0], seqs[1][0])
 
 
-def test_point_clouds_are_drawn_to_one_size():
+def test_point_clouds_are_sampled_to_one_size():
     clouds = [np.arange(n * 3).reshape(n, 3) for n in (5, 9, 2)]
 
     class Ragged:
@@ -131,9 +131,9 @@ def test_unusable_tracklets_are_named(sources, message):
         CollateFn(["a"], {"sample_type": "all_ordered"})([(sources, ["a", "t", "v", []])])
 
 
-def test_frames_of_two_sizes_cannot_share_a_batch(batch):
+def test_frames_of_different_sizes_cannot_share_a_batch(batch):
     batch[1] = ([np.zeros((3, 4, 2))], ["id3", "t2", "v2", ["b"]])
-    with pytest.raises(DataError, match=r"id3-t2-v2 gives \(4, 2\)"):
+    with pytest.raises(DataError, match=r"id3-t2-v2 has shape \(4, 2\)"):
         CollateFn(["id0", "id3"], {"sample_type": "all_ordered"})(batch)
 
 

@@ -1,4 +1,4 @@
-"""The data set on disk: which tracklets are found, under which labels, and what is said when it cannot be used."""
+"""The dataset on disk: its tracklets and labels, and messages for unusable data."""
 
 import json
 import logging
@@ -13,18 +13,18 @@ from opengait.data.dataset import DataSet
 from opengait.errors import ConfigError, DataError
 
 
-def tracklet(root: Path, place: str, **files: int) -> None:
-    folder = root / place
+def tracklet(root: Path, name: str, **files: int) -> None:
+    folder = root / name
     folder.mkdir(parents=True)
-    for name, frames in files.items():
-        (folder / f"{name}.pkl").write_bytes(pickle.dumps(np.zeros((frames, 4, 4), dtype=np.uint8)))
+    for stem, frames in files.items():
+        (folder / f"{stem}.pkl").write_bytes(pickle.dumps(np.zeros((frames, 4, 4), dtype=np.uint8)))
 
 
 @pytest.fixture
 def data_cfg(tmp_path) -> dict:
     root = tmp_path / "data"
-    for place in ("003/nm-01/000", "003/nm-01/090", "003/bg-01/000", "001/nm-01/090", "002/nm-01/000", "004/nm-01/000"):
-        tracklet(root, place, b_rgb=3, a_sil=3, c_ratio=3)
+    for name in ("003/nm-01/000", "003/nm-01/090", "003/bg-01/000", "001/nm-01/090", "002/nm-01/000", "004/nm-01/000"):
+        tracklet(root, name, b_rgb=3, a_sil=3, c_ratio=3)
     (root / "notes.txt").write_text("x")
     (root / "003/nm-01/.DS_Store").write_text("x")
     partition = tmp_path / "partition.json"
@@ -48,7 +48,7 @@ def test_tracklets_keep_the_partitions_order_and_labels_sort(data_cfg):
     assert DataSet(data_cfg, training=False).label_list == ["004", "002"]
 
 
-def test_an_item_has_a_source_for_each_file_in_name_order(data_cfg):
+def test_an_item_has_one_source_per_file_in_name_order(data_cfg):
     sources, info = DataSet(data_cfg, training=False)[0]
     assert [source.path.name for source in sources] == ["a_sil.pkl", "b_rgb.pkl", "c_ratio.pkl"]
     assert info[:3] == ["004", "nm-01", "000"] and info[3] == [str(source.path) for source in sources]
@@ -84,7 +84,7 @@ def test_caching_reads_everything_at_once(data_cfg):
     assert cached[1][0][0] is cached[1][0][0]
 
 
-def test_ids_missing_on_disk_are_said_once(data_cfg, caplog, monkeypatch):
+def test_ids_missing_on_disk_are_logged_once(data_cfg, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     with caplog.at_level(logging.INFO, "opengait"):
         DataSet(data_cfg, training=True)
@@ -106,14 +106,14 @@ def test_long_id_lists_are_shortened(data_cfg, caplog, monkeypatch):
     assert caplog.records[-1].getMessage() == "[001, 002, ..., 006], Len: 5"
 
 
-def test_features_of_different_length_name_the_tracklet(data_cfg):
+def test_a_tracklet_of_uneven_features_is_named(data_cfg):
     path = Path(data_cfg["dataset_root"]) / "004/nm-01/000/b_rgb.pkl"
     path.write_bytes(pickle.dumps(np.zeros((2, 4, 4))))
     with pytest.raises(DataError, match=r"004-nm-01-000 differ.*a_sil\.pkl: 3.*b_rgb\.pkl: 2"):
         DataSet(data_cfg, training=False)[0]
 
 
-def test_a_damaged_file_names_tracklet_and_file(data_cfg):
+def test_a_damaged_file_and_its_tracklet_are_named(data_cfg):
     path = Path(data_cfg["dataset_root"]) / "004/nm-01/000/b_rgb.pkl"
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"004-nm-01-000: .*b_rgb\.pkl"):
@@ -132,12 +132,12 @@ def test_only_trusted_files_may_hold_more_than_arrays(data_cfg, caplog, monkeypa
     assert "may run code" in caplog.text
 
 
-def test_tracklets_without_files_are_left_out(data_cfg):
+def test_tracklets_without_files_are_skipped(data_cfg):
     tracklet(Path(data_cfg["dataset_root"]), "004/nm-02/000")
     assert DataSet(data_cfg, training=False).types_list == ["nm-01", "nm-01"]
 
 
-def test_data_that_cannot_be_used_is_named(data_cfg, tmp_path):
+def test_unusable_data_is_named(data_cfg, tmp_path):
     with pytest.raises(DataError, match="root .*nowhere does not exist"):
         DataSet(data_cfg | {"dataset_root": str(tmp_path / "nowhere")}, training=True)
     with pytest.raises(ConfigError, match="data_cfg.dataset_root is not set"):
@@ -149,8 +149,8 @@ def test_data_that_cannot_be_used_is_named(data_cfg, tmp_path):
     partition = Path(data_cfg["dataset_partition"])
     for text, message in (
         ("{", "not valid JSON"),
-        ("[]", "must hold an object"),
-        ("{}", "has no list TRAIN_SET"),
+        ("[]", "expected a JSON object"),
+        ("{}", "has no list named TRAIN_SET"),
         ('{"TRAIN_SET": ["888"]}', "None of the 1 ids of TRAIN_SET"),
     ):
         partition.write_text(text)

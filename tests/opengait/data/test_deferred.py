@@ -1,4 +1,4 @@
-"""Transforms in two halves: what the loader gives is what a call of the transform gives, wherever each half runs."""
+"""Transforms in two halves: a loader yields the same frames as a call, wherever each half runs."""
 
 import itertools
 import time
@@ -51,7 +51,7 @@ class Noisy:
 
 
 class Named(Noisy):
-    """Wants to know whose frames it gets."""
+    """Needs the info of its tracklet."""
 
     needs_info = True
 
@@ -61,8 +61,8 @@ class Named(Noisy):
 
 
 def eager(transform):
-    """The same transform without its halves."""
-    plain = lambda *arguments: transform(*arguments)  # noqa: E731 - a function can be told what it needs
+    """Return the same transform without its halves."""
+    plain = lambda *arguments: transform(*arguments)  # noqa: E731 (a function can have attributes)
     plain.needs_info = getattr(transform, "needs_info", False)
     return plain
 
@@ -75,7 +75,7 @@ def batches(transform, cfg=FIXED, count=3, **changes):
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("transform", [Noisy(), Named()], ids=["noisy", "named"])
 @pytest.mark.parametrize("cfg", [FIXED, PACKED], ids=["fixed", "packed"])
-def test_halves_make_a_whole(transform, cfg, workers):
+def test_both_halves_equal_the_whole_transform(transform, cfg, workers):
     expected = batches(eager(transform), cfg)
     for one, other in zip(batches(transform, cfg, num_workers=workers), expected, strict=True):
         assert one[0][0].dtype == torch.float32 and one[0][0].device.type == distributed.device().type
@@ -89,23 +89,23 @@ def test_workers_send_bytes():
     assert sent.shape == (6, 4, 3, 2, 5) and sent.drawn.shape == (6, 4, 2)
 
 
-def test_models_that_transform_themselves_get_arrays():
+def test_models_with_their_own_transforms_receive_arrays():
     (batch,) = batches(Noisy(), count=1, wants_raw=True)
     assert all(isinstance(frames, np.ndarray) for frames in batch[0][0])
 
 
-def test_tracklets_of_different_size_are_named():
+def test_a_tracklet_of_another_size_is_named():
     class Mixed(Bytes):
         def __getitem__(self, index):
             (pixels,), info = super().__getitem__(index)
             return [pixels[..., : 5 - (index == 4)]], info
 
     cfg = {"type": "InferenceSampler", "batch_size": 9, "sample_type": "fixed_unordered", "frames_num_fixed": 2}
-    with pytest.raises(DataError, match="Tracklet b-t-v4 gives"):
+    with pytest.raises(DataError, match="Tracklet b-t-v4 has shape"):
         list(build_loader(Mixed(), cfg, [Noisy()], training=False, seed=0))
 
 
-def test_workers_apply_the_whole_of_other_transforms():
+def test_workers_apply_other_transforms_entirely():
     def plain(frames):
         return frames + 1
 
@@ -128,7 +128,7 @@ class Shift(Noisy):
 
 
 class Halve:
-    """Half of the masks' bytes, to tell it from a transform that leaves them alone."""
+    """Halves the masks, to distinguish it from a transform that leaves them unchanged."""
 
     moves_with_frames = True
 
@@ -137,7 +137,7 @@ class Halve:
 
 
 class Twice(Bytes):
-    """The frames and, as their masks, the frames once more."""
+    """The frames, and the same frames as their masks."""
 
     def __getitem__(self, index):
         (pixels,), info = super().__getitem__(index)
@@ -155,32 +155,27 @@ def test_masks_move_with_their_frames(workers):
     for transform in (Shift(), plain):
         frames, masks = moved(transform, Halve())
         shift = frames.cpu() - masks  # half of the frame is taken by `finish`, which adds the second drawn number
-        assert torch.equal(shift, shift[:, :, :1, :1, :1].expand_as(shift)) and shift.unique().tolist() == [
-            0,
-            1,
-            2,
-            3,
-            4,
-        ]
-    frames, still = moved(Shift(), lambda masks: masks / 2)
-    assert torch.equal(still, moved(Halve(), Halve())[1])
+        assert torch.equal(shift, shift[:, :, :1, :1, :1].expand_as(shift))
+        assert shift.unique().tolist() == [0, 1, 2, 3, 4]
+    frames, plain_masks = moved(Shift(), lambda masks: masks / 2)
+    assert torch.equal(plain_masks, moved(Halve(), Halve())[1])
 
 
-def test_each_deferred_feature_has_a_ring_and_other_features_have_none():
+def test_only_deferred_features_have_a_ring():
     settings = {"training": True, "seed": 4}
     rings = build_loader(Twice(), FIXED, [Noisy(), Halve()], num_workers=2, **settings).dataset.collate.rings
     assert [ring and len(ring.slots) for ring in rings] == [PREFETCH + 1, None]
     assert build_loader(Twice(), FIXED, [Noisy(), Halve()], **settings).dataset.collate.rings == [None, None]
 
 
-def test_large_tensors_are_made_of_the_asked_kind():
+def test_large_tensors_have_the_requested_type():
     for dtype in (torch.uint8, torch.float32):
         made = large_empty((2, 3), dtype)
         assert made.shape == (2, 3) and made.dtype == dtype
 
 
 class Slow(Noisy):
-    """Takes long in the second half, so that workers run ahead as far as they may."""
+    """Slow in the second half, so that workers run ahead as far as they can."""
 
     def finish(self, frames, drawn, out=None):
         time.sleep(0.02)
@@ -188,13 +183,13 @@ class Slow(Noisy):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_never_overwrites_what_is_being_read(workers):
+def test_workers_do_not_overwrite_batches_in_use(workers):
     expected = batches(eager(Noisy()), count=10)
-    found = batches(Slow(), count=10, num_workers=workers)
-    assert all(torch.equal(one[0][0].cpu(), other[0][0]) for one, other in zip(found, expected, strict=True))
+    results = batches(Slow(), count=10, num_workers=workers)
+    assert all(torch.equal(one[0][0].cpu(), other[0][0]) for one, other in zip(results, expected, strict=True))
 
 
-def test_a_ring_gives_the_same_memory_again():
+def test_a_ring_reuses_its_memory():
     ring = Ring(3)
     first = [ring.take((2, 5)) for _ in range(3)]
     assert all(part.shape == (2, 5) and part.dtype == torch.uint8 and part.is_shared() for part in first)
@@ -205,8 +200,8 @@ def test_a_ring_gives_the_same_memory_again():
 
 
 @pytest.mark.cuda
-def test_cuda_reads_what_workers_wrote():
-    """Pinned copies are on their way to the GPU while workers write on; all batches are kept to the end."""
+def test_batches_on_cuda_are_not_overwritten():
+    """Copy batches to the GPU while workers write further ones, and compare all of them at the end."""
     busy = torch.randn(2000, 2000, device="cuda")
     kept = []
     for batch in itertools.islice(build_loader(Bytes(), FIXED, [Noisy()], training=True, seed=4, num_workers=2), 60):
@@ -214,4 +209,4 @@ def test_cuda_reads_what_workers_wrote():
         for _ in range(10):
             busy = (busy @ busy).clamp(-1, 1)
     expected = batches(eager(Noisy()), count=60)
-    assert all(torch.equal(found.cpu(), wanted[0][0]) for found, wanted in zip(kept, expected, strict=True))
+    assert all(torch.equal(frames.cpu(), batch[0][0]) for frames, batch in zip(kept, expected, strict=True))

@@ -1,4 +1,4 @@
-"""Frame picks: goldens of upstream and of public VVI code, hand-worked limits, and refused settings."""
+"""Frame picks: golden values of upstream and of public VVI code, limits by hand, and rejected settings."""
 
 import json
 import logging
@@ -17,21 +17,21 @@ GOLDEN = json.loads((GOLDEN_DIR / "vvi/sampling_expected.json").read_text())
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"])
-def test_fixed_picks_equal_public_codes(case):
+def test_fixed_picks_equal_public_code(case):
     count, length = (int(part[1:]) for part in case.split("_"))
     assert sampling.segment_first(length, count) == GOLDEN["cases"][case]["segment_first"]
     assert sampling.uniform(length, count) == GOLDEN["cases"][case]["uniform_linspace"]
 
 
 @pytest.mark.parametrize("case", GOLDEN["train_pools"])
-def test_each_segment_draws_from_all_of_its_pool_and_nothing_else(case):
+def test_each_segment_draws_from_its_whole_pool_only(case):
     length, count = (int(part[1:]) for part in case.split("_"))
     distributed.seed_everything(1)
     draws = np.array([sampling.segment_random(length, count) for _ in range(300)])
     assert [sorted(set(column.tolist())) for column in draws.T] == GOLDEN["train_pools"][case]
 
 
-def test_draws_inside_a_segment_are_even():
+def test_draws_inside_a_segment_are_uniform():
     random.seed(0)
     first = np.array([sampling.segment_random(24, 6)[0] for _ in range(4000)])
     assert np.abs(np.bincount(first, minlength=4) / 4000 - 0.25).max() < 4 * np.sqrt(0.25 * 0.75 / 4000)
@@ -46,17 +46,17 @@ def test_sorted_random_repeats_only_in_short_tracklets():
         assert short == sorted(short) and set(short) <= {0, 1}
 
 
-def test_ordered_stays_in_a_window_and_repeats_short_tracklets_in_turn():
+def test_ordered_stays_in_a_window_and_repeats_short_tracklets():
     distributed.seed_everything(0)
     for _ in range(100):
         picked = sampling.ordered(40, 5, 3)
         assert picked == sorted(set(picked)) and picked[-1] - picked[0] < 8
-    # Seven frames of a clip of one: 0 seven times; of two: 0 1 0 1 ... in order with two left out.
+    # A clip of one frame becomes 0 seven times; of two frames, 0 1 0 1 ... in order, without two of them.
     assert sampling.ordered(1, 5, 2) == [0] * 5
     assert set(sampling.ordered(2, 5, 2)) <= {0, 1}
 
 
-def test_all_gives_every_frame_up_to_the_limit():
+def test_all_selects_every_frame_up_to_the_limit():
     assert FramePicker.from_config({"sample_type": "all_ordered"})(4) == [0, 1, 2, 3]
     assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 3})(4) == [0, 1, 2]
     assert FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": -1})(4) == [0, 1, 2, 3]
@@ -64,7 +64,7 @@ def test_all_gives_every_frame_up_to_the_limit():
         FramePicker.from_config({"sample_type": "all_ordered", "frames_all_limit": 0})
 
 
-def test_allordered_is_random_as_in_opengait_and_says_so(caplog, monkeypatch):
+def test_allordered_is_random_as_in_opengait_and_logs_it(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     with caplog.at_level(logging.INFO, "opengait"):
         picker = FramePicker.from_config({"sample_type": "fixed_allordered", "frames_num_fixed": 9})
@@ -95,6 +95,6 @@ def test_unfixed_counts_include_both_ends():
         ({"sample_type": "all_ordered", "frames_all_limit": -2}, "frames_all_limit: .*got -2"),
     ],
 )
-def test_settings_that_cannot_work_are_named(cfg, message):
+def test_invalid_settings_are_named(cfg, message):
     with pytest.raises(ConfigError, match=message):
         FramePicker.from_config(cfg)

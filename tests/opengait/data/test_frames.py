@@ -19,25 +19,25 @@ def write(path: Path, value, protocol: int = pickle.HIGHEST_PROTOCOL) -> Path:
     return path
 
 
-def assert_same(found, expected) -> None:
-    assert type(found) is type(expected)
+def assert_same(actual, expected) -> None:
+    assert type(actual) is type(expected)
     if isinstance(expected, np.ndarray):
-        assert found.dtype == expected.dtype and found.shape == expected.shape
+        assert actual.dtype == expected.dtype and actual.shape == expected.shape
         if expected.dtype.hasobject:
-            for one, other in zip(found.flat, expected.flat, strict=True):
+            for one, other in zip(actual.flat, expected.flat, strict=True):
                 assert_same(one, other)
         else:
-            assert np.array_equal(found, expected)
+            assert np.array_equal(actual, expected)
     elif isinstance(expected, list | tuple):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
             assert_same(one, other)
     elif isinstance(expected, dict):
-        assert list(found) == list(expected)
+        assert list(actual) == list(expected)
         for key in expected:
-            assert_same(found[key], expected[key])
+            assert_same(actual[key], expected[key])
     else:
-        assert found == expected
+        assert actual == expected
 
 
 def ragged() -> np.ndarray:
@@ -65,7 +65,7 @@ VALUES = [
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_plain_values_come_back_in_every_protocol(tmp_path, value, protocol):
+def test_plain_values_survive_every_protocol(tmp_path, value, protocol):
     # numpy itself swaps foreign byte orders when it reads a pickle.
     expected = pickle.loads(pickle.dumps(value, protocol=protocol))
     assert_same(load_pickle(write(tmp_path / "a.pkl", value, protocol)), expected)
@@ -94,7 +94,7 @@ class Shell:
         (np.ndarray, "a type or function"),
     ],
 )
-def test_anything_else_is_refused_by_name(tmp_path, capsys, value, named):
+def test_other_types_are_rejected_by_name(tmp_path, capsys, value, named):
     path = write(tmp_path / "bad.pkl", value)
     with pytest.raises(DataError, match=named) as caught:
         load_pickle(path)
@@ -102,7 +102,7 @@ def test_anything_else_is_refused_by_name(tmp_path, capsys, value, named):
     assert capsys.readouterr().out == ""
 
 
-def test_trusted_files_are_read_as_python_reads_them(tmp_path, capsys):
+def test_trusted_files_are_read_by_python(tmp_path, capsys):
     write(tmp_path / "old.pkl", {"frames": Shell()})
     assert load_pickle(tmp_path / "old.pkl", trusted=True) == {"frames": None}
     assert capsys.readouterr().out == "executed\n"
@@ -115,7 +115,7 @@ def test_trusted_files_are_read_as_python_reads_them(tmp_path, capsys):
         load_pickle(tmp_path / "alien.pkl", trusted=True)
 
 
-def test_hand_made_attacks_are_refused(tmp_path):
+def test_crafted_pickles_are_rejected(tmp_path):
     attacks = {
         "codec": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
         "pointer": b"\x80\x02cnumpy\ndtype\nX\x01\x00\x00\x00V\x85R.",
@@ -129,8 +129,8 @@ def test_hand_made_attacks_are_refused(tmp_path):
             load_pickle(tmp_path / name)
 
 
-def test_the_reader_itself_cannot_be_changed(tmp_path):
-    # Would set the defaults of the function that the name gives, for all files after this one.
+def test_a_pickle_cannot_change_the_reader(tmp_path):
+    # This would set the defaults of the function behind the name, for all files read later.
     content = b"\x80\x02c_codecs\nencode\nN}X\x0c\x00\x00\x00__defaults__X\x01\x00\x00\x00a\x85s\x86b."
     (tmp_path / "bad.pkl").write_bytes(content)
     with pytest.raises(DataError, match=r"bad\.pkl.*'method' object has no attribute '__defaults__'"):
@@ -138,7 +138,7 @@ def test_the_reader_itself_cannot_be_changed(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 20, 60])
-def test_a_cut_file_is_named(tmp_path, kept):
+def test_a_truncated_file_is_named(tmp_path, kept):
     path = write(tmp_path / "cut.pkl", np.arange(100))
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DataError, match=r"cut\.pkl.*truncated"):
@@ -150,7 +150,7 @@ def test_a_missing_file_is_named(tmp_path):
         load_pickle(tmp_path / "absent.pkl")
 
 
-def test_pickled_frames_load_on_first_use_and_once(tmp_path):
+def test_pickled_frames_load_once_on_first_use(tmp_path):
     path = tmp_path / "frames.pkl"
     source = PickledFrames(path)
     frames = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2)
@@ -163,7 +163,7 @@ def test_pickled_frames_load_on_first_use_and_once(tmp_path):
     assert np.array_equal(source[[3]], frames[[3]])
 
 
-def test_pickled_lists_are_stacked_where_they_can_be(tmp_path):
+def test_pickled_lists_are_stacked_if_possible(tmp_path):
     assert PickledFrames(write(tmp_path / "a", [np.zeros((2, 2)), np.ones((2, 2))]))[[1, 0]].shape == (2, 2, 2)
     ragged_frames = PickledFrames(write(tmp_path / "b", [np.zeros((3, 3)), np.ones((2, 3))]))[[1, 0]]
     assert [frame.shape for frame in ragged_frames] == [(2, 3), (3, 3)]
@@ -171,7 +171,7 @@ def test_pickled_lists_are_stacked_where_they_can_be(tmp_path):
 
 
 @pytest.mark.parametrize("value", [7, {"a": 1}, np.float32(1), np.array(3), "frames"])
-def test_a_pickle_without_frames_is_refused(tmp_path, value):
+def test_a_pickle_without_frames_is_rejected(tmp_path, value):
     with pytest.raises(DataError, match=r"a\.pkl: expected an array"):
         len(PickledFrames(write(tmp_path / "a.pkl", value)))
 
@@ -181,7 +181,7 @@ def image_file(path: Path, value, mode: str = "RGB", size=(6, 4)) -> Path:
     return path
 
 
-def test_images_come_as_rgb_planes_in_the_asked_order(tmp_path):
+def test_images_are_rgb_planes_in_the_requested_order(tmp_path):
     red = image_file(tmp_path / "red.png", (255, 0, 0))
     blue = image_file(tmp_path / "blue.png", (0, 0, 255))
     grey = image_file(tmp_path / "grey.png", 77, mode="L")
@@ -190,17 +190,17 @@ def test_images_come_as_rgb_planes_in_the_asked_order(tmp_path):
     assert frames[:, :, 3, 2].tolist() == [[77] * 3, [255, 0, 0], [255, 0, 0], [0, 0, 255]]
 
 
-def test_resizing_is_pillows_bilinear_of_the_rgb_picture(tmp_path):
+def test_resizing_equals_pillows_bilinear_filter(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = ImageFrames([tmp_path / "a.png"], size=(7, 9))[[0]][0]
+    actual = ImageFrames([tmp_path / "a.png"], size=(7, 9))[[0]][0]
     expected = np.asarray(Image.fromarray(pixels).resize((9, 7), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(actual, expected)
     untouched = ImageFrames([tmp_path / "a.png"], size=(12, 10))[[0]][0]
     assert np.array_equal(untouched, pixels.transpose(2, 0, 1))
 
 
-def test_only_asked_frames_are_decoded_and_each_once(tmp_path, monkeypatch):
+def test_only_requested_frames_are_decoded_once_each(tmp_path, monkeypatch):
     paths = [image_file(tmp_path / f"{i}.png", (i, i, i)) for i in range(4)]
     (tmp_path / "2.png").unlink()
     opened = []
@@ -257,9 +257,9 @@ JPEGS = {
 }
 
 
-@pytest.mark.parametrize("size", [(53, 37), (30, 20), (106, 74)], ids=["as it is", "smaller", "larger"])
+@pytest.mark.parametrize("size", [(53, 37), (30, 20), (106, 74)], ids=["same size", "smaller", "larger"])
 @pytest.mark.parametrize("kind", JPEGS)
-def test_jpegs_are_pillows_to_the_last_bit(tmp_path, kind, size):
+def test_jpegs_equal_pillow_bit_for_bit(tmp_path, kind, size):
     image, options = JPEGS[kind]
     path = tmp_path / "a.jpg"
     image.save(path, "JPEG", **options)
@@ -270,7 +270,7 @@ def test_jpegs_are_pillows_to_the_last_bit(tmp_path, kind, size):
     assert np.array_equal(ImageFrames([path], size)[[0]][0], np.asarray(expected).transpose(2, 0, 1))
 
 
-def test_ordinary_jpegs_never_reach_pillow_and_odd_ones_do(tmp_path, monkeypatch):
+def test_only_unusual_jpegs_reach_pillow(tmp_path, monkeypatch):
     opened = []
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda path: opened.append(Path(path).stem) or real(path))
@@ -285,7 +285,7 @@ def test_ordinary_jpegs_never_reach_pillow_and_odd_ones_do(tmp_path, monkeypatch
     assert opened == ["cmyk", "tail"]
 
 
-def test_a_jpeg_that_lost_bytes_anywhere_is_no_half_picture(tmp_path):
+def test_a_truncated_jpeg_is_an_error(tmp_path):
     picture(128, 64).save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
     for kept in (2, 3, 20, 200, len(whole) // 2, len(whole) - 40):
@@ -294,7 +294,7 @@ def test_a_jpeg_that_lost_bytes_anywhere_is_no_half_picture(tmp_path):
             ImageFrames([tmp_path / "cut.jpg"], (128, 64))[[0]]
 
 
-def test_reduced_decoding_is_close_and_stays_off_where_it_would_enlarge(tmp_path):
+def test_reduced_decoding_is_close_and_never_enlarges(tmp_path):
     large = picture(1, 1).resize((256, 512))
     large = Image.blend(large, picture(512, 256, seed=3).resize((256, 512)), 0.5)
     large.save(tmp_path / "a.jpg", quality=95)
@@ -306,7 +306,7 @@ def test_reduced_decoding_is_close_and_stays_off_where_it_would_enlarge(tmp_path
     assert np.array_equal(full, reduced)
 
 
-def test_repeated_and_no_frames(tmp_path):
+def test_repeated_frames_and_an_empty_selection(tmp_path):
     paths = [image_file(tmp_path / f"{i}.jpg", (40 * i, 0, 0), size=(8, 16)) for i in range(3)]
     frames = ImageFrames(paths, (16, 8))
     assert np.array_equal(frames[[2, 0, 2, 2]][[0, 2, 3]], np.repeat(frames[[2]], 3, axis=0))

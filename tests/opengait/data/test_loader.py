@@ -1,4 +1,4 @@
-"""The loader: batches depend on the seed and their number, not on processes, workers or where a run began."""
+"""The loader: batches depend on the seed and their number, not on processes, workers or the start of the run."""
 
 import itertools
 import logging
@@ -45,9 +45,9 @@ def first(count, **changes):
     return list(itertools.islice(loader(**changes), count))
 
 
-def assert_equal_batches(found, expected):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+def assert_equal_batches(actual, expected):
+    assert len(actual) == len(expected)
+    for one, other in zip(actual, expected, strict=True):
         assert one[1:4] == other[1:4]
         assert all(torch.equal(a, b) for a, b in zip(one[0], other[0], strict=True))
         assert (one[4] is None) == (other[4] is None)
@@ -73,7 +73,7 @@ def test_workers_and_resuming_change_nothing(kind):
 
 
 @pytest.mark.parametrize("world", [2, 4])
-def test_the_ranks_shares_make_up_the_whole_batch(monkeypatch, world):
+def test_shares_of_the_ranks_form_the_whole_batch(monkeypatch, world):
     whole = first(3)
     shares = []
     for rank in range(world):
@@ -85,7 +85,7 @@ def test_the_ranks_shares_make_up_the_whole_batch(monkeypatch, world):
             assert torch.equal(shares[rank][number][0][0], batch[0][0][rank::world])
 
 
-def test_the_trainings_own_random_streams_are_left_alone():
+def test_random_streams_of_the_training_are_unchanged():
     distributed.seed_everything(3)
     expected = random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002
     distributed.seed_everything(3)
@@ -95,7 +95,7 @@ def test_the_trainings_own_random_streams_are_left_alone():
 
 @pytest.mark.parametrize("sample_type", ["all_ordered", "fixed_unordered", "fixed_segment_first"])
 @pytest.mark.parametrize("world", [2, 5])
-def test_testing_gives_every_tracklet_once_whatever_the_world(monkeypatch, sample_type, world):
+def test_testing_yields_every_tracklet_once_for_any_world_size(monkeypatch, sample_type, world):
     cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": sample_type, "frames_num_fixed": 3}
     alone = loader(cfg=cfg, training=False)
     batches = list(alone)
@@ -113,16 +113,16 @@ def test_testing_gives_every_tracklet_once_whatever_the_world(monkeypatch, sampl
         steps.append(list(loader(cfg=cfg, training=False)))
     gathered = [share for step in zip(*steps, strict=True) for share in step]
     assert [view for batch in gathered for view in batch[3]][:12] == views
-    many = [frames for batch in gathered for frames in batch[0][0]][:12]
-    assert all(torch.equal(one, other) for one, other in zip(many, frames, strict=True))
+    gathered_frames = [frames for batch in gathered for frames in batch[0][0]][:12]
+    assert all(torch.equal(one, other) for one, other in zip(gathered_frames, frames, strict=True))
 
 
-def test_raw_batches_are_upstreams():
+def test_raw_batches_equal_upstream():
     (batch,) = first(1, wants_raw=True)
     assert len(batch[0][0]) == 8 and all(isinstance(frames, np.ndarray) for frames in batch[0][0])
 
 
-def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch, temporarily):
+def test_a_sampler_without_batches_yields_the_share_of_a_rank(monkeypatch, temporarily):
     class Shares:
         def __init__(self, dataset, batch_size):
             self.batch_size = batch_size
@@ -142,7 +142,7 @@ def test_a_sampler_that_only_iterates_gives_the_ranks_share(monkeypatch, tempora
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_draws_of_one_seed_share_their_random_numbers(temporarily, num_workers):
+def test_draws_with_the_same_seed_share_random_numbers(temporarily, num_workers):
     class Seeded(TrainingSampler):
         def __init__(self, dataset, batch_size):
             super().__init__(dataset)
@@ -158,7 +158,7 @@ def test_draws_of_one_seed_share_their_random_numbers(temporarily, num_workers):
         assert not torch.equal(a, b)
 
 
-def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(temporarily):
+def test_a_stateful_sampler_is_replayed_when_resuming(temporarily):
     class Memory(TrainingSampler):
         def __init__(self, dataset, batch_size):
             super().__init__(dataset)
@@ -175,7 +175,7 @@ def test_a_sampler_with_memory_is_followed_from_the_start_when_resuming(temporar
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_bad_tracklet_is_reported_in_one_sentence(num_workers):
+def test_an_unreadable_tracklet_is_one_sentence(num_workers):
     class Bad(Toy):
         def __getitem__(self, index):
             if index == 7:
@@ -188,7 +188,7 @@ def test_a_bad_tracklet_is_reported_in_one_sentence(num_workers):
     assert str(caught.value) == "Tracklet b-t-v7: Cannot read the frame x.jpg: No such file or directory."
 
 
-def test_sampler_sections_that_cannot_work_are_refused():
+def test_invalid_sampler_sections_are_rejected():
     with pytest.raises(ConfigError, match="InferenceSampler"):
         loader(cfg=FIXED, training=False)
     with pytest.raises(ConfigError, match="batch_size is missing"):
@@ -199,14 +199,14 @@ def test_sampler_sections_that_cannot_work_are_refused():
         loader(cfg=FIXED | {"type": "TripleSampler"})
 
 
-def test_a_tracklet_given_twice_in_a_batch_is_drawn_twice():
+def test_a_tracklet_listed_twice_in_a_batch_is_drawn_twice():
     (batch,) = first(1, cfg=FIXED | {"type": "BilateralSampler"})
     views, frames = batch[3], batch[0][0]
     assert views[:8] == views[8:]
     assert not any(torch.equal(one, other) for one, other in zip(frames[:8], frames[8:], strict=True))
 
 
-def test_an_unused_test_batch_size_is_said(monkeypatch, caplog):
+def test_an_ignored_test_batch_size_is_logged(monkeypatch, caplog):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": "all_ordered"}
     with caplog.at_level(logging.INFO, "opengait"):

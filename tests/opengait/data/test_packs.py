@@ -1,4 +1,4 @@
-"""Packs: the same bytes under the same names, whatever is interrupted, copied to another process or damaged."""
+"""Packs: the same bytes under the same names, after interruptions and in other processes, and errors for damage."""
 
 import json
 import multiprocessing
@@ -55,12 +55,12 @@ def whole(tree, tmp_path_factory):
 
 
 @pytest.fixture
-def own(whole, tmp_path):
-    """A pack to break."""
-    return Path(shutil.copytree(whole, tmp_path / "own"))
+def pack_copy(whole, tmp_path):
+    """A pack for tests that damage it."""
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
 
 
-def test_bytes_and_lists_are_the_same(tree, whole):
+def test_bytes_and_names_equal_the_dataset(tree, whole):
     pack = Pack(whole)
     assert len(pack.shards) > 2 and len(pack) == len(NAMES) + 1
     for name in [*NAMES, "a/empty.jpg"]:
@@ -73,7 +73,7 @@ def test_bytes_and_lists_are_the_same(tree, whole):
     assert {path.suffix for path in whole.glob("frames-*")} == {".bin"}
 
 
-def test_names_are_found_by_folder(whole):
+def test_names_are_listed_by_folder(whole):
     pack = Pack(whole)
     assert list(pack.names("a")) == ["a/1.jpg", "a/10.jpg", "a/2.jpg", "a/empty.jpg"]
     assert list(pack.names(whole / "b")) == ["b/c/3.JPG", "b/ä.png"]
@@ -85,7 +85,7 @@ def test_names_are_found_by_folder(whole):
         pack.read("a/3.jpg")
 
 
-def test_frames_from_a_pack_are_those_of_the_files(tree, whole):
+def test_frames_from_a_pack_equal_the_files(tree, whole):
     names = [name for name in NAMES if name != "a/empty.jpg"]
     of_files = ImageFrames([tree / name for name in names], (5, 3))[range(len(names))]
     of_pack = ImageFrames([whole / name for name in names], (5, 3), Pack(whole))[range(len(names))]
@@ -100,7 +100,7 @@ def read_all(pack: Pack) -> list[bytes]:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_other_processes_map_the_files_anew(whole, method):
+def test_other_processes_map_the_files_again(whole, method):
     pack = Pack(whole)
     expected = read_all(pack)
     opened = pack._opened
@@ -129,42 +129,42 @@ def test_a_forked_process_does_not_use_its_parents_maps(whole):
 
 
 def test_threads_share_a_pack(whole):
-    pack, found = Pack(whole), []
-    threads = [threading.Thread(target=lambda: found.append(read_all(pack))) for _ in range(8)]
+    pack, contents = Pack(whole), []
+    threads = [threading.Thread(target=lambda: contents.append(read_all(pack))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8 and all(one == found[0] for one in found)
+    assert len(contents) == 8 and all(content == contents[0] for content in contents)
 
 
-def test_a_read_only_pack_is_enough(own):
-    expected = read_all(Pack(own))
-    folders = [own, *(path for path in own.rglob("*") if path.is_dir())]
-    for path in own.rglob("*"):
+def test_a_read_only_pack_works(pack_copy):
+    expected = read_all(Pack(pack_copy))
+    folders = [pack_copy, *(path for path in pack_copy.rglob("*") if path.is_dir())]
+    for path in pack_copy.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    own.chmod(0o555)
+    pack_copy.chmod(0o555)
     try:
-        before = sorted(own.rglob("*"))
-        assert read_all(Pack(own)) == expected and verify_pack(Pack(own)) == []
-        assert sorted(own.rglob("*")) == before
+        before = sorted(pack_copy.rglob("*"))
+        assert read_all(Pack(pack_copy)) == expected and verify_pack(Pack(pack_copy)) == []
+        assert sorted(pack_copy.rglob("*")) == before
     finally:
         for folder in folders:
             folder.chmod(0o755)
 
 
-def test_an_interrupted_pack_goes_on(tree, whole, tmp_path, monkeypatch):
+def test_an_interrupted_pack_is_continued(tree, whole, tmp_path, monkeypatch):
     out = tmp_path / "pack"
     real, read = pack_writer.read_ahead, []
 
-    def breaks_down(paths, sizes):
+    def interrupted_read(paths, sizes):
         for path, data in zip(paths, real(paths, sizes), strict=True):
             if path.name == "3.JPG":
                 raise KeyboardInterrupt
             read.append(path.name)
             yield data
 
-    monkeypatch.setattr(pack_writer, "read_ahead", breaks_down)
+    monkeypatch.setattr(pack_writer, "read_ahead", interrupted_read)
     with pytest.raises(KeyboardInterrupt):
         write_pack(tree, out, shard_bytes=700)
     assert not is_pack(out) and not list(out.glob(".*"))
@@ -174,16 +174,16 @@ def test_an_interrupted_pack_goes_on(tree, whole, tmp_path, monkeypatch):
     (out / ".frames-00001.77.part.bin").write_bytes(b"left by a killed process")
 
     monkeypatch.setattr(pack_writer, "read_ahead", real)
-    done = write_pack(tree, out, shard_bytes=700)
-    assert 0 < done.kept < done.shards and (out / "frames-00000.bin").stat().st_ino == first
+    packed = write_pack(tree, out, shard_bytes=700)
+    assert 0 < packed.kept < packed.shards and (out / "frames-00000.bin").stat().st_ino == first
     assert read_all(Pack(out)) == read_all(Pack(whole)) and verify_pack(Pack(out)) == []
     assert json.loads((out / "pack.json").read_text()) == json.loads((whole / "pack.json").read_text())
     assert not list(out.glob(".*")) and {path.suffix for path in out.glob("frames-*")} == {".bin"}
-    again = write_pack(tree, out, shard_bytes=700)
-    assert again.kept == again.shards == done.shards
+    repeated = write_pack(tree, out, shard_bytes=700)
+    assert repeated.kept == repeated.shards == packed.shards
 
 
-def test_a_shard_that_was_not_noted_is_written_again(tree, whole, tmp_path, monkeypatch):
+def test_an_unfinished_shard_is_written_again(tree, whole, tmp_path, monkeypatch):
     out = tmp_path / "pack"
     monkeypatch.setattr(pack_writer, "_write_index", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -192,17 +192,17 @@ def test_a_shard_that_was_not_noted_is_written_again(tree, whole, tmp_path, monk
     (out / "frames-00000.json").unlink()
     (out / "frames-00000.bin").write_bytes(b"half of it")
     (out / "frames-00001.bin").write_bytes(b"cut")
-    done = write_pack(tree, out, shard_bytes=700)
-    assert done.kept == done.shards - 2 and verify_pack(Pack(out)) == []
+    packed = write_pack(tree, out, shard_bytes=700)
+    assert packed.kept == packed.shards - 2 and verify_pack(Pack(out)) == []
 
 
-def test_what_changed_meanwhile_is_not_mixed(tree, tmp_path, monkeypatch):
+def test_changed_files_are_not_mixed(tree, tmp_path, monkeypatch):
     root, out = Path(shutil.copytree(tree, tmp_path / "root")), tmp_path / "pack"
     monkeypatch.setattr(pack_writer, "_write_index", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_pack(root, out)
     monkeypatch.undo()
-    # Of the same size, but not the same.
+    # The same size, but other contents.
     (root / "a/1.jpg").write_bytes((root / "a/1.jpg").read_bytes()[::-1])
     with pytest.raises(DataError, match="unfinished pack of other files"):
         write_pack(root, out)
@@ -225,19 +225,19 @@ def test_what_changed_meanwhile_is_not_mixed(tree, tmp_path, monkeypatch):
         (lambda p: (p / "pack.json").write_text("[]"), "pack.json is not the header"),
         (lambda p: header(p, version=2), "version 1, got version 2"),
         (lambda p: header(p, shards=[{"name": "x"}]), "pack.json is incomplete"),
-        (lambda p: header(p, files=3), "does not have its 3 files"),
-        (lambda p: (p / "frames-00001.bin").unlink(), r"frames-00001.bin of the pack .* cannot be found"),
-        (lambda p: cut(p / "frames-00001.bin"), r"frames-00001.bin has [\d,]+ bytes where the pack's header says"),
-        (lambda p: (p / "index/offsets.npy").unlink(), r"offsets.npy of the pack .* cannot be found"),
-        (lambda p: cut(p / "index/names.npy"), r"names.npy has \d+ bytes where"),
+        (lambda p: header(p, files=3), "does not list its 3 files"),
+        (lambda p: (p / "frames-00001.bin").unlink(), r"frames-00001.bin of the pack .* cannot be read"),
+        (lambda p: cut(p / "frames-00001.bin"), r"frames-00001.bin has [\d,]+ bytes, but"),
+        (lambda p: (p / "index/offsets.npy").unlink(), r"offsets.npy of the pack .* cannot be read"),
+        (lambda p: cut(p / "index/names.npy"), r"names.npy has \d+ bytes, but"),
         (lambda p: flip(p / "index/lengths.npy", 30), "lengths.npy of the pack's index (cannot be read|holds)"),
         (lambda p: np.save(p / "index/offsets.npy", np.zeros(9, "<u8")), r"offsets.npy .* holds uint64 \(9,\)"),
     ],
 )
-def test_damage_is_told_in_one_sentence(own, damage, sentence):
-    damage(own)
+def test_damage_is_one_sentence(pack_copy, damage, sentence):
+    damage(pack_copy)
     with pytest.raises(DataError) as caught:
-        read_all(Pack(own))
+        read_all(Pack(pack_copy))
     assert re.search(sentence, str(caught.value)) and str(caught.value).endswith(".")
 
 
@@ -250,22 +250,22 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, offset: int) -> None:
     data = bytearray(path.read_bytes())
-    data[place] ^= 0x11
+    data[offset] ^= 0x11
     path.write_bytes(data)
 
 
-def test_verifying_names_what_is_damaged(own):
-    pack = Pack(own)
-    place = pack.place_of(pack.find("b/c/3.JPG"))
-    flip(pack.shards[place.shard], place.offset + 5)
-    flip(own / "info/list.txt", 0)
-    problems = verify_pack(Pack(own))
+def test_verifying_names_damaged_files(pack_copy):
+    pack = Pack(pack_copy)
+    location = pack.location_of(pack.find("b/c/3.JPG"))
+    flip(pack.shards[location.shard], location.offset + 5)
+    flip(pack_copy / "info/list.txt", 0)
+    problems = verify_pack(Pack(pack_copy))
     assert len(problems) == 3 and problems[-1] == "The packed file b/c/3.JPG is damaged."
-    assert pack.shards[place.shard].name in problems[0] and "list.txt" in problems[1]
-    (own / "info/list.txt").unlink()
-    assert any("list.txt cannot be read" in problem for problem in verify_pack(Pack(own)))
+    assert pack.shards[location.shard].name in problems[0] and "list.txt" in problems[1]
+    (pack_copy / "info/list.txt").unlink()
+    assert any("list.txt cannot be read" in problem for problem in verify_pack(Pack(pack_copy)))
 
 
 def test_folders_that_cannot_be_packed(tree, whole, tmp_path):
@@ -293,7 +293,7 @@ def test_folders_that_cannot_be_packed(tree, whole, tmp_path):
         write_pack(clash, tmp_path / "o")
 
 
-def test_a_full_disk_is_told(tree, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(tree, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -303,6 +303,6 @@ def test_a_full_disk_is_told(tree, tmp_path, monkeypatch):
     assert not list((tmp_path / "pack").glob("*.bin"))
 
 
-def test_other_folders_are_no_packs(tree, whole):
+def test_other_folders_are_not_packs(tree, whole):
     assert open_pack(tree) is None and open_pack(whole) is not None
     assert not is_pack(tree / "nothing")

@@ -1,4 +1,4 @@
-"""Samplers against the batches that upstream OpenGait drew from the same seeds."""
+"""Samplers against the batches that OpenGait draws from the same seeds."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ GOLDEN = json.loads((GOLDEN_DIR / "opengait/sampling.json").read_text())
 
 
 class Labelled:
-    """A data set of indices only."""
+    """A dataset of indices only."""
 
     def __init__(self, counts: list[int]) -> None:
         ends = list(itertools.accumulate(counts))
@@ -31,7 +31,7 @@ def dataset() -> Labelled:
     return Labelled(GOLDEN["dataset"]["sequences_per_label"])
 
 
-MADE = {
+SAMPLERS = {
     "TripletSampler_plain": lambda data: samplers.TripletSampler(data, [3, 4], batch_shuffle=False),
     "TripletSampler_shuffled": lambda data: samplers.TripletSampler(data, [3, 4], batch_shuffle=True),
     "CommonSampler_8": lambda data: samplers.CommonSampler(data, 8),
@@ -41,28 +41,28 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_batches_equal_upstreams(name, dataset):
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_batches_equal_upstream(name, dataset):
     expected = GOLDEN["samplers"][name]
     distributed.seed_everything(0)
-    made = MADE[name](dataset)
-    assert len(made) == len(dataset)
-    stream = iter(made)
+    sampler = SAMPLERS[name](dataset)
+    assert len(sampler) == len(dataset)
+    stream = iter(sampler)
     assert [list(batch) for batch in itertools.islice(stream, len(expected))] == expected
     if name.startswith("Inference"):
         assert next(stream, None) is None
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN["samplers"] if "world" in name])
-def test_shares_of_a_rank_equal_upstreams(name, dataset, monkeypatch):
+def test_shares_of_a_rank_equal_upstream(name, dataset, monkeypatch):
     kind, *size, world, rank = name.replace("world", "").replace("rank", "").split("_")
     monkeypatch.setattr(distributed, "world_size", lambda: int(world))
     monkeypatch.setattr(distributed, "rank", lambda: int(rank))
     monkeypatch.setattr(distributed, "broadcast_object", lambda value: value)
     distributed.seed_everything(0)
-    made = getattr(samplers, kind)(dataset, int(size[0]) if size else [4, 4])
+    sampler = getattr(samplers, kind)(dataset, int(size[0]) if size else [4, 4])
     expected = GOLDEN["samplers"][name]
-    assert [list(batch) for batch in itertools.islice(made, len(expected))] == expected
+    assert [list(batch) for batch in itertools.islice(sampler, len(expected))] == expected
 
 
 def test_every_index_is_tested_once_and_only_the_first_are_repeated(dataset):
@@ -71,17 +71,17 @@ def test_every_index_is_tested_once_and_only_the_first_are_repeated(dataset):
     assert seen[20:] == [0, 1, 2, 3]
 
 
-def test_a_batch_larger_than_the_test_set_wraps_more_than_once():
+def test_a_batch_larger_than_the_test_set_wraps_around():
     assert list(samplers.InferenceSampler(Labelled([2]), 5)) == [[0, 1, 0, 1, 0]]
 
 
-@pytest.mark.parametrize("wrong", [8, [8], [4, 0], "8", None, [True, 4]])
-def test_a_triplet_batch_size_of_another_form_is_refused(wrong, dataset):
+@pytest.mark.parametrize("invalid", [8, [8], [4, 0], "8", None, [True, 4]])
+def test_invalid_triplet_batch_sizes_are_rejected(invalid, dataset):
     with pytest.raises(ConfigError, match="batch_size"):
-        samplers.TripletSampler(dataset, wrong)
+        samplers.TripletSampler(dataset, invalid)
 
 
-def test_impossible_batches_are_refused(dataset, monkeypatch):
+def test_impossible_batches_are_rejected(dataset, monkeypatch):
     with pytest.raises(ConfigError, match="6 ids.*has 5"):
         samplers.TripletSampler(dataset, [6, 2])
     with pytest.raises(ConfigError, match="21 tracklets.*20"):

@@ -111,7 +111,7 @@ def test_a_damaged_pack_is_told(trees, tmp_path):
     pack = Path(shutil.copytree(trees["hitsz"][1], tmp_path / "pack"))
     shard = next(pack.glob("frames-*.bin"))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(DataError, match="has 100 bytes where the pack's header says"):
+    with pytest.raises(DataError, match="has 100 bytes, but the pack's header"):
         HITSZVCM(pack)
 
 

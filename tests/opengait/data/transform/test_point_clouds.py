@@ -1,4 +1,4 @@
-"""Point clouds: the transform against its description, and data sets of skeletons and ragged clouds through loaders."""
+"""Point clouds: the transform against its formula, and datasets of skeletons and ragged clouds through loaders."""
 
 import json
 import pickle
@@ -36,28 +36,28 @@ def unit_ball(points: np.ndarray) -> np.ndarray:
 
 
 def test_clouds_fill_the_unit_ball():
-    found = make()(clouds())
-    np.testing.assert_allclose(found, unit_ball(clouds()), atol=1e-6)
-    assert np.linalg.norm(found, axis=-1).max(axis=1) == pytest.approx(1.0)
+    result = make()(clouds())
+    np.testing.assert_allclose(result, unit_ball(clouds()), atol=1e-6)
+    assert np.linalg.norm(result, axis=-1).max(axis=1) == pytest.approx(1.0)
     np.testing.assert_allclose(make()(clouds(columns=5)), unit_ball(clouds(columns=5)[..., :3]), atol=1e-6)
-    # Without xyz_only further columns count in the centre and in the radius.
+    # Without xyz_only, additional columns count in the centre and in the radius.
     np.testing.assert_allclose(make(xyz_only=False)(clouds(columns=5)), unit_ball(clouds(columns=5)), atol=1e-6)
 
 
-def test_height_comes_last_and_keeps_its_scale():
+def test_the_height_column_is_last_and_unscaled():
     points = clouds()
-    found = make(scale_aware=True, scale_prob=1, flip_prob=1, drop_prob=1)(points)
-    assert found.shape == (3, 8, 4)
-    np.testing.assert_allclose(found[..., 3], points[..., 2] - points[..., 2].min(axis=1, keepdims=True), atol=1e-6)
+    result = make(scale_aware=True, scale_prob=1, flip_prob=1, drop_prob=1)(points)
+    assert result.shape == (3, 8, 4)
+    np.testing.assert_allclose(result[..., 3], points[..., 2] - points[..., 2].min(axis=1, keepdims=True), atol=1e-6)
     np.testing.assert_array_equal(points, clouds())
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("probability", [1.0, 0.5])
-def test_changes_come_in_order_with_their_draws(seed, probability):
+def test_augmentations_and_their_draws_are_in_order(seed, probability):
     names = ("flip_prob", "shift_prob", "jit_prob", "scale_prob", "drop_prob")
     distributed.seed_everything(seed)
-    found = make(**dict.fromkeys(names, probability))(clouds())
+    result = make(**dict.fromkeys(names, probability))(clouds())
     stream = legacy(seed)
     points = unit_ball(clouds())
     if stream.random_sample() < probability:
@@ -70,11 +70,11 @@ def test_changes_come_in_order_with_their_draws(seed, probability):
         points = points * stream.uniform(0.8, 1.25, (3, 1, 1))
     if stream.random_sample() < probability:
         share = stream.random_sample((3, 1)) * 0.875
-        gone = stream.random_sample((3, 8)) <= share
-        assert gone.any() and not gone.all()
-        for frame, point in zip(*np.nonzero(gone), strict=True):
+        dropped = stream.random_sample((3, 8)) <= share
+        assert dropped.any() and not dropped.all()
+        for frame, point in zip(*np.nonzero(dropped), strict=True):
             points[frame, point] = points[frame, 0]
-    np.testing.assert_allclose(found, points, atol=1e-6)
+    np.testing.assert_allclose(result, points, atol=1e-6)
 
 
 def test_jitter_is_bounded(monkeypatch):
@@ -84,7 +84,7 @@ def test_jitter_is_bounded(monkeypatch):
     assert moved.min() == pytest.approx(-0.05, abs=1e-6) and moved.max() == pytest.approx(0.05, abs=1e-6)
 
 
-def test_gates_are_drawn_whatever_the_probabilities():
+def test_gates_are_drawn_for_every_probability():
     distributed.seed_everything(3)
     make()(clouds())
     stream = legacy(3)
@@ -92,24 +92,24 @@ def test_gates_are_drawn_whatever_the_probabilities():
     assert np.random.random() == stream.random_sample()  # noqa: NPY002
 
 
-def test_further_columns_are_not_shifted():
+def test_additional_columns_are_not_shifted():
     distributed.seed_everything(0)
-    found = make(xyz_only=False, shift_prob=1)(clouds(columns=5))
-    np.testing.assert_allclose(found[..., 3:], unit_ball(clouds(columns=5))[..., 3:], atol=1e-6)
-    assert not np.allclose(found[..., :3], unit_ball(clouds(columns=5))[..., :3], atol=1e-2)
+    result = make(xyz_only=False, shift_prob=1)(clouds(columns=5))
+    np.testing.assert_allclose(result[..., 3:], unit_ball(clouds(columns=5))[..., 3:], atol=1e-6)
+    assert not np.allclose(result[..., :3], unit_ball(clouds(columns=5))[..., :3], atol=1e-2)
 
 
-def test_a_cloud_of_one_place_stays_finite():
+def test_a_cloud_of_identical_points_stays_finite():
     assert (make()(np.full((2, 4, 3), 2.5)) == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 0, 3), (2, 5, 2), (4, 3)])
-def test_what_is_no_cloud_is_named(shape):
+def test_invalid_clouds_are_rejected(shape):
     with pytest.raises(DataError, match=r"PointCloudsTransform: .*\[frames, points"):
         make()(np.zeros(shape))
 
 
-# Skeletons and ragged clouds through data set, samplers and loaders.
+# Skeletons and ragged clouds through datasets, samplers and loaders.
 
 POINTS = 6
 TRANSFORMS = [
@@ -125,15 +125,15 @@ def dataset(tmp_path_factory) -> DataSet:
     rng = np.random.default_rng(0)
     for person in range(4):
         for take in range(2 + person % 3):
-            place = folder / f"data/{person:03d}/nm-{take:02d}/000"
-            place.mkdir(parents=True)
+            directory = folder / f"data/{person:03d}/nm-{take:02d}/000"
+            directory.mkdir(parents=True)
             frames = 4 + person + take
             poses = rng.normal(30, 8, (frames, 17, 3))
-            # What cannot be drawn twice, so that a frame is found again.
+            # A unique value per frame, which identifies it later.
             poses[:, :, 2] = np.arange(frames)[:, None]
             ragged = [rng.normal(0, 1, (1 + (3 * f) % 9, 3)).astype(np.float32) + [0, 0, f] for f in range(frames)]
-            (place / "00-pose.pkl").write_bytes(pickle.dumps(poses))
-            (place / "01-cloud.pkl").write_bytes(pickle.dumps(ragged))
+            (directory / "00-pose.pkl").write_bytes(pickle.dumps(poses))
+            (directory / "01-cloud.pkl").write_bytes(pickle.dumps(ragged))
     partition = folder / "partition.json"
     ids = [f"{person:03d}" for person in range(4)]
     partition.write_text(json.dumps({"TRAIN_SET": ids, "TEST_SET": ids}))
@@ -158,7 +158,7 @@ PICKS = ("unordered", "ordered", "allordered")
 
 @pytest.mark.parametrize("counting", ["fixed", "unfixed", "all"])
 @pytest.mark.parametrize("pick", PICKS)
-def test_every_sample_type_picks_the_same_frames_of_both(dataset, counting, pick):
+def test_every_sample_type_picks_the_same_frames_of_both_features(dataset, counting, pick):
     cfg = sampler_cfg(sample_type=f"{counting}_{pick}", frames_all_limit=5)
     distributed.seed_everything(1)
     items = [dataset[index] for index in (0, 4, 9)]
@@ -184,7 +184,7 @@ def test_every_sample_type_picks_the_same_frames_of_both(dataset, counting, pick
             assert {tuple(point) for point in cloud} <= {tuple(point) for point in every[number]}
 
 
-def test_points_are_drawn_frame_by_frame_in_upstreams_order(dataset):
+def test_points_are_drawn_per_frame_in_the_order_of_upstream(dataset):
     cfg = sampler_cfg(sample_type="all_ordered")
     sources = dataset[0][0]
     random.seed(8)
@@ -205,7 +205,7 @@ def batches(dataset: DataSet, cfg: dict, workers: int, count: int = 3, training:
     [("TripletSampler", [2, 2], 4), ("CommonSampler", 3, 3), ("BilateralSampler", [2, 1], 4)],
 )
 @pytest.mark.parametrize("sample_type", ["fixed_ordered", "unfixed_unordered", "all_ordered"])
-def test_every_sampler_gives_transformed_batches(dataset, kind, size, tracklets, sample_type):
+def test_every_sampler_yields_transformed_batches(dataset, kind, size, tracklets, sample_type):
     cfg = sampler_cfg(type=kind, batch_size=size, sample_type=sample_type)
     for seqs, labels, _, _, lengths in batches(dataset, cfg, workers=0):
         assert len(labels) == tracklets
@@ -215,20 +215,20 @@ def test_every_sampler_gives_transformed_batches(dataset, kind, size, tracklets,
         assert lengths is None or lengths.shape == (1, tracklets)
 
 
-def test_the_test_loader_gives_every_tracklet_once(dataset):
+def test_the_test_loader_yields_every_tracklet_once(dataset):
     cfg = sampler_cfg(type="InferenceSampler", batch_size=1, sample_type="all_ordered")
-    found = batches(dataset, cfg, workers=0, count=99, training=False)
-    assert [batch[1][0] for batch in found] == [dataset.label_set.index(info[0]) for info in dataset.seqs_info]
-    assert [int(batch[4].sum()) for batch in found] == [len(dataset[index][0][0]) for index in range(len(dataset))]
+    result = batches(dataset, cfg, workers=0, count=99, training=False)
+    assert [batch[1][0] for batch in result] == [dataset.label_set.index(info[0]) for info in dataset.seqs_info]
+    assert [int(batch[4].sum()) for batch in result] == [len(dataset[index][0][0]) for index in range(len(dataset))]
 
 
-def test_workers_draw_what_one_process_draws(dataset):
+def test_workers_draw_the_same_numbers_as_one_process(dataset):
     cfg = sampler_cfg(type="TripletSampler", sample_type="fixed_unordered")
-    alone, helped = batches(dataset, cfg, workers=0), batches(dataset, cfg, workers=2)
-    for one, other in zip(alone, helped, strict=True):
+    single, parallel = batches(dataset, cfg, workers=0), batches(dataset, cfg, workers=2)
+    for one, other in zip(single, parallel, strict=True):
         assert one[1] == other[1]
         assert all(torch.equal(a, b) for a, b in zip(one[0], other[0], strict=True))
-    assert not torch.equal(alone[0][0][0], alone[1][0][0])
+    assert not torch.equal(single[0][0][0], single[1][0][0])
 
 
 def test_clouds_need_points_in_use(dataset):
@@ -237,11 +237,11 @@ def test_clouds_need_points_in_use(dataset):
         CollateFn(dataset.label_set, cfg)([dataset[0]])
 
 
-def test_a_directory_of_uneven_features_is_named(dataset, tmp_path):
-    place = tmp_path / "data/001/nm-00/000"
-    place.mkdir(parents=True)
-    (place / "00-pose.pkl").write_bytes(pickle.dumps(np.zeros((4, 17, 3))))
-    (place / "01-cloud.pkl").write_bytes(pickle.dumps([np.zeros((2, 3))] * 3))
+def test_a_tracklet_of_uneven_features_is_named(dataset, tmp_path):
+    directory = tmp_path / "data/001/nm-00/000"
+    directory.mkdir(parents=True)
+    (directory / "00-pose.pkl").write_bytes(pickle.dumps(np.zeros((4, 17, 3))))
+    (directory / "01-cloud.pkl").write_bytes(pickle.dumps([np.zeros((2, 3))] * 3))
     Path(tmp_path / "p.json").write_text(json.dumps({"TRAIN_SET": ["001"]}))
     cfg = {"dataset_name": "S", "dataset_root": str(tmp_path / "data"), "dataset_partition": str(tmp_path / "p.json")}
     with pytest.raises(DataError, match=r"S-001-nm-00-000 differ .*00-pose.pkl: 4.*01-cloud.pkl: 3"):

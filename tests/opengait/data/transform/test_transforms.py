@@ -1,4 +1,4 @@
-"""Transforms against upstream's outputs for the same seeds, and by hand where no golden exists."""
+"""Transforms against upstream's outputs for the same seeds, and by hand where there is no golden value."""
 
 import random
 
@@ -37,15 +37,15 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_plain_transforms_equal_upstreams(name):
+def test_plain_transforms_equal_upstream(name):
     transform, frames = PLAIN[name]
-    found = transform()(frames())
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(found.astype(np.float32), GOLDEN[name])
+    result = transform()(frames())
+    assert result.dtype == np.float64
+    np.testing.assert_array_equal(result.astype(np.float32), GOLDEN[name])
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN if "seed" in name])
-def test_random_transforms_equal_upstreams(name):
+def test_random_transforms_equal_upstream(name):
     kind, seed = name.split("_seed")
     frames = u8("aug", [2, 64, 64]) / 255
     if kind == "RandomErasing_per_frame":
@@ -59,18 +59,18 @@ def test_random_transforms_equal_upstreams(name):
     np.testing.assert_array_equal(frames, before)
 
 
-def test_parsing_maps_are_divided_only_when_they_are_pictures():
+def test_parsing_maps_are_divided_only_if_they_are_images():
     parts = np.full((2, 4, 64), 7, dtype=np.uint8)
     assert np.all(make("BaseParsingCuttingTransform")(parts) == 7.0)
     parts[0, 0, 12] = 255
-    found = make("BaseParsingCuttingTransform")(parts)
-    assert found.shape == (2, 4, 44) and found[0, 0, 2] == 1.0 and found[1, 0, 0] == 7 / 255
+    result = make("BaseParsingCuttingTransform")(parts)
+    assert result.shape == (2, 4, 44) and result[0, 0, 2] == 1.0 and result[1, 0, 0] == 7 / 255
     parts[:] = 7
     parts[0, 0, 0] = 255  # in a column that is cut away
     assert np.all(make("BaseParsingCuttingTransform")(parts) == 7.0)
 
 
-def test_a_cutting_of_zero_keeps_the_width():
+def test_cutting_zero_columns_keeps_the_width():
     assert make("BaseSilCuttingTransform", cutting=0)(np.ones((1, 64, 64))).shape == (1, 64, 64)
     assert make("BaseSilCuttingTransform")(np.ones((1, 64, 44))).shape == (1, 64, 44)
 
@@ -88,30 +88,30 @@ WARPS = [("RandomRotate", {"degree": 10}), ("RandomPerspective", {}), ("RandomAf
 @pytest.mark.parametrize(("kind", "arguments"), WARPS)
 @pytest.mark.parametrize("shape", [(1, 64, 64), (3, 1, 64, 64), (2, 3, 64, 48), (2, 5, 70, 64)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int64])
-def test_warps_keep_shape_and_type_and_treat_planes_alike(kind, arguments, shape, dtype):
+def test_warps_keep_shape_and_type_and_warp_all_planes_equally(kind, arguments, shape, dtype):
     plane = (u8("warp", shape[-2:]) // 2).astype(dtype)
     frames = np.broadcast_to(plane, shape)
     distributed.seed_everything(4)
-    found = make(kind, prob=1, **arguments)(frames)
-    assert found.shape == shape and found.dtype == dtype
-    assert not np.array_equal(found, frames)
-    planes = found.reshape(-1, *shape[-2:])
+    result = make(kind, prob=1, **arguments)(frames)
+    assert result.shape == shape and result.dtype == dtype
+    assert not np.array_equal(result, frames)
+    planes = result.reshape(-1, *shape[-2:])
     assert all(np.array_equal(planes[0], other) for other in planes)
 
 
-def test_rotation_turns_about_the_swapped_centre():
+def test_rotation_is_about_the_swapped_centre():
     random.seed(0)
     random.uniform(0, 1)
     angle = random.uniform(-30, 30)
     plane = u8("turn", [40, 60]).astype(np.float64)
     matrix = cv2.getRotationMatrix2D((20, 30), angle, 1)
     random.seed(0)
-    found = make("RandomRotate", prob=1, degree=30)(plane[None])
-    np.testing.assert_array_equal(found[0], cv2.warpAffine(plane, matrix, (60, 40)))
+    result = make("RandomRotate", prob=1, degree=30)(plane[None])
+    np.testing.assert_array_equal(result[0], cv2.warpAffine(plane, matrix, (60, 40)))
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("RandomPerspective", (2, 64, 43)), ("RandomAffine", (2, 6, 64))])
-def test_frames_too_small_to_warp_stay(kind, shape):
+def test_frames_too_small_to_warp_are_unchanged(kind, shape):
     frames = np.random.default_rng(0).random(shape)
     np.testing.assert_array_equal(make(kind, prob=1)(frames), frames)
 
@@ -121,7 +121,7 @@ def test_frames_too_small_to_warp_stay(kind, shape):
     ["RandomRotate", "RandomPerspective", "RandomAffine", "RandomErasing", "RandomPartDilate", "RandomPartBlur"],
 )
 @pytest.mark.parametrize("shape", [(1, 64, 44), (3, 64, 44), (2, 1, 64, 44), (2, 3, 64, 44)])
-def test_a_probability_of_zero_changes_nothing_and_of_one_changes_a_copy(kind, shape):
+def test_probability_zero_changes_nothing_and_one_changes_a_copy(kind, shape):
     frames = (seeded.uniform("gate", shape) > 0.5).astype(np.float64)
     before = frames.copy()
     random.seed(1)
@@ -131,51 +131,51 @@ def test_a_probability_of_zero_changes_nothing_and_of_one_changes_a_copy(kind, s
     np.testing.assert_array_equal(frames, before)
 
 
-def test_erasing_takes_one_box_of_all_frames_and_channels():
+def test_erasing_uses_one_box_for_all_frames_and_channels():
     frames = np.ones((4, 3, 64, 44))
     for seed in range(20):
         random.seed(seed)
-        gone = make("RandomErasing", prob=1)(frames) == 0
-        assert np.array_equal(gone, np.broadcast_to(gone[:1, :1], gone.shape))
-        rows, columns = np.where(gone[0, 0])
-        assert gone[0, 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all()
-        assert 0.04 < gone[0, 0].mean() < 0.21
+        erased = make("RandomErasing", prob=1)(frames) == 0
+        assert np.array_equal(erased, np.broadcast_to(erased[:1, :1], erased.shape))
+        rows, columns = np.where(erased[0, 0])
+        assert erased[0, 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all()
+        assert 0.04 < erased[0, 0].mean() < 0.21
 
 
-def test_erasing_per_frame_draws_for_each():
+def test_erasing_per_frame_draws_for_each_frame():
     random.seed(0)
-    gone = make("RandomErasing", prob=1, per_frame=True)(np.ones((6, 64, 44))) == 0
-    assert len({frame.tobytes() for frame in gone}) == 6
+    erased = make("RandomErasing", prob=1, per_frame=True)(np.ones((6, 64, 44))) == 0
+    assert len({frame.tobytes() for frame in erased}) == 6
 
 
-def test_dilation_thickens_only_rows_between_its_heights():
+def test_dilation_changes_only_the_rows_in_its_range():
     frames = np.zeros((2, 64, 44))
     frames[:, ::8, 20] = 1
     for seed in range(20):
         random.seed(seed)
-        found = make("RandomPartDilate", prob=1)(frames)
-        changed = np.where((found != frames).any(axis=(0, 2)))[0]
+        result = make("RandomPartDilate", prob=1)(frames)
+        changed = np.where((result != frames).any(axis=(0, 2)))[0]
         assert changed.min() >= 12 and changed.max() < 40
-        assert np.all(found >= frames) and found[:, 24, 19:22].all()
+        assert np.all(result >= frames) and result[:, 24, 19:22].all()
 
 
-def test_blurring_rounds_an_outline_by_hand():
+def test_blurring_an_outline_by_hand():
     frame = np.zeros((1, 64, 44))
     frame[0, 24, 20] = 1
-    found = make("RandomPartBlur", prob=1, top_range=(20, 20), bot_range=(30, 30))(frame)
+    result = make("RandomPartBlur", prob=1, top_range=(20, 20), bot_range=(30, 30))(frame)
     # (1/4, 1/2, 1/4) twice leaves 1/4 at the point, 1/8 beside it: only the point passes 0.2.
-    np.testing.assert_array_equal(found, frame)
+    np.testing.assert_array_equal(result, frame)
     frame[0, 24, 20:23] = 1
-    found = make("RandomPartBlur", prob=1, top_range=(20, 20), bot_range=(30, 30))(frame)
+    result = make("RandomPartBlur", prob=1, top_range=(20, 20), bot_range=(30, 30))(frame)
     # Above and below the bar's middle: 1/4 (1/4 + 1/2 + 1/4) = 1/4; at its ends 3/16 does not pass.
     expected = frame.copy()
     expected[0, 23:26, 21] = 1
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
     per_frame = make("RandomPartBlur", prob=1, per_frame=True)(np.repeat(frame, 3, axis=0))
     assert per_frame.shape == (3, 64, 44)
 
 
-def test_flip_mirrors_the_last_axis_half_of_the_time():
+def test_flip_mirrors_the_last_axis_with_probability_half():
     frames = np.arange(6).reshape(1, 2, 3)
     random.seed(0)
     flips = [np.array_equal(make("RandomHorizontalFlip")(frames), frames[..., ::-1]) for _ in range(2000)]
@@ -200,7 +200,7 @@ def test_resolution_of_names_and_lists():
         get_transform("BaseSilTransform")
 
 
-def test_compose_applies_in_order_and_passes_information(temporarily):
+def test_compose_applies_in_order_and_passes_info(temporarily):
     class AddLabel:
         needs_info = True
 
@@ -211,12 +211,12 @@ def test_compose_applies_in_order_and_passes_information(temporarily):
     composed = make("Compose", trf_cfg=[{"type": "BaseSilTransform", "divsor": 2}, {"type": "AddLabel"}, None])
     assert composed.needs_info and composed(np.array([4.0]), [10]) == [12.0]
     assert not make("Compose", trf_cfg=[None]).needs_info
-    for wrong in ("x", [[{"type": "NoOperation"}]]):
+    for invalid in ("x", [[{"type": "NoOperation"}]]):
         with pytest.raises(ConfigError, match="flat list"):
-            make("Compose", trf_cfg=wrong)
+            make("Compose", trf_cfg=invalid)
 
 
-def test_gaitssb_augmentation_has_its_six_steps():
+def test_gaitssb_augmentation_has_six_steps():
     augment = make("DA4GaitSSB", cutting=10, ra_prob=1, rp_prob=1, rhf_prob=1, rpd_prob=1, rpb_prob=1)
     names = [type(part).__name__ for part in augment.transforms]
     assert names == [
@@ -229,5 +229,5 @@ def test_gaitssb_augmentation_has_its_six_steps():
     ]
     random.seed(0)
     frames = (seeded.uniform("ssb", [2, 64, 64]) > 0.5).astype(np.uint8) * 255
-    found = augment(frames)
-    assert found.shape == (2, 64, 44) and found.min() >= 0 and found.max() <= 1
+    result = augment(frames)
+    assert result.shape == (2, 64, 44) and result.min() >= 0 and result.max() <= 1
