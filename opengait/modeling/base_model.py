@@ -1,7 +1,7 @@
 """Base class of the engine's models (upstream `BaseModel`).
 
 A model overrides `build_network` and `forward`. Everything else (losses, optimiser, loaders, checkpoints, training and
-test loops) follows the configuration, in methods that a model may replace. Misspelt names are upstream's.
+test loops) follows the configuration, in methods that a model may override. Misspelt names are upstream's.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -31,7 +31,7 @@ from opengait.utils.messages import get_msg_mgr
 
 
 class MetaModel(metaclass=ABCMeta):
-    """The one method that every model must define; `BaseModel` has defaults for the others."""
+    """The method that every model must define; `BaseModel` provides defaults for all others."""
 
     # Distinguishes the models of a model folder from other classes that its files import.
     is_engine_model = True
@@ -42,7 +42,7 @@ class MetaModel(metaclass=ABCMeta):
 
 
 class BaseModel(MetaModel, nn.Module):
-    """A model with its data, losses and optimiser, built from a configuration. It needs no process group.
+    """A model with its data, losses and optimiser, built from a configuration; no process group is required.
 
     `forward((ipts, labels, types, views, seqL))` returns a dict of
 
@@ -66,21 +66,21 @@ class BaseModel(MetaModel, nn.Module):
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
-    # Facts of a class that `__init_subclass__` derives, so that OpenGait's files need not state them.
+    # Derived by `__init_subclass__`, so that OpenGait's model files need not state them.
     transforms_itself = False
     own_loops: frozenset[str] = frozenset()
     phase: Literal["train", "test"]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Derive from the methods that a class replaces what the engine must do differently for it.
+        """Derive from the methods that a class overrides how the engine must treat it.
 
-        `transforms_itself`: the class has its own `inputs_pretreament`, which expects batches before any transform.
-        `own_loops`: the phases whose loop the class replaces; such a loop may expect OpenGait's DDP wrapper.
+        `transforms_itself`: the class overrides `inputs_pretreament`, so it expects untransformed batches.
+        `own_loops`: the phases whose loop the class overrides; such a loop may expect OpenGait's DDP wrapper.
         """
         super().__init_subclass__(**options)
-        replaced = {name for base in cls.__mro__[: cls.__mro__.index(BaseModel)] for name in vars(base)}
-        cls.transforms_itself = "inputs_pretreament" in replaced
-        cls.own_loops = frozenset(phase for phase in ("train", "test") if f"run_{phase}" in replaced)
+        overridden = {name for base in cls.__mro__[: cls.__mro__.index(BaseModel)] for name in vars(base)}
+        cls.transforms_itself = "inputs_pretreament" in overridden
+        cls.own_loops = frozenset(phase for phase in ("train", "test") if f"run_{phase}" in overridden)
 
     def __init__(self, cfgs: dict[str, Any], training: bool) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class BaseModel(MetaModel, nn.Module):
 
     @property
     def run_state(self) -> RunState:
-        """Counters and origin of the run, created on first use: a model's own constructor may not call this class's."""
+        """Counters and origin of the run, created on first use, since a model's constructor may not call this one."""
         state: RunState = self.__dict__.setdefault("_run_state", RunState())
         return state
 
@@ -182,7 +182,7 @@ class BaseModel(MetaModel, nn.Module):
     # Checkpoints.
 
     def save_ckpt(self, iteration: int) -> None:
-        """Write the checkpoint of `iteration` on rank 0, with everything that an exact continuation needs."""
+        """Write the checkpoint of `iteration` on rank 0, with everything needed to resume exactly."""
         if not distributed.is_main():
             return
         weights = {name: t for name, t in self.state_dict().items() if not name.startswith(self.ignored_state_prefixes)}
@@ -258,7 +258,7 @@ class BaseModel(MetaModel, nn.Module):
                 that the workers transformed, or a list of arrays that is transformed here.
 
         Returns:
-            ipts, float32 tensors [n, s, ...], or [1, S, ...] where tracklets are packed; labs, int64 [n]; types and
+            ipts, float32 tensors [n, s, ...], or [1, S, ...] if tracklets are packed; labs, int64 [n]; types and
             views, lists of str; seqL, int32 [1, n] or None.
 
         Raises:
@@ -268,10 +268,11 @@ class BaseModel(MetaModel, nn.Module):
         transforms = self.trainer_trfs if self.training else self.evaluator_trfs
         if len(seqs) != len(transforms):
             raise UserError(
-                f"A tracklet has {len(seqs)} features, but `transform` has {len(transforms)} entries, not one each."
+                f"A tracklet has {len(seqs)} features, but `transform` has {len(transforms)} entries; provide one per "
+                f"feature."
             )
         ipts = [self._to_input(feature, transform) for feature, transform in zip(seqs, transforms, strict=True)]
-        # Not blocking: copies that block wait for everything the device still has to compute.
+        # Non-blocking, since a blocking copy waits for all pending work on the device.
         labs = torch.as_tensor(np.asarray(labels), dtype=torch.int64).to(distributed.device(), non_blocking=True)
         if lengths is not None:
             frames = int(np.sum(lengths))
@@ -287,7 +288,7 @@ class BaseModel(MetaModel, nn.Module):
         return feature.to(distributed.device(), torch.float32, non_blocking=True)
 
     def train_step(self, loss_sum: torch.Tensor) -> bool:
-        """Take an optimiser step; return False, and count nothing, if mixed precision made the optimiser skip it."""
+        """Take an optimiser step; return False, without counting it, if mixed precision made the optimiser skip it."""
         self.optimizer.zero_grad()
         if hasattr(self, "Scaler"):
             self.Scaler.scale(loss_sum).backward()
@@ -305,10 +306,10 @@ class BaseModel(MetaModel, nn.Module):
         return True
 
     def info_to_log(self) -> dict[str, Any]:
-        """Return further `scalar/...` values for the log line of a step; they follow those of the losses."""
+        """Return additional `scalar/...` values for the log line of a step; they follow the losses."""
         return {}
 
-    # The loops; a model may replace them.
+    # The loops, which a model may override.
 
     def inference(self, rank: int) -> dict[str, np.ndarray]:
         """Return `inference_feat` of every test tracklet, in the dataset's order; empty on ranks other than 0."""
@@ -321,7 +322,7 @@ class BaseModel(MetaModel, nn.Module):
 
     @staticmethod
     def run_test(model: nn.Module) -> dict[str, Any] | None:
-        """Evaluate `model`; return the evaluator's numbers on rank 0, None on other ranks."""
+        """Evaluate `model`; return the evaluator's results on rank 0, None on other ranks."""
         return test_loop.run_test(model)
 
 

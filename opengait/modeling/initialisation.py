@@ -7,7 +7,7 @@ def xavier_init(module: nn.Module) -> None:
     """Initialise a module and its sub-modules as OpenGait does.
 
     Convolutions and linear layers get Xavier-uniform weights and zero biases, affine batch norms weights drawn from
-    N(1, 0.02) and zero biases; other parameters stay as they are.
+    N(1, 0.02) and zero biases; other parameters are left unchanged.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):

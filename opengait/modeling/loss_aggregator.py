@@ -16,7 +16,7 @@ class UnknownLossError(ConfigError, ValueError):
 
 
 class LossAggregator(nn.Module):
-    """Calls each loss with what the model returns under its name, and sums the results.
+    """Calls each loss with the arguments that the model returns under its name, and sums the results.
 
     Args:
         loss_cfg: one dict or a list: `type`, `log_prefix` (the name in the model's `training_feat`),
@@ -49,7 +49,7 @@ class LossAggregator(nn.Module):
             The loss, a scalar: sum of mean(loss) · loss_term_weight; and `scalar/<name>/<value>` -> value.
 
         Raises:
-            UnknownLossError: there are arguments for a loss that `loss_cfg` does not list.
+            UnknownLossError: the model returns arguments for a loss that `loss_cfg` does not list.
         """
         total: Any = 0.0
         info = Odict()
@@ -63,7 +63,7 @@ class LossAggregator(nn.Module):
             elif isinstance(value, dict):
                 raise UnknownLossError(
                     f"The model returns arguments for the loss {name!r}, but loss_cfg has only the log_prefix "
-                    f"{', '.join(self.losses) or '(none)'}; add it there."
+                    f"{', '.join(self.losses) or '(none)'}; add the loss to loss_cfg."
                 )
             else:
                 loss = value.mean()

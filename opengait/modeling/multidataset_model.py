@@ -14,8 +14,8 @@ from opengait.modeling.base_model import BaseModel
 class MultiDatasets(BaseModel):
     """A model whose `data_cfg` is a list of datasets.
 
-    Each batch comes from one dataset, drawn with a probability proportional to the cube root of its size. Classes are
-    the ids of all datasets together. The first dataset is tested.
+    Each batch comes from one dataset, drawn with a probability proportional to the cube root of its size. The classes
+    are the ids of all datasets together. Testing uses the first dataset.
     """
 
     def get_loader(self, data_cfg: Any, train: bool = True) -> Any:
@@ -33,7 +33,7 @@ class MultiDatasets(BaseModel):
         return MixedLoader(loaders, names)
 
     def info_to_log(self) -> dict[str, Any]:
-        """Return the learning rate, with which upstream's log line of such a model ends."""
+        """Return the learning rate, which ends the log line of such a model in OpenGait."""
         return {"scalar/opt/lr": self.optimizer.param_groups[0]["lr"]}
 
 
@@ -71,7 +71,7 @@ class MixedLoader:
         self._classes = [[class_of[label] for label in dataset.label_set] for dataset in sets]
 
     def choose(self, number: int) -> int:
-        """Return the index of the loader of batch `number`, drawn as upstream draws it."""
+        """Return the index of the loader of batch `number`, drawn as in OpenGait."""
         generator = torch.Generator().manual_seed(number)
         return int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
 
@@ -80,12 +80,12 @@ class MixedLoader:
         streams: dict[int, Iterator[Any]] = {}
         number = self.batch_sampler.start
         while True:
-            which = self.choose(number)
-            if which not in streams:
-                self.loaders[which].batch_sampler.start_at(before.count(which))
-                streams[which] = iter(self.loaders[which])
-            seqs, labels, *rest = next(streams[which])
-            yield [seqs, [self._classes[which][label] for label in labels], *rest]
+            chosen = self.choose(number)
+            if chosen not in streams:
+                self.loaders[chosen].batch_sampler.start_at(before.count(chosen))
+                streams[chosen] = iter(self.loaders[chosen])
+            seqs, labels, *rest = next(streams[chosen])
+            yield [seqs, [self._classes[chosen][label] for label in labels], *rest]
             number += 1
 
 

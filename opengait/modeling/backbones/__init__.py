@@ -1,4 +1,4 @@
-"""Backbones: the classes of all files in this folder, including files that users add."""
+"""Backbones: every class of every file in this folder, including files that users add."""
 
 from pathlib import Path
 from typing import Any

@@ -6,13 +6,13 @@ from torch import nn
 
 
 class GraphConvolution(nn.Module):
-    """`bn(adj (x W) + b)`, batch norm over all numbers of a graph (upstream `GraphConvolution`).
+    """`bn(adj (x W) + b)`, with batch norm over all values of a graph (upstream `GraphConvolution`).
 
     Args:
         in_features: channels of a node's input.
         out_features: channels of a node's output.
         adj_size: number of nodes v.
-        bias: whether there is b.
+        bias: add b.
     """
 
     def __init__(self, in_features: int, out_features: int, adj_size: int, bias: bool = True) -> None:
@@ -36,7 +36,7 @@ class GCN(nn.Module):
     Args:
         adj_size: number of nodes v.
         nfeat: channels of the input.
-        nhid: channels of hidden layer and output.
+        nhid: channels of the hidden layer and of the output.
         isMeanPooling: ignored, as upstream.
     """
 

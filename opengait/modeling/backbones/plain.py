@@ -18,7 +18,7 @@ class Plain(nn.Module):
         in_channels: channels of the input.
 
     Raises:
-        ConfigError: an unknown token.
+        ConfigError: a token is unknown.
     """
 
     def __init__(self, layers_cfg: Sequence[str], in_channels: int = 1) -> None:

@@ -12,6 +12,7 @@ from opengait.modeling.modules import (
     TemporalBasicBlock,
     TemporalBottleneckBlock,
 )
+from opengait.modeling.modules.graph_blocks import shortcut
 
 BLOCKS = {
     "initial": (SpatialBasicBlock, TemporalBasicBlock),
@@ -27,14 +28,14 @@ class ResGCNModule(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         block: `initial` (no shortcuts), `Basic` (one around the layer) or `Bottleneck` (one around each block).
-        A: adjacency `[hops, v, v]`; every entry is multiplied by a trained `edge`.
+        A: adjacency `[hops, v, v]`; every entry is multiplied by a learned `edge`.
         stride: stride over time.
         kernel_size: frames seen over time, and largest distance in links over joints.
         reduction: channel reduction of the bottlenecks.
         get_res: see `TemporalBottleneckBlock`.
 
     Raises:
-        ConfigError: an unknown block.
+        ConfigError: the block is unknown.
     """
 
     def __init__(
@@ -57,19 +58,12 @@ class ResGCNModule(nn.Module):
         self.scn = spatial(in_channels, out_channels, distance, inner_shortcuts, reduction)
         self.tcn = temporal(out_channels, window, stride, inner_shortcuts, reduction, get_res=get_res)
         self.edge = nn.Parameter(torch.ones_like(A))
-        self.residual: nn.Module | None = None
-        if block == "Basic":
-            same = in_channels == out_channels and stride == 1
-            self.residual = (
-                nn.Identity()
-                if same
-                else nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels))
-            )
+        self.residual = shortcut(in_channels, out_channels, stride) if block == "Basic" else None
 
     def forward(self, x: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
         """Map `[n, in, t, v]` to `[n, out, t', v]`."""
-        shortcut = 0 if self.residual is None else self.residual(x)
-        return self.tcn(self.scn(x, A * self.edge), shortcut)
+        residual = 0 if self.residual is None else self.residual(x)
+        return self.tcn(self.scn(x, A * self.edge), residual)
 
 
 class ResGCNInputBranch(nn.Module):
@@ -144,7 +138,7 @@ class ResGCN(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `[n, i, c, t, v]` to `[n, num_class]`."""
         x = torch.cat([branch(x[:, index]) for index, branch in enumerate(self.head)], dim=1)
-        # The buffer of a branch moves to the device with the network.
+        # A branch's adjacency is a buffer, so it is on the network's device.
         adjacency = self.head[0].A
         for layer in self.backbone:
             x = layer(x, adjacency)

@@ -13,7 +13,7 @@ BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlo
 
 
 class ResNet9(nn.Module):
-    """Four stages of torchvision's residual blocks behind a 3x3 stem (upstream `ResNet9`).
+    """Four stages of torchvision's residual blocks after a 3x3 stem (upstream `ResNet9`).
 
     Args:
         block: `BasicBlock` or `Bottleneck`.
@@ -24,7 +24,7 @@ class ResNet9(nn.Module):
         maxpool: add a 3x3 max pooling of stride 2 after the stem.
 
     Raises:
-        ConfigError: an unknown block.
+        ConfigError: the block is unknown.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ResNet9(nn.Module):
     def _make_layer(
         self, block: type[BasicBlock] | type[Bottleneck], planes: int, blocks: int, stride: int = 1
     ) -> nn.Module:
-        """Return a stage that starts at the width `inplanes`, and set `inplanes` to its output width."""
+        """Return a stage with `inplanes` input channels, and set `inplanes` to its output width."""
         if blocks == 0:
             return nn.Identity()
         downsample: nn.Module | None = None

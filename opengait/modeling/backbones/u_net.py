@@ -10,8 +10,8 @@ class U_Net(nn.Module):  # noqa: N801 (upstream's name)
 
     Args:
         in_channels: channels of the input.
-        freeze_half: freeze the encoder: its parameters require no gradient, and it runs without a graph. Its
-            batch norms still update their statistics in training mode, as upstream.
+        freeze_half: freeze the encoder: its parameters require no gradient, and it runs without autograd. Its
+            batch norms still update their statistics in training mode, as in OpenGait.
     """
 
     def __init__(self, in_channels: int = 3, freeze_half: bool = True) -> None:
@@ -71,7 +71,7 @@ class ConvBlock(nn.Module):
 
 
 class UpConv(nn.Module):
-    """Doubles the size by repetition, then a 3x3 convolution with bias, batch norm and ReLU, named `up.0` to `up.3`."""
+    """Nearest-neighbour upsampling by 2, then a 3x3 convolution with bias, batch norm and ReLU, `up.0` to `up.3`."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

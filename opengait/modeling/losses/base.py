@@ -27,13 +27,13 @@ class BaseLoss(nn.Module):
         self.info = Odict()
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return a loss of 0 on the first argument; subclasses override this with arguments of their own."""
+        """Return a loss of 0 on the first argument; subclasses override this with their own arguments."""
         first = next(iter((*args, *kwargs.values())))
         return first.float().sum() * 0.0, self.info
 
 
 def at_least_float32(values: torch.Tensor) -> torch.Tensor:
-    """Return half precision as float32, since losses sum many terms, and other types unchanged."""
+    """Convert half precision to float32, since losses sum many terms; return other types unchanged."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
@@ -41,8 +41,8 @@ def gather_and_scale_wrapper(forward: Callable[..., tuple[torch.Tensor, Any]]) -
     """Compute a loss over the rows of all ranks (upstream `gather_and_scale_wrapper`).
 
     Tensors among the keyword arguments are concatenated over the ranks, where a rank's own rows keep their gradient;
-    positional arguments stay as they are. The loss is multiplied by the world size: each rank's gradient covers its own
-    rows, and distributed training averages gradients over ranks. The factor cancels the average, which leaves the
+    positional arguments are left unchanged. The loss is multiplied by the world size: each rank's gradient covers only
+    its own rows, and distributed training averages gradients over ranks. The factor turns that average into a sum, the
     gradient of the loss over the whole batch.
     """
 

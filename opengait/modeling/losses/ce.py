@@ -12,10 +12,10 @@ class CrossEntropyLoss(BaseLoss):
 
     Args:
         scale: factor of the logits; cosine similarities need a factor well above 1.
-        label_smooth: whether to smooth labels.
+        label_smooth: smooth the labels.
         eps: share of a label's weight that smoothing spreads over all classes.
         loss_term_weight: factor of this loss in the sum.
-        log_accuracy: whether info includes the share of correctly classified parts.
+        log_accuracy: include the share of correctly classified parts in info.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CrossEntropyLoss(BaseLoss):
 
         Raises:
             ValueError: the shapes do not match.
-            ConfigError: a label has no class among the logits (on the CPU).
+            ConfigError: a label exceeds the classes of the logits (detected on the CPU only).
         """
         if logits.dim() != 3 or labels.shape != logits.shape[:1]:
             raise ValueError(
@@ -56,8 +56,8 @@ class CrossEntropyLoss(BaseLoss):
         try:
             loss = F.cross_entropy(at_least_float32(logits) * self.scale, targets, label_smoothing=smoothing)
         except IndexError as error:
-            # Only the CPU's kernel raises. Looking at the labels beforehand would make every step wait for a GPU; there
-            # the training loop compares the classes with the identities once.
+            # Only the CPU kernel raises. Checking the labels beforehand would make every step wait for the GPU, so for
+            # GPUs the training loop compares the classes with the identities once.
             highest, classes = int(labels.max()), logits.shape[1]
             raise ConfigError(
                 f"CrossEntropyLoss got the label {highest}, but the logits have {classes} classes, 0 to {classes - 1}; "

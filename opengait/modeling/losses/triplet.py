@@ -14,7 +14,7 @@ class TripletLoss(BaseLoss):
     numbers of rows.
 
     Args:
-        margin: by how much a negative must be farther away than a positive.
+        margin: the distance by which a negative must be farther away than a positive.
         loss_term_weight: factor of this loss in the sum.
         squared: use squared euclidean distances instead of euclidean ones.
         normalise: compare embeddings of unit length, which makes the margin independent of their scale.
@@ -48,7 +48,7 @@ class TripletLoss(BaseLoss):
                 f"TripletLoss expected embeddings [n, c, p] and labels [n], "
                 f"got {list(embeddings.shape)} and {list(labels.shape)}."
             )
-        # Contiguous, since the CPU rounds products of strided matrices several times more coarsely.
+        # Contiguous, since rounding errors of products of strided matrices are several times larger on the CPU.
         parts = at_least_float32(embeddings).permute(2, 0, 1).contiguous()
         if self.normalise:
             parts = F.normalize(parts, dim=2)

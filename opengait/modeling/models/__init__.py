@@ -1,7 +1,7 @@
 """Models: the classes of all files and packages in this folder.
 
-A file written for OpenGait works here unchanged (`opengait.compat`), and so does a folder elsewhere that `extensions:`
-names in the configuration.
+Files written for OpenGait work here unchanged (`opengait.compat`), as they do in a folder elsewhere that the
+configuration names under `extensions:`.
 """
 
 from pathlib import Path

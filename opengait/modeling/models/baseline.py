@@ -17,7 +17,7 @@ from opengait.modeling.modules import (
 class Baseline(BaseModel):
     """GaitBase (Fan et al., CVPR 2023), under upstream's names.
 
-    `model_cfg`: `backbone_cfg` (of the network that sees single frames), `bin_num`, `SeparateFCs`, `SeparateBNNecks`.
+    `model_cfg`: `backbone_cfg` (of the network applied to each frame), `bin_num`, `SeparateFCs`, `SeparateBNNecks`.
     """
 
     config_keys: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ from opengait.modeling.modules import (
 class GaitSet(BaseModel):
     """GaitSet (Chao et al., AAAI 2019), under upstream's names.
 
-    Frames go through three blocks; after each, the set's maximum joins a second stream, the multilayer global pipeline.
+    Frames pass through three blocks; after each, the maximum over the set is added to a second stream, the multilayer
+    global pipeline.
 
     `model_cfg`: `in_channels` (of the silhouette and of each block), `bin_num`, `SeparateFCs`.
     """

@@ -1,4 +1,4 @@
-"""Crops of the walker from a feature map by its silhouette, at a fixed size and aspect ratio."""
+"""Crops of the walker from a feature map, located by the silhouette, at a fixed size and aspect ratio."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ class GaitAlign(nn.Module):
     Args:
         H: height of the output.
         W: width of the output; maps are padded with zeros by half of it on either side before cropping.
-        eps: sum from which a row of the mask counts as occupied.
-        **kwargs: ignored, as upstream.
+        eps: smallest sum of a row of the mask that counts as occupied.
+        **kwargs: ignored, as in OpenGait.
     """
 
     def __init__(self, H: int = 64, W: int = 44, eps: float = 1, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ class SpatialAttention(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channel: channels of the values and of the output.
-        A: adjacency `[hops, v, v]`; ignored, as upstream.
+        A: adjacency `[hops, v, v]`; ignored, as in OpenGait.
         num_point: number of joints; ignored.
         dk_factor: channels of queries and keys, as a share of `out_channel`.
         kernel_size: kernel size of the convolution that computes queries, keys and values.
@@ -23,7 +23,7 @@ class SpatialAttention(nn.Module):
         stride: must be 1.
 
     Raises:
-        ConfigError: channels that heads cannot share evenly, or a stride other than 1.
+        ConfigError: the channels cannot be divided evenly among the heads, or the stride is not 1.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class SpatialAttention(nn.Module):
         super().__init__()
         self.dk, self.dv, self.Nh = int(dk_factor * out_channel), out_channel, Nh
         if self.dk == 0 or self.dk % Nh or self.dv % Nh:
-            raise ConfigError(f"SpatialAttention: {self.dk} key and {self.dv} value channels do not fit {Nh} heads.")
+            raise ConfigError(
+                f"SpatialAttention: {self.dk} key and {self.dv} value channels cannot be divided among {Nh} heads."
+            )
         if stride != 1:
             raise ConfigError(f"SpatialAttention: expected stride 1, got {stride}.")
         self.qkv_conv = nn.Conv2d(in_channels, 2 * self.dk + self.dv, kernel_size, padding=(kernel_size - 1) // 2)

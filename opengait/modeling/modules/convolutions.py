@@ -67,15 +67,15 @@ class BasicConv3d(nn.Module):
 
 
 class FocalConv2d(nn.Module):
-    """A convolution on each of several horizontal strips alone (upstream `FocalConv2d`).
+    """A convolution applied to horizontal strips separately (upstream `FocalConv2d`).
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
         kernel_size: as for `Conv2d`.
         halving: the height is cut into strips of `h // 2**halving` rows, each padded and convolved on its own with the
-            same weight; 0 is an ordinary convolution.
-        **kwargs: stride, padding and the like of `Conv2d`.
+            same weights; 0 gives an ordinary convolution.
+        **kwargs: further arguments of `Conv2d`, such as stride and padding.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, halving: int, **kwargs: Any) -> None:

@@ -20,7 +20,7 @@ class FlowFunc(nn.Module):
         padding_mode: must be `zeros`.
 
     Raises:
-        ConfigError: another padding mode.
+        ConfigError: the padding mode is not `zeros`.
     """
 
     def __init__(self, radius: int = 3, padding_mode: str = "zeros") -> None:

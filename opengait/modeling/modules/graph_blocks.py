@@ -49,7 +49,7 @@ class SpatialBasicBlock(nn.Module):
     ) -> None:
         del reduction
         super().__init__()
-        self.residual = _shortcut(in_channels, out_channels) if residual else _Zero()
+        self.residual = shortcut(in_channels, out_channels) if residual else _Zero()
         self.conv = SpatialGraphConv(in_channels, out_channels, max_graph_distance)
         self.bn = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
@@ -75,7 +75,7 @@ class SpatialBottleneckBlock(nn.Module):
     ) -> None:
         super().__init__()
         inner = out_channels // reduction
-        self.residual = _shortcut(in_channels, out_channels) if residual else _Zero()
+        self.residual = shortcut(in_channels, out_channels) if residual else _Zero()
         self.conv_down = nn.Conv2d(in_channels, inner, 1)
         self.bn_down = nn.BatchNorm2d(inner)
         self.conv = SpatialGraphConv(inner, inner, max_graph_distance)
@@ -92,14 +92,14 @@ class SpatialBottleneckBlock(nn.Module):
 
 
 class TemporalBasicBlock(nn.Module):
-    """`relu(bn(conv(x)) + shortcut + r)`, the convolution over time (upstream `TemporalBasicBlock`).
+    """`relu(bn(conv(x)) + shortcut + r)` with a convolution over time (upstream `TemporalBasicBlock`).
 
     Args:
         channels: channels of input and output.
-        temporal_window_size: frames that the convolution sees; odd.
+        temporal_window_size: frames covered by the convolution; odd.
         stride: stride over time.
         residual: add a shortcut: the identity, or a 1x1 convolution where the stride is not 1.
-        reduction: ignored, like the next two, which give both temporal blocks the same signature.
+        reduction: ignored, as are the next two; they give both temporal blocks the same signature.
         get_res: ignored.
         tcn_stride: ignored.
     """
@@ -116,7 +116,7 @@ class TemporalBasicBlock(nn.Module):
     ) -> None:
         del reduction, get_res, tcn_stride
         super().__init__()
-        self.residual = _shortcut(channels, channels, stride) if residual else _Zero()
+        self.residual = shortcut(channels, channels, stride) if residual else _Zero()
         self.conv = _over_time(channels, temporal_window_size, stride)
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
@@ -130,7 +130,7 @@ class TemporalBottleneckBlock(nn.Module):
     """A convolution over time between two 1x1 convolutions (upstream `TemporalBottleneckBlock`).
 
     See `TemporalBasicBlock`; the middle convolution runs on `channels // reduction` channels. With `get_res`
-    the block halves the frames whatever `stride` says, and its shortcut is always a convolution.
+    the block halves the number of frames regardless of `stride`, and its shortcut is always a convolution.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class TemporalBottleneckBlock(nn.Module):
         inner = channels // reduction
         if get_res:
             stride, residual = 2, True
-        self.residual = _shortcut(channels, channels, stride) if residual else _Zero()
+        self.residual = shortcut(channels, channels, stride) if residual else _Zero()
         self.conv_down = nn.Conv2d(channels, inner, 1)
         self.bn_down = nn.BatchNorm2d(inner)
         self.conv = _over_time(inner, temporal_window_size, stride)
@@ -173,7 +173,7 @@ class _Zero(nn.Module):
         return 0.0
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
+def shortcut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     """Return the identity where shapes allow it, else a 1x1 convolution with batch norm."""
     if in_channels == out_channels and stride == 1:
         return nn.Identity()

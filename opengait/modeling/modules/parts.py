@@ -12,7 +12,7 @@ class HorizontalPoolingPyramid:
     """Stripe descriptors at several granularities (upstream `HorizontalPoolingPyramid`).
 
     Args:
-        bin_num: numbers of equal stripes, one per granularity; None is `[16, 8, 4, 2, 1]`.
+        bin_num: numbers of equal stripes, one per granularity; None means `[16, 8, 4, 2, 1]`.
     """
 
     def __init__(self, bin_num: Sequence[int] | None = None) -> None:
@@ -67,7 +67,7 @@ class ParallelBN1d(nn.Module):
         self.bn1d = nn.BatchNorm1d(in_channels * parts_num, **kwargs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise `[n, c, p]`, each of the c*p numbers over the sequences."""
+        """Normalise `[n, c, p]`, each of the c*p values over the sequences."""
         return self.bn1d(x.flatten(1)).view_as(x)
 
 
@@ -79,7 +79,7 @@ class SeparateBNNecks(nn.Module):
         in_channels: channels c of a part.
         class_num: number of identities.
         norm: L2-normalise the feature and the class weights, which makes the logits cosines.
-        parallel_BN1d: one `BatchNorm1d` over c*p numbers named `bn1d`; otherwise p of them, `bn1d.<part>`.
+        parallel_BN1d: one `BatchNorm1d` over c*p values named `bn1d`; otherwise p of them, `bn1d.<part>`.
     """
 
     def __init__(

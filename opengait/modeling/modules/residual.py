@@ -45,7 +45,7 @@ class BasicBlock2D(nn.Module):
 class BasicBlockP3D(nn.Module):
     """A residual block on frames with a (3, 1, 1) convolution over time between its two convolutions.
 
-    Upstream `BasicBlockP3D`; arguments as `BasicBlock2D`, `stride` being the spatial one.
+    Upstream `BasicBlockP3D`; takes the arguments of `BasicBlock2D`, where `stride` is spatial.
     """
 
     expansion = 1
@@ -83,7 +83,7 @@ class BasicBlock3D(nn.Module):
         downsample: module or callable of the shortcut; None for the identity.
 
     Raises:
-        ValueError: a frame stride other than 1 or 3.
+        ValueError: the frame stride is neither 1 nor 3.
     """
 
     expansion = 1

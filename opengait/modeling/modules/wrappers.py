@@ -50,7 +50,7 @@ class PackSequenceWrapper(nn.Module):
 
         Args:
             seqs: `[n, c, s, ...]` when `seqL` is None, else `[1, c, S, ...]` with the sequences concatenated.
-            seqL: None, or `[1, n]` lengths whose sum is at most S.
+            seqL: None, or lengths `[1, n]` whose sum is at most S.
             dim: the axis that holds the frames.
             options: keyword arguments of `pooling_func`, such as `{"dim": 2}` for `torch.max`.
 

@@ -33,7 +33,7 @@ def test_plain_applies_its_layers_in_sequence() -> None:
 
 
 @pytest.mark.parametrize("token", ["BC", "BC-x", "FC-8", "MC-8", "M-2"])
-def test_plain_names_a_wrong_token(token: str) -> None:
+def test_plain_rejects_an_unknown_token(token: str) -> None:
     with pytest.raises(ConfigError, match=repr(token)):
         backbones.Plain(["BC-4", token])
 
@@ -71,7 +71,7 @@ def test_u_net_trains_its_decoder_only() -> None:
     assert trained == {"Up4", "Up3", "Up2", "Up_conv4", "Up_conv3", "Up_conv2", "Conv_1x1"}
     assert x.grad is None
     assert {name.partition(".")[0] for name, value in network.named_parameters() if value.requires_grad} == trained
-    assert network.Conv1.conv[1].num_batches_tracked == 1, "the encoder's batch norms go on following the data"
+    assert network.Conv1.conv[1].num_batches_tracked == 1, "the encoder's batch norms keep updating their statistics"
     whole = backbones.U_Net(freeze_half=False)
     whole(torch.randn(2, 3, 8, 8)).sum().backward()
     assert all(parameter.grad is not None for parameter in whole.parameters())
@@ -122,7 +122,7 @@ def test_resgcn_halves_the_frames_where_upstream_does(block: str, frames: list[i
     assert not any(name.startswith("head.0.layers.0.residual") for name in names)
 
 
-def test_resgcn_names_an_unknown_block() -> None:
+def test_resgcn_rejects_an_unknown_block() -> None:
     with pytest.raises(ConfigError, match="'Wide'"):
         backbones.ResGCN(1, [3, 4, 8], [8, 16], 2, 4, "Wide", adjacency())
 

@@ -77,7 +77,7 @@ def test_the_phase_is_stated(folder):
     assert build(folder, training=False).phase == "test"
 
 
-def test_class_facts_follow_from_the_replaced_methods():
+def test_class_attributes_follow_from_overridden_methods():
     class OwnInputs:
         def inputs_pretreament(self, inputs):
             return inputs
@@ -119,7 +119,7 @@ class Scaled(nn.Module):
         return x * self.factor, {"loss": x.detach().mean(), "size": len(x)}
 
 
-def test_losses_add_up(temporarily):
+def test_losses_are_summed(temporarily):
     temporarily(registry.losses, Scaled)
     aggregate = LossAggregator(
         [
@@ -141,7 +141,7 @@ def test_losses_add_up(temporarily):
         LossAggregator({"type": "Scaled"})
 
 
-def test_warm_up_then_decay():
+def test_warm_up_followed_by_decay():
     weight = nn.Parameter(torch.zeros(1))
     frozen = nn.Parameter(torch.zeros(1), requires_grad=False)
     optimizer = build_optimizer([("weight", weight), ("frozen", frozen)], {"solver": "SGD", "lr": 1.0, "scheduler": 3})
@@ -169,17 +169,17 @@ def test_warm_up_then_decay():
         ({"solver": "Optim"}, "Optim"),
     ],
 )
-def test_bad_optimisers(section, message):
+def test_invalid_optimisers_are_rejected(section, message):
     with pytest.raises(ConfigError, match=message):
         build_optimizer([("weight", nn.Parameter(torch.zeros(1)))], section)
 
 
-def test_nothing_to_train():
+def test_a_model_without_trainable_parameters_is_rejected():
     with pytest.raises(ConfigError, match="nothing to train"):
         build_optimizer([("w", nn.Parameter(torch.zeros(1), requires_grad=False))], {"solver": "SGD", "lr": 1.0})
 
 
-def test_training_lowers_the_loss_and_counts(folder):
+def test_training_lowers_the_loss_and_counts_iterations(folder):
     model = build(folder, overrides=["trainer_cfg.total_iter=30", "optimizer_cfg.lr=0.1"])
     batch = model.inputs_pretreament(next(iter(model.train_loader)))
     losses = []
@@ -277,23 +277,23 @@ def test_ignored_prefixes_are_neither_saved_nor_required(folder, tmp_path):
         model.resume_ckpt(1)
 
 
-def test_a_path_starts_at_zero_and_a_mismatching_optimiser_is_named(folder, tmp_path):
+def test_a_checkpoint_path_starts_at_zero_and_a_mismatched_optimiser_is_named(folder, tmp_path):
     model = build(folder, overrides=[f"trainer_cfg.output_root={tmp_path}"])
     model.iteration = 2
     model.save_ckpt(2)
     file = tmp_path / "CASIA-B" / "TinySil" / "tiny" / "checkpoints" / "tiny-00002.pt"
-    again = build(folder, overrides=[f"trainer_cfg.restore_hint={file}"])
-    assert again.iteration == 0 and again.run_state == RunState(restored_from=file, restored_iteration=2)
-    assert torch.equal(again.conv.weight, model.conv.weight)
+    restored = build(folder, overrides=[f"trainer_cfg.restore_hint={file}"])
+    assert restored.iteration == 0 and restored.run_state == RunState(restored_from=file, restored_iteration=2)
+    assert torch.equal(restored.conv.weight, model.conv.weight)
     content = load_checkpoint(file)
     content["optimizer"]["param_groups"][0]["params"] = [0]
     torch.save(content, file)
     with pytest.raises(ConfigError, match="tiny-00002.pt does not fit.*optimizer_re"):
-        again.resume_ckpt(str(file))
-    again.engine_cfg["optimizer_reset"] = True
-    again.resume_ckpt(str(file))
+        restored.resume_ckpt(str(file))
+    restored.engine_cfg["optimizer_reset"] = True
+    restored.resume_ckpt(str(file))
     with pytest.raises(ConfigError, match="restore_hint.*got 1.5"):
-        again.resume_ckpt(1.5)
+        restored.resume_ckpt(1.5)
 
 
 def test_an_opengait_checkpoint_resumes(folder, tmp_path):
@@ -302,8 +302,8 @@ def test_an_opengait_checkpoint_resumes(folder, tmp_path):
     file = tmp_path / "CASIA-B" / "TinySil" / "tiny" / "checkpoints" / "tiny-00004.pt"
     content = load_checkpoint(file)
     torch.save({key: content[key] for key in ("model", "optimizer", "scheduler", "iteration")}, file)
-    again = build(folder, overrides=[f"trainer_cfg.output_root={tmp_path}", "trainer_cfg.restore_hint=4"])
-    assert (again.iteration, again.run_state.batches_drawn) == (4, 4)
+    restored = build(folder, overrides=[f"trainer_cfg.output_root={tmp_path}", "trainer_cfg.restore_hint=4"])
+    assert (restored.iteration, restored.run_state.batches_drawn) == (4, 4)
 
 
 def test_fix_bn(folder):
@@ -326,11 +326,11 @@ def test_nested_numbers_become_tensorboard_tags():
     }
 
 
-def test_small_helpers():
+def test_helpers():
     def function(a, b=1, *, c=2):
         return a, b, c
 
-    # Upstream's helper ignores keyword-only arguments; the engine's own accepts them.
+    # Upstream's helper ignores keyword-only arguments; the engine's accepts them.
     assert get_valid_args(function, {"a": 1, "c": 3, "d": 4, "type": 5}, ["type"]) == {"a": 1}
     assert accepted_arguments(function, {"a": 1, "c": 3, "d": 4, "type": 5}, ["type"]) == {"a": 1, "c": 3}
     assert get_valid_args(Scaled, {"factor": 2, "self": 3}) == {"factor": 2}
@@ -339,10 +339,10 @@ def test_small_helpers():
     assert get_attr_from([np, torch], "manual_seed") is torch.manual_seed
     with pytest.raises(AttributeError, match="None of numpy, torch has 'nothing'"):
         get_attr_from([np, torch], "nothing")
-    grown = Odict()
-    grown.append({"a": 1, "b": [2]})
-    grown.append({"a": [3, 4], "b": 5})
-    assert grown == {"a": [1, 3, 4], "b": [2, 5]}
+    combined = Odict()
+    combined.append({"a": 1, "b": [2]})
+    combined.append({"a": [3, 4], "b": 5})
+    assert combined == {"a": [1, 3, 4], "b": [2, 5]}
     assert Ntuple("P", ["x", "y"], (1, 2)).y == 2 and Ntuple("P", "x", (1, 2)).x == (1, 2)
     twins = clones(nn.Linear(1, 1), 2)
     assert twins[0].weight is not twins[1].weight and torch.equal(twins[0].weight, twins[1].weight)

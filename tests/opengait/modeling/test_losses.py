@@ -1,4 +1,4 @@
-"""The losses against upstream's numbers, cases computed by hand and, on several ranks, against one process."""
+"""The losses against upstream's numbers and cases computed by hand, and several ranks against one process."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def cases(device: str = "cpu") -> dict[str, tuple[BaseLoss, dict[str, torch.Tens
     embeddings, logits = normals("loss:embeddings", 8, 16, 4), 0.25 * normals("loss:logits", 8, 5, 4)
     views = F.normalize(embeddings[:, :, :2].transpose(1, 2), dim=-1)
 
-    def own(first: str, tensor: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def arguments_of(first: str, tensor: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         world, rank = distributed.world_size(), distributed.rank()
         return {first: tensor.chunk(world)[rank].clone().requires_grad_(), "labels": labels.chunk(world)[rank]}
 
@@ -37,13 +37,13 @@ def cases(device: str = "cpu") -> dict[str, tuple[BaseLoss, dict[str, torch.Tens
     }
     smooth = GOLDEN["world_1"][0]
     return {
-        "triplet": (losses.TripletLoss(0.2), own("embeddings", embeddings, IDENTITIES)),
-        "triplet_inactive": (losses.TripletLoss(-100), own("embeddings", embeddings, IDENTITIES)),
-        "supcon_lp": (losses.SupConLoss_Lp(1.0), own("features", embeddings[:, :, 0], IDENTITIES)),
-        "supcon_re": (losses.SupConLoss_Re(0.07), own("features", views, IDENTITIES)),
+        "triplet": (losses.TripletLoss(0.2), arguments_of("embeddings", embeddings, IDENTITIES)),
+        "triplet_inactive": (losses.TripletLoss(-100), arguments_of("embeddings", embeddings, IDENTITIES)),
+        "supcon_lp": (losses.SupConLoss_Lp(1.0), arguments_of("features", embeddings[:, :, 0], IDENTITIES)),
+        "supcon_re": (losses.SupConLoss_Re(0.07), arguments_of("features", views, IDENTITIES)),
         "bce": (losses.BinaryCrossEntropyLoss(), masks),
     } | {
-        name: (losses.CrossEntropyLoss(**smooth[name]["kwargs"]), own("logits", logits, CLASSES))
+        name: (losses.CrossEntropyLoss(**smooth[name]["kwargs"]), arguments_of("logits", logits, CLASSES))
         for name in ("ce_smooth", "ce_plain", "ce_scale1")
     }
 
@@ -143,8 +143,8 @@ def test_only_keyword_arguments_are_gathered_and_errors_propagate() -> None:
         def forward(self, embeddings: torch.Tensor, note: str) -> tuple[torch.Tensor, dict]:
             raise KeyError(note)
 
-    with pytest.raises(KeyError, match="my own words"):
-        Broken()(embeddings=torch.zeros(1), note="my own words")
+    with pytest.raises(KeyError, match="a distinct message"):
+        Broken()(embeddings=torch.zeros(1), note="a distinct message")
     with pytest.raises(TypeError):
         losses.TripletLoss(0.2)(embeddings=torch.zeros(2, 3, 1), label=torch.zeros(2))
 
@@ -217,7 +217,7 @@ def test_triplet_gradients_at_distance_zero_are_zero(squared: bool) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
-def test_triplet_limits() -> None:
+def test_triplet_edge_cases() -> None:
     loss_module = losses.TripletLoss(0.2)
     for rows, labels in ((1, [0]), (3, [0, 0, 0]), (3, [0, 1, 2])):
         x = torch.ones(rows, 4, 2, requires_grad=True)
@@ -226,7 +226,7 @@ def test_triplet_limits() -> None:
             loss, info = loss_module(embeddings=x, labels=torch.tensor(labels))
             loss.mean().backward()
         assert x.grad.abs().max() == 0
-        # Three equal rows of three identities: six triplets (each row its own positive), all at the margin.
+        # Three equal rows of three identities: six triplets (each row its arguments_of positive), all at the margin.
         expected = 0.2 if labels == [0, 1, 2] else 0.0
         assert loss.tolist() == pytest.approx([expected] * 2)
         assert info["loss_num"].tolist() == [6.0 if expected else 0.0] * 2
@@ -300,7 +300,7 @@ def test_binary_cross_entropy_is_finite_at_the_ends() -> None:
     assert empty[1]["miou"].tolist() == [0.0]
 
 
-def test_base_loss_is_zero_and_files_in_the_folder_are_found(tmp_path: Path) -> None:
+def test_base_loss_is_zero_and_the_folder_is_scanned(tmp_path: Path) -> None:
     loss, info = BaseLoss(2.0)(logits=torch.ones(2, requires_grad=True), labels=torch.zeros(2))
     assert loss == 0 and loss.requires_grad and info == {} and BaseLoss(2.0).loss_term_weight == 2.0
     assert {"BaseLoss", "TripletLoss", "CrossEntropyLoss", "SupConLoss_Re", "SupConLoss_Lp"} <= set(vars(losses))

@@ -18,7 +18,7 @@ def read(name: str) -> dict:
 
 
 def network(model_cfg: dict) -> nn.Module:
-    """Build the network of a model alone; its constructor would also need data, losses and an optimiser."""
+    """Build only the network of a model, whose constructor would also need data, losses and an optimiser."""
     kind = registry.models.get(model_cfg["model"])
     model = kind.__new__(kind)
     nn.Module.__init__(model)
@@ -27,21 +27,21 @@ def network(model_cfg: dict) -> nn.Module:
 
 
 @pytest.fixture(scope="module", params=["gaitset", "gaitbase"])
-def known(request: pytest.FixtureRequest) -> tuple[dict, nn.Module]:
+def golden_and_model(request: pytest.FixtureRequest) -> tuple[dict, nn.Module]:
     golden = read(request.param)
     return golden, filled(network(golden["model_cfg"]))
 
 
-def test_state_has_upstreams_names_shapes_and_order(known: tuple[dict, nn.Module]) -> None:
-    golden, model = known
+def test_state_has_the_names_shapes_and_order_of_upstream(golden_and_model: tuple[dict, nn.Module]) -> None:
+    golden, model = golden_and_model
     ours = {name: list(value.shape) for name, value in model.state_dict().items()}
     assert list(ours.items()) == list(golden["state"].items())
     assert sum(parameter.numel() for parameter in model.parameters()) == golden["parameters"]
 
 
 @pytest.mark.parametrize("case", ["fixed", "packed"])
-def test_outputs_equal_upstream(known: tuple[dict, nn.Module], case: str) -> None:
-    golden, model = known
+def test_outputs_equal_upstream(golden_and_model: tuple[dict, nn.Module], case: str) -> None:
+    golden, model = golden_and_model
     name = golden["input"]["case"]
     expected = np.load(FOLDER / "opengait" / f"{name}.npz")
     silhouettes = torch.from_numpy(seeded.silhouettes(name, golden["input"]["shape"]))

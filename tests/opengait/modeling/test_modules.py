@@ -67,7 +67,7 @@ def test_pyramid_rejects_an_indivisible_height() -> None:
         m.HorizontalPoolingPyramid([16])(torch.zeros(1, 1, 15, 11))
 
 
-def test_set_block_runs_frame_by_frame_and_may_drop_axes() -> None:
+def test_set_block_runs_per_frame_and_may_drop_axes() -> None:
     x = random(2, 3, 4, 6, 5)
     frames = torch.stack([m.HorizontalPoolingPyramid([2])(x[:, :, i]) for i in range(4)], dim=2)
     wrapper = m.SetBlockWrapper(m.HorizontalPoolingPyramid([2]))
@@ -161,7 +161,7 @@ def test_align_is_differentiable_in_the_feature() -> None:
     assert torch.autograd.gradcheck(lambda x: align(x, mask, ratio), random(1, 2, 6, 6).requires_grad_())
 
 
-def test_flow_finds_a_shift_and_stays_inside() -> None:
+def test_flow_recovers_a_shift_and_stays_inside() -> None:
     f0 = torch.eye(30).view(1, 30, 1, 5, 6) * 40
     f1 = f0.roll((1, -2), dims=(3, 4))
     flow = m.FlowFunc(radius=2)(f0, f1)[0, :, 0]

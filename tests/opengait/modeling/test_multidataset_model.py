@@ -36,23 +36,23 @@ def first(loader, count):
     return [next(stream) for _ in range(count)]
 
 
-def test_shares_are_cube_roots():
+def test_shares_are_proportional_to_cube_roots():
     assert shares([8000, 1000, 10000], ["a", "b", "GaitLU-1M"]) == pytest.approx([0.5, 0.25, 0.25])
 
 
-def test_labels_index_the_ids_of_all(cfgs, model_class):
+def test_labels_index_the_ids_of_all_datasets(cfgs, model_class):
     model = model_class(cfgs, True)
     loader = model.train_loader
     assert loader.dataset.label_set == [f"{name}-00{i}" for name in "AB" for i in range(1, 5)]
     batches = first(loader, 12)
     chosen = [loader.choose(number) for number in range(12)]
     assert set(chosen) == {0, 1}
-    for which, batch in zip(chosen, batches, strict=True):
+    for index, batch in zip(chosen, batches, strict=True):
         # Entry 0 is B, whose ids follow those of A.
-        assert {label // 4 for label in batch[1]} == {1 - which}
+        assert {label // 4 for label in batch[1]} == {1 - index}
 
 
-def test_starting_later_gives_the_same_batches(cfgs, model_class):
+def test_starting_later_yields_the_same_batches(cfgs, model_class):
     whole = first(model_class(cfgs, True).train_loader, 8)
     late = model_class(cfgs, True).train_loader
     late.batch_sampler.start_at(5)
@@ -70,7 +70,7 @@ def test_draws_follow_the_shares():
     assert draws[:9] == [int(torch.multinomial(weights, 1, generator=generator)) for generator in generators]
 
 
-def test_it_trains_and_tests_the_first(cfgs, model_class, tmp_path, monkeypatch):
+def test_it_trains_on_all_datasets_and_tests_the_first(cfgs, model_class, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = model_class(cfgs, True)
     model.engine_cfg = {**model.engine_cfg, "total_iter": 2, "save_iter": 10}
@@ -85,7 +85,7 @@ def test_it_trains_and_tests_the_first(cfgs, model_class, tmp_path, monkeypatch)
     assert set(result["by_type"]) == set(tiny.TYPES)
 
 
-def test_each_kind_of_model_names_the_expected_form(cfgs, model_class):
+def test_a_wrong_type_of_data_cfg_is_named(cfgs, model_class):
     with pytest.raises(ConfigError, match="data_cfg: expected a list"):
         model_class({**cfgs, "data_cfg": cfgs["data_cfg"][0]}, True)
     with pytest.raises(ConfigError, match="data_cfg: expected a dict, got a list"):
