@@ -1,8 +1,8 @@
-"""The check of a configuration's keys.
+"""Check the keys of a configuration.
 
-Sections have the keys of `opengait.config.sections`, the arguments of the class that they name, and the keys that this
-class or the model declares in `config_keys`. An argument that was inherited for another class than the one now named
-falls away: naming `solver: AdamW` over a base with SGD drops the base's `momentum`. `model_cfg` is the model's own.
+A section has the keys of `opengait.config.sections`, the arguments of the class that it names, and the keys that this
+class or the model declares in `config_keys`. Arguments inherited for a class that has since been replaced are dropped:
+naming `solver: AdamW` over a base with SGD drops the base's `momentum`. `model_cfg` is left to the model.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -34,10 +34,10 @@ from opengait.utils.messages import get_msg_mgr
 
 
 def check(config: dict[str, Any], origins: Origins) -> None:
-    """Check every key of a merged configuration; arguments that were inherited for another class are removed in place.
+    """Check every key of a merged configuration; arguments inherited for a replaced class are removed in place.
 
     Raises:
-        ConfigError: a section has an unknown key or is not a mapping, or a name stands for no class.
+        ConfigError: a section has an unknown key or is not a mapping, or names an unknown class.
     """
     _Check(config, origins).run()
 
@@ -71,11 +71,11 @@ class _Check:
         for key in list(self.config):
             if key in SECTIONS:
                 continue
-            place, near = place_of((key,), self.origins), nearest(key, SECTIONS)
+            line, near = place_of((key,), self.origins), nearest(key, SECTIONS)
             if near:
-                raise ConfigError(f"{place}: unknown section {key!r}; did you mean {near}?")
-            # Upstream ignores such keys, and YAML anchors are often kept in one.
-            get_msg_mgr().log_warning(f"{place}: the unknown section {key!r} is ignored.")
+                raise ConfigError(f"{line}: unknown section {key!r}; did you mean {near}?")
+            # Upstream ignores such keys, and YAML anchors are often defined under one.
+            get_msg_mgr().log_warning(f"{line}: the unknown section {key!r} is ignored.")
 
     def _section(self, name: str) -> dict[str, Any]:
         return self._mapping(self.config.setdefault(name, {}), (name,))
@@ -112,7 +112,7 @@ class _Check:
         if name is None:
             return
         arguments = [argument for argument in argument_names(scheduler_class(name)) if argument != "optimizer"]
-        # Only the whole schedule can count epochs, not one of several.
+        # Only the whole schedule can count epochs, not one of its parts.
         keys = SCHEDULER if len(at) == 1 else ["scheduler"]
         self._keys(section, at, [*keys, *arguments], "scheduler", scheduler_arguments())
         if name in COMPOSITES and isinstance(section.get("schedulers"), list):
@@ -131,8 +131,8 @@ class _Check:
 
         Args:
             known: legal keys.
-            named_by: key that names a class; other keys fall away where a later source names another class.
-            tolerated: keys that the class does not take, but that are only warned about in files; None for all.
+            named_by: key that names a class; other keys are dropped if a later source names a different class.
+            tolerated: keys that the class does not take but that only cause a warning in files; None for all.
         """
         known = list(dict.fromkeys(known))
         chosen = self.origins.get((*at, named_by))
@@ -146,7 +146,7 @@ class _Check:
             message = f"{place_of((*at, key), self.origins)}: unknown key {dotted((*at, key))}"
             if self.undeclared is not None and not (origin is not None and origin.adds):
                 reader = f"{self.undeclared}, which declares no config_keys, may read it"
-                get_msg_mgr().log_warning(f"{message}; {reader}, else {hint}")
+                get_msg_mgr().log_warning(f"{message}; {reader}; otherwise {hint}")
             elif (tolerated is None or key in tolerated) and not (origin is not None and origin.from_command_line):
                 get_msg_mgr().log_warning(f"{message}, which {section.get(named_by)} does not take; {hint}")
             else:

@@ -1,8 +1,8 @@
-"""Loading a configuration: files are merged over the defaults and each other, overridden and checked.
+"""Load a configuration: files are merged over the defaults and each other, overridden and checked.
 
 A file is merged over those that its top-level `base:` names, one path or a list of paths relative to the file; later
-ones override earlier ones. A file that several of them build on is merged once, below them all. Lowest of all lies
-`default.yaml` beside this module.
+ones override earlier ones. A file that several of them build on is merged once, below them all. `default.yaml` beside
+this module comes below everything else.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from opengait.shipped import shipped
 from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
-# Sections whose keys are checked: an override may add a key there. Elsewhere it must name one that exists.
+# Sections whose keys are checked, so an override may add one. Elsewhere it must name an existing key.
 _CHECKED = ("data_cfg", "trainer_cfg", "evaluator_cfg", "optimizer_cfg", "scheduler_cfg", "loss_cfg")
 
 
@@ -27,14 +27,14 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
     """Load the whole configuration that a file describes, and the extensions that it names.
 
     Args:
-        path: the YAML file; if there is none, the shipped one of that name, such as `configs/dinogrl/hitsz.yaml`.
-        overrides: `section.key=value`, the value read as YAML; entries of a list by number or name, as in
+        path: the YAML file; if it does not exist, the shipped one of that name, such as `configs/dinogrl/hitsz.yaml`.
+        overrides: `section.key=value`, with the value read as YAML; list entries by number or name, as in
             `loss_cfg.0.margin=0.3` or `loss_cfg.triplet.margin=0.3`.
-        overlays: files merged over all that; what they build on is merged too, unless `path` builds on it already.
+        overlays: files merged over all of the above; their bases are merged too, unless `path` builds on them already.
 
     Raises:
         ConfigError: a file cannot be read, a key is unknown (the message names its file and line and the nearest known
-            key), or an override names nothing.
+            key), or an override names a key that does not exist.
     """
     files = [shipped(path), *map(shipped, overlays)]
     layers = _Layers()
@@ -64,11 +64,11 @@ def config_text(cfg: dict[str, Any]) -> str:
 
 
 class _Layers:
-    """A configuration built up layer by layer, the later over the earlier.
+    """A configuration built up layer by layer, with later layers over earlier ones.
 
     Attributes:
-        config: all that was merged so far.
-        origins: where each of its values was written.
+        config: the layers merged so far.
+        origins: the file and line, or the option, of each value.
     """
 
     def __init__(self) -> None:
@@ -78,10 +78,10 @@ class _Layers:
         self.count = 0
 
     def add_file(self, path: Path, builders: tuple[Path, ...] = ()) -> None:
-        """Merge a file over all so far, and below it what it builds on; files that were merged before stay below.
+        """Merge a file and, below it, its bases over the current layers; a file merged before is not merged again.
 
         Args:
-            builders: the files that led here by their `base`.
+            builders: the files whose `base` led to this one.
         """
         resolved = path.resolve()
         if resolved in builders:
@@ -123,7 +123,7 @@ def _bases(base: Any, path: Path) -> list[str]:
 
 
 def _entry(parent: Any, key: str, at: KeyPath, name: str, may_be_new: bool) -> str | int:
-    """Return the key or list index of `parent` that one part of an override's name stands for."""
+    """Return the key or list index of `parent` that a part of an override's name refers to."""
     section = dotted(at) or "the configuration"
     if isinstance(parent, list):
         names = entry_names(parent) or []

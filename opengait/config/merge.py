@@ -1,7 +1,7 @@
 """The rules by which one configuration overrides another.
 
 Mappings are merged key by key, and any other value is replaced. A list whose entries are named, such as `loss_cfg` (by
-`log_prefix`) or `transform` (by `type`), can also be changed entry by entry, by a mapping from names to changes:
+`log_prefix`) or `transform` (by `type`), can also be changed entry by entry, with a mapping from names to changes:
 
     loss_cfg:
       mask: {loss_term_weight: 0.5}   # merged into the entry of that name
@@ -25,7 +25,7 @@ def merge(src: dict[str, Any], src_origins: Origins, dst: dict[str, Any], dst_or
 
 
 def entry_names(entries: Any) -> list[str] | None:
-    """Return the names of a list's entries: `log_prefix`, else `type`. None unless each has a name of its own."""
+    """Return the names of a list's entries, `log_prefix` or otherwise `type`; None unless all names are distinct."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return None
     names = [_name(entry) for entry in entries]
@@ -38,43 +38,43 @@ def _name(entry: dict[str, Any]) -> Any:
 
 def _merge(src: dict[str, Any], src_origins: Origins, dst: dict[str, Any], dst_origins: Origins, at: KeyPath) -> None:
     for key, value in src.items():
-        here, old = (*at, key), dst.get(key)
-        if here in src_origins:
-            dst_origins[here] = src_origins[here]
+        path, old = (*at, key), dst.get(key)
+        if path in src_origins:
+            dst_origins[path] = src_origins[path]
         if isinstance(value, dict) and isinstance(old, dict):
-            _merge(value, src_origins, old, dst_origins, here)
+            _merge(value, src_origins, old, dst_origins, path)
         elif isinstance(value, dict) and "type" not in value and isinstance(old, list) and entry_names(old):
-            _merge_entries(value, src_origins, old, dst_origins, here)
+            _merge_entries(value, src_origins, old, dst_origins, path)
         else:
             dst[key] = value
-            _take(dst_origins, here)
-            _put(dst_origins, here, _below(src_origins, here))
+            _take(dst_origins, path)
+            _put(dst_origins, path, _below(src_origins, path))
 
 
 def _merge_entries(
     changes: dict[str, Any], src_origins: Origins, entries: list[Any], dst_origins: Origins, at: KeyPath
 ) -> None:
-    own_origin = dst_origins.get(at)
+    list_origin = dst_origins.get(at)
     origins = _take(dst_origins, at)
     merged = {_name(entry): (entry, _below(origins, (index,))) for index, entry in enumerate(entries)}
     for name, change in changes.items():
-        place = f"{place_of((*at, name), src_origins)}: {dotted((*at, name))}"
+        entry = f"{place_of((*at, name), src_origins)}: {dotted((*at, name))}"
         change_origins = _below(src_origins, (*at, name))
         if change is None:
             if name not in merged:
-                raise ConfigError(f"{place} removes an entry that does not exist{_hint(name, merged)}.")
+                raise ConfigError(f"{entry} removes an entry that does not exist{_hint(name, merged)}.")
             del merged[name]
         elif not isinstance(change, dict):
-            raise ConfigError(f"{place} is {change!r}; expected keys to change in that entry, or null to remove it.")
+            raise ConfigError(f"{entry} is {change!r}; expected the keys of the entry to change, or null to remove it.")
         elif name in merged:
             merge(change, change_origins, *merged[name])
         elif _name(change) != name or "type" not in change:
-            raise ConfigError(f"{place} changes an entry that does not exist{_hint(name, merged)}.")
+            raise ConfigError(f"{entry} changes an entry that does not exist{_hint(name, merged)}.")
         else:
             merged[name] = (change, change_origins)
     entries[:] = [entry for entry, _ in merged.values()]
-    if own_origin is not None:
-        dst_origins[at] = own_origin
+    if list_origin is not None:
+        dst_origins[at] = list_origin
     for index, (_, entry_origins) in enumerate(merged.values()):
         _put(dst_origins, (*at, index), entry_origins)
 

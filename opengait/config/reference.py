@@ -1,4 +1,4 @@
-"""The documentation page of all configuration keys, made from the tables and the registered classes."""
+"""The documentation page of all configuration keys, generated from the tables and the registered classes."""
 
 import inspect
 from collections.abc import Callable
@@ -15,20 +15,21 @@ _HEAD = """\
 <!-- Written by `python -m opengait.config opengait_ext > docs/configuration.md`; edit the sources instead. -->
 
 A configuration is a YAML file with the sections below. It is merged over the files that its `base:` names, and these
-over `opengait/config/default.yaml`: mappings key by key, any other value is replaced. An unknown key is an error that
-names its file and line. `--set section.key=value` overrides a value on the command line.
+over `opengait/config/default.yaml`: mappings are merged key by key, any other value is replaced. An unknown key is an
+error that names its file and line. `--set section.key=value` overrides a value on the command line.
 
 - `base:` takes a path or a list of paths, relative to the file; later ones override earlier ones. A file that several
   of them build on is merged once, below them all.
-- Entries of a list that have a `log_prefix` or else a `type`, such as losses and transforms, can be changed by name:
+- List entries that have a `log_prefix` or a `type`, such as losses and transforms, can be changed by name:
   `loss_cfg: {mask: {loss_term_weight: 0.5}, smoothness: null}` changes one entry and removes another.
 - Counts of iterations may be given in epochs, such as `total_iter: 200 epochs`; `trainer_cfg.steps_per_epoch` is the
   length of an epoch. A number in `scheduler_cfg` may be given in epochs too.
-- An argument that was inherited for another class than the one now named falls away.
-- A class may declare further keys in its `config_keys`: a dataset reader for `data_cfg`, a sampler for `sampler`, and a
-  model for every section. Unknown keys only cause a warning where a model file written for OpenGait declares none.
+- Arguments inherited for a class that has since been replaced are dropped.
+- A class may declare additional keys in its `config_keys`: a dataset reader for `data_cfg`, a sampler for `sampler`,
+  and a model for every section. With a model file written for OpenGait, which declares none, unknown keys only cause a
+  warning.
 """
-# Section, its table, and the path of its defaults.
+# Sections, their tables, and the paths of their defaults.
 _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
     ("Top level", sections.SECTIONS, ()),
     ("data_cfg", sections.DATA, ("data_cfg",)),
@@ -41,7 +42,7 @@ _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
     ("optimizer_cfg", sections.OPTIMIZER, ("optimizer_cfg",)),
     ("scheduler_cfg", sections.SCHEDULER, ("scheduler_cfg",)),
 )
-# Heading, the parts, and how many leading arguments do not come from the configuration.
+# Headings, the parts, and the number of leading arguments that do not come from the configuration.
 _PARTS = (
     ("Dataset readers: `data_cfg.reader`", registry.datasets, 2),
     ("Samplers: `sampler.type`", registry.samplers, 1),
@@ -49,19 +50,19 @@ _PARTS = (
     ("Losses: `loss_cfg.type`", registry.losses, 0),
     ("Evaluators: `evaluator_cfg.eval_func`", registry.evaluators, 2),
 )
-# Base classes and helpers beside the parts.
+# Base classes and helpers, which are not parts.
 _NOT_NAMED = ("read_partition", "TrainingSampler", "get_transform", "BaseLoss")
 
 
 def reference() -> str:
-    """Return the page as Markdown; classes of extensions are on it once these are loaded."""
+    """Return the page as Markdown, including the classes of loaded extensions."""
     defaults = read_yaml(DEFAULTS)[0]
     lines = [_HEAD]
     for name, keys, path in _TABLES:
         lines += [f"## {name if name == 'Top level' else f'`{name}`'}", ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
-        known = _at(defaults, path)
-        lines += [_row(key, entry, known) for key, entry in keys.items()]
+        section = _at(defaults, path)
+        lines += [_row(key, entry, section) for key, entry in keys.items()]
         lines.append("")
     for heading, parts, leading in _PARTS:
         lines += [f"## {heading}", "", "| name | keys and defaults | |", "|---|---|---|"]

@@ -1,7 +1,7 @@
-"""Values that stand for others: the name of a run, and epochs that become iterations.
+"""Values derived from others: the name of a run, and iterations given in epochs.
 
-Where a number of iterations is expected, a configuration may say "35 epochs"; an epoch has
-`trainer_cfg.steps_per_epoch` iterations. What `load_config` returns has iterations only, and no longer that key.
+Where a number of iterations is expected, a configuration may contain "35 epochs"; an epoch has
+`trainer_cfg.steps_per_epoch` iterations. The result of `load_config` contains only iterations, and not that key.
 """
 
 import re
@@ -12,7 +12,7 @@ from opengait.config.source import KeyPath, Origins, dotted, place_of
 from opengait.errors import ConfigError
 
 _EPOCHS = re.compile(r"(\d+) epochs?")
-# Keys that count iterations; so does every number of `scheduler_cfg`.
+# Keys that count iterations, as does every number of `scheduler_cfg`.
 _COUNTED = (
     ("trainer_cfg", "total_iter"),
     ("trainer_cfg", "log_iter"),
@@ -32,15 +32,15 @@ def name_run(config: dict[str, Any], path: Path) -> None:
 
 
 def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
-    """Turn epochs into iterations, in place.
+    """Convert epochs to iterations, in place.
 
     Raises:
         ConfigError: a value is in epochs, but `trainer_cfg.steps_per_epoch` is not a positive integer.
     """
     steps = config["trainer_cfg"].pop("steps_per_epoch", None)
     if steps is not None and (type(steps) is not int or steps < 1):
-        place = place_of(("trainer_cfg", "steps_per_epoch"), origins)
-        raise ConfigError(f"{place}: trainer_cfg.steps_per_epoch is {steps!r}; expected a positive integer.")
+        line = place_of(("trainer_cfg", "steps_per_epoch"), origins)
+        raise ConfigError(f"{line}: trainer_cfg.steps_per_epoch is {steps!r}; expected a positive integer.")
 
     def resolved(value: Any, at: KeyPath) -> Any:
         if isinstance(value, dict):

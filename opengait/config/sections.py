@@ -1,4 +1,4 @@
-"""The keys of the engine's sections: type and meaning of each; defaults stand in `default.yaml`.
+"""The keys of the engine's sections, with type and meaning; the defaults are in `default.yaml`.
 
 `opengait.config.keys` checks configurations against these tables, and `python -m opengait.config` prints them.
 """
@@ -19,7 +19,7 @@ class Key:
     meaning: str
 
 
-IGNORED = Key("any", "Ignored; OpenGait's files carry it.")
+IGNORED = Key("any", "Ignored; present in OpenGait's files.")
 # Iterations may be given in epochs, such as "35 epochs".
 ITERATIONS = "int or epochs"
 
@@ -32,7 +32,7 @@ DATA = {
     "cache": Key("bool", "Read the whole dataset into memory at the start."),
     "test_dataset_name": Key("str or null", "Dataset whose protocol the evaluator follows; null: `dataset_name`."),
     "data_in_use": Key("list of bool or list of int", "Features of a tracklet to read: mask or indices of its files."),
-    "self_supervised": Key("bool", "Give each tracklet a label of its own."),
+    "self_supervised": Key("bool", "Give each tracklet its own label."),
     "trust_pickles": Key("bool", "Allow `.pkl` files to hold any object, which lets them run code."),
     "remove_no_gallery": IGNORED,
     "frame_threshold": IGNORED,
@@ -70,16 +70,16 @@ EVALUATOR = {
     "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
     "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
     "metric": Key("str", "Distance of descriptors: `euc` or `cos`."),
-    "cross_view_gallery": Key("bool", "Rank each gallery view on its own (indoor datasets)."),
+    "cross_view_gallery": Key("bool", "Rank all gallery views together (indoor datasets)."),
     "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
-    "save_features": Key("bool", "Keep the descriptors in `logs/test-<iteration>.npz`, for reports."),
+    "save_features": Key("bool", "Save the descriptors in `logs/test-<iteration>.npz`, for reports."),
     "sampler": Key("section", "Batches and frames of the test; see below."),
     "transform": Key("list", "One transform per feature of a tracklet."),
     "enable_distributed": IGNORED,
 }
 SAMPLER = {
     "type": Key("str", "Class of the sampler; its arguments are keys of this section too."),
-    "batch_size": Key("int or list of int", "Tracklets per batch over all ranks, or identities and tracklets of each."),
+    "batch_size": Key("int or list of int", "Tracklets per batch over all ranks, or ids and tracklets per id."),
     "batch_shuffle": Key("bool", "Shuffle the identities within a batch."),
     "sample_type": Key("str", "Choice of frames: `fixed`, `unfixed` or `all`, then `_` and a strategy."),
     "frames_num_fixed": Key("int", "Frames per tracklet (`fixed`)."),
@@ -95,7 +95,7 @@ LOSS = {
     "loss_term_weight": Key("float", "Weight of the loss in the sum."),
     "gather_and_scale": IGNORED,
 }
-# OpenGait's files carry some of these keys for classes that do not take them.
+# OpenGait's files contain some of these keys for classes that do not take them.
 TRANSFORM = {
     "type": Key("str", "Class of the transform; its arguments are keys of this section too."),
     "img_w": IGNORED,
@@ -109,7 +109,7 @@ OPTIMIZER = {
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
-    "steps_per_epoch": Key("int", "Step once per so many iterations instead of every iteration."),
+    "steps_per_epoch": Key("int", "Number of iterations per step of the schedule, instead of one."),
 }
 # The top level of a configuration.
 SECTIONS = {

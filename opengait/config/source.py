@@ -1,4 +1,4 @@
-"""Reading YAML files with the line of every key."""
+"""Read YAML files with the line of every key."""
 
 import difflib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class Origin:
     Attributes:
         place: file and line, or the option of the command line.
         order: position of the source among all that were merged; later sources override earlier ones.
-        adds: True if the command line sets a key that no file has.
+        adds: True if the command line sets a key that no file contains.
     """
 
     place: str
@@ -33,7 +33,7 @@ class Origin:
 
     @property
     def from_command_line(self) -> bool:
-        """True for `--set`."""
+        """True if the value comes from `--set`."""
         return self.place.startswith("--set")
 
 
@@ -49,7 +49,7 @@ def place_of(at: KeyPath, origins: Origins) -> str:
 
 
 def dotted(at: KeyPath) -> str:
-    """Return a key as `--set` takes it, such as `trainer_cfg.sampler.type`."""
+    """Return a key in the form of `--set`, such as `trainer_cfg.sampler.type`."""
     return ".".join(map(str, at))
 
 

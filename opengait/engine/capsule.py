@@ -1,6 +1,6 @@
-"""The run capsule: files beside the results that describe everything a run was made of.
+"""The run capsule: files beside the results that describe everything that went into a run.
 
-`write_capsule` puts two files into the run folder at the start of every training and test:
+`write_capsule` writes two files to the run folder at the start of every training and test:
 
 - `capsule-<phase>-<time>.yaml`, the resolved configuration, usable as `--cfgs`;
 - `capsule-<phase>-<time>.json`, an object with
@@ -94,7 +94,7 @@ def read_capsule(path: Path) -> dict[str, Any]:
 
 
 def data_facts(model: EngineModel) -> list[dict[str, Any]]:
-    """Return `facts_of` each dataset that the model has a loader for, with its phase; mixtures are listed singly."""
+    """Return `facts_of` for each dataset of the model's loaders, with its phase; mixtures are listed separately."""
     sections = model.cfgs["data_cfg"]
     sections = sections if isinstance(sections, list) else [sections]
     facts = []

@@ -1,4 +1,4 @@
-"""Checkpoint files: written atomically, read as data and never as code."""
+"""Checkpoint files, written atomically and read without running code."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Pa
 
 
 def save_checkpoint(content: dict[str, Any], path: str | Path) -> None:
-    """Write a checkpoint atomically: even after a crash, `path` holds the former file or all of the new one.
+    """Write a checkpoint atomically: even after a crash, `path` holds the old file or the complete new one.
 
     The bytes go to a temporary file in the same folder, which is flushed to disk and then renamed.
     """
@@ -51,12 +51,12 @@ def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") 
     path = Path(path)
     if not path.is_file():
         checkpoints = sorted(file.name for file in path.parent.glob("*.pt"))
-        content_of_folder = f"has {', '.join(checkpoints)}" if checkpoints else "has no .pt file"
+        contents = f"has {', '.join(checkpoints)}" if checkpoints else "has no .pt file"
         if not path.parent.is_dir():
-            content_of_folder = "does not exist"
+            contents = "does not exist"
         raise CheckpointError(
-            f"There is no checkpoint {path}; that folder {content_of_folder}. Name another with `restore_hint` or "
-            f"--iter, or train first."
+            f"There is no checkpoint {path}; its folder {contents}. Name another with `restore_hint` or --iter, or "
+            f"train first."
         )
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
@@ -79,28 +79,28 @@ def load_weights(
     strict: bool,
     free: tuple[str, ...] = (),
 ) -> list[str]:
-    """Load `state` into `module`, as `load_state_dict` does, and report clearly what does not fit.
+    """Load `state` into `module`, as `load_state_dict` does, with a clear report of mismatches.
 
     Args:
         source: origin of `state`, for the message.
-        strict: require exactly the module's entries; otherwise load those that fit by name and shape.
-        free: prefixes of names that may be missing or surplus even then.
+        strict: require exactly the module's entries; otherwise load those that match by name and shape.
+        free: prefixes of names that may be missing or unexpected even if `strict`.
 
     Returns:
-        The names of the module's entries that got no value, except those under `free`.
+        The names of the module's entries that received no value, except those under `free`.
 
     Raises:
-        CheckpointError: names the first missing, surplus and mis-shaped entries.
+        CheckpointError: entries do not match; the message names the first missing, unexpected and mis-shaped ones.
     """
     entries = module.state_dict()
     missing = [name for name in entries if name not in state and not name.startswith(free)]
-    surplus = [name for name in state if name not in entries and not name.startswith(free)]
+    unexpected = [name for name in state if name not in entries and not name.startswith(free)]
     misfit = [name for name in state if name in entries and entries[name].shape != state[name].shape]
     problems = []
     if strict and missing:
         problems.append(f"it lacks {_first(missing)}")
-    if strict and surplus:
-        problems.append(f"the model has no {_first(surplus)}")
+    if strict and unexpected:
+        problems.append(f"the model has no {_first(unexpected)}")
     if strict and misfit:
         name = misfit[0]
         more = f" and {len(misfit) - 1} more" if len(misfit) > 1 else ""
@@ -108,7 +108,7 @@ def load_weights(
     if problems:
         raise CheckpointError(
             f"{source} does not fit this {type(module).__name__}: {'; '.join(problems)}. Use the configuration it was "
-            f"trained with, or set `restore_ckpt_strict: false` to load only what fits."
+            f"trained with, or set `restore_ckpt_strict: false` to load only the entries that match."
         )
     fitting = {name: state[name] for name in state if name in entries and name not in misfit}
     module.load_state_dict(fitting, strict=False)
@@ -126,7 +126,7 @@ def _shape(tensor: torch.Tensor) -> str:
 
 def random_state() -> dict[str, Any]:
     """Return the state of this process's random streams, as tensors and plain values."""
-    # numpy's legacy stream, since OpenGait's transforms draw from it.
+    # numpy's legacy stream, from which OpenGait's transforms draw.
     kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002
     state = {
         "python": random.getstate(),
@@ -139,7 +139,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what `random_state` returned; the state of a CUDA stream is ignored without a CUDA device."""
+    """Restore the streams from a return value of `random_state`; a CUDA state is ignored without a CUDA device."""
     random.setstate(state["python"])
     kind, keys, position, has_gauss, gauss = state["numpy"]
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002

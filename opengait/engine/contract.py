@@ -1,4 +1,4 @@
-"""The model as the loops see it."""
+"""The interface of a model that the loops use."""
 
 from typing import Any, Protocol, cast
 
@@ -10,9 +10,9 @@ from opengait.utils.tensors import bare
 
 
 class EngineModel(Protocol):
-    """What the engine uses of `opengait.modeling.base_model.BaseModel`, which documents it.
+    """The part of `opengait.modeling.base_model.BaseModel` that the engine uses; it is documented there.
 
-    Loaders and optimisers are `Any`, since a model may bring its own.
+    Loaders and optimisers are `Any`, since a model may provide its own.
     """
 
     cfgs: dict[str, Any]

@@ -11,7 +11,7 @@ from opengait.errors import UserError
 
 
 def check_interval(device: torch.device, log_iter: int) -> int:
-    """Return the number of steps between checks: one on the CPU, where reading a value costs nothing."""
+    """Return the number of steps between checks: one on the CPU, where reading a value is free."""
     return 1 if device.type == "cpu" else log_iter
 
 
@@ -29,8 +29,8 @@ class FiniteLossCheck:
     """Stops a run at its first loss that is not finite.
 
     Reading a loss makes the host wait for the device. The losses of up to `interval` steps therefore stay on the
-    device, together with what the message needs, and are checked at once: after `interval` steps, and before anything
-    is logged or saved. All ranks check the same steps, since a broken loss on one rank breaks the weights of all.
+    device, with the details for the message, and are checked together: after `interval` steps, and before anything is
+    logged or saved. All ranks check the same steps, since a broken loss on one rank breaks the weights of all.
 
     Args:
         classes: names of the training identities, which the labels index; empty if unknown.
@@ -43,7 +43,7 @@ class FiniteLossCheck:
         self._steps: list[_Step] = []
 
     def record(self, iteration: int, loss: torch.Tensor, loss_info: dict[str, Any], inputs: tuple[Any, ...]) -> None:
-        """Keep the loss and the logged terms of a step with the model's inputs, and check if the interval is over.
+        """Record the loss, the logged terms and the inputs of a step, and check all steps if the interval is over.
 
         Raises:
             UserError: see `check`.
@@ -64,11 +64,11 @@ class FiniteLossCheck:
         if not steps:
             return
         finite = torch.stack([step.loss.isfinite().all() for step in steps]).tolist()
-        first_here = finite.index(False) if False in finite else len(steps)
-        first = distributed.minimum(first_here)
+        local_first = finite.index(False) if False in finite else len(steps)
+        first = distributed.minimum(local_first)
         if first == len(steps):
             return
-        messages = distributed.gather_objects(self._message(steps[first]) if first == first_here else None)
+        messages = distributed.gather_objects(self._message(steps[first]) if first == local_first else None)
         raise UserError(next(message for message in messages if message is not None))
 
     def _message(self, step: _Step) -> str:
@@ -77,7 +77,7 @@ class FiniteLossCheck:
         tracklets = [f"{label}/{kind}/{view}" for label, kind, view in zip(labels, step.types, step.views, strict=True)]
         return (
             f"The loss of iteration {step.iteration} is not finite ({float(step.loss)}); the term is "
-            f"{', '.join(terms) or 'unknown'}, the tracklets (label/type/view) are {', '.join(tracklets)}. Inspect "
+            f"{', '.join(terms) or 'unknown'}, and the tracklets (label/type/view) are {', '.join(tracklets)}. Inspect "
             f"these tracklets, lower the learning rate, or set enable_float16: false."
         )
 

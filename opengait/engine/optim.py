@@ -19,7 +19,7 @@ def optimizer_class(name: str) -> type[Optimizer]:
     """Return the class of `torch.optim` called `name`.
 
     Raises:
-        ConfigError: there is none; the message lists the nearest names.
+        ConfigError: there is none; the message lists similar names.
     """
     return _named(torch.optim, Optimizer, name, "optimizer_cfg.solver")
 
@@ -28,23 +28,23 @@ def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
     """Return the class of `torch.optim.lr_scheduler` called `name`.
 
     Raises:
-        ConfigError: there is none, or its steps need a measured value.
+        ConfigError: there is none, or it steps on a measured value.
     """
     scheduler = _named(lr_scheduler, lr_scheduler.LRScheduler, name, "scheduler_cfg.scheduler")
     if "metrics" in inspect.signature(scheduler.step).parameters:
-        raise ConfigError(f"scheduler_cfg.scheduler: {name} steps on a metric; schedules here step every iteration.")
+        raise ConfigError(f"scheduler_cfg.scheduler: {name} steps on a metric, but schedules step every iteration.")
     return scheduler
 
 
 @functools.cache
 def optimizer_arguments() -> frozenset[str]:
-    """Return the arguments of all optimisers: OpenGait's files may hold those of another solver, such as `momentum`."""
+    """Return the arguments of all optimisers, since OpenGait's files may contain those of another solver."""
     return _arguments(torch.optim, Optimizer)
 
 
 @functools.cache
 def scheduler_arguments() -> frozenset[str]:
-    """Return the arguments of all schedules, except `steps_per_epoch`, which is the engine's own key."""
+    """Return the arguments of all schedules, except `steps_per_epoch`, which is a key of the engine."""
     return _arguments(lr_scheduler, lr_scheduler.LRScheduler) - {"steps_per_epoch"}
 
 
@@ -90,14 +90,14 @@ def _parameter_groups(
         settings = {key: value for key, value in group.items() if key != "match"}
         matched.append({"params": [parameter for _, parameter in members], **settings})
     rest = [{"params": [parameter for _, parameter in left]}] if left else []
-    # The rest comes first, because the log shows the learning rate of the first group.
+    # The rest comes first, since the log shows the learning rate of the first group.
     return rest + matched
 
 
 def build_scheduler(optimizer: Optimizer, cfg: dict[str, Any]) -> Any:
     """Build the schedule of `scheduler_cfg` (`scheduler` and its arguments); it steps every iteration.
 
-    With `steps_per_epoch` it steps every that many iterations instead, so that its arguments count epochs. `OneCycleLR`
+    With `steps_per_epoch` it steps once per that many iterations instead, so its arguments count epochs. `OneCycleLR`
     has an argument of this name and always counts iterations:
 
         scheduler: MultiStepLR
@@ -168,7 +168,7 @@ class EpochSchedule:
         return self.scheduler.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the number of iterations and the schedule's own state."""
+        """Return the number of iterations and the state of the schedule."""
         return {"iteration": self.iteration, "scheduler": self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

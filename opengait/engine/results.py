@@ -1,4 +1,4 @@
-"""Results of a test as a file, with a card that describes how they were measured."""
+"""Write the results of a test, with a card that describes how they were measured."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
 from opengait.utils.yaml_text import write_yaml
 
-# Entries of an evaluator's result that describe its numbers.
+# Entries of an evaluator's result that describe its metrics.
 DESCRIPTIONS = ("card", "intervals")
 # Keys of a sampler section that each way of counting frames reads.
 _FRAME_COUNTS = {
@@ -25,13 +25,13 @@ _FRAME_COUNTS = {
 def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path | None = None) -> Path:
     """Write `<save_path>/logs/test-<iteration>.json` and log the card.
 
-    The file holds `dataset`, `checkpoint`, `iteration`, the evaluator's numbers as `results`, its `intervals` (null
-    if it gives none), the `card`, and the names of the run's `capsule` and `features` files, or null.
+    The file contains `dataset`, `checkpoint`, `iteration`, the evaluator's metrics as `results`, its `intervals` (null
+    if it returns none), the `card`, and the names of the run's `capsule` and `features` files, or null.
 
     Args:
         model: the bare model that was tested.
         result: return value of its `run_test`: numbers, arrays, lists and dicts of these; an evaluator may add
-            `intervals` and a dict `card`, which says what it measured and how.
+            `intervals` and a dict `card` that describes the measurement.
         checkpoint: file with the tested weights; by default the one that the model was restored from.
 
     Returns:
@@ -63,7 +63,7 @@ def numbers_of(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def engine_card(model: EngineModel, checkpoint: Path | None) -> dict[str, Any]:
-    """Return what the engine knows about a test: data, frames, precision, checkpoint, processes and versions."""
+    """Return the engine's description of a test: data, frames, precision, checkpoint, processes and versions."""
     cfgs = model.cfgs
     dtype = Precision.of(cfgs, distributed.device(), training=False).dtype
     facts = facts_of(model.test_loader.dataset, evaluated_set(cfgs))
@@ -75,7 +75,7 @@ def engine_card(model: EngineModel, checkpoint: Path | None) -> dict[str, Any]:
         "precision": "float32" if dtype is None else f"mixed, {str(dtype).removeprefix('torch.')}",
         "checkpoint": {
             "file": None if checkpoint is None else checkpoint.name,
-            # A checkpoint given as a path leaves the model's own count at 0.
+            # With a checkpoint given as a path, the model's iteration is 0.
             "iteration": model.iteration or model.run_state.restored_iteration,
             "sha256": None if checkpoint is None or not checkpoint.is_file() else sha256_of(checkpoint),
         },

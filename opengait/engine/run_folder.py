@@ -1,4 +1,4 @@
-"""The folder of a run. Imports no torch, so that tools can name a folder at once."""
+"""The folder of a run; does not import torch, so that tools start quickly."""
 
 from pathlib import Path
 from typing import Any

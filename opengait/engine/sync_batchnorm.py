@@ -25,7 +25,7 @@ def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
 
 
 def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Return `module` or its replacement; `done` keeps a module shared that is registered in several places."""
+    """Return `module` or its replacement; `done` preserves modules that are registered in several places."""
     if module not in done:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             done[module] = CrossRankBatchNorm.from_batch_norm(module)
@@ -40,7 +40,7 @@ def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
 class CrossRankBatchNorm(_BatchNorm):
     """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks.
 
-    Output, running statistics and, summed over ranks, gradients equal those of an ordinary batch norm on the
+    Outputs, running statistics and gradients (summed over ranks) equal those of an ordinary batch norm on the
     concatenated batch. Ranks may hold different numbers of rows, or none. With one process, and in evaluation, this is
     the ordinary batch norm.
     """

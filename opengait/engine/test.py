@@ -23,7 +23,7 @@ def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
     """Return `inference_feat` of every test tracklet, as arrays [len(dataset), ...] in the dataset's order.
 
     Each rank computes its share, and the shares of a step are gathered in rank order. Loaders repeat tracklets so that
-    all ranks make the same number of steps; the surplus is cut off.
+    all ranks take the same number of steps; the repeats are cut off.
 
     Args:
         model: the bare model, in evaluation mode.
@@ -50,7 +50,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     """Evaluate with `evaluator_cfg.eval_func`; the result does not depend on the number of processes.
 
     Returns:
-        The evaluator's numbers on rank 0, None on the other ranks.
+        The evaluator's results on rank 0, None on the other ranks.
     """
     inner = engine_model(model)
     rank = distributed.rank()
@@ -69,7 +69,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
             # OpenGait would evaluate as CASIA-B.
             name = evaluated_name(inner.cfgs)
             inner.msg_mgr.log_info(f"data_cfg.test_dataset_name is not set; evaluating as {name}.")
-        # Probes are listed in the file that lists the test set, unless evaluator_cfg names another.
+        # The probes are listed in the test set's partition file, unless evaluator_cfg names another.
         settings = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
         arguments = accepted_arguments(evaluate, settings, ["metric"])
         result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
@@ -78,7 +78,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
 
 
 def results_file(model: EngineModel, suffix: str) -> Path:
-    """Return `<run folder>/logs/test-<iteration><suffix>`, where a test's numbers and features are stored."""
+    """Return `<run folder>/logs/test-<iteration><suffix>`, the path of a test's results or features."""
     return Path(model.save_path) / "logs" / f"test-{model.iteration:0>5}{suffix}"
 
 

@@ -26,7 +26,7 @@ def run_train(model: nn.Module) -> None:
         model: a `BaseModel` in training mode, wrapped in DDP or not.
 
     Raises:
-        UserError: a loss is not finite; nothing that follows from it was saved.
+        UserError: a loss is not finite; nothing computed from it has been saved.
         ConfigError: a classifier has fewer classes than the training set has identities.
     """
     inner = engine_model(model)
@@ -79,7 +79,7 @@ def _ends_interval(iteration: int, engine_cfg: dict[str, Any]) -> bool:
 
 
 def _batches(inner: EngineModel) -> Iterator[Any]:
-    """Yield the loader's batches without end: a model's own loader may end after an epoch."""
+    """Yield the loader's batches without end, since a model's own loader may end after an epoch."""
     plan = getattr(inner.train_loader, "batch_sampler", None)
     state = inner.run_state
     if state.batches_drawn and plan is not None and hasattr(plan, "start_at"):
@@ -92,7 +92,7 @@ def _batches(inner: EngineModel) -> Iterator[Any]:
 
 
 def _identities(inner: EngineModel) -> Sequence[str]:
-    """Return the names of the classes; empty if a model's own loader does not give them."""
+    """Return the names of the classes; empty if a model's own loader does not provide them."""
     return getattr(getattr(inner.train_loader, "dataset", None), "label_set", ())
 
 
@@ -107,7 +107,7 @@ def _start_random_streams(inner: EngineModel) -> None:
 
 
 def _evaluate(model: nn.Module) -> None:
-    """Evaluate with the model's own `run_test`, without touching the training's random streams."""
+    """Evaluate with the model's `run_test`, leaving the random streams of the training unchanged."""
     inner = engine_model(model)
     inner.msg_mgr.log_info("Running test...")
     inner.eval()
@@ -142,14 +142,14 @@ def scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
 
 
 def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tuple[Any, ...]) -> None:
-    """Check that the classifiers of the identity have a class for every training identity, by shapes alone.
+    """Check by shape that the identity classifiers have a class for every training identity.
 
     Raises:
-        ConfigError: one has fewer.
+        ConfigError: a classifier has fewer.
     """
     identities = len(_identities(inner))
     for name, value in training_feat.items():
-        # A model may classify something other than the identity (ScoNet does), with labels of its own.
+        # A model may classify something other than the identity, as ScoNet does, with its own labels.
         if not isinstance(value, dict) or value.get("labels") is not inputs[1]:
             continue
         logits = value.get("logits")

@@ -1,4 +1,4 @@
-"""Distances, rankings, and the evaluators that configurations name."""
+"""Distances, rankings and evaluators."""
 
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.overlap import mean_iou

@@ -20,8 +20,8 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
     device of this process.
 
     Raises:
-        ConfigError: an unknown metric.
-        DataError: descriptors of different or invalid shapes.
+        ConfigError: the metric is unknown.
+        DataError: the descriptors have different or invalid shapes.
     """
     if metric not in _METRICS:
         raise ConfigError(f"evaluator_cfg.metric: expected {' or '.join(_METRICS)}, got {metric!r}.")

@@ -1,7 +1,7 @@
 """Descriptors of a test, saved for figures and reports.
 
-With `evaluator_cfg.save_features: true`, a test writes `<run folder>/logs/test-<iteration>.npz`, which numpy reads
-without unpickling objects:
+With `evaluator_cfg.save_features: true`, a test writes `<run folder>/logs/test-<iteration>.npz`, which contains no
+pickled objects:
 
     embeddings   float32 [n, c, p], one descriptor per tracklet, in the order of the dataset
     labels       unicode [n]
@@ -54,7 +54,7 @@ def save_features(path: Path, data: dict[str, Any], dataset: str, fingerprint: s
     """Write an evaluator's `data` (`embeddings` `[n, c, p]`, `labels`, `types`, `views`) atomically.
 
     Raises:
-        DataError: the embeddings are missing or have another shape.
+        DataError: the embeddings are missing or have an invalid shape.
     """
     shape = np.shape(data["embeddings"]) if "embeddings" in data else None
     if shape is None or len(shape) != 3:

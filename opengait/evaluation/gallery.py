@@ -1,4 +1,4 @@
-"""Tracklets under evaluation, and the steps that the evaluators share."""
+"""Tracklets under evaluation, and steps shared by the evaluators."""
 
 import logging
 from collections.abc import Mapping, Sequence, Sized
@@ -139,7 +139,7 @@ def require_both(probe: Sized, gallery: Sized, advice: str) -> None:
 def warn_if_empty(probe: Sized, gallery: Sized, advice: str) -> None:
     """Warn that the metrics will be 0 if there are no probes or no gallery.
 
-    This is not an error, because a test in the middle of a long training must not end it.
+    This is not an error, since a test during a long training must not end it.
     """
     if not len(probe) or not len(gallery):
         log.warning("%s The metrics below are 0.", _counts(probe, gallery, advice))

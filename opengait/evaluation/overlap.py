@@ -4,10 +4,10 @@ import torch
 
 
 def mean_iou(mask: torch.Tensor, other: torch.Tensor, eps: float = 1e-9, empty: float = 0.0) -> torch.Tensor:
-    """Intersection over union of each pair of masks in a batch: `[n]`, not averaged over the batch.
+    """Return the intersection over union of each pair of masks in a batch, `[n]`, not averaged.
 
     Args:
-        mask, other: `[n, ...]`, bool or of zeros and ones. Float64 masks give float64, all others float32.
+        mask, other: `[n, ...]`, bool or zeros and ones. Float64 masks give float64, all others float32.
         eps: added to the union.
         empty: the value of a pair without any foreground.
     """

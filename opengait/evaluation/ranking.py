@@ -1,4 +1,4 @@
-"""Retrieval metrics from distances: CMC, mAP and mINP, the one implementation for tests, figures and reports.
+"""Retrieval metrics from distances: CMC, mAP and mINP, for tests, figures and reports alike.
 
 For each query the gallery is sorted by distance, and items at equal distances keep the order of the gallery. Let
 p1 < ... < pm be the 1-based ranks of the query's m matches. The query has a hit at rank k if p1 <= k, its average
@@ -55,15 +55,15 @@ def rank_metrics(
     """Rank the gallery for every query, a block of queries at a time.
 
     Args:
-        distance: `[queries, gallery]`, or a function `(start, stop)` that returns those rows, for a matrix that does
-            not fit in memory.
+        distance: `[queries, gallery]`, or a function `(start, stop)` that returns the rows in that range, for a matrix
+            that does not fit in memory.
         query_ids, gallery_ids: identities, of one type.
         query_cameras, gallery_cameras: cameras (or views), required by `drop_same_camera`.
         drop_same_camera: remove gallery items with the query's identity and camera from its ranking.
         max_rank: length of the CMC curve, which stays constant beyond the size of the gallery.
 
     Raises:
-        DataError: the counts disagree, or a distance is NaN.
+        DataError: the counts do not match, or a distance is NaN.
     """
     query_ids, gallery_ids = _as_numbers(query_ids, gallery_ids)
     queries, gallery = len(query_ids), len(gallery_ids)
@@ -105,7 +105,7 @@ def _hits_and_ranks(
     gallery_ids: torch.Tensor,
     cameras: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return, sorted by distance, the matches (bool) and the ranks when removed items do not count, both `[q, g]`."""
+    """Return the matches (bool) and the ranks without removed items, sorted by distance, both `[q, g]`."""
     order = block.sort(dim=1, stable=True).indices
     hit = gallery_ids.to(order.device)[order] == query_ids.to(order.device)[:, None]
     if cameras is None:

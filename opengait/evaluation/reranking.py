@@ -37,7 +37,7 @@ def re_ranking(
 
 
 def _reciprocal(nearest: torch.Tensor, k: int, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the k + 1 nearest of each row, and which of them are reciprocal neighbours: both `[rows, k + 1]`."""
+    """Return the k + 1 nearest of each row, and a mask of the reciprocal neighbours among them: `[rows, k + 1]`."""
     forward = nearest[rows, : k + 1]
     return forward, (nearest[:, : k + 1][forward] == rows[:, None, None]).any(dim=2)
 
@@ -56,7 +56,7 @@ def _neighbourhoods(distances: torch.Tensor, nearest: torch.Tensor, k1: int) -> 
         is_second = is_second.view_as(second) & is_reciprocal[:, :, None]
 
         member = torch.zeros(len(rows), size, dtype=torch.bool, device=distances.device)
-        # A row of `near` has no duplicates, but a row of `second` may have, which is why its entries are added up.
+        # A row of `near` has no duplicates, but a row of `second` may, so its entries are added up.
         member.scatter_(1, near, is_reciprocal)
         shared = (is_second & member.gather(1, second.flatten(1)).view_as(second)).sum(dim=2)
         accepted = is_second & (3 * shared > 2 * is_second.sum(dim=2))[:, :, None]
@@ -86,9 +86,9 @@ def _jaccard_distance(weights: torch.Tensor, query_num: int) -> torch.Tensor:
     step = max(1, _BLOCK // max(1, size))
     for start in range(0, query_num, step):
         queries = weights[start : min(start + step, query_num)]
-        most = int((queries != 0).sum(dim=1).max())
+        width = int((queries != 0).sum(dim=1).max())
         # The neighbours of a query in ascending order, padded with tracklets of weight 0.
-        order = (queries == 0).int().argsort(dim=1, stable=True)[:, :most]
+        order = (queries == 0).int().argsort(dim=1, stable=True)[:, :width]
         overlap = torch.zeros(len(queries), size - query_num, dtype=torch.float16, device=weights.device)
         for neighbour in order.unbind(dim=1):
             overlap += torch.minimum(queries.gather(1, neighbour[:, None]), gallery[neighbour])

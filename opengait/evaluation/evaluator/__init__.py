@@ -1,4 +1,4 @@
-"""Evaluators, which `evaluator_cfg.eval_func` names.
+"""Evaluators, selected by `evaluator_cfg.eval_func`.
 
 An evaluator is called as `f(data, dataset, metric="euc", ...)`: `data` holds `embeddings` `[n, c, p]` and the lists
 `labels`, `types`, `views`; `dataset` is `data_cfg.test_dataset_name`. It logs its tables in OpenGait's format and

@@ -40,7 +40,7 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> di
         metric: "euc" or "cos".
 
     Raises:
-        ConfigError: another dataset or an unknown metric.
+        ConfigError: the dataset or the metric is unknown.
     """
     conditions = protocol_of(PROTOCOLS, dataset, "evaluate_CCPG")
     tracklets = Tracklets.from_data(data)

@@ -26,8 +26,8 @@ class Protocol:
     """Types of the gallery and of each condition's probes.
 
     Attributes:
-        within: whether a name may stand anywhere in a type, instead of being the type.
-        dropped_views: views that are left out.
+        within: match names anywhere in a type, instead of whole types.
+        dropped_views: views that are excluded.
         ranks: number of ranks to log.
     """
 
@@ -99,7 +99,7 @@ def evaluate_indoor_dataset(
         cross_view_gallery: rank all views together (`CROSS_VIEW`) and return Rank-1 and mAP.
 
     Raises:
-        ConfigError: an unknown dataset or metric.
+        ConfigError: the dataset or the metric is unknown.
     """
     tracklets = Tracklets.from_data(data)
     if cross_view_gallery:

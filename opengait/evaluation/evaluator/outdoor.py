@@ -33,14 +33,14 @@ def evaluate_Gait3D(  # noqa: N802
 def evaluate_FreeGait(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
-    """`evaluate_Gait3D` with `./datasets/FreeGait/FreeGait.json`."""
+    """Evaluate as `evaluate_Gait3D` does, with the probes in `./datasets/FreeGait/FreeGait.json`."""
     return _evaluate(data, metric, dataset_partition, "FreeGait", "PROBE_SET")
 
 
 def evaluate_CCGR_MINI(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
-    """`evaluate_Gait3D` with `./datasets/CCGR-MINI/CCGR-MINI.json`, whose GALLERY_SET lists the gallery instead."""
+    """Evaluate as `evaluate_Gait3D` does; GALLERY_SET in `./datasets/CCGR-MINI/CCGR-MINI.json` lists the gallery."""
     return _evaluate(data, metric, dataset_partition, "CCGR-MINI", "GALLERY_SET")
 
 
@@ -69,7 +69,7 @@ def _evaluate(
 def _listed(partition_file: str | None, dataset: str, part: str) -> tuple[list[str], str]:
     """Return the listed tracklets and the file that lists them.
 
-    OpenGait always reads `./datasets/<dataset>/<dataset>.json`, so the test set's partition file may lack the list.
+    OpenGait always reads `./datasets/<dataset>/<dataset>.json`, so the test set's partition file may not contain it.
     """
     fixed = f"./datasets/{dataset}/{dataset}.json"
     files = [file for file in (partition_file, fixed) if file]
@@ -79,4 +79,4 @@ def _listed(partition_file: str | None, dataset: str, part: str) -> tuple[list[s
         listed = read_partition(file).get(part)
         if isinstance(listed, list):
             return listed, file
-    raise DataError(f"The partition file {' and '.join(dict.fromkeys(files))} has no list {part}.")
+    raise DataError(f"The partition file {' and '.join(dict.fromkeys(files))} has no list named {part}.")

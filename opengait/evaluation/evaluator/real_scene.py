@@ -29,7 +29,7 @@ def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: str = "euc")
         metric: "euc" or "cos".
 
     Raises:
-        ConfigError: an unknown dataset or metric.
+        ConfigError: the dataset or the metric is unknown.
         DataError: entries of `data` are missing or differ in length.
     """
     gallery_types, probe_types = protocol_of(PROTOCOLS, dataset, "evaluate_real_scene")

@@ -21,7 +21,7 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
     """Write `GREW_result/<time>.csv`: the ids of the 20 nearest gallery tracklets (types 01, 02) of each probe (03).
 
     Raises:
-        ConfigError: another dataset.
+        ConfigError: the dataset is not GREW.
         DataError: there are no probes or no gallery tracklets, or an id is not a number.
     """
     if dataset != "GREW":
@@ -45,7 +45,7 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
 def HID_submission(  # noqa: N802
     data: dict[str, Any], dataset: str, metric: str = "euc", rerank: bool = True
 ) -> None:
-    """Write `HID_result/<time>.csv`: for each tracklet labelled `probe` the id of the nearest gallery tracklet.
+    """Write `HID_result/<time>.csv`: the id of the nearest gallery tracklet for each tracklet labelled `probe`.
 
     `rerank` re-ranks the distances by k-reciprocal neighbourhoods (k1 = k2 = 6, lambda 0.3).
 
@@ -59,8 +59,8 @@ def HID_submission(  # noqa: N802
     require_both(probe, gallery, "the labels of the test set: `probe` and ids")
     if rerank:
         log.info("Starting Re-ranking")
-        everything = np.concatenate([np.asarray(probe.embeddings), np.asarray(gallery.embeddings)])
-        distances = re_ranking(cuda_dist(everything, everything, metric), len(probe), k1=6, k2=6, lambda_value=0.3)
+        embeddings = np.concatenate([np.asarray(probe.embeddings), np.asarray(gallery.embeddings)])
+        distances = re_ranking(cuda_dist(embeddings, embeddings, metric), len(probe), k1=6, k2=6, lambda_value=0.3)
     else:
         distances = cuda_dist(probe.embeddings, gallery.embeddings, metric)
     nearest = gallery.labels[distances.sort(dim=1, stable=True).indices[:, 0].cpu().numpy()]

@@ -1,4 +1,4 @@
-"""Configuration files for the tests of this folder."""
+"""Configuration files for the tests in this folder."""
 
 import textwrap
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write a dedented text into a file of the test's folder, and return its path."""
+    """Return a function that writes dedented text to a file in a temporary folder and returns its path."""
 
     def write_file(text: str, name: str = "a.yaml") -> Path:
         file = tmp_path / name

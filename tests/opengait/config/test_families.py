@@ -1,6 +1,6 @@
-"""`data_cfg`, `sampler` and `transform` sections as OpenGait's configurations of every family have them.
+"""`data_cfg`, `sampler` and `transform` sections as in OpenGait's configurations of every model family.
 
-Each is read from a YAML file, and gives training and test batches of the shapes that the family's models expect.
+Each is read from a YAML file and must yield training and test batches of the shapes that the family's models expect.
 """
 
 import json
@@ -44,10 +44,10 @@ def features(rng: np.random.Generator) -> dict[str, object]:
 def folder(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("families"), np.random.default_rng(0)
     for label, kind, view in product(("001", "002", "003"), ("nm-01", "nm-05"), ("000", "090")):
-        place = folder / "data" / label / kind / view
-        place.mkdir(parents=True)
+        directory = folder / "data" / label / kind / view
+        directory.mkdir(parents=True)
         for name, content in features(rng).items():
-            (place / f"{name}.pkl").write_bytes(pickle.dumps(content))
+            (directory / f"{name}.pkl").write_bytes(pickle.dumps(content))
     (folder / "partition.json").write_text(json.dumps({"TRAIN_SET": ["001", "002"], "TEST_SET": ["003"]}))
     return folder
 
@@ -183,7 +183,7 @@ def loaders(folder, in_use, train, test, sampler=None, **data_cfg):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_familys_sections_give_its_batches(folder, family):
+def test_sections_of_a_family_yield_its_batches(folder, family):
     in_use, train, test, shapes = FAMILIES[family]
     training, testing = loaders(folder, in_use, train, test)
     seqs, labels, _, _, lengths = next(iter(training))

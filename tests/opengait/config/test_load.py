@@ -39,7 +39,7 @@ def test_the_documented_defaults():
     assert evaluator["sampler"]["sample_type"] == "all_ordered"
 
 
-def test_unknown_key_names_file_line_and_neighbour(write):
+def test_unknown_keys_name_file_line_and_similar_key(write):
     file = write(
         """
         trainer_cfg:
@@ -54,7 +54,7 @@ def test_unknown_key_names_file_line_and_neighbour(write):
     assert "total_iter" in str(error.value).split("did you mean")[1]
 
 
-def test_unknown_key_of_a_base_is_reported_where_it_stands(write):
+def test_unknown_keys_of_a_base_name_its_line(write):
     base = write("evaluator_cfg:\n  metrics: cos", "base.yaml")
     with pytest.raises(ConfigError, match=r"base.yaml, line 2.*did you mean metric"):
         load_config(write("base: base.yaml\nevaluator_cfg: {save_name: x}"))
@@ -83,7 +83,7 @@ def test_unknown_key_of_a_base_is_reported_where_it_stands(write):
         ("trainer_cfg: {a: [}", "line 1.*not valid YAML"),
     ],
 )
-def test_bad_files(write, text, message):
+def test_invalid_files(write, text, message):
     with pytest.raises(ConfigError, match=message):
         load_config(write(text))
 
@@ -93,7 +93,7 @@ def test_a_missing_file():
         load_config("nowhere.yaml")
 
 
-def test_keys_that_opengait_files_carry_are_taken(write):
+def test_keys_of_opengait_files_are_accepted(write):
     load_config(
         write(
             """
@@ -107,7 +107,7 @@ def test_keys_that_opengait_files_carry_are_taken(write):
 
 
 def test_arguments_of_another_solver_are_a_warning(write, caplog):
-    """OpenGait's files of GaitSet, GaitPart and GaitGL say `momentum` beside `solver: Adam`."""
+    """OpenGait's files for GaitSet, GaitPart and GaitGL contain `momentum` beside `solver: Adam`."""
     cfg = load_config(
         write(
             """
@@ -129,7 +129,7 @@ MODEL = """
 from ..base_model import BaseModel
 
 class ReadsMore(BaseModel):
-    {declaration}  # a word in the text, such as "distil_iter", does not make a key legal
+    {declaration}  # a word in the source, such as "distil_iter", does not make a key valid
 
     def get_optimizer(self, optimizer_cfg):
         return self.engine_cfg["distill_iter"], optimizer_cfg["seg_lr"]
@@ -142,7 +142,7 @@ trainer_cfg:
 """
 
 
-def test_a_dropped_in_model_may_read_any_key(write, caplog):
+def test_a_dropped_in_model_accepts_any_key(write, caplog):
     write(MODEL.format(declaration=""), "undeclared/reads_more.py")
     file = write(USES.format(folder="undeclared", key="distill_iter"))
     cfg = load_config(file, ["trainer_cfg.distill_iter=4"])
@@ -153,7 +153,7 @@ def test_a_dropped_in_model_may_read_any_key(write, caplog):
         load_config(file, ["trainer_cfg.distil_iter=4"])
 
 
-def test_a_model_that_declares_its_keys_may_have_no_other(write, caplog):
+def test_a_model_with_declared_keys_accepts_no_others(write, caplog):
     write(MODEL.format(declaration='config_keys = ("distill_iter", "seg_lr")'), "declared/reads_more.py")
     cfg = load_config(write(USES.format(folder="declared", key="distill_iter")))
     assert cfg["trainer_cfg"]["distill_iter"] == 3 and "unknown key" not in caplog.text
@@ -161,7 +161,7 @@ def test_a_model_that_declares_its_keys_may_have_no_other(write, caplog):
         load_config(write(USES.format(folder="declared", key="distil_iter")))
 
 
-def test_the_engines_own_models_declare_theirs(write):
+def test_models_of_the_engine_declare_their_keys(write):
     for model in ("Baseline", "GaitSet"):
         with pytest.raises(ConfigError, match=r"unknown key trainer_cfg\.in_channels"):
             load_config(write(f"model_cfg: {{model: {model}}}\ntrainer_cfg: {{in_channels: 3}}"))
@@ -172,7 +172,7 @@ def test_an_unknown_argument_of_a_loss_is_a_warning(write, caplog):
     assert "margn" in caplog.text and "margin" in caplog.text
 
 
-def test_arguments_inherited_for_another_class_fall_away(write):
+def test_arguments_inherited_for_another_class_are_dropped(write):
     write("optimizer_cfg: {solver: SGD, lr: 0.1, momentum: 0.9}", "base.yaml")
     cfg = load_config(write("base: base.yaml\noptimizer_cfg: {solver: AdamW, betas: [0.8, 0.9]}"))
     assert cfg["optimizer_cfg"] == {"solver": "AdamW", "lr": 0.1, "betas": [0.8, 0.9]}
@@ -232,7 +232,7 @@ def test_overrides(write):
         ("trainer_cfg.seed=[", "not a YAML value"),
     ],
 )
-def test_bad_overrides(write, override, message):
+def test_invalid_overrides(write, override, message):
     file = write("loss_cfg: [{type: TripletLoss, margin: 0.2, log_prefix: a}]\nmodel_cfg: {model: X, width: 3}")
     with pytest.raises(ConfigError, match=message):
         load_config(file, [override])
@@ -243,7 +243,7 @@ def test_numbers_in_scientific_notation(write):
     assert cfg["optimizer_cfg"] == {"solver": "Adam", "lr": 1e-4, "eps": 1e-8, "weight_decay": -500.0}
 
 
-def test_the_saved_file_reads_back_to_the_same(tmp_path):
+def test_a_saved_configuration_loads_unchanged(tmp_path):
     cfg = load_config(tiny.write_config(tmp_path, trainer_cfg={"save_name": "1e5"}), ["optimizer_cfg.lr=1e-5"])
     save_config(cfg, tmp_path / "run" / "config.yaml")
     assert load_config(tmp_path / "run" / "config.yaml") == cfg

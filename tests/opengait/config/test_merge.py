@@ -62,14 +62,14 @@ def test_a_base_that_is_not_a_path(write, base):
         load_config(write(f"base: {base}"))
 
 
-def test_unknown_keys_of_a_base_in_a_list_are_reported_where_they_stand(write):
+def test_unknown_keys_of_a_base_in_a_list_name_its_line(write):
     write("evaluator_cfg:\n  metrics: cos", "two.yaml")
     write("trainer_cfg: {seed: 1}", "one.yaml")
     with pytest.raises(ConfigError, match=r"two.yaml, line 2.*did you mean metric"):
         load_config(write("base: [one.yaml, two.yaml]\nevaluator_cfg: {save_name: x}"))
 
 
-def test_arguments_of_another_class_fall_away_in_the_order_of_merging(write):
+def test_arguments_of_another_class_are_dropped_in_merging_order(write):
     write("optimizer_cfg: {solver: SGD, lr: 0.1, momentum: 0.9}", "sgd.yaml")
     write("optimizer_cfg: {solver: AdamW, betas: [0.8, 0.9]}", "adam.yaml")
     cfg = load_config(write("base: [sgd.yaml, adam.yaml]"))
@@ -127,6 +127,6 @@ def test_a_single_loss_or_transform_still_replaces_a_list(write):
     assert cfg["loss_cfg"] == {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.4}
 
 
-def test_overrides_name_entries_too(write):
+def test_overrides_can_name_entries(write):
     cfg = load_config(write(LOSSES), ["loss_cfg.triplet.margin=0.3", "loss_cfg.1.scale=8"])
     assert [cfg["loss_cfg"][0]["margin"], cfg["loss_cfg"][1]["scale"]] == [0.3, 8]

@@ -1,4 +1,4 @@
-"""The tables of keys, and the page of the documentation that is made from them."""
+"""The tables of keys, and the documentation page generated from them."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.paths import ROOT
 
 
 def test_the_page_is_up_to_date():
-    """Otherwise run `python -m opengait.config opengait_ext > docs/configuration.md`."""
+    """Run `python -m opengait.config opengait_ext > docs/configuration.md` if this fails."""
     command = [sys.executable, "-m", "opengait.config", "opengait_ext"]
     page = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert page == (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
@@ -30,12 +30,12 @@ def test_the_page_is_up_to_date():
         ("evaluator_cfg.sampler", sections.SAMPLER),
     ],
 )
-def test_every_default_is_of_a_documented_key(path, keys):
+def test_every_default_has_a_documented_key(path, keys):
     section = read_yaml(DEFAULTS)[0]
     for key in filter(None, path.split(".")):
         section = section[key]
     assert set(section) <= set(keys)
 
 
-def test_the_frame_pickers_keys_are_documented():
+def test_keys_of_the_frame_picker_are_documented():
     assert set(FRAME_KEYS) <= set(sections.SAMPLER)

@@ -1,4 +1,4 @@
-"""The name of a run by default, and epochs that become iterations."""
+"""Default names of runs, and the conversion of epochs to iterations."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_an_overlay_names_the_run(write):
     assert names(load_config(write(""), overlays=[overlay])) == ["row", "row"]
 
 
-def test_a_name_is_inherited_and_null_takes_it_back(write):
+def test_a_name_is_inherited_and_reset_by_null(write):
     write("trainer_cfg: {save_name: Base}", "base.yaml")
     assert names(load_config(write("base: base.yaml"))) == ["Base", "Base"]
     assert names(load_config(write("base: base.yaml\nevaluator_cfg: {save_name: other}"))) == ["Base", "other"]
@@ -52,7 +52,7 @@ def test_epochs_become_iterations(write):
     assert scheduler["schedulers"][1]["milestones"] == [77, 80, 105]
 
 
-def test_the_length_of_an_epoch_is_inherited_or_overridden_alone(write):
+def test_the_length_of_an_epoch_can_be_inherited_or_overridden(write):
     write(EPOCHS, "base.yaml")
     file = write("base: base.yaml\ntrainer_cfg: {steps_per_epoch: 3}")
     assert load_config(file)["trainer_cfg"]["total_iter"] == 60

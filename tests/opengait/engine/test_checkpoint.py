@@ -1,4 +1,4 @@
-"""Checkpoint files: atomic writing, data only, and clear errors for files that do not fit."""
+"""Checkpoint files: atomic writing, reading without code, and clear errors for files that do not match."""
 
 import random
 
@@ -36,7 +36,7 @@ def test_round_trip(tmp_path):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.pt"]
 
 
-def test_a_failed_save_leaves_the_former_file(tmp_path):
+def test_a_failed_save_keeps_the_old_file(tmp_path):
     file = tmp_path / "a.pt"
     save_checkpoint({"iteration": 1}, file)
     with pytest.raises(AttributeError):
@@ -65,7 +65,7 @@ def test_a_missing_file_lists_the_existing_ones(tmp_path):
         load_checkpoint(tmp_path / "none" / "net-00006.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04broken"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
 def test_a_damaged_file(tmp_path, content):
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match="a.pt cannot be read"):
@@ -95,17 +95,17 @@ def test_mismatching_entries_are_named():
     assert "0.bias is 5 in the file and 2 in the model" in message
 
 
-def test_fitting_entries_are_loaded_without_strictness():
+def test_matching_entries_are_loaded_if_not_strict():
     state = {name: torch.full_like(value, 7) for name, value in net().state_dict().items()}
     state["0.bias"] = torch.zeros(5)
     del state["1.weight"]
     model = net()
-    left = load_weights(model, state, "old.pt", strict=False)
-    assert left == ["1.weight", "0.bias"]
+    missing = load_weights(model, state, "old.pt", strict=False)
+    assert missing == ["1.weight", "0.bias"]
     assert (model[0].weight == 7).all() and (model[1].weight == 1).all()
 
 
-def test_free_prefixes_may_be_absent_or_surplus():
+def test_free_prefixes_may_be_missing_or_unexpected():
     state = net().state_dict()
     del state["1.weight"]
     state["old.weight"] = torch.zeros(1)

@@ -1,4 +1,4 @@
-"""Classifiers with fewer classes than identities end in one clear message instead of an index error."""
+"""Classifiers with fewer classes than identities give a clear message instead of an index error."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def model(tmp_path_factory):
     return registry.models.get("TinySil")(cfgs, True)
 
 
-def test_a_run_stops_before_its_first_step(model):
+def test_a_run_with_too_few_classes_stops_before_its_first_step(model):
     before = model.conv.weight.detach().clone()
     with pytest.raises(ConfigError) as caught:
         type(model).run_train(model)
@@ -31,7 +31,7 @@ def test_a_run_stops_before_its_first_step(model):
     assert model.iteration == 0 and torch.equal(model.conv.weight, before)
 
 
-def test_counts_identities_outside_the_batch(model):
+def test_identities_outside_the_batch_count(model):
     labels = torch.tensor([0, 1])
     feat = {"softmax": {"logits": torch.zeros(2, 3, 1), "labels": labels}}
     with pytest.raises(ConfigError, match="4 identities"):
@@ -47,7 +47,7 @@ def test_counts_identities_outside_the_batch(model):
         {"weighted": torch.zeros(())},
     ],
 )
-def test_ignores_non_identity_classifiers(model, feat):
+def test_other_classifiers_are_ignored(model, feat):
     labels = torch.tensor([0, 1])
     for value in feat.values():
         if isinstance(value, dict):
@@ -58,7 +58,7 @@ def test_ignores_non_identity_classifiers(model, feat):
 
 
 @pytest.mark.parametrize("label_smooth", [True, False])
-def test_the_loss_names_label_and_classes(label_smooth):
+def test_the_error_of_the_loss_names_label_and_classes(label_smooth):
     loss = CrossEntropyLoss(label_smooth=label_smooth)
     logits = torch.zeros(3, 5, 2)
     with pytest.raises(ConfigError, match="label 5, .*5 classes.*class_num"):
@@ -66,6 +66,6 @@ def test_the_loss_names_label_and_classes(label_smooth):
     assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
 
 
-def test_ignores_logits_that_are_not_a_tensor(model):
+def test_logits_that_are_not_a_tensor_are_ignored(model):
     labels = torch.tensor([0, 1])
     check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))

@@ -1,4 +1,4 @@
-"""Evaluators that take a list of probes get the file that lists the test set."""
+"""Evaluators that take a list of probes receive the partition file of the test set."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ def test_the_partition_of_the_dataset_is_passed(folder, tmp_path, monkeypatch, n
 def test_the_key_of_the_evaluator_takes_precedence(folder, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("opengait"), "propagate", True)
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({"PROBE_SET": ["nobody"]}))
+    other.write_text(json.dumps({"PROBE_SET": ["unknown"]}))
     numbers = evaluate(folder, "evaluator_cfg.eval_func=evaluate_Gait3D", f"evaluator_cfg.dataset_partition={other}")
     assert numbers["scalar/test_accuracy/Rank-1"] == 0 and f"check PROBE_SET of {other}" in caplog.text
 

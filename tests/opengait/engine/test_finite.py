@@ -46,7 +46,7 @@ def test_the_first_of_several_broken_steps_is_reported():
     assert "a/nm/600, b/bg/690." in message
 
 
-def test_a_check_forgets_the_steps():
+def test_a_check_clears_the_recorded_steps():
     check = FiniteLossCheck([], 9)
     check.record(1, torch.tensor(1.0), {}, inputs("000", "090"))
     check.check()
@@ -68,7 +68,7 @@ def broken_on_rank_1():
 
 
 @pytest.mark.slow
-def test_every_rank_stops_at_the_broken_step_of_one(tmp_path):
+def test_every_rank_stops_at_a_step_broken_on_one_rank(tmp_path):
     other, broken = on_ranks(broken_on_rank_1, tmp_path)
     assert broken.startswith("The loss of iteration 2 is not finite (nan)") and "rank1" in broken
     assert other == broken
@@ -76,7 +76,7 @@ def test_every_rank_stops_at_the_broken_step_of_one(tmp_path):
 
 @pytest.mark.parametrize("poisoned", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("deferred", [False, True])
-def test_a_run_stops_and_saves_nothing_of_a_broken_step(tmp_path, monkeypatch, deferred, poisoned):
+def test_a_run_stops_without_saving_a_broken_step(tmp_path, monkeypatch, deferred, poisoned):
     """Loss `poisoned + 1` is the first that is not finite; checkpoints are due after iterations 2, 4 and 5."""
     tiny.write_dataset(tmp_path / "data")
     settings = [f"trainer_cfg.output_root={tmp_path}", "trainer_cfg.save_iter=2", "trainer_cfg.log_iter=3"]

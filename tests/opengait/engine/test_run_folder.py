@@ -23,6 +23,6 @@ def test_the_folder_of_each_phase():
 
 
 @pytest.mark.slow
-def test_it_is_named_without_torch():
+def test_it_does_not_import_torch():
     code = "import sys; import opengait.engine.run_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

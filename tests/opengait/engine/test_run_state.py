@@ -8,7 +8,7 @@ from opengait.engine.run_state import RunState
 from opengait.modeling.base_model import BaseModel
 
 
-def test_a_checkpoint_carries_the_counters():
+def test_a_checkpoint_stores_the_counters():
     state = RunState(iteration=5, batches_drawn=7, rank_states=[{"python": (3,)}], capsule=Path("capsule.json"))
     content = state.to_checkpoint(5)
     assert content == {"iteration": 5, "batches_drawn": 7, "rank_states": [{"python": (3,)}]}

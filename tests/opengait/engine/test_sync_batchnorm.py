@@ -53,7 +53,7 @@ def two_steps(norm: nn.Module, values: torch.Tensor, factors: torch.Tensor) -> d
 
 
 def on_rank() -> dict:
-    """Return what the tests below compare, for one rank of two."""
+    """Return the values that the tests below compare, for one rank of two."""
     rank = distributed.rank()
     results = {}
     for case, (kind, shape, rows) in CASES.items():
@@ -77,7 +77,7 @@ def make_network() -> nn.Module:
 
 
 def network_gradients(rank: int | None) -> dict[str, torch.Tensor]:
-    """Return the gradients of a mean loss over six images; with a rank, those of its half, averaged by DDP."""
+    """Return the gradients of a mean loss over six images; with a rank, over its half, averaged by DDP."""
     images = torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     factors = torch.randn(6, 5, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     network = make_network()
@@ -151,6 +151,6 @@ def test_conversion_keeps_names_parameters_and_shared_children() -> None:
 
 
 @pytest.mark.cuda
-def test_cuda_uses_the_one_of_torch() -> None:
+def test_cuda_uses_torchs_implementation() -> None:
     network = convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).cuda())
     assert isinstance(network[1], nn.SyncBatchNorm)

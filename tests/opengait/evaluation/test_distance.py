@@ -1,4 +1,4 @@
-"""Distances against numbers of upstream and plain loops."""
+"""Distances against upstream's values and plain loops."""
 
 import json
 

@@ -55,7 +55,7 @@ def data_of(rows: list[tuple[str, str, str]], embeddings: np.ndarray) -> dict:
 
 def case_data(name: str) -> dict:
     case = GOLDEN["cases"][name]
-    rows = [(one, kind, view) for one in case["labels"] for kind in case["types"] for view in case["views"]]
+    rows = [(label, kind, view) for label in case["labels"] for kind in case["types"] for view in case["views"]]
     return data_of(rows, seeded.gallery(name, rows))
 
 
@@ -77,12 +77,12 @@ def test_every_evaluator_is_registered():
 
 
 @pytest.mark.parametrize("function", ["evaluate_FreeGait", "evaluate_CCGR_MINI"])
-def test_listed_probes_and_listed_galleries(function):
+def test_listed_probes_and_galleries(function):
     if function == "evaluate_FreeGait":
         kinds, views = ["devid_0", "devid_1"], ["seq_00", "seq_01"]
-        rows = [(f"{one:04d}", kind, view) for one in range(8) for kind in kinds for view in views]
+        rows = [(f"{label:04d}", kind, view) for label in range(8) for kind in kinds for view in views]
     else:
-        rows = [(str(one), kind, "v1") for one in range(601, 613) for kind in "ABC"]
+        rows = [(str(label), kind, "v1") for label in range(601, 613) for kind in "ABC"]
     data = data_of(rows, seeded.gallery(function, rows))
     metrics = getattr(evaluators, function)(data, "any")
     probe = [i for i, row in enumerate(rows) if row[1] in ("devid_0", "B", "C")]
@@ -93,7 +93,7 @@ def test_listed_probes_and_listed_galleries(function):
     assert {"Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"} == {key.split("/")[-1] for key in metrics}
 
 
-def test_partition_file_can_be_named_and_must_fit(tmp_path, lines):
+def test_partition_file_can_be_named_and_must_match(tmp_path, lines):
     data = case_data("gait3d")
     partition_file = tmp_path / "mine.json"
     partition_file.write_text(json.dumps(GOLDEN["partition"]["Gait3D"]))
@@ -104,8 +104,8 @@ def test_partition_file_can_be_named_and_must_fit(tmp_path, lines):
         evaluators.evaluate_Gait3D(data, "Gait3D")
     partition_file.write_text('{"PROBE_SET": ["x-y-z"]}')
     lines.clear()
-    nothing = evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(partition_file))
-    assert list(nothing) == list(expected) and not any(nothing.values())
+    zeros = evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(partition_file))
+    assert list(zeros) == list(expected) and not any(zeros.values())
     assert "0 probes and 24 gallery tracklets; check PROBE_SET of" in lines[0] and str(partition_file) in lines[0]
 
 
@@ -115,7 +115,7 @@ def test_falls_back_on_opengaits_partition_file(tmp_path):
     metrics = evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(tmp_path / "mine.json"))
     assert metrics == evaluators.evaluate_Gait3D(data, "Gait3D")
     Path("datasets/Gait3D/Gait3D.json").unlink()
-    with pytest.raises(DataError, match=r"mine.json has no list PROBE_SET"):
+    with pytest.raises(DataError, match=r"mine.json has no list named PROBE_SET"):
         evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(tmp_path / "mine.json"))
 
 
@@ -181,7 +181,7 @@ def test_small_and_partial_test_sets(lines):
 
 def test_sustech_matches_conditions_inside_types(lines):
     kinds = ["00-nm", "01-nm", "01-bg-nt", "02-cl"]
-    rows = [(str(one), kind, view) for one in range(4) for kind in kinds for view in ("000", "090", "180")]
+    rows = [(str(label), kind, view) for label in range(4) for kind in kinds for view in ("000", "090", "180")]
     data = data_of(rows, seeded.gallery("sustech", rows, signal=20))
     metrics = evaluators.evaluate_indoor_dataset(data, "SUSTech1K")
     for condition in ("Normal", "Bag", "Night", "Clothing", "Overall"):
@@ -192,7 +192,7 @@ def test_sustech_matches_conditions_inside_types(lines):
 
 def test_casia_e_drops_view_270():
     kinds = ["H-scene1-nm-1", "L-scene3_s-bg-2", "H-scene2-nm-2"]
-    rows = [(str(one), kind, view) for one in range(3) for kind in kinds for view in ("000", "090", "270")]
+    rows = [(str(label), kind, view) for label in range(3) for kind in kinds for view in ("000", "090", "270")]
     data = data_of(rows, seeded.gallery("casia-e", rows, signal=20))
     is_dropped = np.array([view == "270" for view in data["views"]])
     data["embeddings"][is_dropped] = np.random.default_rng(0).normal(size=data["embeddings"][is_dropped].shape)
@@ -217,12 +217,12 @@ def test_rejects_unknown_names():
 
 
 def hid_data() -> dict:
-    rows = [(f"{500 + one:04d}", "t0", view) for one in range(6) for view in "ab"]
+    rows = [(f"{500 + label:04d}", "t0", view) for label in range(6) for view in "ab"]
     rows += [("probe", "t0", f"p{i:02d}") for i in range(9)]
     embeddings = seeded.gallery("hid", rows)
     for i in range(9):
-        noise, one = (seeded.normal(f"eval:hid:{part}", (8, 4)) for part in (f"probe{i}", f"id:{500 + i % 6:04d}"))
-        embeddings[12 + i] = noise + 0.8 * one
+        noise, mean = (seeded.normal(f"eval:hid:{part}", (8, 4)) for part in (f"probe{i}", f"id:{500 + i % 6:04d}"))
+        embeddings[12 + i] = noise + 0.8 * mean
     return data_of(rows, embeddings)
 
 
@@ -236,12 +236,12 @@ def test_hid_submission_re_ranks():
     evaluators.HID_submission(hid_data(), "HID")
     (path,) = Path("HID_result").iterdir()
     nearest = np.argmin(GOLDEN["runs"]["re_ranking"]["result"], axis=1)
-    labels = [f"{500 + place // 2:04d}" for place in nearest]
+    labels = [f"{500 + index // 2:04d}" for index in nearest]
     assert path.read_text().splitlines()[1:] == [f"p{i:02d},{label}" for i, label in enumerate(labels)]
 
 
 def test_grew_submission_lists_ids():
-    rows = [(str(one), kind, f"s{one}{kind}") for one in range(11, 41) for kind in ("01", "02")]
+    rows = [(str(label), kind, f"s{label}{kind}") for label in range(11, 41) for kind in ("01", "02")]
     rows += [("probe", "03", "x7"), ("probe", "03", "x8")]
     data = data_of(rows, seeded.gallery("grew", rows))
     data["embeddings"][60] = data["embeddings"][5]

@@ -1,4 +1,4 @@
-"""Ranking against a slow loop over the definition and against numbers of public code; ties, limits and blocks."""
+"""Ranking against a slow loop over the definition and values of public code, with ties, limits and blocks."""
 
 import json
 
@@ -56,7 +56,7 @@ def by_loop(distance, q_ids, g_ids, q_cams, g_cams, drop, max_rank):
     for row, q_id, q_cam in zip(distance, q_ids, q_cams, strict=True):
         kept = [g for g in range(len(g_ids)) if not (drop and g_ids[g] == q_id and g_cams[g] == q_cam)]
         kept.sort(key=lambda g: (row[g], g))
-        ranks = [place + 1 for place, g in enumerate(kept) if g_ids[g] == q_id]
+        ranks = [rank for rank, g in enumerate(kept, 1) if g_ids[g] == q_id]
         first.append(ranks[0] if ranks else 0)
         ap.append(np.mean([(j + 1) / rank for j, rank in enumerate(ranks)]) if ranks else np.nan)
         inp.append(len(ranks) / ranks[-1] if ranks else np.nan)
@@ -138,13 +138,13 @@ def test_gallery_of_a_hundred_thousand_items():
     assert metrics.cmc[0] == 0.5 and metrics.first_hit[0] == 1
 
 
-def test_accepts_reversed_numpy_views():
+def test_reversed_numpy_views_are_accepted():
     distance = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
     metrics = rank_metrics(distance[::-1, ::-1], [1, 2], [1, 2, 3])
     assert metrics.first_hit.tolist() == rank_metrics(distance[::-1, ::-1].copy(), [1, 2], [1, 2, 3]).first_hit.tolist()
 
 
-def test_rejects_arguments_that_disagree():
+def test_rejects_mismatched_arguments():
     with pytest.raises(DataError, match=r"\(2, 2\) .* got \(2, 3\)"):
         rank_metrics(torch.zeros(2, 3), [1, 2], [1, 2])
     with pytest.raises(DataError, match="drop_same_camera"):
@@ -157,7 +157,7 @@ def test_rejects_arguments_that_disagree():
 
 @pytest.mark.cuda
 def test_equal_on_cpu_and_cuda(monkeypatch):
-    """With ties, among them 0.0 and -0.0, and in several blocks."""
+    """Use ties, among them 0.0 and -0.0, and several blocks."""
     rng = np.random.default_rng(5)
     distance = torch.from_numpy(np.round(4 * rng.standard_normal((40, 300))) / 4 * rng.choice([-1.0, 1.0], (40, 300)))
     ids_and_cameras = [
