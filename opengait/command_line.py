@@ -1,4 +1,4 @@
-"""What command lines share: types of arguments, and the one place that turns errors into messages and exit codes."""
+"""Shared parts of command lines: argument types, and the conversion of errors to messages and exit codes."""
 
 import argparse
 import os
@@ -40,7 +40,7 @@ def count(text: str) -> int:
     """Return a positive integer.
 
     Raises:
-        argparse.ArgumentTypeError: the text is anything else.
+        argparse.ArgumentTypeError: the text is not one.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
@@ -51,7 +51,7 @@ def share(text: str) -> float:
     """Return a number between 0 and 1, exclusive.
 
     Raises:
-        argparse.ArgumentTypeError: the text is anything else.
+        argparse.ArgumentTypeError: the text is not one.
     """
     try:
         value = float(text)

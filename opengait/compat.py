@@ -62,7 +62,7 @@ def _import(
     module = importlib.import_module(real)
     if fromlist:
         return builtins.__import__(real, globals, locals, fromlist, 0)
-    # `import a.b` binds a; `import a.b as c` asks a for b afterwards.
+    # `import a.b` binds a; `import a.b as c` then looks b up in a.
     return module if "." not in name else importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
 
 
@@ -87,7 +87,7 @@ def _existing_device(device: Any) -> Any:
 class _WithoutCuda(ast.NodeTransformer):
     """Rewrites `value.cuda(...)` to `_to_cuda(value, ...)`, and a device argument to `_existing_device(device)`.
 
-    `torch.cuda` and its functions stay as they are.
+    `torch.cuda` and its functions are left unchanged.
     """
 
     def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802 (ast's name)
@@ -115,7 +115,7 @@ class _ModelFile(SourceFileLoader):
     """Loads a file of a model folder with the replaced imports and devices."""
 
     def get_code(self, fullname: str) -> CodeType:
-        # Not cached: OpenGait itself may use the same folder, and must not find this code in its cache.
+        # Not cached, since OpenGait itself may use the same folder and must not load the rewritten code.
         path = self.get_filename(fullname)
         tree = ast.parse(self.get_data(path), path)
         return compile(_WithoutCuda().visit(tree), path, "exec", dont_inherit=True)
@@ -132,7 +132,7 @@ def is_dropped_in(module: str) -> bool:
 
 
 class _Alias(Loader):
-    """Loads an existing module under a second name and leaves its `__spec__` as it is."""
+    """Loads an existing module under a second name without changing its `__spec__`."""
 
     def __init__(self, real: str) -> None:
         self.real = real
@@ -145,7 +145,7 @@ class _Alias(Loader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds files of model folders, and the bare names that nothing else provides."""
+    """Finds files of model folders, and bare names that nothing else provides."""
 
     def __init__(self) -> None:
         self.packages = list(_DROP_IN)
@@ -189,11 +189,11 @@ class SkippedFiles:
         self._reasons: dict[str, str] = {}
 
     def add(self, file: Path, error: Exception) -> None:
-        """Record the classes that `file` (or a package's `__init__.py`) would have defined, and log one line."""
+        """Record the classes that `file` (or a package's `__init__.py`) would have defined, and log the reason."""
         reason = _reason(error, file.parent)
         get_msg_mgr().log_info(f"Skipped model file {file.name}: {reason}.")
         source = file / "__init__.py" if file.is_dir() else file
-        # Searched by a pattern, since the file may not be valid Python.
+        # A pattern, since the file may not be valid Python.
         for name in re.findall(rb"^class\s+(\w+)", source.read_bytes(), re.MULTILINE):
             self._reasons[name.decode()] = f"{file} could not be imported: {reason}"
 
@@ -202,7 +202,7 @@ class SkippedFiles:
         self._reasons.pop(name, None)
 
     def reason(self, name: str) -> str | None:
-        """Return a sentence on why the class `name` is missing, or None if no skipped file defines it."""
+        """Return a message saying why the class `name` is missing, or None if no skipped file defines it."""
         if name not in self._reasons:
             return None
         return f"Model {name} is not available, because {self._reasons[name]}. Install or fix it."
@@ -211,7 +211,7 @@ class SkippedFiles:
         """Raise an error if a skipped file defines the class `name`.
 
         Raises:
-            ConfigError: names the file and why it was skipped.
+            ConfigError: a skipped file defines it; the message names the file and the reason.
         """
         if (reason := self.reason(name)) is not None:
             raise ConfigError(reason)
@@ -238,7 +238,7 @@ skipped = SkippedFiles()
 
 
 class ModelFolder(SimpleNamespace):
-    """Classes of a model folder as attributes; the error for one of a skipped file gives the reason."""
+    """Classes of a model folder as attributes; looking up one from a skipped file raises an error with the reason."""
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(skipped.reason(name) or f"The model folder has no class {name!r}.")
@@ -258,9 +258,9 @@ def model_files(folder: Path) -> dict[str, Path]:
 def import_classes(package: str, folder: Path) -> dict[str, type]:
     """Import the files and packages directly in the package `package` at `folder`, and return their classes by name.
 
-    As in OpenGait, imported classes count too, and the last one of a name wins; a class that replaces one of another
-    file is logged. A file that cannot be imported is skipped with a log line, and looking one of its classes up gives
-    the reason (`skipped`).
+    As in OpenGait, imported classes count too, and the last one of a name wins; replacing a class of another file is
+    logged. A file that cannot be imported is skipped with a log line, and looking up one of its classes raises an error
+    with the reason (`skipped`).
     """
     install()
     classes: dict[str, type] = {}
@@ -285,7 +285,7 @@ def load_model_folder(path: str | Path) -> ModelFolder:
     """Return the classes of a folder of model files written for OpenGait, as attributes.
 
     The folder is imported as a package beside `opengait.modeling.models`, so `from ..base_model import BaseModel`,
-    `from . import helper` and packages of helpers in the folder work as they do there.
+    `from . import helper` and packages of helpers in the folder work as in OpenGait.
 
     Raises:
         ConfigError: the folder does not exist or holds no Python file.

@@ -53,7 +53,7 @@ def device() -> torch.device:
 def start(timeout_minutes: float = 30) -> None:
     """Join the process group of torchrun, or create one of this process alone; nccl on CUDA, gloo on the CPU.
 
-    The group of one serves model files that query `torch.distributed` directly, as OpenGait's do.
+    A single process gets a group too, since OpenGait's model files query `torch.distributed` directly.
     """
     if is_initialized():
         return
@@ -84,27 +84,27 @@ def broadcast_object(value: Any) -> Any:
     """Return rank 0's picklable `value` on every rank."""
     if world_size() == 1:
         return value
-    box = [value]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def gather_objects(value: Any) -> list[Any]:
     """Return the ranks' picklable values, in rank order, on every rank."""
     if world_size() == 1:
         return [value]
-    box: list[Any] = [None] * world_size()
-    dist.all_gather_object(box, value)
-    return box
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def minimum(value: int) -> int:
     """Return the smallest of the ranks' values."""
     if world_size() == 1:
         return value
-    box = torch.tensor(value, device=device())
-    dist.all_reduce(box, dist.ReduceOp.MIN)
-    return int(box)
+    smallest = torch.tensor(value, device=device())
+    dist.all_reduce(smallest, dist.ReduceOp.MIN)
+    return int(smallest)
 
 
 def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
@@ -112,7 +112,7 @@ def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) 
 
     Shapes must agree between ranks. With `requires_grad`, this rank's slice stays attached to its graph and the other
     slices are constants, so a loss over the result must be multiplied by the world size under DDP's averaging. Without
-    it, everything is constant.
+    it, the whole result is a constant.
     """
     if world_size() == 1:
         return tensor if requires_grad else tensor.detach()
@@ -137,7 +137,7 @@ def mix_seed(*values: int | str) -> int:
 
 
 def seed_cpu(seed: int) -> None:
-    """Seed Python, numpy and torch on the CPU; unlike `torch.manual_seed`, leave the streams of GPUs alone."""
+    """Seed Python, numpy and torch on the CPU; unlike `torch.manual_seed`, leave the GPUs' streams unchanged."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch.default_generator.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Try a configuration without training: report what is read, what each stage outputs, and what a step costs.
+"""Try a configuration without training: report its input, the output of each stage and the cost of a step.
 
     python -m opengait.dry_run --cfgs FILE [--set KEY=VALUE ...]
 
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 if not __package__:
-    # A script's folder comes first on sys.path; `opengait` lies one level above.
+    # A script's folder comes first on sys.path; `opengait` is one level above.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from opengait import distributed, registry  # noqa: E402
@@ -54,7 +54,7 @@ class Report:
         stages: the sub-modules, in the order in which they finished.
         losses: the logged values.
         seconds: time of loading the batch (`load`), `forward`, `loss`, `backward`, and a test batch's forward (`test`).
-        memory: peak memory after the backward pass, in bytes; of the GPU if there is one.
+        memory: peak memory after the backward pass, in bytes; on the GPU if there is one.
         outputs: shapes of `inference_feat` of the test batch.
         without_gradient: trainable parameters that the loss does not reach.
     """
@@ -72,7 +72,7 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     """Run one batch of each phase through the model of a configuration.
 
     Args:
-        cfgs: return value of `opengait.config.load_config`; a checkpoint that it names is not loaded.
+        cfgs: return value of `opengait.config.load_config`; a checkpoint named in it is not loaded.
         depth: levels of sub-modules to report.
 
     Raises:
@@ -89,7 +89,7 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     with _Stages(model, depth) as stages:
         info = _step(model, inputs, seconds)
     if distributed.device().type == "cuda":
-        # The first call selects kernels and fills the allocator; the second one measures what a step costs.
+        # The first call selects kernels and fills the allocator, so the second is timed.
         _step(model, inputs, seconds)
     memory = peak_memory(distributed.device())
     unreached = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
@@ -103,13 +103,13 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
 
 
 def _step(model: EngineModel, inputs: tuple[Any, ...], seconds: dict[str, float]) -> dict[str, Any]:
-    """Time forward, loss and backward, and return the logged values; the optimiser takes no step."""
+    """Time forward, loss and backward, without an optimiser step, and return the logged values."""
     precision = Precision.of(model.cfgs, distributed.device(), training=True)
     with _Clock(seconds, "forward", distributed.device()), precision.autocast():
-        returned = model(inputs)
-    check_classes(model, returned["training_feat"], inputs)
+        outputs = model(inputs)
+    check_classes(model, outputs["training_feat"], inputs)
     with _Clock(seconds, "loss", distributed.device()):
-        loss, info = model.loss_aggregator(returned["training_feat"])
+        loss, info = model.loss_aggregator(outputs["training_feat"])
     with _Clock(seconds, "backward", distributed.device()):
         loss.backward()
     return info
@@ -143,14 +143,14 @@ def text_of(report: Report, model: str) -> str:
     if report.without_gradient:
         few = ", ".join(report.without_gradient[:4]) + (", ..." if len(report.without_gradient) > 4 else "")
         lines.append(
-            f"note:   {len(report.without_gradient)} trained parameters get no gradient ({few}); training with "
-            f"several processes then requires trainer_cfg.find_unused_parameters: true."
+            f"note:   {len(report.without_gradient)} trainable parameters receive no gradient ({few}); training with "
+            f"several processes therefore requires trainer_cfg.find_unused_parameters: true."
         )
     return "\n".join(lines)
 
 
 class _Clock:
-    """Records the seconds that a block takes, on a GPU until its work is done."""
+    """Records the seconds that a block takes, including pending work on a GPU."""
 
     def __init__(self, seconds: dict[str, float], name: str, device: torch.device) -> None:
         self.seconds, self.name, self.device = seconds, name, device

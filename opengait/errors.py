@@ -1,12 +1,12 @@
 """Errors that a user can act on.
 
 The command lines print the message of a `UserError` without a traceback, and exit with status 2. A message is one or
-two sentences: what was expected, what was got, and what to do.
+two sentences: the expected and the actual value, and what to do.
 """
 
 
 class UserError(Exception):
-    """Something outside the code is wrong: a file, a key, a setting."""
+    """An error in something outside the code, such as a file, a key or a setting."""
 
 
 class ConfigError(UserError):

@@ -20,7 +20,7 @@ def load_extensions(names: Iterable[str], base_dir: str | Path = ".") -> None:
         names: package names, whose `register()` is called, or paths of folders of model files, whose classes become
             attributes of `opengait.modeling.models`; later ones replace earlier ones.
         base_dir: base of relative paths, the folder of the configuration file; the working directory is tried next.
-            Packages are searched on `sys.path`, then in these two folders.
+            Packages are looked up on `sys.path`, then in these two folders.
 
     Raises:
         ConfigError: a package or folder does not exist, or a package has no `register`.
@@ -38,7 +38,7 @@ def load_extensions(names: Iterable[str], base_dir: str | Path = ".") -> None:
                 f"Extension {name!r} is neither an importable package nor a folder "
                 f"(searched in {' and '.join(dict.fromkeys(map(str, folders)))})."
             )
-        _take_models(folder)
+        _add_models(folder)
 
 
 def _is_package(name: str, folders: list[Path]) -> bool:
@@ -65,7 +65,7 @@ def _register(name: str) -> None:
     if not inspect.isfunction(register):
         raise ConfigError(
             f"Extension {name} ({package.__file__}) has no function register(), which registers its parts. "
-            f"For a folder of model files give its path, such as ./{name}."
+            f"To use a folder of model files, write its path, such as ./{name}."
         )
     register()
 
@@ -79,8 +79,8 @@ def _is_model(value: Any) -> bool:
     return inspect.isclass(value) and getattr(value, "is_engine_model", False)
 
 
-def _take_models(folder: Path) -> None:
-    from opengait.modeling import models  # late, since it imports every model of the engine
+def _add_models(folder: Path) -> None:
+    from opengait.modeling import models  # imported late, since it imports every model of the engine
 
     for name, value in vars(compat.load_model_folder(folder)).items():
         former = vars(models).get(name)

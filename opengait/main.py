@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 if not __package__:
-    # A script's folder comes first on sys.path; from there every module could be imported a second time, as
-    # `modeling.x` besides `opengait.modeling.x`.
+    # A script's folder comes first on sys.path, where every module could be imported a second time, as `modeling.x`
+    # besides `opengait.modeling.x`.
     _here = Path(__file__).resolve().parent
     sys.path[:] = [str(_here.parent), *(entry for entry in sys.path if entry and Path(entry).resolve() != _here)]
 
@@ -30,7 +30,7 @@ from opengait.utils.messages import get_msg_mgr  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
 from opengait.utils.tensors import get_ddp_module, params_count  # noqa: E402
 
-# Seconds that other ranks wait before they report an error of their own.
+# Seconds that other ranks wait before they report an error.
 HEAD_START = 5.0
 
 
@@ -103,7 +103,7 @@ def _open_log(cfgs: dict[str, Any], folder: Path, training: bool, to_file: bool)
 
 
 def _report(error: UserError) -> None:
-    """Print an error. Usually all ranks meet the same one, and the launcher ends the others once rank 0 has exited."""
+    """Print an error. Usually all ranks raise the same one, and the launcher ends the others once rank 0 has exited."""
     rank = distributed.rank()
     if rank:
         time.sleep(HEAD_START)

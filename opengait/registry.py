@@ -1,7 +1,7 @@
-"""One registry per kind of component: they turn the names in a YAML file into classes and functions.
+"""One registry per kind of component, which maps the names in a YAML file to classes and functions.
 
 The engine's own parts are attributes of the package that holds them (`opengait.data.transform.BaseSilTransform`), as
-in OpenGait, so an attribute set on that package from outside is found too. Extensions add theirs in `register()`:
+in OpenGait, so an attribute set on that package from outside counts too. Extensions add theirs in `register()`:
 
     from opengait import registry
 
@@ -26,7 +26,7 @@ class Parts:
     """The parts of one kind, by name.
 
     Args:
-        kind: what messages call a part, such as "transform".
+        kind: the word for a part in messages, such as "transform".
         home: dotted name of the engine's module whose public classes and functions belong to this kind.
     """
 
@@ -36,16 +36,16 @@ class Parts:
         self._added: dict[str, Callable[..., Any]] = {}
 
     def add(self, part: Part, name: str | None = None) -> Part:
-        """Register a class or function under `name`, by default its own; usable as a decorator.
+        """Register a class or function under `name`, by default its `__name__`; usable as a decorator.
 
         Raises:
-            ConfigError: a different part has this name.
+            ConfigError: a different part already has this name.
         """
         name = name or part.__name__
-        known = self._added.get(name)
-        if known is not None and known is not part:
+        existing = self._added.get(name)
+        if existing is not None and existing is not part:
             raise ConfigError(
-                f"There is already a {self.kind} called {name}: {describe(known)}; rename {describe(part)}."
+                f"There is already a {self.kind} called {name}: {describe(existing)}; rename {describe(part)}."
             )
         self._added[name] = part
         return part
@@ -64,10 +64,10 @@ class Parts:
                 self._added[name] = former
 
     def get(self, name: str) -> Any:
-        """Return the part of that name; parts of extensions take precedence over the engine's own.
+        """Return the part called `name`; parts of extensions take precedence over the engine's.
 
         Raises:
-            ConfigError: there is none; the message lists the nearest names.
+            ConfigError: there is none; the message lists similar names.
         """
         if name in self._added:
             return self._added[name]
@@ -75,11 +75,11 @@ class Parts:
         if callable(part) and not str(name).startswith("_"):
             return part
         names = self.names()
-        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(names) or 'none'}."
+        similar = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(similar)}?" if similar else f"known are: {', '.join(names) or 'none'}."
         raise ConfigError(
-            f"There is no {self.kind} called {name!r}; {hint} To use a part of your own, list its package or folder "
-            f"under `extensions:` in the configuration."
+            f"There is no {self.kind} called {name!r}; {hint} To use your own, list its package or folder under "
+            f"`extensions:` in the configuration."
         )
 
     def __contains__(self, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Files that come with the project: configurations, and the weights of the demo.
 
-In a checkout they lie in `configs/` and `pretrained/`; the build copies them into the installed package (`setup.py`).
+In a checkout they are in `configs/` and `pretrained/`; the build copies them into the installed package (`setup.py`).
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ SHIPPED = PACKAGES if IN_CHECKOUT else Path(__file__).resolve().with_name("asset
 
 
 def shipped(path: str | Path) -> Path:
-    """Return `path` if it exists, relative to the working folder, and else the shipped file of that name.
+    """Return `path` if it exists relative to the working directory, otherwise the shipped file of that name.
 
-    A path that exists in neither place is returned unchanged, so that a message shows it as it was given.
+    A path that exists in neither location is returned unchanged, so messages show it as the user wrote it.
     """
     path = Path(path)
     return path if path.exists() or not (SHIPPED / path).exists() else SHIPPED / path

@@ -1,4 +1,4 @@
-"""What all tests share: markers, the same machine whether or not it has a GPU, and a drawn dataset."""
+"""Shared fixtures and markers: the same environment with and without a GPU, and a synthetic dataset."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ HAS_CUDA = torch.cuda.is_available()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `cuda` where there is no GPU."""
+    """Skip tests marked `cuda` if there is no GPU."""
     for item in items:
         if item.get_closest_marker("cuda") and not HAS_CUDA:
             item.add_marker(pytest.mark.skip(reason="needs a GPU"))
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def without_cuda() -> Iterator[None]:
-    """Hide the GPU: expected values are a CPU's, and two processes cannot share one GPU."""
+    """Hide the GPU, since expected values are computed on a CPU and two processes cannot share one GPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         yield
@@ -29,14 +29,14 @@ def without_cuda() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def with_cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Show the GPU to tests marked `cuda`."""
+    """Make the GPU visible to tests marked `cuda`."""
     if request.node.get_closest_marker("cuda"):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: HAS_CUDA)
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Draw eight people to train on and five to test on, and a vision transformer's weights."""
+    """Write a synthetic dataset of eight training and five test identities, and weights of a vision transformer."""
     from tests.opengait_ext.world import draw_world
 
     return draw_world(tmp_path_factory.mktemp("world"))
@@ -44,6 +44,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def temporarily() -> Iterator[Callable[[Parts, Callable], Callable]]:
-    """Register parts for the length of a test: `temporarily(registry.losses, MyLoss)`."""
+    """Register parts for the duration of a test: `temporarily(registry.losses, MyLoss)`."""
     with ExitStack() as stack:
         yield lambda parts, part: stack.enter_context(parts.temporarily(part))

@@ -1,4 +1,4 @@
-"""Where the tests find the project and the numbers of other implementations."""
+"""Paths of the project and of the golden values from other implementations."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rules of the house that imports can break; see docs/architecture.md."""
+"""The architecture's rules about imports; see docs/architecture.md."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ FILES = {module_name(path): path for package in (ENGINE, EXTENSION) for path in 
 
 
 def imported_names(module: str) -> Iterator[str]:
-    """Yield the dotted name of everything that a module's import statements ask for, wherever they stand."""
+    """Yield the dotted names in all import statements of a module, including those inside functions."""
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -41,7 +41,7 @@ def target(name: str) -> str:
 
 
 IMPORTS = {
-    module: {found for name in imported_names(module) if (found := target(name)) and found != module}
+    module: {imported for name in imported_names(module) if (imported := target(name)) and imported != module}
     for module in FILES
 }
 
@@ -59,13 +59,13 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
                 waiting.extend(graph.get(node, ()))
         reached[start] = seen
     groups = [{node} | {other for other in reached[node] if node in reached.get(other, ())} for node in graph]
-    return [group for place, group in enumerate(groups) if len(group) > 1 and group not in groups[:place]]
+    return [group for position, group in enumerate(groups) if len(group) > 1 and group not in groups[:position]]
 
 
 def rooms_of(folder: str) -> dict[str, set[str]]:
-    """Return the imports between what lies directly in a folder: its files and, each as one room, its sub-folders.
+    """Return the imports between the files and sub-folders of a folder, each of which is one room.
 
-    A face (`__init__.py`) shows what lies below it and is no room of its own.
+    An `__init__.py` re-exports the modules below it and does not count as a room.
     """
 
     def room(module: str) -> str | None:
@@ -74,9 +74,9 @@ def rooms_of(folder: str) -> dict[str, set[str]]:
         return module.removeprefix(f"{folder}.").partition(".")[0]
 
     graph: dict[str, set[str]] = {}
-    for module, found in IMPORTS.items():
-        if (here := room(module)) is not None and module != FACADE:
-            graph.setdefault(here, set()).update(there for name in found if (there := room(name)) not in (None, here))
+    for module, targets in IMPORTS.items():
+        if (source := room(module)) is not None and module != FACADE:
+            graph.setdefault(source, set()).update({room(name) for name in targets} - {None, source})
     return graph
 
 
@@ -89,32 +89,32 @@ def test_no_circle_of_rooms(folder):
     assert circles(rooms_of(folder)) == []
 
 
-def test_a_circle_is_found():
+def test_circles_are_detected():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
 
 
 def test_the_engine_does_not_import_its_facade():
-    assert [module for module, found in IMPORTS.items() if FACADE in found] == []
+    assert [module for module, targets in IMPORTS.items() if FACADE in targets] == []
 
 
-def test_the_engine_does_not_know_its_extensions():
+def test_the_engine_does_not_import_its_extensions():
     assert [
-        m for m, found in IMPORTS.items() if m.startswith(f"{ENGINE}.") and any(EXTENSION in f for f in found)
+        m for m, targets in IMPORTS.items() if m.startswith(f"{ENGINE}.") and any(EXTENSION in f for f in targets)
     ] == []
 
 
-def test_a_method_stands_on_the_shared_parts_alone():
+def test_a_method_imports_only_shared_parts():
     def method(module: str) -> str | None:
         name = module.removeprefix(f"{EXTENSION}.models.").partition(".")[0] if ".models." in module else None
         return None if name == "shared" or not module.startswith(f"{EXTENSION}.") else name
 
     crossed = {
         (module, name)
-        for module, found in IMPORTS.items()
-        for name in found
+        for module, targets in IMPORTS.items()
+        for name in targets
         if method(module) and method(name) and method(module) != method(name)
     }
-    upward = {m for m, found in IMPORTS.items() if ".models.shared" in m and any(method(name) for name in found)}
+    upward = {m for m, targets in IMPORTS.items() if ".models.shared" in m and any(method(name) for name in targets)}
     assert crossed == set() and upward == set()
 
 

@@ -1,6 +1,6 @@
 """The facade that model files import as `utils`: helpers under upstream's names.
 
-The engine itself imports the modules below and never this facade (tests/test_architecture.py).
+The engine imports the modules below directly, never this facade (tests/test_architecture.py).
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return `config_loader`, upstream's name of `opengait.config.load_config`, which itself needs these helpers."""
+    """Return `config_loader`, upstream's name for `opengait.config.load_config`, which itself uses these helpers."""
     if name == "config_loader":
         from opengait.config import load_config
 

@@ -10,7 +10,7 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 def argument_names(obj: Callable[..., Any]) -> list[str]:
-    """Return the names that a class's `__init__` or a function takes by keyword, in order, without `self`.
+    """Return the names of the keyword arguments of a class's `__init__` or a function, in order, without `self`.
 
     Raises:
         ValueError: `obj` is neither a class nor a Python function.
@@ -32,7 +32,7 @@ def accepted_arguments(
     """Return the entries of `input_args` that `obj` takes by name, including keyword-only ones; others are dropped.
 
     Args:
-        obj: a class (its `__init__` counts) or a function.
+        obj: a function, or a class, which stands for its `__init__`.
         input_args: a section of the configuration.
         free_keys: keys that are dropped silently, such as `type`.
 
@@ -63,7 +63,7 @@ def get_attr_from(sources: Iterable[Any], name: str) -> Any:
     """Return the attribute `name` of the first of `sources` that has it.
 
     Raises:
-        AttributeError: none does.
+        AttributeError: none of them has it.
     """
     sources = list(sources)
     for source in sources:

@@ -8,7 +8,7 @@ from torch import nn
 
 
 def is_list(value: Any) -> bool:
-    """Return whether a value is a list or a `ModuleList`; a tuple is not."""
+    """Return whether a value is a list or a `ModuleList`, not a tuple."""
     return isinstance(value, list | nn.ModuleList)
 
 
@@ -38,7 +38,7 @@ def is_str(value: Any) -> bool:
 
 
 def is_int(value: Any) -> bool:
-    """Return whether a value is an integer; True and False are, as in Python."""
+    """Return whether a value is an integer, which includes True and False, as in Python."""
     return isinstance(value, int)
 
 
@@ -53,7 +53,7 @@ def is_bool(value: Any) -> bool:
 
 
 def is_int_list(value: Any) -> bool:
-    """Return whether a value is a list of integers; lists of booleans are, so check `is_bool_list` first."""
+    """Return whether a value is a list of integers; this includes lists of booleans, so check `is_bool_list` first."""
     return is_list(value) and all(isinstance(item, int) for item in value)
 
 

@@ -1,4 +1,4 @@
-"""Small containers, and an object that does nothing."""
+"""Small containers and a no-op object."""
 
 from collections import OrderedDict, namedtuple
 from typing import Any
@@ -8,22 +8,19 @@ class NoOp:
     """Accepts any method call and returns None; an instance is truthy."""
 
     def __getattr__(self, name: str) -> Any:
-        def nothing(*args: Any, **kwargs: Any) -> None:
-            return None
-
-        return nothing
+        return lambda *args, **kwargs: None
 
 
 class Odict(OrderedDict[Any, Any]):
     """A dict of lists that grows by `append`."""
 
     def append(self, other: dict[str, Any]) -> None:
-        """Extend each key's list by that of `other`; a value that is not a list counts as a list of one."""
+        """Extend each key's list by that of `other`; a single value counts as a list of one."""
         for key, value in other.items():
             items = value if isinstance(value, list) else [value]
             if key in self:
-                known = self[key]
-                self[key] = known if isinstance(known, list) else [known]
+                existing = self[key]
+                self[key] = existing if isinstance(existing, list) else [existing]
                 self[key].extend(items)
             else:
                 self[key] = items

@@ -29,8 +29,8 @@ def versions() -> dict[str, str]:
 
 def core_versions() -> dict[str, str]:
     """Return the versions of the packages that affect results most."""
-    known = (platform.python_version(), opengait.__version__, torch.__version__, np.__version__)
-    return dict(zip(CORE, map(str, known), strict=True))
+    numbers = (platform.python_version(), opengait.__version__, torch.__version__, np.__version__)
+    return dict(zip(CORE, map(str, numbers), strict=True))
 
 
 def hardware() -> dict[str, Any]:
@@ -54,15 +54,15 @@ def hardware() -> dict[str, Any]:
 
 
 def source_state(folder: Path | None = None) -> dict[str, Any] | None:
-    """Return the git commit of the source tree that this engine runs from, and whether files differ from it.
+    """Return the git commit of this engine's source tree, and whether files differ from it.
 
     Args:
         folder: a folder of the source tree; this package's by default.
 
     Returns:
         `commit`, `dirty` (tracked files changed, or new files that git does not ignore) and `changes`, the SHA-256 of
-        the output of `git diff HEAD`, None if that is empty. None altogether without git, or if this code is not part
-        of a repository, such as an installed copy.
+        the output of `git diff HEAD`, None if that is empty. None instead of all this without git, or if this code is
+        not part of a repository, such as an installed copy.
     """
     folder = folder or Path(opengait.__file__).parent
     # A copy installed into an ignored folder of some repository must not report that repository.
@@ -82,16 +82,16 @@ def source_state(folder: Path | None = None) -> dict[str, Any] | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     """Return the output of git, or None if git is missing or fails."""
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _processor() -> str:
-    """Return the processor's name, which Linux gives in a file only."""
+    """Return the processor's name, which Linux reports only in a file."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

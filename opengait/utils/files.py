@@ -15,7 +15,7 @@ from opengait.errors import DataError
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file atomically: `write` gets a temporary path in the same folder, which is then renamed to `path`.
+    """Write a file atomically: `write` writes to a temporary path in the same folder, which is then renamed to `path`.
 
     The temporary name keeps the suffix, since some writers derive the format from it.
     """
@@ -44,7 +44,7 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
     Args:
         path: the file.
         required: names of arrays that the file must contain.
-        written_by: what writes such files, for the message.
+        written_by: the command that writes such files, for the message.
 
     Raises:
         DataError: the file is missing or damaged, or lacks an array.
@@ -80,6 +80,6 @@ def sha256_of(path: Path) -> str:
 
 
 def from_here(path: Path) -> str:
-    """Return a path relative to the working directory if it lies below, else the absolute path."""
-    path, here = path.resolve(), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    """Return a path relative to the working directory if it is below it, otherwise the absolute path."""
+    path, folder = path.resolve(), Path.cwd()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -1,4 +1,4 @@
-"""The message manager: log lines, TensorBoard, and the line of each logging interval (upstream `get_msg_mgr`).
+"""The message manager: the log, TensorBoard, and a log line per interval (upstream `get_msg_mgr`).
 
 Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods do nothing.
 """
@@ -25,7 +25,7 @@ _FORMAT = logging.Formatter("[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m
 
 
 class _Early(logging.Handler):
-    """Keeps records until the log is opened, such as those of loading extensions."""
+    """Keeps records, such as those logged while extensions are loaded, until the log is opened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class _Screen(logging.Handler):
 class MessageManager:
     """Log and TensorBoard of one run.
 
-    `init_logger` opens the log, which is all that a test needs; `init_manager` opens TensorBoard too. `train_step` is
+    `init_logger` opens the log, which suffices for testing; `init_manager` opens TensorBoard too. `train_step` is
     called once per iteration with `info`, whose `scalar/...` entries are averaged over the logging interval, and with
-    `summary`, whose latest `scalar/...` and `image/...` entries go to TensorBoard.
+    `summary`, whose latest `scalar/...` and `image/...` entries are written to TensorBoard.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class MessageManager:
         self.logger = logging.getLogger("opengait")
 
     def hold(self) -> None:
-        """Keep records until `init_logger` opens the log. Before `hold`, the program's own logging setup applies."""
+        """Keep records until `init_logger` opens the log. Before `hold`, the program's logging setup applies."""
         self._take_over(_Early())
 
     def init_manager(self, save_path: str | Path, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
@@ -92,7 +92,7 @@ class MessageManager:
             self.logger.handle(record)
 
     def close(self) -> None:
-        """Close TensorBoard and the log; the program's own logging setup applies again."""
+        """Close TensorBoard and the log; the program's logging setup applies again."""
         if self.writer is not None:
             self.writer.close()
         self._take_over()
@@ -120,7 +120,7 @@ class MessageManager:
         self.logger.debug(*messages)
 
     def track_progress(self, progress: Progress | None) -> None:
-        """Add the times of `progress` to the log lines of the intervals; None stops that."""
+        """Add the times of `progress` to the log lines; None stops doing so."""
         self._progress = progress
 
     def reset_time(self) -> None:
@@ -128,7 +128,7 @@ class MessageManager:
         self.time = time.time()
 
     def append(self, info: dict[str, Any]) -> None:
-        """Collect an iteration's values for the means of the interval.
+        """Collect an iteration's values, which are averaged over the interval.
 
         Tensors stay on their device until the line is written, since fetching them at every step would stall a GPU.
         """
@@ -143,9 +143,9 @@ class MessageManager:
             self.writer.flush()
 
     def log_training_info(self) -> None:
-        """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does: scripts read it.
+        """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does, for scripts to read.
 
-        A second line holds the learning rate, times, memory and time left.
+        A second line contains the learning rate, times, memory and time left.
         """
         now = time.time()
         text = f"Iteration {self.iteration:0>5}, Cost {now - self.time:.2f}s"
@@ -191,16 +191,16 @@ def _as_array(value: Any) -> np.ndarray:
     return ts2np(value) if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
-# The one mutable global of the engine: messages of every module go to one log.
+# The only mutable global of the engine, so that the messages of all modules go to one log.
 _manager: MessageManager | None = None
-_silence = NoOp()
+_silent = NoOp()
 
 
 def get_msg_mgr() -> MessageManager | NoOp:
     """Return the message manager on rank 0, and a silent one on the other ranks."""
     global _manager
     if not distributed.is_main():
-        return _silence
+        return _silent
     if _manager is None:
         _manager = MessageManager()
     return _manager

@@ -1,4 +1,4 @@
-"""Timing of a training run: loading, computing and the time left."""
+"""Timing of a training run: loading, computing and remaining time."""
 
 import sys
 import time
@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Measures loading and computing, and shows a progress bar on a terminal.
+    """Measures loading and computing times, and shows a progress bar on a terminal.
 
     Args:
         total: iterations of the whole run.
         done: iterations completed before this process started.
-        bar: draw a bar on stderr if that is a terminal; the periodic log lines carry the same information.
+        bar: draw a bar on stderr if that is a terminal; the periodic log lines contain the same information.
     """
 
     def __init__(self, total: int, done: int = 0, bar: bool = True) -> None:
@@ -38,7 +38,7 @@ class Progress:
         self.done = iteration
 
     def resumed(self) -> None:
-        """Ignore the time since the step: logging, saving and testing are neither loading nor computing."""
+        """Ignore the time since the step, since logging, saving and testing are neither loading nor computing."""
         self._lap()
 
     def seconds_left(self) -> float:
@@ -47,7 +47,7 @@ class Progress:
         return (time.perf_counter() - self._began) / gained * (self.total - self.done) if gained else 0.0
 
     def fields(self) -> str:
-        """Return `data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call; CUDA's peak."""
+        """Return `data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call, peak memory."""
         steps = max(self._steps, 1)
         texts = [f"data={self._data_seconds / steps:.3f}s", f"step={self._step_seconds / steps:.3f}s"]
         if torch.cuda.is_available():

@@ -56,7 +56,7 @@ def get_ddp_module(
     Args:
         module: a module, already on its device.
         find_unused_parameters: passed to DDP.
-        alone_too: wrap for a process group of one, too, where the wrapper has no effect.
+        alone_too: also wrap in a process group of one, where the wrapper has no effect.
         **kwargs: further arguments of DDP.
     """
     needed = distributed.world_size() > 1 or (alone_too and distributed.is_initialized())
@@ -73,5 +73,5 @@ def bare(module: nn.Module) -> nn.Module:
 
 
 def params_count(module: nn.Module) -> str:
-    """Return a line with the number of parameters, in millions."""
+    """Return a log line with the number of parameters in millions."""
     return f"Parameters Count: {sum(p.numel() for p in module.parameters()) / 1e6:.5f}M"

@@ -21,6 +21,6 @@ for _side in (YamlLoader, _Dumper):
 
 
 def write_yaml(content: dict[str, Any]) -> str:
-    """Return plain values as YAML, with dicts in their own order."""
+    """Return plain values as YAML, keeping the order of dicts."""
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text

@@ -1,4 +1,4 @@
-"""Run a function on several gloo processes of this machine, to test what depends on the world size."""
+"""Run a function on several local gloo processes, to test code that depends on the world size."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size:
 
     Args:
         function: a function importable by name, since processes are spawned, with a picklable result.
-        folder: an empty folder for the processes' meeting point and results.
+        folder: an empty folder for the rendezvous file and the results.
         *args: picklable arguments.
         world_size: number of processes.
     """
@@ -24,7 +24,7 @@ def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size:
 
 
 def _work(rank: int, world_size: int, folder: str, function: Callable[..., Any], args: tuple) -> None:
-    # Before torch looks for devices: the ranks of a test cannot share a GPU.
+    # Set before torch looks for devices, since the ranks of a test cannot share a GPU.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)

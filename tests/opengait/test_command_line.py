@@ -1,4 +1,4 @@
-"""What command lines share: exit codes for errors, and types of arguments."""
+"""Shared parts of command lines: exit codes for errors, and argument types."""
 
 import argparse
 import subprocess
@@ -32,7 +32,7 @@ def test_errors_become_messages_and_exit_codes(error, status, message, capsys):
     assert capsys.readouterr() == ("", message)
 
 
-def test_a_mistake_of_the_program_keeps_its_traceback():
+def test_programming_errors_keep_their_traceback():
     with pytest.raises(KeyError):
         exit_status(raises(KeyError("x")))
     assert exit_status(lambda: 1) == 1
@@ -41,11 +41,11 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 def test_a_closed_pipe_ends_a_command_silently():
     program = "from opengait.command_line import exit_status; exit_status(lambda: print('x' * 10**6) or 0)"
     pipe = f'{sys.executable} -c "{program}" | true'
-    done = subprocess.run(pipe, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
+    result = subprocess.run(pipe, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stderr == ""
 
 
-def test_types_of_arguments():
+def test_argument_types():
     assert count("12") == 12 and share("0.05") == 0.05
     for parse, text in ((count, "0"), (count, "-1"), (count, "2.5"), (share, "1"), (share, "0"), (share, "x")):
         with pytest.raises(argparse.ArgumentTypeError, match=f"expected .* got '{text}'"):

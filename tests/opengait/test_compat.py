@@ -28,7 +28,7 @@ MODEL_CFG = {
 def configuration(folder: Path, model: str, world: int) -> Path:
     """Write the configuration of a model; run folders are below `folder / "w<world>"`."""
     sections = tiny.config(folder)
-    # Relative to the working folder, which differs between worlds, since OwnStart fixes "output" itself.
+    # Relative to the working directory, which differs between worlds, since OwnStart hard-codes "output".
     changes = {
         "extensions": [str(FILES), "tests.opengait.tiny_parts"],
         "trainer_cfg": {
@@ -47,12 +47,12 @@ def configuration(folder: Path, model: str, world: int) -> Path:
     if model == "SeveralSets":
         entry = sections["data_cfg"]
         changes["data_cfg"] = [{**entry, "dataset_name": name} for name in ("CASIA-B", "Other")]
-    # One file per rank, so that no rank reads a file that another one is writing.
+    # One file per rank, so that no rank reads a file that another rank is writing.
     return tiny.write_config(folder, f"{model}-{world}-{distributed.rank()}.yaml", **changes)
 
 
 def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
-    """Run both phases of every model as the command line does; return the sums of the trained weights."""
+    """Run both phases of every model as the command line does, and return the sums of the trained weights."""
     os.chdir(folder / f"w{world}")
     torch.set_num_threads(1)
     sums = {}
@@ -60,7 +60,7 @@ def train_and_test(folder: Path, world: int) -> dict[str, list[float]]:
         for phase in ("train", "test"):
             arguments = ["--cfgs", str(configuration(folder, model, world)), "--phase", phase]
             main.run(main.parse_arguments(arguments))
-            # With separate processes, rank 0 would have written its files before the next phase starts.
+            # Separate processes would start the next phase only after rank 0 has written its files.
             torch.distributed.barrier()
         (file,) = Path("output").rglob(f"{checkpoint_folder(model)}/checkpoints/*-00004.pt")
         weights = load_checkpoint(file)["model"]
@@ -80,7 +80,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("world", [1, 2])
-def test_every_kind_of_file_trains_and_tests(folder, tmp_path, world):
+def test_every_kind_of_model_file_trains_and_tests(folder, tmp_path, world):
     (folder / f"w{world}").mkdir()
     ranks = on_ranks(train_and_test, tmp_path, folder, world, world_size=world)
     assert all(sums == ranks[0] for sums in ranks)
@@ -95,7 +95,7 @@ def test_every_kind_of_file_trains_and_tests(folder, tmp_path, world):
     assert state["model"]["gates.gates.4.weight"].shape == (5, 5, 1)
 
 
-def test_the_classes_of_the_folder(caplog):
+def test_classes_of_a_model_folder(caplog):
     with caplog.at_level(logging.INFO, "opengait"):
         classes = compat.load_model_folder(FILES)
     assert [issubclass(getattr(classes, name), classes.BaseModel) for name in MODELS] == [True] * len(MODELS)
@@ -104,7 +104,7 @@ def test_the_classes_of_the_folder(caplog):
     assert "wants_more.py: the package 'no_such_package_for_gait' is not installed" in caplog.text
 
 
-def test_a_model_with_a_missing_package_is_an_error_on_use(folder, monkeypatch, tmp_path):
+def test_a_missing_package_is_an_error_on_use(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = configuration(folder, "WantsMore", 1)
     with pytest.raises(ConfigError, match="WantsMore is not available.*no_such_package_for_gait"):

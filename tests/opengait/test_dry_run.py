@@ -1,4 +1,4 @@
-"""`python -m opengait.dry_run`: one batch through the whole model, nothing written."""
+"""`python -m opengait.dry_run`: one batch through the whole model, without writing anything."""
 
 import sys
 
@@ -37,10 +37,10 @@ def test_the_report_describes_the_model(file):
 def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
     cfgs = load_config(file)
     model = dry_run.registry.models.get("TinySil")
-    built = model.build_network
+    build_network = model.build_network
 
     def build(self, model_cfg):
-        built(self, model_cfg)
+        build_network(self, model_cfg)
         self.conv.weight.requires_grad_(False)
         self.left_out = torch.nn.Linear(2, 3)
 
@@ -54,22 +54,22 @@ def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
 
 def test_the_command_line_writes_nothing(file, tmp_path):
     before = listing(tmp_path)
-    done = tiny.trained(tmp_path, file, script=(str(ROOT / "opengait/dry_run.py"),))
-    assert "TinySil: a training batch of 4x3x64x44" in done.stdout
-    assert "softmax/accuracy" in done.stdout and "at its peak" in done.stdout
+    result = tiny.trained(tmp_path, file, script=(str(ROOT / "opengait/dry_run.py"),))
+    assert "TinySil: a training batch of 4x3x64x44" in result.stdout
+    assert "softmax/accuracy" in result.stdout and "at its peak" in result.stdout
     assert listing(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "expected"),
     [
         ("model_cfg.model=TinySill", "TinySill"),
         ("data_cfg.dataset_root=nowhere", "nowhere"),
         ("model_cfg.SeparateBNNecks.class_num=2", "class"),
     ],
 )
-def test_errors_are_one_line(file, change, named, capsys, monkeypatch):
+def test_errors_are_one_line(file, change, expected, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["dry_run"])
     assert dry_run.main([str(file), "--set", change]) == 2
     message = capsys.readouterr().err.strip()
-    assert message.startswith("error: ") and named in message and "\n" not in message
+    assert message.startswith("error: ") and expected in message and "\n" not in message

@@ -1,4 +1,4 @@
-"""Extensions: packages that register parts, folders of model files, and the names that such files import."""
+"""Extensions: packages that register parts, folders of model files, and the names imported by such files."""
 
 import importlib
 import sys
@@ -38,7 +38,7 @@ def clean_import_state(monkeypatch):
             del sys.modules[name]
 
 
-def test_a_model_folder_sees_this_packages_modules():
+def test_a_model_folder_imports_the_modules_of_the_engine():
     classes = compat.load_model_folder(tiny.MODELS)
     assert issubclass(classes.TinySil, opengait.modeling.base_model.BaseModel)
     assert classes.BaseModel is opengait.modeling.base_model.BaseModel
@@ -66,7 +66,7 @@ class Forms:
 """
 
 
-def test_import_forms_of_opengait_files(folder):
+def test_import_statements_of_opengait_files(folder):
     classes = compat.load_model_folder(folder({"forms.py": FORMS}))
     assert classes.Forms.same
     assert classes.Forms.seen["utils"] is opengait.utils
@@ -104,7 +104,7 @@ def test_an_unrelated_package_of_the_same_name_is_not_replaced(folder, monkeypat
     assert importlib.import_module("utils").MINE
 
 
-def test_bare_names_that_are_free_are_the_same_modules(monkeypatch):
+def test_free_bare_names_refer_to_the_same_modules(monkeypatch):
     compat.install()
     for name in ("utils", "modeling", "modeling.base_model", "data", "data.transform"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -117,14 +117,14 @@ def test_bare_names_that_are_free_are_the_same_modules(monkeypatch):
 
 
 def test_the_last_file_wins_and_is_logged(folder, caplog):
-    files = {"Big.py": "class Twin: place = 'Big'\n", "baseline.py": "class Twin: place = 'baseline'\n"}
+    files = {"Big.py": "class Twin: file = 'Big'\n", "baseline.py": "class Twin: file = 'baseline'\n"}
     with caplog.at_level("INFO", "opengait"):
         classes = compat.load_model_folder(folder(files))
-    assert classes.Twin.place == "baseline"
+    assert classes.Twin.file == "baseline"
     assert "Twin" in caplog.text and "replaces" in caplog.text
 
 
-def test_a_file_with_a_missing_package_is_an_error_on_use(folder, caplog):
+def test_a_missing_package_is_an_error_on_use(folder, caplog):
     files = {
         "needs.py": "import no_such_package_here.x\nclass NeedyModel: pass\n",
         "fine.py": "class FineModel: pass\n",
@@ -195,7 +195,7 @@ def test_a_folder_relative_to_the_configuration(folder, monkeypatch):
     assert models.RelativeNet.__module__.endswith("net")
 
 
-def test_a_package_registers(folder):
+def test_a_package_registers_its_parts(folder):
     root = folder(
         {
             "plug_in/__init__.py": "CALLS = []\n\ndef register():\n    CALLS.append(1)\n",
@@ -212,6 +212,6 @@ def test_a_package_registers(folder):
 
 
 @pytest.mark.parametrize("name", ["no_such_extension", "./no/such/folder", 3])
-def test_neither_package_nor_folder(name):
+def test_a_name_that_is_neither_package_nor_folder(name):
     with pytest.raises(ConfigError, match=str(name)):
         load_extensions([name])

@@ -51,33 +51,33 @@ def same(a, b) -> bool:
 
 
 def test_one_process_and_two_agree(folder):
-    """Compare the parameters after three steps with synchronised batch norm, and every number of the evaluation."""
+    """Compare the parameters after three steps with synchronised batch norm, and all results of the evaluation."""
     # With this margin every triplet is active; at the kink of the hinge, rounding errors would change the weights.
     losses = tiny.config(folder)["loss_cfg"]
     losses[0]["margin"] = 5.0
     config = tiny.write_config(folder, "worlds.yaml", data_cfg={"num_workers": 1}, loss_cfg=losses)
-    checkpoints, numbers = [], []
+    checkpoints, contents = [], []
     for world in (0, 2):
         root = folder / f"world{world}"
         options = ["--cfgs", config, "--set", f"trainer_cfg.output_root={root}"]
-        done = tiny.trained(folder, *options, "--phase", "train", world=world)
-        assert done.stderr.count("Model Initialization Finished!") == 1
+        process = tiny.trained(folder, *options, "--phase", "train", world=world)
+        assert process.stderr.count("Model Initialization Finished!") == 1
         checkpoints.append(final(root, 3)["model"])
         # Both test the same weights, so only the test itself can differ.
         if world:
             shutil.copytree(folder / "world0" / RUN / "checkpoints", root / RUN / "checkpoints", dirs_exist_ok=True)
         tiny.trained(folder, *options, "--phase", "test", world=world)
-        numbers.append(json.loads((root / RUN / "logs" / "test-00006.json").read_text()))
+        contents.append(json.loads((root / RUN / "logs" / "test-00006.json").read_text()))
     for name, value in checkpoints[0].items():
         torch.testing.assert_close(checkpoints[1][name], value, rtol=0, atol=5e-5, msg=name)
-    assert numbers[0]["checkpoint"] == f"world0/{RUN}/checkpoints/tiny-00006.pt"
-    assert (numbers[0]["dataset"], numbers[0]["iteration"]) == ("CASIA-B", 6)
-    assert numbers[0]["results"] == numbers[1]["results"]
-    assert set(numbers[0]["results"]["by_type"]) == set(tiny.TYPES)
+    assert contents[0]["checkpoint"] == f"world0/{RUN}/checkpoints/tiny-00006.pt"
+    assert (contents[0]["dataset"], contents[0]["iteration"]) == ("CASIA-B", 6)
+    assert contents[0]["results"] == contents[1]["results"]
+    assert set(contents[0]["results"]["by_type"]) == set(tiny.TYPES)
 
 
-def test_stop_and_resume_equals_no_stop(run_main, tmp_path):
-    """Bit for bit, with dropout, momentum and a schedule that steps after the stop."""
+def test_a_resumed_run_equals_an_uninterrupted_one(run_main, tmp_path):
+    """Compare bit for bit, with dropout, momentum and a schedule that steps after the interruption."""
     dropout = {"dropout": 0.3}
     assert run_main(model_cfg=dropout) == 0
     whole = final(tmp_path / "output")
@@ -135,7 +135,7 @@ def test_a_non_finite_loss_stops_the_run(run_main, capsys):
 
 
 def error_of(capsys) -> str:
-    """Return the one line that a failed command line ends with."""
+    """Return the error line at the end of a failed command line's output."""
     text = capsys.readouterr().err
     assert "Traceback" not in text
     line = text.splitlines()[-1]
@@ -170,7 +170,7 @@ def test_a_damaged_tracklet_is_named(folder, run_main, capsys, tmp_path, workers
     assert "CASIA-B-001-" in (message := error_of(capsys)) and ".pkl" in message
 
 
-def test_unusable_command_lines(run_main, capsys):
+def test_invalid_command_lines(run_main, capsys):
     assert run_main("--set", "trainer_cfg.totl_iter=3") == 2
     assert "did you mean total_iter" in error_of(capsys)
     assert run_main("--set", "model_cfg.model=TinySill") == 2
@@ -179,24 +179,24 @@ def test_unusable_command_lines(run_main, capsys):
     assert "no loss_cfg" in error_of(capsys)
 
 
-def test_a_batch_that_the_world_does_not_divide(folder):
-    """Also: under torchrun, rank 0 reports the error and every rank ends."""
+def test_a_batch_that_cannot_be_divided_among_processes(folder):
+    """Under torchrun, rank 0 reports the error and every rank exits."""
     config = tiny.write_config(folder, "odd.yaml", trainer_cfg={"output_root": "odd"})
     options = ["--cfgs", config, "--set", "trainer_cfg.sampler.batch_size=[1, 3]"]
-    done = tiny.launch(*options, world=2, cwd=folder)
-    assert done.returncode != 0
-    (message,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    process = tiny.launch(*options, world=2, cwd=folder)
+    assert process.returncode != 0
+    (message,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
     assert "batch of 3 tracklets" in message and "2 processes" in message
 
 
-def test_other_ranks_name_themselves(capsys, monkeypatch):
+def test_errors_of_other_ranks_name_the_rank(capsys, monkeypatch):
     monkeypatch.setattr("opengait.distributed.rank", lambda: 1)
     monkeypatch.setattr("opengait.main.HEAD_START", 0)
     assert main(["--cfgs", "nowhere.yaml"]) == 2
     assert capsys.readouterr().err.startswith("[rank 1] error: Cannot read the configuration nowhere.yaml")
 
 
-def test_as_a_module():
-    done = tiny.launch("--cfgs", "nowhere.yaml", script=("-m", "opengait.main"))
-    assert done.returncode == 2
-    assert done.stderr.strip() == "error: Cannot read the configuration nowhere.yaml: No such file or directory."
+def test_it_runs_as_a_module():
+    process = tiny.launch("--cfgs", "nowhere.yaml", script=("-m", "opengait.main"))
+    assert process.returncode == 2
+    assert process.stderr.strip() == "error: Cannot read the configuration nowhere.yaml: No such file or directory."

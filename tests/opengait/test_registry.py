@@ -1,4 +1,4 @@
-"""Registries: adding, replacing for a while, and looking names up."""
+"""Registries: adding parts, replacing them temporarily, and looking them up."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def parts():
     return Parts("loss", "opengait.modeling.losses")
 
 
-def test_added_parts_come_first(parts):
+def test_added_parts_take_precedence(parts):
     assert parts.get("TripletLoss").__module__ == "opengait.modeling.losses.triplet"
     parts.add(Mine, "TripletLoss")
     assert parts.get("TripletLoss") is Mine and "TripletLoss" in parts
@@ -23,7 +23,7 @@ def test_added_parts_come_first(parts):
         parts.add(type("Other", (), {}), "TripletLoss")
 
 
-def test_a_part_for_a_while(parts):
+def test_a_temporary_part(parts):
     parts.add(Mine)
     with parts.temporarily(int, "Mine") as part, parts.temporarily(str):
         assert part is int and parts.get("Mine") is int and parts.get("str") is str
@@ -33,6 +33,6 @@ def test_a_part_for_a_while(parts):
     assert "int" not in parts
 
 
-def test_unknown_names_list_the_nearest(parts):
+def test_errors_for_unknown_names_list_similar_ones(parts):
     with pytest.raises(ConfigError, match="'TripletLos'; did you mean TripletLoss"):
         parts.get("TripletLos")

@@ -1,4 +1,4 @@
-"""Shipped files are found from any folder, after those of the working folder."""
+"""Shipped files are found from any directory, after files in the working directory."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.paths import ROOT
 CONFIG = "configs/dinogrl/demo.yaml"
 
 
-def test_the_working_folder_comes_first(tmp_path, monkeypatch):
+def test_the_working_directory_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shipped(CONFIG) == ROOT / CONFIG
     (tmp_path / CONFIG).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A dataset, a configuration and a model small enough to train in a second, and runs of the command line."""
+"""A dataset, a configuration and a model that train in a second, and runs of the command line."""
 
 import json
 import os
@@ -93,17 +93,17 @@ def launch(
     cwd: Path = ROOT,
     script: tuple[str, ...] = (str(ROOT / "opengait/main.py"),),
 ) -> subprocess.CompletedProcess:
-    """Run the command line: with plain Python for `world` 0, else with torchrun and that many processes."""
-    starter = [sys.executable]
+    """Run the command line, with plain Python for `world` 0 and otherwise with torchrun and that many processes."""
+    launcher = [sys.executable]
     if world:
-        starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"]
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [*starter, *script, *map(str, arguments)]
+    command = [*launcher, *script, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def trained(folder: Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess:
     """Run `launch` and assert that it succeeded."""
-    done = launch(*arguments, cwd=folder, **options)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
+    process = launch(*arguments, cwd=folder, **options)
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process

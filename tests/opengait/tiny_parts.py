@@ -1,4 +1,4 @@
-"""An extension package: an evaluator whose numbers are nested."""
+"""An extension package with an evaluator whose results are nested."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A silhouette model of a few hundred parameters, written as a file for OpenGait would be."""
+"""A silhouette model of a few hundred parameters, written like a model file for OpenGait."""
 
 import torch
 from modeling.base_model import BaseModel

@@ -1,4 +1,4 @@
-"""A model that replaces every loop, using `torch.distributed` directly and the attributes of OpenGait's loaders."""
+"""A model that overrides every loop and uses `torch.distributed` and the attributes of OpenGait's loaders."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""A model with its own constructor instead of BaseModel's, which assembles OpenGait's data classes itself."""
+"""A model with its own constructor, which assembles OpenGait's data classes itself."""
 
 from os.path import join
 

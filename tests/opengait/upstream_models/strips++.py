@@ -1,4 +1,4 @@
-"""A file whose name is not an identifier: extends another model, with a helper folder and its own optimiser."""
+"""A model in a file whose name is not an identifier; it extends another model and builds its own optimiser."""
 
 from os.path import join
 

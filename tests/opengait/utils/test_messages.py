@@ -1,4 +1,4 @@
-"""The message manager: log lines and TensorBoard tags, which plotting scripts read."""
+"""The message manager: log lines and TensorBoard tags, which are read by plotting scripts."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""A helper in a folder without an `__init__.py`, as OpenGait's `BigGait_utils` is."""
+"""A helper in a folder without an `__init__.py`, like OpenGait's `BigGait_utils`."""
 
 import torch
 from utils import is_tensor

@@ -1,4 +1,4 @@
-"""A helper in a folder without `__init__.py`, importing the engine from one level deeper."""
+"""A helper in a folder without `__init__.py`, which imports the engine from one level deeper."""
 
 import torch
 import torch.nn as nn
