@@ -9,7 +9,7 @@ import torch
 
 from opengait.data.deferred import DeferrableTransform, Deferred, Ring, first_half
 from opengait.data.frame_picker import FramePicker
-from opengait.data.frames import FrameSource, check_same_length, pick_frames
+from opengait.data.frames import FrameSource, check_same_length, named_tracklet, pick_frames
 from opengait.errors import ConfigError, DataError
 
 # OpenGait's own datasets return arrays, or lists of frames.
@@ -98,13 +98,9 @@ class CollateFn:
                 f"`transform` has {len(self.first_halves)} entries, but tracklet {tracklet} has {len(sources)} "
                 f"features; provide one transform per feature."
             )
-        try:
+        with named_tracklet(tracklet):
             indices = self.picker(check_same_length(sources, tracklet))
             picked = [pick_frames(source, indices) for source in sources]
-        except DataError as error:
-            if tracklet in str(error):
-                raise
-            raise DataError(f"Tracklet {tracklet}: {error}") from error
         features = [self._as_array(frames, number, tracklet) for number, frames in enumerate(picked)]
         return Prepared(self._transform(features, info), info, len(indices))
 

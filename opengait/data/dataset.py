@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from opengait.data.frames import PickledFrames, check_same_length
+from opengait.data.frames import PickledFrames, check_same_length, named_tracklet
 from opengait.errors import ConfigError, DataError
 from opengait.utils.messages import get_msg_mgr
 
@@ -71,12 +71,8 @@ class DataSet(torch.utils.data.Dataset):
         info = self.seqs_info[index]
         tracklet = "-".join(info[:3])
         sources = [PickledFrames(path, self._trusted) for path in info[3]]
-        try:
+        with named_tracklet(tracklet):
             check_same_length(sources, tracklet)
-        except DataError as error:
-            if tracklet in str(error):
-                raise
-            raise DataError(f"Tracklet {tracklet}: {error}") from error
         return sources, info
 
 

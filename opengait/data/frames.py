@@ -4,7 +4,8 @@ A frame source has a length, and `source[indices]` is an array `[k, ...]` of the
 array is a frame source too. Picking 6 of 24 images decodes 6.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -136,6 +137,17 @@ class ImageFrames:
     def __repr__(self) -> str:
         first = self.paths[0] if len(self.paths) else None
         return f"ImageFrames({len(self.paths)} images from {str(first)!r})"
+
+
+@contextmanager
+def named_tracklet(tracklet: str) -> Iterator[None]:
+    """Prepend the tracklet to a `DataError` whose message does not name it."""
+    try:
+        yield
+    except DataError as error:
+        if tracklet in str(error):
+            raise
+        raise DataError(f"Tracklet {tracklet}: {error}") from error
 
 
 def check_same_length(sources: Sequence[Any], tracklet: str) -> int:

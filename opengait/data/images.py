@@ -90,14 +90,14 @@ def jpeg_header(data: bytes | memoryview) -> JpegHeader | None:
     return None
 
 
-def ends_whole(data: bytes | memoryview) -> bool:
-    """Return whether a JPEG ends with the end marker, which a truncated file lacks."""
+def has_end_marker(data: bytes | memoryview) -> bool:
+    """Return whether a JPEG ends with its end marker, which a truncated file lacks."""
     return bytes(data[-2:]) == _JPEG_END
 
 
 def _decode_with_opencv(data: bytes | memoryview) -> np.ndarray | None:
     """Return uint8 `[h, w, 3]` in the order blue, green, red; None if Pillow must decode the image."""
-    if not ends_whole(data):
+    if not has_end_marker(data):
         return None
     header = jpeg_header(data)
     if header is None or header.kind not in _FRAME_SEGMENTS or header.bits != 8 or header.components not in (1, 3):

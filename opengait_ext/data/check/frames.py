@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from opengait.data.images import DAMAGE, ends_whole, jpeg_header, reason_of
+from opengait.data.images import DAMAGE, has_end_marker, jpeg_header, reason_of
 from opengait.data.packs.read import Pack
 from opengait_ext.data.check.pool import check_all
 from opengait_ext.data.check.report import Report
@@ -57,7 +57,7 @@ class FrameCheck:
             return Look(kind=EMPTY)
         header = jpeg_header(data) if self.fast else None
         # A JPEG with data after its end, or without an end, is decoded nevertheless.
-        if header is not None and ends_whole(data):
+        if header is not None and has_end_marker(data):
             return Look(header.height, header.width)
         return self.decode(data)
 
