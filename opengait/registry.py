@@ -76,7 +76,7 @@ class Parts:
             return part
         names = self.names()
         similar = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(similar)}?" if similar else f"known are: {', '.join(names) or 'none'}."
+        hint = f"did you mean {' or '.join(similar)}?" if similar else f"expected one of {', '.join(names)}."
         raise ConfigError(
             f"There is no {self.kind} called {name!r}; {hint} To use your own, list its package or folder under "
             f"`extensions:` in the configuration."

@@ -142,7 +142,7 @@ class _Check:
                 del section[key]
                 continue
             near = nearest(key, known)
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}."
+            hint = f"did you mean {near}?" if near else f"expected one of {', '.join(known)}."
             message = f"{place_of((*at, key), self.origins)}: unknown key {dotted((*at, key))}"
             if self.undeclared is not None and not (origin is not None and origin.adds):
                 reader = f"{self.undeclared}, which declares no config_keys, may read it"

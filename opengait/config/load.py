@@ -136,6 +136,6 @@ def _entry(parent: Any, key: str, at: KeyPath, name: str, may_be_new: bool) -> s
         raise ConfigError(f"--set {name}: {section} is {parent!r}, which has no keys.")
     if key not in parent and not may_be_new:
         near = nearest(key, parent)
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(map(str, parent)) or 'none'}."
+        hint = f"did you mean {near}?" if near else f"its keys are {', '.join(map(str, parent)) or 'none'}."
         raise ConfigError(f"--set {name}: {section} has no key {key!r}; {hint}")
     return key

@@ -35,6 +35,6 @@ class RunState:
         self.restored_from, self.restored_iteration = path, content.get("iteration")
 
     def resume(self, content: dict[str, Any]) -> None:
-        """Continue at `iteration` with a checkpoint's counters; without them, as in OpenGait's, one batch per step."""
+        """Continue at `iteration` with a checkpoint's counters; OpenGait's have none, so one batch per step."""
         self.batches_drawn = content.get("batches_drawn", self.iteration)
         self.rank_states = content.get("rank_states", [])

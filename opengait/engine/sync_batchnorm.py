@@ -25,7 +25,7 @@ def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
 
 
 def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Return `module` or its replacement; `done` preserves modules that are registered in several places."""
+    """Return `module` or its replacement; `done` keeps modules shared that are registered under several names."""
     if module not in done:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             done[module] = CrossRankBatchNorm.from_batch_norm(module)

@@ -72,7 +72,7 @@ class BaseModel(MetaModel, nn.Module):
     phase: Literal["train", "test"]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Derive from the methods that a class overrides how the engine must treat it.
+        """Derive how the engine must treat a class from the methods that it overrides.
 
         `transforms_itself`: the class overrides `inputs_pretreament`, so it expects untransformed batches.
         `own_loops`: the phases whose loop the class overrides; such a loop may expect OpenGait's DDP wrapper.
@@ -115,7 +115,7 @@ class BaseModel(MetaModel, nn.Module):
 
     @property
     def run_state(self) -> RunState:
-        """Counters and origin of the run, created on first use, since a model's constructor may not call this one."""
+        """Counters and origin of the run, created on first use, since a model's constructor might not call this one."""
         state: RunState = self.__dict__.setdefault("_run_state", RunState())
         return state
 

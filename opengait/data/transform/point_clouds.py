@@ -20,7 +20,7 @@ class PointCloudsTransform:
 
     In this order, each with its own probability: mirror in y; shift every point by U(-0.1, 0.1); jitter by N(0, 0.01),
     at most 0.05; scale by U(0.8, 1.25); replace a share U(0, 0.875) of the points with the cloud's first. Each step
-    draws once per call from the global stream of `numpy.random` to decide, whatever its probability.
+    draws once per call from the global stream of `numpy.random` to decide, even with probability 0.
 
     Args:
         xyz_only: use only the first three columns of a point.

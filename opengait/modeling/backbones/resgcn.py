@@ -51,7 +51,7 @@ class ResGCNModule(nn.Module):
     ) -> None:
         super().__init__()
         if block not in BLOCKS:
-            raise ConfigError(f"ResGCN: unknown block {block!r}; known are: {', '.join(BLOCKS)}.")
+            raise ConfigError(f"ResGCN: expected one of {', '.join(BLOCKS)}, got {block!r}.")
         spatial, temporal = BLOCKS[block]
         inner_shortcuts = block == "Bottleneck"
         window, distance = kernel_size

@@ -38,7 +38,7 @@ class ResNet9(nn.Module):
     ) -> None:
         super().__init__()
         if block not in BLOCKS:
-            raise ConfigError(f"ResNet9: unknown block {block!r}; known are: {', '.join(BLOCKS)}.")
+            raise ConfigError(f"ResNet9: expected one of {', '.join(BLOCKS)}, got {block!r}.")
         self.block = BLOCKS[block]
         self.maxpool_flag = maxpool
         self.inplanes = channels[0]

@@ -9,7 +9,7 @@ from opengait.errors import ConfigError
 from tests.opengait import tiny
 
 
-def test_dicts_merge_and_everything_else_is_replaced(write):
+def test_dicts_are_merged_and_other_values_replaced(write):
     cfg = load_config(
         write(
             """

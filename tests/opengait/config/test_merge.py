@@ -33,7 +33,7 @@ def test_later_bases_override_earlier_ones_and_the_file_overrides_all(write):
     assert trainer(cfg, "log_iter", "save_iter", "seed") == [1, 1, 3]
 
 
-def test_a_file_that_two_bases_build_on_stays_below_both(write):
+def test_a_shared_base_is_merged_below_both_files(write):
     write("trainer_cfg: {log_iter: 1, save_iter: 1, seed: 1}", "root.yaml")
     write("base: root.yaml\ntrainer_cfg: {log_iter: 2}", "one.yaml")
     write("base: root.yaml\ntrainer_cfg: {save_iter: 3}", "two.yaml")

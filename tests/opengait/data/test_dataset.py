@@ -69,8 +69,13 @@ def test_files_in_use(data_cfg, in_use, names):
 
 
 def test_labels_of_self_supervised_and_of_d_gait(data_cfg):
-    alone = DataSet(data_cfg | {"self_supervised": True}, training=True)
-    assert alone.label_set == ["Toy-001-nm-01-090", "Toy-003-bg-01-000", "Toy-003-nm-01-000", "Toy-003-nm-01-090"]
+    unsupervised = DataSet(data_cfg | {"self_supervised": True}, training=True)
+    assert unsupervised.label_set == [
+        "Toy-001-nm-01-090",
+        "Toy-003-bg-01-000",
+        "Toy-003-nm-01-000",
+        "Toy-003-nm-01-090",
+    ]
     d_gait = DataSet(data_cfg | {"dataset_name": "D-Gait"}, training=False)
     assert d_gait.types_list == ["004-nm-01", "002-nm-01"] and d_gait.label_list == ["004", "002"]
 

@@ -170,8 +170,8 @@ def test_only_deferred_features_have_a_ring():
 
 def test_large_tensors_have_the_requested_type():
     for dtype in (torch.uint8, torch.float32):
-        made = large_empty((2, 3), dtype)
-        assert made.shape == (2, 3) and made.dtype == dtype
+        tensor = large_empty((2, 3), dtype)
+        assert tensor.shape == (2, 3) and tensor.dtype == dtype
 
 
 class Slow(Noisy):

@@ -61,7 +61,7 @@ def as_rank(monkeypatch, rank, world):
 
 
 @pytest.mark.parametrize("kind", ["TripletSampler", "BilateralSampler"])
-def test_workers_and_resuming_change_nothing(kind):
+def test_workers_and_resuming_do_not_change_batches(kind):
     cfg = FIXED | {"type": kind}
     whole = first(4, cfg=cfg)
     assert whole[0][0][0].shape[1:] == (3, 2, 2)
@@ -97,12 +97,12 @@ def test_random_streams_of_the_training_are_unchanged():
 @pytest.mark.parametrize("world", [2, 5])
 def test_testing_yields_every_tracklet_once_for_any_world_size(monkeypatch, sample_type, world):
     cfg = {"type": "InferenceSampler", "batch_size": 4, "sample_type": sample_type, "frames_num_fixed": 3}
-    alone = loader(cfg=cfg, training=False)
-    batches = list(alone)
+    single = loader(cfg=cfg, training=False)
+    batches = list(single)
     assert len(batches) == (12 if sample_type == "all_ordered" else 3)
     # As in OpenGait, whose own inference cuts the gathered features to `len(self.test_loader)`.
-    assert len(alone) == len(alone.dataset) == 12
-    assert alone.batch_sampler.batch_size == (1 if sample_type == "all_ordered" else 4)
+    assert len(single) == len(single.dataset) == 12
+    assert single.batch_sampler.batch_size == (1 if sample_type == "all_ordered" else 4)
     views = [view for batch in batches for view in batch[3]]
     assert views == [f"v{i}" for i in range(12)]
     frames = [frames for batch in batches for frames in batch[0][0]]

@@ -24,7 +24,7 @@ def test_the_interval_depends_on_the_device():
     assert check_interval(torch.device("cuda", 0), 100) == 100
 
 
-def test_nothing_is_read_before_the_interval_ends():
+def test_no_value_is_read_before_the_interval_ends():
     check = FiniteLossCheck(["a", "b"], 3)
     # A meta tensor has no value to read.
     loss = torch.tensor(1.0, device="meta")

@@ -172,8 +172,8 @@ def test_small_and_partial_test_sets(lines):
     ccpg = data_of([("1", "U0_D0", "00_a"), ("1", "U1_D1", "01_a")], data["embeddings"][:2])
     metrics = evaluators.evaluate_CCPG(ccpg, "CCPG")
     assert metrics["scalar/test_accuracy/CL"].tolist() == [[0, 100], [0, 0]]
-    lone = data_of([("1", "1", "a"), ("1", "2", "a")], data["embeddings"][:2])
-    assert evaluators.evaluate_real_scene(lone, "TTG-200") == {
+    pair = data_of([("1", "1", "a"), ("1", "2", "a")], data["embeddings"][:2])
+    assert evaluators.evaluate_real_scene(pair, "TTG-200") == {
         "scalar/test_accuracy/Rank-1": 100.0,
         "scalar/test_accuracy/Rank-5": 100.0,
     }

@@ -51,7 +51,7 @@ def test_the_log_line_is_that_of_opengait(manager, tmp_path):
     assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s(, memory=\S+)?, left=\d+:\d\d:\d\d", fields)
 
 
-def test_tensorboard_gets_the_latest_summary(manager, tmp_path):
+def test_tensorboard_receives_the_latest_summary(manager, tmp_path):
     for value in (1.0, 2.0):
         summary = {
             "scalar/triplet/loss": torch.tensor([value, value + 2]),

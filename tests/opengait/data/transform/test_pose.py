@@ -190,7 +190,7 @@ def test_twelve_joints_of_msgg():
     poses = skeletons()
     joints = [6, 8, 14, 12, 7, 13, 5, 10, 16, 11, 9, 15]
     np.testing.assert_array_equal(make("MSGGTransform")(poses), poses[:, joints])
-    # Upstream's files name the layout under a key that the transform never had, so 17 joints are always used.
+    # Upstream's files name the layout under a key that the transform never had, so 17 joints are always selected.
     np.testing.assert_array_equal(make("MSGGTransform", prob="alphapose")(poses), poses[:, joints])
     poses = skeletons(3, 18)
     for layout in ("alphapose", "openpose"):
