@@ -3,11 +3,7 @@
 import pytest
 import torch
 
-from opengait_ext.models.dinogrl.enhancement import (
-    BidirectionalEnhancement,
-    LocalToGlobalEnhancement,
-    explicit_enhancement,
-)
+from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement
 
 CHANNELS, GRANULARITIES = 7, (2, 4, 8, 16)
 
@@ -27,6 +23,14 @@ def module():
     return module
 
 
+def explicit_step(query, key, value):
+    """Compute Eq. 13-15 as written, with both signs of the attention map: (n, C) three times -> (n, C)."""
+    affinity = query.unsqueeze(2) @ key.unsqueeze(1) / query.shape[1]
+    positive, negative = affinity.relu(), (-affinity).relu()
+    row = value.unsqueeze(1)
+    return query + (row @ positive - row @ negative).squeeze(1)
+
+
 def written_form(steps, feature, other):
     """Every equation spelled out with matrices, granularity by granularity and stripe by stripe."""
     enhanced, start = [], 1
@@ -36,7 +40,7 @@ def written_form(steps, feature, other):
             stripe = stripe / stripe.square().mean(dim=1, keepdim=True).sqrt()
             key = stripe @ step.key.weight[..., 0].T + step.key.bias
             value = stripe @ step.value.weight[..., 0].T + step.value.bias
-            query = explicit_enhancement(query, key, value)
+            query = explicit_step(query, key, value)
         enhanced.append(query)
         start += count
     return torch.stack(enhanced, dim=-1)
@@ -53,7 +57,7 @@ def test_explicit_step_by_hand():
     query, key, value = (torch.tensor([row]) for row in ([1.0, -2.0], [3.0, 4.0], [5.0, 6.0]))
     # Q^T K = [[3, 4], [-6, -8]], halved; V M+ = 5 * [1.5, 2]; V M- = 6 * [3, 4].
     expected = [1 + 7.5 - 18, -2 + 10 - 24]
-    assert explicit_enhancement(query, key, value)[0].tolist() == expected
+    assert explicit_step(query, key, value)[0].tolist() == expected
 
 
 def test_both_signs_matter_in_the_explicit_form():
@@ -61,7 +65,7 @@ def test_both_signs_matter_in_the_explicit_form():
     query, key, value = torch.randn(3, 2, 5).unbind(0)
     affinity = query.unsqueeze(2) @ key.unsqueeze(1) / 5
     positive_only = query + (value.unsqueeze(1) @ affinity.relu()).squeeze(1)
-    assert not torch.allclose(positive_only, explicit_enhancement(query, key, value))
+    assert not torch.allclose(positive_only, explicit_step(query, key, value))
 
 
 def test_progressive_the_order_of_stripes_matters(module, parts):

@@ -12,9 +12,9 @@ from opengait.errors import ConfigError
 from opengait.modeling import modules
 from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
-from opengait_ext.models.shared.build import complete_part
-from opengait_ext.models.shared.channel_usage import channel_usage_loss
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
+from opengait_ext.models.shared.diversity import diversity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import PlainNetwork
@@ -95,7 +95,7 @@ class BigGaitNet(PlainNetwork):
             CheckpointError: a weight file is missing or belongs to another network.
         """
         settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
-        return complete_part(build_network, "", settings)
+        return build_part(build_network, "", settings)
 
     @classmethod
     def without_starts(
@@ -155,7 +155,7 @@ class BigGaitNet(PlainNetwork):
         appearance = scatter_tokens(self.Appearance_Branch(tokens), flat, shape)
         if self.training:
             losses["part_connect"] = prior_connectivity_loss(denoising)
-            losses["part_diversity"] = channel_usage_loss(denoising, eps=1e-6, count_empty=True)
+            losses["part_diversity"] = diversity_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -202,7 +202,7 @@ def build_network(
     vision_model: Mapping[str, Any] | None = None,
 ) -> BigGaitNet:
     """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
-    backbone = complete_part(
+    backbone = build_part(
         FrozenVisionModel,
         "vision_model",
         vision_model,
@@ -216,7 +216,7 @@ def build_network(
         "Appearance_Branch": Appearance_Branch,
         "Mask_Branch": Mask_Branch,
     }
-    branches = {name: complete_part(Branch, name, section) for name, section in sections.items()}
+    branches = {name: build_part(Branch, name, section) for name, section in sections.items()}
     stacked = len(backbone.layers) * backbone.channels
     _fits("Denoising_Branch.source_dim", Denoising_Branch["source_dim"], stacked, "the vision model's layers together")
     _fits(
@@ -227,10 +227,10 @@ def build_network(
     _fits("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask,")
     channels = Denoising_Branch["target_dim"]
     _fits("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim")
-    fusion = complete_part(NamedFusion, "AttentionFusion", AttentionFusion)
+    fusion = build_part(NamedFusion, "AttentionFusion", AttentionFusion)
     heads = (
-        complete_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
-        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
+        build_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
+        build_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
     )
     stems = {name: gait_backbone(backbone_cfg, channels) for name in ("pre_part", "pre_rgb")}
     gait_net = GaitBase(stems, *heads, bin_num, fusion)

@@ -224,20 +224,6 @@ def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
     load_exactly(backbone, read_weights(files[0], PURPOSE), files[0], PURPOSE)
 
 
-def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return (rows, columns) of patches in frames of `image_size` pixels.
-
-    Raises:
-        ConfigError: the frames are not whole patches.
-    """
-    if any(pixels % config.patch_size or pixels <= 0 for pixels in image_size):
-        raise ConfigError(
-            f"model_cfg.image_size asks for frames of {image_size[0]}x{image_size[1]} pixels; both must be whole "
-            f"patches of {config.patch_size}."
-        )
-    return image_size[0] // config.patch_size, image_size[1] // config.patch_size
-
-
 def _folder(path: str | Path) -> Path | None:
     """Return the folder that `path` names, relative to the working folder or the project, or None."""
     return shipped(path) if shipped(path).is_dir() else None

@@ -13,10 +13,10 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling import modules
 from opengait.modeling.backbones import ResNet9
 from opengait.utils.arguments import accepted_arguments
-from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, check_grid, load_backbone
+from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, load_backbone
 from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
-from opengait_ext.models.shared.build import build_part, complete_part
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
@@ -132,7 +132,6 @@ class BiggerGaitNet(PlainNetwork):
         mask_tokens = known_mask_tokens(model_cfg.get("mask_tokens", "own_norm"))
         image_size = twice_as_high(model_cfg.get("image_size", 224), "image_size")
         size = twice_as_high(model_cfg.get("sils_size", 32), "sils_size")
-        check_grid(config, image_size)
         layers, groups = layer_groups(model_cfg, config.num_hidden_layers)
         width = config.hidden_size
         space = {"hidden": width // 2, "channels": 16, **(model_cfg.get("human_space") or {})}
@@ -235,8 +234,8 @@ def gait_network(model_cfg: Mapping[str, Any], channels: int) -> GaitBase:
     backbone_cfg |= accepted_arguments(ResNet9, model_cfg["backbone_cfg"], ["type"])
     return GaitBase(
         {"pre_rgb": gait_backbone(backbone_cfg, channels)},
-        complete_part(modules.SeparateFCs, "SeparateFCs", model_cfg["SeparateFCs"]),
-        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", model_cfg["SeparateBNNecks"]),
+        build_part(modules.SeparateFCs, "SeparateFCs", model_cfg["SeparateFCs"]),
+        build_part(modules.SeparateBNNecks, "SeparateBNNecks", model_cfg["SeparateBNNecks"]),
         model_cfg["bin_num"],
     )
 

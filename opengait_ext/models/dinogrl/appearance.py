@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.pooling import set_pooling
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
 from opengait_ext.weights.read import load_exactly
 
 VISIBLE, INFRARED = 0, 1
@@ -58,7 +58,7 @@ class AppearanceEncoder(nn.Module):
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
         self.stages = ResNetStages(backbone, width, width, non_local, strides)
-        self.out_channels = stage_channels(backbone, width)[-1]
+        self.out_channels = self.stages.out_channels
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
             for stem in self.stems:

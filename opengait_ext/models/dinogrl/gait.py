@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.pooling import set_pooling
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
 
 
 class GaitExtractor(nn.Module):
@@ -29,7 +29,7 @@ class GaitExtractor(nn.Module):
     ) -> None:
         super().__init__()
         self.stages = ResNetStages(backbone, in_channels, width, strides=strides)
-        self.out_channels = stage_channels(backbone, width)[-1]
+        self.out_channels = self.stages.out_channels
         if weights is not None:
             load_stages(self.stages, weights, backbone, width, in_channels)
 

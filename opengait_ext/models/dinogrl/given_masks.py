@@ -56,19 +56,6 @@ class GivenMasks(nn.Module):
             appearance_prior=None,
         )
 
-    def of_tracklets(self, masks: Tensor | None) -> Silhouettes:
-        """Return the silhouettes of the n * s frames of masks (n, s, maps, height, width), in order.
-
-        Raises:
-            ConfigError: there are no masks.
-        """
-        if masks is None:
-            raise ConfigError(
-                "This network is given the masks of its silhouettes; name their folder with data_cfg.mask_root and "
-                "MaskTransform after the frames' transform."
-            )
-        return self(masks.flatten(0, 1))
-
     def shrink(self, maps: Tensor) -> Tensor:
         """Resize to the silhouettes' size; a pixel becomes the share of its area that is foreground."""
         return F.interpolate(maps, size=self.size, mode="area")

@@ -187,7 +187,12 @@ class DinoGRLNet(PlainNetwork):
             ConfigError: masks are missing, or the network finds its own, or it has no gait stream.
         """
         if isinstance(self.silhouette_generator, GivenMasks):
-            return self.silhouette_generator.of_tracklets(masks)
+            if masks is None:
+                raise ConfigError(
+                    "This network reads given masks but got none; name their folder with data_cfg.mask_root and add "
+                    "MaskTransform after the frames' transform."
+                )
+            return self.silhouette_generator(masks.flatten(0, 1))
         if masks is not None:
             raise ConfigError(
                 "Masks are given (data_cfg.mask_root), but this network finds its own; leave them out, or set "

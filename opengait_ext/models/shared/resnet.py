@@ -34,23 +34,6 @@ STAGE_STRIDES = (1, 2, 2, 1)
 STEM_WEIGHTS = ("conv1.", "bn1.")
 
 
-def resnet_plan(name: str) -> ResNetPlan:
-    """Return the plan of that name.
-
-    Raises:
-        ConfigError: there is no such ResNet.
-    """
-    if name not in PLANS:
-        raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
-    return PLANS[name]
-
-
-def stage_channels(name: str, width: int = 64) -> tuple[int, int, int, int]:
-    """Return the output channels of the four stages."""
-    first = width * resnet_plan(name).block.expansion
-    return first, 2 * first, 4 * first, 8 * first
-
-
 class ResNetStages(nn.Module):
     """layer1 to layer4 of a ResNet, the last one with stride 1, as re-identification uses it.
 
@@ -76,7 +59,9 @@ class ResNetStages(nn.Module):
         strides: Sequence[int] = STAGE_STRIDES,
     ) -> None:
         super().__init__()
-        plan = resnet_plan(name)
+        if name not in PLANS:
+            raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
+        plan = PLANS[name]
         if len(strides) != 4:
             raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
         channels = in_channels

@@ -42,7 +42,7 @@ def build_transformer(
         raise ConfigError(f"{name} is not a plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
-        raise ConfigError(f"vision_model.image_size {list(image_size)} is not a multiple of {name}'s patch, {patch}.")
+        raise ConfigError(f"image_size {list(image_size)} is not a multiple of {name}'s patch size, {list(patch)}.")
     if not fetch:
         return model
     try:

@@ -13,8 +13,8 @@ from opengait.errors import CheckpointError, ConfigError, DataError
 from opengait_ext.models.biggait.network import LOSS_WEIGHTS, BigGaitNet
 from opengait_ext.models.biggait.parts import person_pixels, restore_ratio
 from opengait_ext.models.shared import tokens as shared_tokens
-from opengait_ext.models.shared.channel_usage import channel_usage_loss
 from opengait_ext.models.shared.connectivity import sobel_loss
+from opengait_ext.models.shared.diversity import diversity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 from tests.golden.compare import assert_golden, filled, normals, uniforms
@@ -260,7 +260,7 @@ def test_sobel_loss_sums_channels_first_and_sees_the_edges_of_the_map():
 
 
 def usage_loss(maps: torch.Tensor) -> torch.Tensor:
-    return channel_usage_loss(maps, eps=1e-6, count_empty=True)
+    return diversity_loss(maps, eps=1e-6, count_empty=True)
 
 
 def test_usage_loss_is_zero_for_even_use_and_log_of_channels_for_one():

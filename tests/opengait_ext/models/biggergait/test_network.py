@@ -279,7 +279,7 @@ def test_the_mask_branch_may_come_in_a_checkpoint_of_biggait(files, tmp_path):
         ({"group_layer_num": 2}, "group_layer_num is 2; it must divide the 3 layers"),
         ({"head_num": 2}, "head_num is 2; it must divide the 3 groups"),
         ({"head_num": 0}, "head_num is 0; it must divide"),
-        ({"image_size": 10}, "frames of 20x10 pixels; both must be whole patches of 4"),
+        ({"image_size": 10}, r"image_size \[20, 10\] is not a multiple"),
         ({"sils_size": "32"}, "sils_size is '32'"),
         ({"mask_tokens": "raw"}, "mask_tokens is 'raw'; it must be one of own_norm, joint_norm, final_norm"),
         ({"bin_num": [4]}, r"bin_num \[4\] gives 4 parts, but SeparateFCs has 8 and SeparateBNNecks 8"),
