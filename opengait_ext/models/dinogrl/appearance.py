@@ -17,8 +17,8 @@ class Stem(nn.Module):
 
     Args:
         channels: output channels.
-        relu: off reproduces the authors' release, which leaves the ReLU out.
-        pool: without the max pooling the output is half the input, for small frames.
+        relu: whether to apply the ReLU, which the authors' release omits.
+        pool: whether to apply max pooling; without it, for small frames, the output is half the input size.
     """
 
     def __init__(self, channels: int = 64, relu: bool = True, pool: bool = True) -> None:
@@ -40,7 +40,7 @@ class AppearanceEncoder(nn.Module):
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file, or None for random weights.
         width: channels of the first stage.
-        non_local: AGW's non-local blocks in stages 2 and 3.
+        non_local: whether stages 2 and 3 have AGW's non-local blocks.
         stem_relu, stem_pool: see `Stem`.
         strides: see `ResNetStages`.
     """

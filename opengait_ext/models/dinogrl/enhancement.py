@@ -12,7 +12,7 @@ from opengait_ext.models.shared.pooling import granularity_slices
 
 
 class LocalToGlobalEnhancement(nn.Module):
-    """LGE: a global feature is enhanced by the stripes of the other stream, one after another (Eq. 11-16).
+    """LGE: enhances a global feature by the stripes of the other stream, one after another (Eq. 11-16).
 
     The psi are pointwise 1D convolutions C -> C on signals of length one, so Q, K and V are row vectors of length C,
     and M+ and M- are C x C. With one V the two signs cancel, relu(x) - relu(-x) = x, hence
@@ -21,9 +21,9 @@ class LocalToGlobalEnhancement(nn.Module):
 
     which costs O(C) instead of O(C^2).
 
-    Two scales that the paper leaves open are fixed here: the product is divided by C, and stripes enter with a root
-    mean square of one. Otherwise an update grows with the square of the stripes' scale, compounds over sixteen steps,
-    and training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
+    Two scales that the paper leaves open are fixed here: the product is divided by C, and stripes are scaled to a root
+    mean square of one. Otherwise updates grow with the square of the stripes' scale, compound over sixteen steps, and
+    training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
     starts from the stream's own global feature.
 
     Args:
@@ -54,15 +54,15 @@ def unit_scale(stripes: Tensor) -> Tensor:
 
 
 class BidirectionalEnhancement(nn.Module):
-    """Both directions and all granularities, each with an LGE (or another `step`) of its own.
+    """Both directions at all granularities, each with its own LGE (or another `step`).
 
     Every chain starts from the stream's original global feature and reads the other stream's original stripes, so
-    neither direction sees the changes of the other.
+    the directions do not influence each other.
 
     Args:
         channels: C.
         granularities: n_s.
-        step: "lge", or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
+        step: "lge" or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
 
     Raises:
         ConfigError: an unknown step.

@@ -12,7 +12,7 @@ class GaitExtractor(nn.Module):
     """ResNet stages on enriched silhouettes, one frame at a time, then set pooling over the frames.
 
     Args:
-        in_channels: of the enriched silhouettes.
+        in_channels: channels of the enriched silhouettes.
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file for the stages, or None for random weights.
         width: channels of the first stage.

@@ -1,4 +1,4 @@
-"""State dicts under other names than those of the modules, so that checkpoints of other code bases fit."""
+"""State dicts with other names than the modules', so that checkpoints of other code bases load."""
 
 from collections.abc import Callable, Mapping
 

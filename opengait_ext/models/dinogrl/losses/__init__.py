@@ -1,4 +1,4 @@
-"""The regularisers of Section 3.2; the identity and triplet losses (Eq. 2, 3) are the engine's."""
+"""The regularisers of Section 3.2; the identity and triplet losses (Eq. 2, 3) are in the engine."""
 
 from opengait_ext.models.dinogrl.losses.diversity import DiversityLoss
 from opengait_ext.models.dinogrl.losses.mask import MaskLoss, mask_loss

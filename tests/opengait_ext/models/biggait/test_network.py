@@ -454,7 +454,7 @@ def test_half_precision_comes_close():
         ({"Appearance_Branch": {"target_dim": 5}}, "Appearance_Branch.target_dim is 5"),
         ({"AttentionFusion": {"feat_len": 3}}, "feat_len is 3"),
         ({"bin_num": [8]}, "gives 8 parts"),
-        ({"backbone_cfg": {"type": "Plain"}}, "made of ResNet9"),
+        ({"backbone_cfg": {"type": "Plain"}}, "type is 'Plain'"),
         ({"backbone_cfg": {"widht": 3}}, "does not fit ResNet9.*widht"),
         ({"vision_model": {"precision": "int8"}}, "precision"),
         ({"Denoising_Branch": 3}, "must be a table"),

@@ -297,7 +297,7 @@ def test_several_processes_are_told_what_ddp_needs(world, tmp_path, monkeypatch)
 
 def test_silhouettes_instead_of_frames_are_told(world, tmp_path):
     model = BigGait__Dinov2_Gaitbase(load_config(write_config(world, tmp_path, "hitsz", restore_hint=0)), True)
-    with pytest.raises(ConfigError, match=r"takes RGB frames \[n, s, 3, h, w\]"):
+    with pytest.raises(ConfigError, match=r"RGB frames \[n, s, 3, h, w\]"):
         model(([torch.zeros(1, 2, 64, 44)], torch.zeros(1), ["visible"], ["c1-t1"], None))
 
 
@@ -305,7 +305,7 @@ def test_a_mask_branch_in_a_whole_checkpoint_is_found(alone, world, tmp_path):
     path = next(alone.rglob("BigGait-00001.pt"))
     config = write_config(world, tmp_path, "hitsz", {"pretrained_mask_branch": str(path), "mask_branch_iteration": 0})
     model = BigGait__Dinov2_Gaitbase(load_config(config), True)
-    model.settle_mask_branch()
+    model.load_pretrained_mask()
     assert same(model.network.Mask_Branch.state_dict(), mask_of(checkpoint(alone, 1)["model"]))
 
 
