@@ -18,7 +18,7 @@ from pretrained.synthetic_vit import PretrainSettings, pretrain
 from pretrained.synthetic_vit.frames import load_frames
 from pretrained.synthetic_vit.objective import Objective
 from pretrained.synthetic_vit.start import start_as_convolution
-from pretrained.synthetic_vit.trainer import change
+from pretrained.synthetic_vit.trainer import augment
 from tests.paths import ROOT
 
 SMALL = PretrainSettings(
@@ -70,7 +70,7 @@ def test_changes_keep_frame_and_mask_together():
     masks = torch.zeros(4, 1, 20, 20)
     masks[:, :, 5:9, 3:12] = 1
     frames = (masks * 255).to(torch.uint8).expand(-1, 3, -1, -1)
-    pictures, moved = change(frames, masks)
+    pictures, moved = augment(frames, masks)
     for picture, mask in zip(pictures.mean(dim=1), moved[:, 0], strict=True):
         assert torch.equal(picture > picture.mean(), mask > 0.5)
 

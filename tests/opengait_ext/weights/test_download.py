@@ -273,7 +273,7 @@ def test_a_wrong_hash_is_refused(entry, server, tmp_path):
 
 def test_a_wrong_file_that_is_there_is_refused_and_left_alone(entry, server, tmp_path):
     (tmp_path / "tiny.pth").write_bytes(saved(tiny_state({"conv.bias": (2,)})))
-    with pytest.raises(CheckpointError, match=r"tiny.pth is not the tiny network: .*; delete it and run `python"):
+    with pytest.raises(CheckpointError, match=r"tiny.pth is not the tiny network: .*; delete it and run `vvi"):
         get(entry, tmp_path)
     assert (tmp_path / "tiny.pth").is_file()
     assert not server.requests
@@ -368,7 +368,7 @@ def test_the_catalogue_is_in_order():
 
 def test_models_find_weights_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    with pytest.raises(CheckpointError, match=r"no file resnet18; run `python scripts/download_weights.py resnet18`"):
+    with pytest.raises(CheckpointError, match=r"no file resnet18; run `vvi download resnet18`"):
         find_weights("resnet18", "the backbone")
     (tmp_path / "resnet18-f37072fd.pth").write_bytes(GOOD)
     assert find_weights("resnet18", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
