@@ -1,4 +1,4 @@
-"""Eq. 11-16: PBMGE against the written form, step by step."""
+"""Eq. 11-16: PBMGE against the equations written out step by step."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def explicit_step(query, key, value):
 
 
 def written_form(steps, feature, other):
-    """Every equation spelled out with matrices, granularity by granularity and stripe by stripe."""
+    """Compute the equations with matrices, granularity by granularity and stripe by stripe."""
     enhanced, start = [], 1
     for step, count in zip(steps, GRANULARITIES, strict=True):
         query = feature @ step.query.weight[..., 0].T + step.query.bias
@@ -60,7 +60,7 @@ def test_explicit_step_by_hand():
     assert explicit_step(query, key, value)[0].tolist() == expected
 
 
-def test_both_signs_matter_in_the_explicit_form():
+def test_both_signs_of_the_attention_map_matter():
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 2, 5).unbind(0)
     affinity = query.unsqueeze(2) @ key.unsqueeze(1) / 5
@@ -68,14 +68,14 @@ def test_both_signs_matter_in_the_explicit_form():
     assert not torch.allclose(positive_only, explicit_step(query, key, value))
 
 
-def test_progressive_the_order_of_stripes_matters(module, parts):
+def test_the_order_of_stripes_matters(module, parts):
     first = module(*parts)[0][..., 3]
     swapped = parts[1].clone()
     swapped[..., [15, 16]] = parts[1][..., [16, 15]]
     assert not torch.allclose(module(parts[0], swapped)[0][..., 3], first)
 
 
-def test_each_granularity_reads_its_own_stripes_and_the_original_global(module, parts):
+def test_each_granularity_reads_only_its_own_stripes(module, parts):
     changed = parts[1].clone()
     changed[..., 3:7] += 1
     before, after = module(*parts)[0], module(parts[0], changed)[0]
@@ -88,7 +88,7 @@ def test_the_scale_of_the_stripes_does_not_matter(module, parts):
     assert torch.allclose(before, after)
 
 
-def test_psi_are_separate_for_every_granularity_and_stream(module):
+def test_each_granularity_and_stream_has_its_own_psi(module):
     assert len(list(module.parameters())) == 2 * 4 * 3 * 2
 
 
