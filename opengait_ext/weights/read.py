@@ -15,9 +15,6 @@ from opengait_ext.weights.catalogue import FILES, hand_fetched, published
 # Folder of downloaded files; those of an installed package go to the working folder.
 FOLDER = SHIPPED / "pretrained" if IN_CHECKOUT else Path("pretrained")
 
-# Public addresses of the weight files, by file name.
-ADDRESSES = {entry.file: entry.address for entry in FILES}
-
 # Exceptions that torch.load raises on other files; it has no exception class of its own for them.
 UNREADABLE: tuple[type[Exception], ...] = (
     pickle.UnpicklingError,

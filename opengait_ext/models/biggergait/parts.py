@@ -4,21 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.gaitbase import GaitBase
-
-
-class ResizeTo(nn.Module):
-    """Bilinear resizing of (f, c, h, w) to `size`, (height, width)."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
 
 
 class HumanSpaceConv(nn.Sequential):
@@ -41,7 +29,7 @@ class HumanSpaceConv(nn.Sequential):
             nn.BatchNorm2d(hidden, affine=affine),
             nn.GELU(),
             nn.Conv2d(hidden, channels, kernel_size=1),
-            ResizeTo(size),
+            nn.Upsample(size=tuple(size), mode="bilinear", align_corners=False),
             nn.BatchNorm2d(channels, affine=affine),
             nn.Sigmoid(),
         )

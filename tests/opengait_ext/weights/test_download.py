@@ -123,7 +123,7 @@ def test_cut_connections_are_resumed(entry, server, tmp_path):
 def test_a_later_run_resumes_a_partial_file(entry, server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "ATTEMPTS", 1)
     server.cuts = [5_000, 0]
-    with pytest.raises(CheckpointError, match=r"broke off after 5,000 bytes .*; run the command second to continue"):
+    with pytest.raises(CheckpointError, match=r"broke off after 5,000 bytes .*; run the command again"):
         get(entry, tmp_path)
     assert (tmp_path / "tiny.pth.part").stat().st_size == 5_000
     assert not (tmp_path / "tiny.pth").exists()
