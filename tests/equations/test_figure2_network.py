@@ -89,7 +89,7 @@ def test_every_trainable_parameter_gets_a_gradient():
         ({"gait": None}, "enhancement needs both streams"),
         ({"descriptor": "all"}, "'supervised' or 'parts'"),
         ({"supervised": "all"}, "'globals' or 'parts'"),
-        ({"silhouette": [64, 32]}, "model_cfg.silhouette must be a table"),
+        ({"silhouette": [64, 32]}, "model_cfg.silhouette is .* expected a table"),
         ({"vision_model": TINY_VIT | {"layers": [1, 2]}}, "blocks 0 to 1"),
         ({"vision_model": TINY_VIT | {"name": "vit_tinny"}}, "no model 'vit_tinny'"),
         ({"vision_model": TINY_VIT | {"name": "resnet18", "arguments": {}}}, "resnet18"),

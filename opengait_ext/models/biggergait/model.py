@@ -19,7 +19,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
     `BiggerGaitNet.from_config`.
 
     Raises:
-        ConfigError: a number does not fit the others, or a pretrained part is missing and there is no checkpoint.
+        ConfigError: the numbers do not fit together, or a pretrained part has neither a weight file nor a checkpoint.
         CheckpointError: a weight file is missing or belongs to another network.
     """
 

@@ -16,7 +16,7 @@ def build_part(part: Callable[..., Any], section: str, settings: Mapping[str, An
     """
     name = f"model_cfg.{section}" if section else "model_cfg"
     if not isinstance(settings, Mapping | None):
-        raise ConfigError(f"{name} must be a table of keys and values, not {settings!r}.")
+        raise ConfigError(f"{name} is {settings!r}; expected a table of keys and values.")
     parameters = inspect.signature(part).parameters
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in fixed and key not in (settings or {}):

@@ -108,7 +108,7 @@ class TestNetwork:
         ("changes", "message"),
         [
             (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; expected"),
-            (SASG | {"silhouette": "masks"}, "model_cfg.silhouette must be a table"),
+            (SASG | {"silhouette": "masks"}, "model_cfg.silhouette is 'masks'"),
             ({"silhouette": {"type": "masks", "priors": 4}}, "model_cfg.silhouette has an unknown key 'priors'"),
             ({"vision_model": SASG["vision_model"]}, "model_cfg.vision_model is not used"),
         ],
