@@ -1,9 +1,9 @@
-"""Visible-infrared person re-identification and DinoGRL, handed to the engine by `register()`."""
+"""Visible-infrared person re-identification with DinoGRL, as an extension of the engine."""
 
 
 def register() -> None:
-    """Add this package's parts to the engine's tables; asked for by `extensions: [opengait_ext]` in a configuration."""
-    # Imported here, so that a notebook that wants one part does not load all of them.
+    """Add this package's parts to the engine's registries, as `extensions: [opengait_ext]` in a configuration asks."""
+    # Imported here so that importing one part does not load all of them.
     from opengait import registry
     from opengait_ext.data.augment import CrossModalAugmentation, Normalise
     from opengait_ext.data.masks import MaskTransform

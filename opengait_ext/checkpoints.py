@@ -1,4 +1,4 @@
-"""Checkpoints published by others: converted to the engine's and back, and built into networks."""
+"""Conversion of published checkpoints to the engine's format and back, and networks built from checkpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ __all__ = ["build_network", "convert_official", "convert_to_official", "from_off
 
 
 def build_network(model_cfg: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> DinoGRLNet:
-    """Return DinoGRL's network with the values of a checkpoint, on the CPU and in training mode.
+    """Return DinoGRL's network with the weights of a checkpoint, on the CPU and in training mode.
 
     Args:
-        model_cfg: that section of a configuration, as `opengait.config.load_config` reads it.
-        checkpoint: of the engine, as `opengait.engine.checkpoint.load_checkpoint` reads or `convert_official` makes it.
+        model_cfg: that section of a configuration, as read by `opengait.config.load_config`.
+        checkpoint: an engine checkpoint, from `opengait.engine.checkpoint.load_checkpoint` or `convert_official`.
 
     Raises:
         ConfigError: `model_cfg` does not describe such a network.

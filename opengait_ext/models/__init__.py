@@ -1,4 +1,4 @@
-"""The published methods, one folder each; every one stands on `shared/` and on no other."""
+"""The published methods, one folder each; a method imports `shared/` but no other method."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ __all__ = ["DinoGRLNet", "DinoGRLOutput", "load_network"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are asked for, since not every user of a method needs DinoGRL."""
+    """Import the public names lazily, since not every user of a method needs DinoGRL."""
     if name == "load_network":
         from opengait_ext.models.load import load_network
 

@@ -1,4 +1,4 @@
-"""`load_network`, the one way to a trained network of any method."""
+"""`load_network`, which loads a trained network of any method."""
 
 import logging
 import re
@@ -30,13 +30,13 @@ def load_network(
 ) -> PlainNetwork:
     """Return a trained network in evaluation mode.
 
-    Weight files that the configuration starts from need not exist where the checkpoint has the values. Classifiers that
-    do not fit the configuration are dropped with a warning, since descriptors do not need them.
+    Pretrained weight files that the configuration names may be missing if the checkpoint has their values. Classifiers
+    that do not fit the configuration are ignored with a warning, since descriptors do not need them.
 
     Args:
         cfgs: a configuration file, a loaded configuration, or a run folder, whose `config.yaml` is read.
-        checkpoint: a checkpoint of the engine, its path or its content; by default the last one of the run folder.
-        device: the GPU by default, if there is one.
+        checkpoint: an engine checkpoint, as a path or its content; the last one of the run folder by default.
+        device: the GPU by default if there is one, otherwise the CPU.
         overrides: changes to a configuration file, as `KEY=VALUE`.
 
     Raises:
@@ -55,7 +55,7 @@ def load_network(
     network_class, prefix = network_class_of(config["model_cfg"].get("model"))
     content = checkpoint if isinstance(checkpoint, Mapping) else load_checkpoint(checkpoint)
     source = "The checkpoint" if isinstance(checkpoint, Mapping) else str(checkpoint)
-    # A vision model without a weight file is random; with the seed of the training run it is the same one.
+    # A vision model without a weight file has random weights, which the seed of the training run reproduces.
     with distributed.isolated_random((config.get("trainer_cfg") or {}).get("seed", 0)):
         network = build_trained(network_class, config["model_cfg"], content, prefix, source)
     return network.to(usable_device(device)).eval()
@@ -68,14 +68,14 @@ def build_trained(
     prefix: str,
     source: str = "The checkpoint",
 ) -> Network:
-    """Build a network and fill it from a checkpoint's content; it is on the CPU and in training mode.
+    """Build a network with the weights of a checkpoint, on the CPU and in training mode.
 
     Args:
-        network_class: what to build.
-        model_cfg: the section of a configuration.
-        checkpoint: what `opengait.engine.checkpoint.load_checkpoint` reads, or `convert_official` makes.
-        prefix: of the network's entries in the checkpoint.
-        source: the checkpoint's name in messages.
+        network_class: the class to build.
+        model_cfg: that section of a configuration.
+        checkpoint: an engine checkpoint, from `opengait.engine.checkpoint.load_checkpoint` or `convert_official`.
+        prefix: prefix of the network's entries in the checkpoint.
+        source: name of the checkpoint in messages.
 
     Raises:
         ConfigError: `model_cfg` does not describe such a network.
@@ -87,24 +87,24 @@ def build_trained(
             f"{source} is a checkpoint of another model: its `model` has no entries {prefix}*; name one of "
             f"{network_class.__name__}."
         )
-    network = network_class.from_config(network_class.without_starts(model_cfg, lambda: entries))
+    network = network_class.from_config(network_class.without_replaced_weights(model_cfg, lambda: entries))
     load_exactly(network, fitting_entries(network, entries), source, "the network of this configuration")
     return network
 
 
 def fitting_entries(network: PlainNetwork, entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a checkpoint's entries, with the network's own where a checkpoint may lack them or have others.
+    """Return a checkpoint's entries, completed by those of the network for frozen parts and classifiers.
 
-    These are frozen parts and classifiers. Classifiers that do not fit are reported in the log.
+    A checkpoint may lack both. Classifiers that do not fit are replaced by the network's, with a warning in the log.
     """
-    own = network.state_dict()
+    state = network.state_dict()
     classifiers = network.classifiers
-    fitting = {name: value for name, value in entries.items() if name in own or not name.startswith(classifiers)}
-    misfits = [n for n, value in fitting.items() if n.startswith(classifiers) and value.shape != own[n].shape]
+    fitting = {name: value for name, value in entries.items() if name in state or not name.startswith(classifiers)}
+    misfits = [n for n, value in fitting.items() if n.startswith(classifiers) and value.shape != state[n].shape]
     if misfits:
-        log.warning("The checkpoint's classifiers are for other identities (%s); they are left out.", misfits[0])
-    optional = {name: value for name, value in own.items() if name.startswith((*network.frozen, *classifiers))}
-    return optional | fitting | {name: own[name] for name in misfits}
+        log.warning("The checkpoint's classifiers are for other identities (%s); they are ignored.", misfits[0])
+    optional = {name: value for name, value in state.items() if name.startswith((*network.frozen, *classifiers))}
+    return optional | fitting | {name: state[name] for name in misfits}
 
 
 def network_class_of(model: str | None) -> tuple[type[PlainNetwork], str]:
@@ -126,7 +126,7 @@ def last_checkpoint(folder: Path) -> Path:
     """Return the checkpoint of a run folder with the highest iteration.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: the folder has no checkpoints.
     """
     numbered = {
         int(number[1]): file
@@ -141,7 +141,7 @@ def last_checkpoint(folder: Path) -> Path:
 
 
 def usable_device(device: torch.device | str | None) -> torch.device:
-    """Return the device of that name, or the engine's choice.
+    """Return the device of that name, or the engine's default for None.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -150,7 +150,7 @@ def usable_device(device: torch.device | str | None) -> torch.device:
         return distributed.device()
     try:
         torch.empty(0, device=device)
-    # torch reports an unknown name by the first and an absent device by the second.
+    # torch raises the first for an unknown name and the second for an absent device.
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"The device {device} cannot be used here ({reason}); try cpu.") from error

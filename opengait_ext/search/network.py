@@ -1,4 +1,4 @@
-"""The network that describes tracklets, and the descriptors of clips by it."""
+"""The network that describes tracklets, and its descriptors of clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from opengait_ext.search.inputs import Clip
 
 @dataclass(frozen=True)
 class Describer:
-    """A trained network with what its configuration says about frames.
+    """A trained network with its configuration's settings for tracklets.
 
     Attributes:
-        size: (height, width) of the frames that it takes.
-        frames: how many of a tracklet it is tested with.
-        metric: how its descriptors are compared.
+        size: (height, width) of its frames.
+        frames: frames per tracklet in its test.
+        metric: metric that compares its descriptors.
         overrides: changes to the configuration file, as `KEY=VALUE`.
     """
 
@@ -39,7 +39,7 @@ class Describer:
     overrides: tuple[str, ...] = ()
 
     def describe(self, clips: Sequence[Clip], frames: int | None = None, batch: int = 8) -> Descriptors:
-        """Descriptors of clips, by `frames` frames of each or as many as in the network's test."""
+        """Return the descriptors of clips from `frames` frames of each, by default as many as in the network's test."""
         frames = frames or self.frames
         return Descriptors(
             embeddings=embed(self.network, clips, frames, batch),
@@ -57,7 +57,7 @@ class Describer:
 def load_describer(
     cfgs: str | Path, checkpoint: str | Path, overrides: Sequence[str] = (), device: str | None = None
 ) -> Describer:
-    """The network of a configuration and a checkpoint.
+    """Load the network of a configuration and a checkpoint.
 
     Raises:
         ConfigError: the configuration cannot be used.

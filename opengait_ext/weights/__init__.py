@@ -1,1 +1,1 @@
-"""Pretrained weights from their publishers: a catalogue, fetching and checking."""
+"""Pretrained weights: a catalogue of published files, fetching, checking and reading."""

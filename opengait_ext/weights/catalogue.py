@@ -1,4 +1,4 @@
-"""The weight files that the configurations name: those with a public address, and those fetched by hand."""
+"""The files that the configurations name: those with a public address, and those to be fetched by hand."""
 
 import math
 import re
@@ -13,11 +13,11 @@ class WeightFile:
     """A file with a public address.
 
     Attributes:
-        name: for the command line and for configurations.
-        file: its name at its publisher and in `pretrained/`.
+        name: name on the command line and in configurations.
+        file: file name at the publisher and in `pretrained/`.
         purpose: description of the contents.
-        address: of the file at its publisher.
-        shapes: returns the table of its tensors' shapes.
+        address: address of the file at its publisher.
+        shapes: returns the shapes of its tensors.
     """
 
     name: str
@@ -28,30 +28,30 @@ class WeightFile:
 
     @property
     def sha256_start(self) -> str:
-        """The first digits of its SHA-256, if the publisher put them into the file's name; otherwise "".
+        """First digits of its SHA-256 if the file's name has them, otherwise "".
 
-        torch's model files carry eight digits there. DINOv2's publisher gives no checksum.
+        The names of torch's model files have eight digits. DINOv2's publisher gives no checksum.
         """
         match = re.search(r"-([0-9a-f]{8})\.pth$", self.file)
         return match[1] if match else ""
 
     @property
     def mebibytes(self) -> float:
-        """Size of its tensors, in float32; the file is a little larger."""
+        """Size of its tensors in float32; the file is slightly larger."""
         return 4 * sum(map(math.prod, self.shapes().values())) / 2**20
 
 
 @dataclass(frozen=True)
 class HandFetched:
-    """Files without a public address, or with terms that a person has to accept.
+    """Files without a public address, or with terms that a person must accept.
 
     Attributes:
-        name: for the command line.
-        files: their names.
+        name: name on the command line.
+        files: file names.
         purpose: description of the contents.
-        source: where to ask or look.
-        folder: where the configurations expect them.
-        known: size and checksum, as far as known.
+        source: where to get them.
+        folder: folder where the configurations expect them.
+        known: size and checksum, as far as they are known.
     """
 
     name: str
@@ -63,7 +63,7 @@ class HandFetched:
 
 
 def dinov2_shapes(channels: int, depth: int) -> Shapes:
-    """Return the shapes of a DINOv2 ViT/14 without registers: patches of 14 pixels, positions of 37 x 37 patches."""
+    """Return the shapes of a DINOv2 ViT/14 without registers, with positions of 37 x 37 patches."""
     shapes: Shapes = {
         "cls_token": (1, 1, channels),
         "pos_embed": (1, 1 + 37 * 37, channels),
@@ -162,10 +162,10 @@ BY_HAND = (
 
 
 def published(name: str) -> WeightFile | None:
-    """Return the published file of that name or file name, or None."""
+    """Return the entry with a public address of that name or file name, or None."""
     return next((entry for entry in FILES if name in (entry.name, entry.file)), None)
 
 
 def hand_fetched(name: str) -> HandFetched | None:
-    """Return the entry of that name or file name among those to be fetched by hand, or None."""
+    """Return the entry to be fetched by hand of that name or file name, or None."""
     return next((entry for entry in BY_HAND if name == entry.name or name in entry.files), None)

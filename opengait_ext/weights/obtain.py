@@ -1,4 +1,4 @@
-"""Fetching the files of the catalogue, and checking them."""
+"""Fetching and checking the files of the catalogue."""
 
 import json
 import os
@@ -19,8 +19,8 @@ class Obtained:
     """A checked file.
 
     Attributes:
-        path: of the file.
-        sha256: of its bytes.
+        path: path of the file.
+        sha256: SHA-256 of its content.
         new: whether it was fetched just now.
     """
 
@@ -30,16 +30,16 @@ class Obtained:
 
 
 def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: float = 1.0) -> Obtained:
-    """Make sure that the file of `entry` is in `folder`: check an existing one, or fetch it.
+    """Check the file of `entry` in `folder`, or fetch it first if it is missing.
 
-    A file gets its name only when it is complete and checked; until then it is called `.part`.
+    A file is called `.part` until it is complete and checked.
 
     Args:
-        mirror: address of a folder to fetch the file from instead of its publisher.
-        pause: seconds before a broken connection is tried again.
+        mirror: address of a folder from which to fetch the file instead of its publisher.
+        pause: seconds before a broken connection is retried.
 
     Raises:
-        CheckpointError: the existing or the fetched file is not the published one, or it cannot be fetched
+        CheckpointError: the existing or fetched file is not the published one, or it cannot be fetched
             (`OfflineError` if its server cannot be reached).
     """
     target = folder / entry.file
@@ -68,17 +68,17 @@ def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: fl
 
 
 def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
-    """Compare a file with all that is known of it, and return its SHA-256.
+    """Compare a file with everything that is known about it, and return its SHA-256.
 
-    The start of the SHA-256 is known beforehand for torch's files only. The SHA-256 of every file must stay that of the
-    first fetch, and the tensors' names and shapes must be those of the network.
+    The start of the SHA-256 is known in advance for torch's files only. Every file must keep the SHA-256 of its first
+    fetch and have the tensors of its network.
 
     Args:
         note: JSON file with the SHA-256 of the first fetch; it need not exist.
-        advice: what to do, for the message.
+        advice: end of the messages, on what to do.
 
     Raises:
-        CheckpointError: something differs; the first difference is named.
+        CheckpointError: the file differs; the message names the first difference.
     """
     sha256 = sha256_of(path)
     if not sha256.startswith(entry.sha256_start):
@@ -100,7 +100,7 @@ def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
 
 
 def first_seen(note: Path) -> str | None:
-    """Return the SHA-256 of the first fetch, or None without a note of it.
+    """Return the SHA-256 of the first fetch, or None if there is no note of it.
 
     Raises:
         CheckpointError: the note cannot be read.

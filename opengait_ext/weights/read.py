@@ -1,4 +1,4 @@
-"""Finding and reading pretrained weight files, with messages that say where to get missing ones."""
+"""Finding, reading and loading pretrained weight files."""
 
 import pickle
 import re
@@ -12,13 +12,10 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import IN_CHECKOUT, SHIPPED, shipped
 from opengait_ext.weights.catalogue import FILES, hand_fetched, published
 
-# Where downloaded files go; an installed package is no place for them.
+# Folder of downloaded files; those of an installed package go to the working folder.
 FOLDER = SHIPPED / "pretrained" if IN_CHECKOUT else Path("pretrained")
 
-# Public addresses of the files that the shipped configurations name.
-ADDRESSES = {entry.file: entry.address for entry in FILES}
-
-# Exceptions of torch's reader on other files; it has none of its own for that.
+# Exceptions that torch.load raises on other files; it has no exception class of its own for them.
 UNREADABLE: tuple[type[Exception], ...] = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -36,9 +33,8 @@ def find_weights(path: str | Path, purpose: str) -> Path:
     """Return the file at `path`, relative to the working folder or to the project.
 
     Args:
-        path: as written in the configuration; or a name that `vvi download` knows, such as
-            "dinov2_vits14", for its file in `pretrained/`, or the name of a file in there.
-        purpose: what the weights are for, used in the message ("the vision transformer").
+        path: a path, the name of a file in `pretrained/`, or a name that `vvi download` knows, such as "dinov2_vits14".
+        purpose: what the weights are for, for messages ("the vision transformer").
 
     Raises:
         CheckpointError: there is no such file; the message says where to get it and where to put it.
@@ -69,7 +65,7 @@ def find_weights(path: str | Path, purpose: str) -> Path:
 
 
 def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
-    """Read a state dict from a `.pth`, `.pt` or `.safetensors` file to the CPU, without running code in the file.
+    """Read a state dict from a `.pth`, `.pt` or `.safetensors` file to the CPU, without executing code in the file.
 
     Raises:
         CheckpointError: the file is missing, is damaged, or does not hold tensors.
@@ -98,7 +94,7 @@ def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
 
 
 def reading_trouble(path: Path, error: Exception) -> str:
-    """Say in a few words why `path` could not be read; torch's advice would be to disable its protection."""
+    """Describe why `path` could not be read; torch's own message advises disabling its protection."""
     with path.open("rb") as file:
         start = file.read(64).lstrip()
     if not start:
@@ -107,9 +103,9 @@ def reading_trouble(path: Path, error: Exception) -> str:
         return "it is a web page or text"
     if start.startswith(b"PK") and not zipfile.is_zipfile(path):
         return "it is cut off"
-    called = re.search(r"GLOBAL `?([\w.]+)", str(error))
-    if called:
-        return f"it holds code or objects other than tensors, {called[1]}, which is not run"
+    pickled = re.search(r"GLOBAL `?([\w.]+)", str(error))
+    if pickled:
+        return f"it holds code or objects other than tensors, {pickled[1]}, which is not run"
     if isinstance(error, pickle.UnpicklingError):
         return "it holds objects other than tensors"
     if "EOF" in str(error):
@@ -118,10 +114,10 @@ def reading_trouble(path: Path, error: Exception) -> str:
 
 
 def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
-    """Describe the first difference between two tables of shapes; None if they agree.
+    """Describe the first difference between two tables of shapes, or return None if they agree.
 
-    Batch norms' counters may be missing: the first versions of torch did not store them, and pretrained weights do not
-    need them.
+    Batch norms' counters may be missing, since early versions of torch did not store them and pretrained weights do
+    not need them.
     """
     missing = [key for key in expected if key not in shapes and not key.endswith("num_batches_tracked")]
     unknown = [key for key in shapes if key not in expected]
@@ -135,13 +131,13 @@ def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, tor
 
 
 def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
-    """Load a state dict strictly; an error is one sentence with the first key that does not fit.
+    """Load a state dict strictly, with a one-sentence error that names the first key that does not fit.
 
     Raises:
         CheckpointError: a key is missing, unknown, or of another shape.
     """
-    own = module.state_dict()
-    complaint = shape_complaint(*({key: value.shape for key, value in table.items()} for table in (state, own)))
+    expected = module.state_dict()
+    complaint = shape_complaint(*({key: value.shape for key, value in table.items()} for table in (state, expected)))
     if complaint:
         raise CheckpointError(f"{path} does not fit {purpose}: {complaint}.")
-    module.load_state_dict(own | state)
+    module.load_state_dict(expected | state)

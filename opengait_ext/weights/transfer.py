@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP, continuing where a connection was cut."""
+"""Fetching a file over HTTP, resuming after a connection was cut."""
 
 import http.client
 import json
@@ -31,9 +31,9 @@ class Source:
     """The complete file that a partial one belongs to.
 
     Attributes:
-        address: where it is fetched from.
-        size: bytes of the complete file; None if the server did not say.
-        version: the server's strong ETag or its Last-Modified; None if it gave neither.
+        address: address of the file.
+        size: size of the complete file in bytes; None if unknown.
+        version: the server's strong ETag or its Last-Modified; None if the server sent neither.
     """
 
     address: str
@@ -42,18 +42,18 @@ class Source:
 
 
 def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
-    """Fetch the file at `address` to `partial`, continuing an earlier attempt.
+    """Fetch the file at `address` to `partial`, resuming an earlier attempt.
 
-    A JSON file beside a partial one describes the complete file. If the server's file has changed since, or if the
-    server cannot send the rest alone, the fetch starts over.
+    A JSON file beside a partial one describes the complete file. If the server's file has changed since, or the server
+    does not support ranges, the fetch starts over.
 
     Args:
-        pause: seconds before trying again; twice as many each time without progress.
+        pause: seconds before the next attempt; doubled after each attempt without progress.
 
     Raises:
         OfflineError: the server cannot be reached at all.
-        CheckpointError: the server has no such file, the connection keeps breaking, or the disk cannot be written;
-            what has arrived is kept for the next attempt.
+        CheckpointError: the server has no such file, the connection keeps breaking, or the file cannot be written;
+            received data is kept for the next attempt.
     """
     if not address.startswith(("http://", "https://")):
         raise CheckpointError(f"{address} is not an address that starts with http:// or https://.")
@@ -104,7 +104,7 @@ def _receive(address: str, partial: Path) -> int | None:
     except urllib.error.HTTPError as error:
         if error.code != 416 or not start:
             raise
-        # The server's file is shorter than our part of it, so it is a different one.
+        # The server's file is shorter than the partial one, so it is a different file.
         partial.unlink()
         return _receive(address, partial)
     with response:
@@ -125,7 +125,7 @@ def _receive(address: str, partial: Path) -> int | None:
 
 
 def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int | None) -> None:
-    """Write what `read` returns behind the first `start` bytes of `partial`, with a progress bar on terminals."""
+    """Append what `read` returns to the first `start` bytes of `partial`, with a progress bar on terminals."""
     bar = tqdm(desc=partial.stem, total=size, initial=start, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
     with partial.open("ab" if start else "wb") as file, bar:
         while True:
@@ -140,7 +140,7 @@ def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int |
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, 0 if it does not exist."""
+    """Return the size of a file in bytes, 0 if it does not exist."""
     return path.stat().st_size if path.is_file() else 0
 
 

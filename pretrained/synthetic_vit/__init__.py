@@ -1,4 +1,4 @@
-"""A tiny vision transformer for the demo, where DINOv2 is too slow for a CPU and cannot be shipped."""
+"""A tiny vision transformer for the demo, since DINOv2 is too slow for a CPU and cannot be shipped."""
 
 from pretrained.synthetic_vit.trainer import PretrainSettings, pretrain
 

@@ -1,4 +1,4 @@
-"""Frames and true silhouettes of a synthetic data set, in memory."""
+"""Frames and ground-truth silhouettes of a synthetic dataset, in memory."""
 
 from pathlib import Path
 
@@ -11,25 +11,25 @@ from opengait_ext.data import HITSZVCM
 
 
 def load_frames(root: Path, size: tuple[int, int], every: int, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Every `every`-th frame of every training tracklet, with its silhouette.
+    """Load every `every`-th frame of every training tracklet with its silhouette.
 
     Args:
-        root: a data set written by `vvi synthesize`.
-        size: (height, width) that both are resized to.
+        root: dataset written by `vvi synthesize`.
+        size: (height, width) to which both are resized.
 
     Returns:
-        Frames, uint8 (n, 3, height, width), RGB; silhouettes, bool (n, height, width).
+        RGB frames, uint8 (n, 3, height, width), and silhouettes, bool (n, height, width).
     """
     frames, silhouettes = [], []
     for tracklet in tqdm(HITSZVCM(root).train, "reading", unit="tracklet", disable=not progress):
-        chosen = range(0, len(tracklet.frames), every)
-        frames.append(ImageFrames(tracklet.frames, size)[list(chosen)])
-        silhouettes += [read_silhouette(root, tracklet.frames[index], size) for index in chosen]
+        indices = range(0, len(tracklet.frames), every)
+        frames.append(ImageFrames(tracklet.frames, size)[list(indices)])
+        silhouettes += [read_silhouette(root, tracklet.frames[index], size) for index in indices]
     return np.concatenate(frames), np.stack(silhouettes)
 
 
 def read_silhouette(root: Path, frame: Path, size: tuple[int, int]) -> np.ndarray:
-    """The true silhouette of a frame, bool (height, width)."""
+    """Read the ground-truth silhouette of a frame, bool (height, width)."""
     path = root / "silhouettes" / frame.relative_to(root.absolute()).with_suffix(".png")
     with Image.open(path) as picture:
         return np.asarray(picture.convert("L").resize(size[::-1], Image.Resampling.BILINEAR)) > 127

@@ -1,4 +1,4 @@
-"""What the demo's vision transformer learns: who is a person, and which part of one a patch shows."""
+"""Objective of the demo's vision transformer: to tell people from the background, and parts of a person apart."""
 
 import torch
 import torch.nn.functional as F
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 class Objective(nn.Module):
     """Three terms on the patch tokens of the last layer.
 
-    - foreground: a linear head tells the share of a patch that a person covers;
-    - compactness: tokens lie near the line between two learned centres, at the place of that share, so that person
-      against background is what varies most in them. This is what L_mask (Eq. 5) finds again without any label;
-    - parts: a linear head tells where in the box a person's patch lies, so that tokens know head from foot.
+    - foreground: a linear head predicts the share of a patch that a person covers;
+    - compactness: tokens are pulled to a point between two learned centres that depends on this share, so that person
+      against background is their main direction of variation, which L_mask (Eq. 5) recovers without labels;
+    - parts: a linear head predicts the position of a person's patch in the frame, so that head and feet differ.
 
-    L_mask splits tokens at their mean, and a person covers about a quarter of a frame, so a patch that is half covered
-    would fall on the person's side with room to spare. Shares are raised to a power that puts half onto the mean.
+    L_mask splits tokens at their mean. A person covers about a quarter of a frame, so a half-covered patch would lie
+    clearly on the person's side. Shares are raised to a power that maps one half to the mean.
 
     Args:
-        channels: of a token.
-        grid: patches as (rows, columns).
+        channels: channels of a token.
+        grid: (rows, columns) of patches.
     """
 
     POWER = 1.8
@@ -30,21 +30,21 @@ class Objective(nn.Module):
         self.position = nn.Linear(channels, 2)
         self.centres = nn.Parameter(0.5 * torch.randn(2, channels))
         rows, columns = (torch.linspace(-1, 1, count) for count in grid)
-        self.register_buffer("places", torch.cartesian_prod(rows, columns).unsqueeze(0))
+        self.register_buffer("positions", torch.cartesian_prod(rows, columns).unsqueeze(0))
 
     def forward(self, tokens: Tensor, silhouettes: Tensor) -> dict[str, Tensor]:
-        """The terms and their weighted `total`.
+        """Return the terms and their weighted `total`.
 
         Args:
             tokens: (n, rows * columns, channels), after the final norm.
-            silhouettes: float (n, 1, height, width), 1 on the person.
+            silhouettes: float (n, 1, height, width), 1 inside the person.
         """
         share = F.adaptive_avg_pool2d(silhouettes, self.grid).flatten(1) ** self.POWER
-        wanted = self.centres[0] + (self.centres[1] - self.centres[0]) * share.unsqueeze(-1)
+        target = self.centres[0] + (self.centres[1] - self.centres[0]) * share.unsqueeze(-1)
         terms = {
             "foreground": F.binary_cross_entropy_with_logits(self.foreground(tokens).squeeze(-1), share),
-            "compactness": (tokens - wanted).square().mean(),
-            "parts": ((self.position(tokens) - self.places).square() * share.unsqueeze(-1)).mean(),
+            "compactness": (tokens - target).square().mean(),
+            "parts": ((self.position(tokens) - self.positions).square() * share.unsqueeze(-1)).mean(),
         }
         terms["total"] = terms["foreground"] + 0.5 * terms["compactness"] + 0.5 * terms["parts"]
         return terms

@@ -1,8 +1,8 @@
-"""A start that lets a small vision transformer learn from little data.
+"""Initialisation that lets a small vision transformer learn from little data.
 
-Attention begins as a soft convolution: near patches have near position codes, queries and keys compare these codes, and
-values return to where they came from with the opposite sign. Mimetic initialisation (Trockman and Kolter, ICML 2023)
-found this shape in trained transformers.
+Attention starts as a soft convolution: nearby patches have similar position codes, queries and keys compare these
+codes, and values are projected back with the opposite sign. Mimetic initialisation (Trockman and Kolter, ICML 2023)
+observed this structure in trained transformers.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def start_as_convolution(transformer: VisionTransformer) -> None:
-    """Set the position table and the attention weights; everything else keeps timm's start."""
+    """Set the position table and the attention weights; everything else keeps timm's initialisation."""
     transformer.pos_embed.zero_()
     transformer.pos_embed[0, transformer.num_prefix_tokens :] = 0.5 * position_waves(
         transformer.patch_embed.grid_size, transformer.embed_dim
@@ -22,7 +22,7 @@ def start_as_convolution(transformer: VisionTransformer) -> None:
 
 
 def position_waves(grid: tuple[int, int], channels: int) -> Tensor:
-    """Sines and cosines of rows and columns at several rates, (rows * columns, channels)."""
+    """Return sines and cosines of rows and columns at several rates, (rows * columns, channels)."""
     rates = 1 / 30 ** (torch.arange(channels // 4) / (channels // 4))
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
     angles = [axis.flatten()[:, None] * rates for axis in (rows, columns)]
@@ -30,7 +30,7 @@ def position_waves(grid: tuple[int, int], channels: int) -> Tensor:
 
 
 def start_attention(qkv: Tensor, projection: Tensor, heads: int) -> None:
-    """In place: Wq' Wk near 0.7 of the identity for every head, and projection times values near -0.4 of it."""
+    """Set Wq' Wk of every head to about 0.7 times the identity, and projection times values to about -0.4 times it."""
     channels = projection.shape[0]
     width = channels // heads
     for head in range(heads):
@@ -44,5 +44,5 @@ def start_attention(qkv: Tensor, projection: Tensor, heads: int) -> None:
 
 
 def near_identity(diagonal: float, noise: float, channels: int) -> Tensor:
-    """A multiple of the identity plus noise of that norm a row."""
+    """Return a multiple of the identity plus noise of that norm per row."""
     return diagonal * torch.eye(channels) + noise * torch.randn(channels, channels) / channels**0.5

@@ -1,8 +1,8 @@
-"""Trains the demo's tiny vision transformer on drawn people, to tell a person from a background.
+"""Train the demo's tiny vision transformer on drawn people.
 
     python pretrained/synthetic_vit/train.py --out pretrained/synthetic_vit.safetensors
 
-Frames and silhouettes are synthetic (`vvi synthesize`), with seeds that the demo does not use. Identities are not used.
+Frames and silhouettes are synthetic (`vvi synthesize`), with seeds that the demo does not use. Identities are ignored.
 """
 
 import argparse
@@ -25,7 +25,7 @@ FIRST_WORLD = 900_001  # seeds of the demo are small numbers
 
 
 def draw_worlds(folder: Path, worlds: int, people: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and silhouettes of several worlds, each with cameras, backgrounds and people of its own."""
+    """Draw several worlds, each with its own cameras, backgrounds and people, and load their frames and silhouettes."""
     parts = []
     for world in range(worlds):
         print(f"drawing world {world + 1} of {worlds}", flush=True)
@@ -40,12 +40,12 @@ def draw_worlds(folder: Path, worlds: int, people: int, workers: int) -> tuple[n
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line, and return the exit status."""
     defaults = PretrainSettings()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
     parser.add_argument("--worlds", type=int, default=5, help="sets of cameras and backgrounds")
-    parser.add_argument("--people", type=int, default=40, help="people a world")
+    parser.add_argument("--people", type=int, default=40, help="people per world")
     parser.add_argument("--iterations", type=int, default=defaults.iterations)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw")

@@ -19,13 +19,13 @@ from pretrained.synthetic_vit.start import start_as_convolution
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """All that the weights depend on, beside the frames.
+    """Settings of the training.
 
     Attributes:
-        name, arguments: timm's name of the vision transformer and what differs from it.
+        name, arguments: timm's name of the vision transformer, and changed arguments.
         image_size: (height, width) of its input in pixels.
-        iterations, batch, rate: steps, frames a step, and the highest learning rate of the one-cycle schedule.
-        seed: of the start, the order of the frames and their changes.
+        iterations, batch, rate: steps, frames per step, and peak learning rate of the one-cycle schedule.
+        seed: seed of the initialisation, the batches and the augmentation.
     """
 
     name: str = "vit_tiny_patch16_224"
@@ -49,7 +49,7 @@ def pretrain(
         silhouettes: bool (n, height, width).
 
     Returns:
-        The transformer, in evaluation mode, and the loss of every step.
+        The transformer in evaluation mode, and the loss of every step.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -68,7 +68,7 @@ def run(
     settings: PretrainSettings,
     progress: bool,
 ) -> list[float]:
-    """All steps on frames and silhouettes; returns their losses."""
+    """Run all steps on frames and silhouettes, and return their losses."""
     frames, silhouettes = data
     scale, shift = input_change(transformer)
     parameters = [*transformer.parameters(), *objective.parameters()]
@@ -81,7 +81,7 @@ def run(
     with tqdm(total=settings.iterations, desc="training", unit="step", disable=not progress) as bar:
         for _ in range(settings.iterations):
             chosen = torch.randint(len(frames), (settings.batch,))
-            pictures, masks = change(frames[chosen], silhouettes[chosen].float().unsqueeze(1))
+            pictures, masks = augment(frames[chosen], silhouettes[chosen].float().unsqueeze(1))
             pictures = F.interpolate(pictures, size=tuple(settings.image_size), mode="bilinear", align_corners=False)
             tokens = transformer.forward_features(pictures * scale + shift)[:, transformer.num_prefix_tokens :]
             terms = objective(tokens, masks)
@@ -96,15 +96,15 @@ def run(
     return losses
 
 
-def change(frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Mirror and shift all frames of a batch alike; brightness, contrast and loss of colour are drawn a frame.
+def augment(frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Flip and shift all frames of a batch alike, and draw brightness, contrast and greyscale per frame.
 
     Args:
         frames: uint8 (n, 3, height, width).
         masks: float (n, 1, height, width).
 
     Returns:
-        float32 frames, ImageNet-normalised, and masks, of the same shapes.
+        ImageNet-normalised float32 frames and masks, of the same shapes.
     """
     count = len(frames)
     pictures = Normalise()(frames)

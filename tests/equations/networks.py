@@ -1,4 +1,4 @@
-"""Small networks for the equations' tests."""
+"""Small networks for the tests of the equations."""
 
 import torch
 
@@ -13,7 +13,7 @@ TINY_VIT = {
 
 
 def tiny_config(**changes) -> dict:
-    """model_cfg of a network that runs in milliseconds on frames of 128 x 64."""
+    """Return the `model_cfg` of a network that runs in milliseconds on frames of 128 x 64."""
     config = {
         "model": "DinoGRL",
         "num_classes": 5,
@@ -32,6 +32,6 @@ def tiny_network(seed: int = 0, **changes) -> DinoGRLNet:
 
 
 def tiny_batch(tracklets: int = 4, frames: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    """Frames (n, s, 3, 128, 64) and alternating modalities (n)."""
+    """Return frames (n, s, 3, 128, 64) and alternating modalities (n)."""
     torch.manual_seed(1)
     return torch.randn(tracklets, frames, 3, 128, 64), torch.arange(tracklets) % 2

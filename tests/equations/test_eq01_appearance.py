@@ -18,7 +18,7 @@ def encoder():
     return AppearanceEncoder("resnet10", width=8).eval()
 
 
-def test_set_pooling_takes_the_maximum_of_each_position():
+def test_set_pooling_is_the_maximum_over_frames():
     frames = torch.tensor([[1.0, 5.0], [4.0, 2.0]]).view(1, 2, 1, 1, 2)
     assert set_pooling(frames).tolist() == [[[[4.0, 5.0]]]]
 
@@ -32,19 +32,19 @@ def test_order_and_repetition_of_frames_do_not_matter(encoder):
 @pytest.mark.parametrize("modality", [[0], [1], [1, 0, 1], [0, 0], [0, 1, 0, 1]])
 def test_each_frame_goes_through_its_own_stem(encoder, modality):
     frames = torch.randn(len(modality), 3, 64, 32)
-    got = encoder.enter(frames, torch.tensor(modality))
+    output = encoder.enter(frames, torch.tensor(modality))
     expected = torch.cat([encoder.stems[kind](frame[None]) for kind, frame in zip(modality, frames, strict=True)])
-    assert torch.allclose(got, expected, atol=1e-6)
+    assert torch.allclose(output, expected, atol=1e-6)
 
 
-def test_one_tracklet_of_one_frame_and_the_map_is_a_sixteenth(encoder):
+def test_the_map_is_a_sixteenth_of_the_frame(encoder):
     out = encoder(torch.randn(1, 1, 3, 96, 48), torch.tensor([1]))
     assert out.shape == (1, 64, 6, 3)
     smaller = AppearanceEncoder("resnet10", width=8, stem_pool=False)
     assert smaller(torch.randn(2, 1, 3, 96, 48), torch.tensor([0, 1])).shape == (2, 64, 12, 6)
 
 
-def test_stem_without_relu_differs_only_by_the_relu():
+def test_stem_without_relu():
     torch.manual_seed(0)
     stem = Stem(4).eval()
     linear = Stem(4, relu=False).eval()
@@ -67,8 +67,8 @@ def test_non_local_block_equals_its_definition():
     assert torch.allclose(block(maps), expected, atol=1e-6)
 
 
-def test_non_local_blocks_stand_the_activations_of_half_precision():
-    """In float16 the sums over positions would pass its largest number, and the first loss would not be finite."""
+def test_non_local_blocks_do_not_overflow_in_half_precision():
+    """In float16 the sums over positions would overflow, and the first loss would not be finite."""
     torch.manual_seed(0)
     block = NonLocalBlock(64).train()
     torch.nn.init.normal_(block.norm.weight)
@@ -80,7 +80,7 @@ def test_non_local_blocks_stand_the_activations_of_half_precision():
     assert torch.allclose(half.float(), exact, rtol=1e-2, atol=0.05)
 
 
-def test_fresh_non_local_blocks_change_nothing_and_sit_in_stages_two_and_three():
+def test_new_non_local_blocks_are_the_identity_in_stages_two_and_three():
     torch.manual_seed(0)
     stages = ResNetStages("resnet50", width=4, in_channels=4, non_local=True).eval()
     assert sorted(stages.non_local) == ["layer2_2", "layer2_3", "layer3_3", "layer3_4", "layer3_5"]
@@ -96,15 +96,15 @@ def test_imagenet_weights_give_torchvisions_features(tmp_path, name):
     reference = getattr(torchvision.models, name)().eval()
     torch.save(reference.state_dict(), tmp_path / "weights.pth")
     encoder = AppearanceEncoder(name, weights=str(tmp_path / "weights.pth")).eval()
-    # Re-identification runs the last stage with stride 1.
+    # Re-identification uses stride 1 in the last stage.
     first = reference.layer4[0]
     for module in (first.conv1, first.conv2, first.downsample[0]):
         module.stride = (1, 1)
     frames = torch.randn(2, 3, 64, 32)
     maps = reference.maxpool(reference.relu(reference.bn1(reference.conv1(frames))))
     maps = reference.layer4(reference.layer3(reference.layer2(reference.layer1(maps))))
-    got = encoder(frames.unsqueeze(1), torch.tensor([0, 1]))
-    assert torch.allclose(got, maps, rtol=1e-4, atol=1e-4)
+    output = encoder(frames.unsqueeze(1), torch.tensor([0, 1]))
+    assert torch.allclose(output, maps, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -124,7 +124,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         AppearanceEncoder("resnet51")
 
 
-def test_stripes_are_ordered_global_first_then_top_to_bottom():
+def test_parts_are_the_global_feature_then_stripes_from_top_to_bottom():
     projection = StripeProjection(1, 1, [2, 4])
     torch.nn.init.ones_(projection.FCs.fc_bin)
     maps = torch.arange(4.0).view(1, 1, 4, 1)

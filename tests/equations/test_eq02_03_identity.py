@@ -1,4 +1,4 @@
-"""Eq. 2, 3 and 9: identity and triplet losses, as configs/dinogrl/hitsz.yaml sets them."""
+"""Eq. 2 and 3: identity and triplet losses, as configured in configs/dinogrl/hitsz.yaml."""
 
 import math
 
@@ -13,16 +13,16 @@ CONFIG = yaml.safe_load((ROOT / "configs/dinogrl/hitsz.yaml").read_text())
 
 
 def configured(prefix: str):
-    """The loss that the paper's configuration lists under that prefix."""
+    """Build the loss that the paper's configuration lists under that prefix."""
     entry = next(entry for entry in CONFIG["loss_cfg"] if entry["log_prefix"] == prefix)
-    kinds = {"CrossEntropyLoss": CrossEntropyLoss, "TripletLoss": TripletLoss}
-    return kinds[entry["type"]](**{key: value for key, value in entry.items() if key not in ("type", "log_prefix")})
+    classes = {"CrossEntropyLoss": CrossEntropyLoss, "TripletLoss": TripletLoss}
+    return classes[entry["type"]](**{key: value for key, value in entry.items() if key not in ("type", "log_prefix")})
 
 
 @pytest.mark.parametrize("stream", ["appearance", "gait"])
 def test_identity_loss_is_plain_cross_entropy_averaged_over_the_supervised_features(stream):
     logits = torch.tensor([[[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]]])
-    # -log softmax of class 1 in two features: one of them scores it 0 against 1 and 0, the other 2 against 0 and 0.
+    # -log softmax of class 1 in two features: the first scores 0 against 1 and 0, the second 2 against 0 and 0.
     first = math.log(math.e + 1 + 1)
     second = math.log(1 + math.e**2 + 1) - 2
     loss, _ = configured(f"{stream}_identity")(logits=logits, labels=torch.tensor([1]))
@@ -43,9 +43,9 @@ def test_triplet_loss_compares_squared_distances_of_unit_features(stream):
     assert loss.tolist() == pytest.approx([sum(active) / len(active)], rel=1e-5)
 
 
-def test_triplet_loss_of_the_paper_ignores_the_scale_and_upstreams_does_not():
+def test_only_the_papers_triplet_loss_is_scale_invariant():
     torch.manual_seed(0)
     embeddings, labels = torch.randn(6, 4, 2), torch.tensor([0, 0, 1, 1, 2, 2])
-    for loss, same in ((configured("gait_triplet"), True), (TripletLoss(margin=0.2), False)):
+    for loss, invariant in ((configured("gait_triplet"), True), (TripletLoss(margin=0.2), False)):
         before, after = (loss(embeddings=scale * embeddings, labels=labels)[0] for scale in (1, 9))
-        assert torch.allclose(before, after) is same
+        assert torch.allclose(before, after) is invariant

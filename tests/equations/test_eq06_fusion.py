@@ -23,13 +23,13 @@ def generator(**changes) -> SilhouetteGenerator:
     return SilhouetteGenerator(6, layers=2, size=(16, 8), priors=4, channels=8, **changes)
 
 
-def test_fusion_weights_sum_to_one_so_equal_inputs_come_back():
+def test_fusion_of_equal_inputs_is_the_input():
     fusion = AttentionFusion(8, squeeze=2).eval()
     maps = torch.randn(2, 8, 4, 3)
     assert torch.allclose(fusion(maps, maps), maps, atol=1e-6)
 
 
-def test_fusion_is_a_weighted_sum_in_the_releases_channel_order():
+def test_fusion_weights_have_the_releases_channel_order():
     fusion = AttentionFusion(2, squeeze=1).eval()
     gait, appearance = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3)
     scores = fusion.conv(torch.cat([gait, appearance], dim=1))
@@ -49,14 +49,14 @@ def test_enriched_silhouette_is_the_soft_mask_times_the_fusion():
     assert torch.allclose(out.enriched, out.mask * fused)
 
 
-def test_priors_live_on_the_covered_tokens():
+def test_priors_are_zero_outside_the_covered_tokens():
     out = generator().eval()(features())
     covered = out.gait_prior.sum(dim=1) > 0
     assert torch.allclose(out.gait_prior.sum(dim=1)[covered], torch.ones(int(covered.sum()))), "E_g is a softmax"
     assert out.appearance_prior[~covered[:, None].expand_as(out.appearance_prior)].eq(0).all()
 
 
-def test_scattered_tokens_return_to_their_places():
+def test_scattered_tokens_return_to_their_positions():
     chosen = torch.tensor([False, True, False, False, False, True, True, False, False, False, False, False])
     maps = scatter_tokens(torch.tensor([[1.0], [2.0], [3.0]]), chosen, torch.Size([2, 1, 3, 2]))
     assert maps[0, 0].tolist() == [[0, 1], [0, 0], [0, 2]]
@@ -71,7 +71,7 @@ def test_the_reid_gradient_reaches_the_mask_through_the_product():
 
 
 @pytest.mark.parametrize(("gait", "appearance"), [(True, False), (False, True)])
-def test_one_prior_alone(gait, appearance):
+def test_a_single_prior(gait, appearance):
     out = generator(gait_prior=gait, appearance_prior=appearance)(features())
     assert (out.gait_prior is not None, out.appearance_prior is not None) == (gait, appearance)
     assert out.enriched.shape == (3, 8, 16, 8)
@@ -82,18 +82,18 @@ def test_no_prior_is_an_error():
         generator(gait_prior=False, appearance_prior=False)
 
 
-def test_prior_fusion_lifts_each_prior_by_its_own_stem():
+def test_each_prior_has_its_own_stem():
     fusion = PriorFusion(priors=3, channels=8)
     names = {name.split(".")[0] for name, _ in fusion.named_parameters()}
     assert names == {"pre_part", "pre_rgb", "fusion"}
 
 
-def test_norms_of_the_fusion_keep_their_digits_whatever_the_layout_in_memory():
-    """Scattered tokens have channels side by side, where the CPU's batch norm loses digits in its sums."""
+def test_the_fusion_is_accurate_for_channels_last_inputs():
+    """Scattered tokens are channels-last, where batch norm loses digits on CPUs."""
     torch.manual_seed(0)
     priors = [torch.rand(24, 64 * 32, 16).transpose(1, 2).unflatten(2, (64, 32)) for _ in range(2)]
     fusion = PriorFusion(priors=16, channels=8).train()
     with torch.no_grad():
         exact = copy.deepcopy(fusion).double()(*(prior.double() for prior in priors))
-        ours = fusion(*priors)
-    assert float((ours - exact).norm() / exact.norm()) < 1.5e-6
+        output = fusion(*priors)
+    assert float((output - exact).norm() / exact.norm()) < 1.5e-6

@@ -20,7 +20,7 @@ def test_a_ramp_by_hand():
 def test_one_bright_pixel_by_hand():
     maps = torch.zeros(1, 1, 5, 5)
     maps[0, 0, 2, 2] = 1
-    # Each kernel has absolute sum 8, met once by the pixel: 8 + 8 over 25 positions.
+    # Each kernel has absolute sum 8, and the pixel meets every entry once: 8 + 8 over 25 positions.
     assert smoothness_loss(maps).item() == pytest.approx(16 / 25)
 
 
@@ -33,8 +33,8 @@ def test_channels_are_not_added_before_the_absolute_value():
 def test_mean_over_frames_and_gradient():
     torch.manual_seed(0)
     maps = torch.rand(3, 2, 5, 4, dtype=torch.float32)
-    each = torch.stack([smoothness_loss(frame[None]) for frame in maps])
-    assert torch.allclose(smoothness_loss(maps), each.mean())
+    per_frame = torch.stack([smoothness_loss(frame[None]) for frame in maps])
+    assert torch.allclose(smoothness_loss(maps), per_frame.mean())
     maps.requires_grad_()
     smoothness_loss(maps).backward()
     step = torch.zeros_like(maps)

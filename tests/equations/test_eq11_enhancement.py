@@ -1,13 +1,9 @@
-"""Eq. 11-16: PBMGE against the written form, step by step."""
+"""Eq. 11-16: PBMGE against the equations written out step by step."""
 
 import pytest
 import torch
 
-from opengait_ext.models.dinogrl.enhancement import (
-    BidirectionalEnhancement,
-    LocalToGlobalEnhancement,
-    explicit_enhancement,
-)
+from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement
 
 CHANNELS, GRANULARITIES = 7, (2, 4, 8, 16)
 
@@ -27,8 +23,16 @@ def module():
     return module
 
 
+def explicit_step(query, key, value):
+    """Compute Eq. 13-15 as written, with both signs of the attention map: (n, C) three times -> (n, C)."""
+    affinity = query.unsqueeze(2) @ key.unsqueeze(1) / query.shape[1]
+    positive, negative = affinity.relu(), (-affinity).relu()
+    row = value.unsqueeze(1)
+    return query + (row @ positive - row @ negative).squeeze(1)
+
+
 def written_form(steps, feature, other):
-    """Every equation spelled out with matrices, granularity by granularity and stripe by stripe."""
+    """Compute the equations with matrices, granularity by granularity and stripe by stripe."""
     enhanced, start = [], 1
     for step, count in zip(steps, GRANULARITIES, strict=True):
         query = feature @ step.query.weight[..., 0].T + step.query.bias
@@ -36,7 +40,7 @@ def written_form(steps, feature, other):
             stripe = stripe / stripe.square().mean(dim=1, keepdim=True).sqrt()
             key = stripe @ step.key.weight[..., 0].T + step.key.bias
             value = stripe @ step.value.weight[..., 0].T + step.value.bias
-            query = explicit_enhancement(query, key, value)
+            query = explicit_step(query, key, value)
         enhanced.append(query)
         start += count
     return torch.stack(enhanced, dim=-1)
@@ -53,25 +57,25 @@ def test_explicit_step_by_hand():
     query, key, value = (torch.tensor([row]) for row in ([1.0, -2.0], [3.0, 4.0], [5.0, 6.0]))
     # Q^T K = [[3, 4], [-6, -8]], halved; V M+ = 5 * [1.5, 2]; V M- = 6 * [3, 4].
     expected = [1 + 7.5 - 18, -2 + 10 - 24]
-    assert explicit_enhancement(query, key, value)[0].tolist() == expected
+    assert explicit_step(query, key, value)[0].tolist() == expected
 
 
-def test_both_signs_matter_in_the_explicit_form():
+def test_both_signs_of_the_attention_map_matter():
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 2, 5).unbind(0)
     affinity = query.unsqueeze(2) @ key.unsqueeze(1) / 5
     positive_only = query + (value.unsqueeze(1) @ affinity.relu()).squeeze(1)
-    assert not torch.allclose(positive_only, explicit_enhancement(query, key, value))
+    assert not torch.allclose(positive_only, explicit_step(query, key, value))
 
 
-def test_progressive_the_order_of_stripes_matters(module, parts):
+def test_the_order_of_stripes_matters(module, parts):
     first = module(*parts)[0][..., 3]
     swapped = parts[1].clone()
     swapped[..., [15, 16]] = parts[1][..., [16, 15]]
     assert not torch.allclose(module(parts[0], swapped)[0][..., 3], first)
 
 
-def test_each_granularity_reads_its_own_stripes_and_the_original_global(module, parts):
+def test_each_granularity_reads_only_its_own_stripes(module, parts):
     changed = parts[1].clone()
     changed[..., 3:7] += 1
     before, after = module(*parts)[0], module(parts[0], changed)[0]
@@ -84,7 +88,7 @@ def test_the_scale_of_the_stripes_does_not_matter(module, parts):
     assert torch.allclose(before, after)
 
 
-def test_psi_are_separate_for_every_granularity_and_stream(module):
+def test_each_granularity_and_stream_has_its_own_psi(module):
     assert len(list(module.parameters())) == 2 * 4 * 3 * 2
 
 

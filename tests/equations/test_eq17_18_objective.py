@@ -1,4 +1,4 @@
-"""Eq. 17 and 18: the whole objective, as configs/dinogrl/hitsz.yaml weighs it."""
+"""Eq. 17 and 18: the objective with the weights of configs/dinogrl/hitsz.yaml."""
 
 import pytest
 import torch
@@ -27,8 +27,8 @@ def output():
     return tiny_network().train()(*tiny_batch())
 
 
-def identity_part(stream) -> torch.Tensor:
-    """(1 / N_s) sum over the supervised features of one stream, each identity plus triplet loss, by loops."""
+def identity_terms(stream) -> torch.Tensor:
+    """Return the mean of identity plus triplet loss over a stream's supervised features, by loops."""
     total = torch.zeros(())
     for feature in range(5):
         total = total + F.cross_entropy(stream.logits[..., feature], LABELS)
@@ -37,22 +37,22 @@ def identity_part(stream) -> torch.Tensor:
         for anchor in range(4):
             for positive in (p for p in range(4) if LABELS[p] == LABELS[anchor]):
                 for negative in (n for n in range(4) if LABELS[n] != LABELS[anchor]):
-                    near = (unit[anchor] - unit[positive]).square().sum()
-                    far = (unit[anchor] - unit[negative]).square().sum()
-                    hinges.append(near - far + 0.2)
+                    positive_distance = (unit[anchor] - unit[positive]).square().sum()
+                    negative_distance = (unit[anchor] - unit[negative]).square().sum()
+                    hinges.append(positive_distance - negative_distance + 0.2)
         active = [hinge for hinge in hinges if hinge > 0]
         total = total + sum(active) / len(active)
     return total / 5
 
 
-def test_five_supervised_features_a_stream(output):
+def test_each_stream_has_five_supervised_features(output):
     assert output.appearance.supervised.shape[-1] == output.gait.supervised.shape[-1] == 5
     assert torch.equal(output.gait.supervised[..., 0], output.gait.parts[..., 0]), "the first is the global feature"
 
 
-def test_the_objective_is_the_papers(entries, output):
+def test_the_objective_is_that_of_the_paper(entries, output):
     total, _ = LossAggregator(entries)(loss_terms(output, LABELS))
-    identity = identity_part(output.appearance) + identity_part(output.gait)
+    identity = identity_terms(output.appearance) + identity_terms(output.gait)
     maps = output.silhouettes
     expected = (
         identity
@@ -64,7 +64,7 @@ def test_the_objective_is_the_papers(entries, output):
 
 
 @pytest.mark.parametrize("name", list(WEIGHTS))
-def test_each_weight_acts_on_its_term_alone(entries, output, name):
+def test_each_weight_scales_only_its_term(entries, output, name):
     """Figure 4 varies the weights; Table 4 leaves a term out."""
     terms = loss_terms(output, LABELS)
     doubled = [e | {"loss_term_weight": 2 * WEIGHTS[name]} if e["log_prefix"] == name else e for e in entries]

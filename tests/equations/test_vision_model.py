@@ -17,7 +17,7 @@ GOLDEN = GOLDEN_DIR / "opengait"
 
 @pytest.fixture(scope="module")
 def original_weights(tmp_path_factory) -> str:
-    """A file in the format of dinov2_vits14_pretrain.pth with the golden recipe's values."""
+    """Write a file in the format of dinov2_vits14_pretrain.pth with the golden recipe's values."""
     shapes = json.loads((GOLDEN / "dinov2_vits14.json").read_text())["state"]
     values = {name: seeded.state_value(name, tuple(shape)) for name, shape in shapes.items()}
     path = tmp_path_factory.mktemp("weights") / "dinov2_vits14_pretrain.pth"
@@ -33,12 +33,12 @@ def test_features_equal_the_originals(original_weights, size):
     features = model(torch.from_numpy(frames))
     with np.load(GOLDEN / "dinov2_vits14.npz") as golden:
         expected = {"last": golden[f"{name}__last"], "mid4": golden[f"{name}__mid4"]}
-    for got, key in ((features.last[:, ::37, ::3], "last"), (features.layers[:, ::37, ::12], "mid4")):
-        assert np.abs(got.numpy() - expected[key]).max() / expected[key].std() < 1e-4
+    for output, key in ((features.last[:, ::37, ::3], "last"), (features.layers[:, ::37, ::12], "mid4")):
+        assert np.abs(output.numpy() - expected[key]).max() / expected[key].std() < 1e-4
     assert features.grid == (size[0] // 14, size[1] // 14)
 
 
-def test_an_unresampled_table_is_left_alone(original_weights):
+def test_a_position_table_that_fits_is_unchanged(original_weights):
     state = torch.load(original_weights, weights_only=True)
     model = FrozenVisionModel(weights=original_weights, image_size=(518, 518))
     assert torch.equal(model.transformer.pos_embed, state["pos_embed"])
@@ -56,7 +56,7 @@ def test_frames_are_resized_to_the_models_size():
     assert not model(frames).last.requires_grad
 
 
-def test_a_model_trained_with_other_statistics_gets_its_own():
+def test_frames_are_normalised_with_the_models_own_statistics():
     torch.manual_seed(0)
     arguments = {"depth": 1, "embed_dim": 24, "num_heads": 2}
     model = FrozenVisionModel("vit_base_patch16_clip_224", layers=[0], image_size=(32, 32), arguments=arguments)
@@ -65,11 +65,11 @@ def test_a_model_trained_with_other_statistics_gets_its_own():
     imagenet = (pixels - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
         [0.229, 0.224, 0.225]
     ).view(1, 3, 1, 1)
-    own = model.transformer.forward_features((pixels - mean) / std)[:, 1:]
-    assert torch.allclose(model(imagenet).last, own, atol=1e-5)
+    expected = model.transformer.forward_features((pixels - mean) / std)[:, 1:]
+    assert torch.allclose(model(imagenet).last, expected, atol=1e-5)
 
 
-OTHERS = [
+OTHER_MODELS = [
     "vit_small_patch16_dinov3",
     "vit_base_patch16_clip_224.openai",
     "vit_base_patch16_224.mae",
@@ -78,21 +78,21 @@ OTHERS = [
 NARROW = {"depth": 2, "embed_dim": 32, "num_heads": 2}
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_other_transformers_take_its_place(name, tmp_path):
-    """From a file in timm's layout and from timm itself, on another grid than the weights were trained on."""
+@pytest.mark.parametrize("name", OTHER_MODELS)
+def test_other_vision_transformers(name, tmp_path):
+    """Weights come from a file in timm's layout or from timm, for a grid other than the trained one."""
     torch.manual_seed(0)
     state = timm.create_model(name, num_classes=0, **NARROW).state_dict()
     file = tmp_path / "weights.pth"
     torch.save(state, file)
     shape = {"layers": [0, 1], "image_size": (64, 32)}
-    own = FrozenVisionModel(name, str(file), arguments=NARROW, **shape)
+    local = FrozenVisionModel(name, str(file), arguments=NARROW, **shape)
     fetched = FrozenVisionModel(
         name, "timm", arguments=NARROW | {"pretrained_cfg_overlay": {"file": str(file), "hf_hub_id": None}}, **shape
     )
-    assert torch.equal(own.transformer.blocks[1].mlp.fc1.weight, state["blocks.1.mlp.fc1.weight"])
+    assert torch.equal(local.transformer.blocks[1].mlp.fc1.weight, state["blocks.1.mlp.fc1.weight"])
     frames = torch.randn(2, 3, 128, 64)
-    features = own(frames)
+    features = local(frames)
     assert features.grid == (4, 2) and features.last.shape == (2, 8, 32) and features.layers.shape == (2, 8, 64)
     assert torch.equal(features.last, fetched(frames).last)
     assert not torch.equal(features.last[0], features.last[1])
@@ -100,7 +100,7 @@ def test_other_transformers_take_its_place(name, tmp_path):
 
 @pytest.mark.parametrize("layout", ["DINOv2's", "timm's", "CLIP's"])
 def test_weights_for_other_patches_are_refused(layout, tmp_path):
-    """timm's readers would resample them, and the features would be others."""
+    """timm's readers would resample them, which changes the features."""
     small = NARROW | {"patch_size": 14}
     state = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=28, **small).state_dict()
     state["patch_embed.proj.weight"] = torch.randn(32, 3, 16, 16)
@@ -113,7 +113,7 @@ def test_weights_for_other_patches_are_refused(layout, tmp_path):
         FrozenVisionModel("vit_small_patch14_dinov2", str(tmp_path / "other.pth"), [0], (28, 28), NARROW)
 
 
-def test_weights_that_timm_cannot_fetch_are_one_sentence(monkeypatch):
+def test_weights_that_timm_cannot_fetch(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no network\nand much more")
 
@@ -131,6 +131,6 @@ def test_weights_that_timm_cannot_fetch_are_one_sentence(monkeypatch):
         ("mixer_s32_224", "not a plain"),
     ],
 )
-def test_a_name_that_stands_for_no_transformer(name, message):
+def test_names_that_are_not_vision_transformers(name, message):
     with pytest.raises(ConfigError, match=message):
         FrozenVisionModel(name, image_size=(224, 224))

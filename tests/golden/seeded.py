@@ -1,8 +1,7 @@
-"""Deterministic, name-keyed tensors for golden comparisons (no framework needed).
+"""Deterministic arrays for golden comparisons.
 
-`array(name, shape)` is a pure function of its two arguments, so anyone can
-regenerate the weights and inputs behind the stored goldens.  torch is imported
-only inside `fill_state`.
+An array depends only on its name and shape, so anyone can regenerate the weights and inputs behind the stored numbers,
+without torch.
 """
 
 import hashlib
@@ -16,17 +15,17 @@ def generator(name):
 
 
 def normal(name, shape):
-    """float64 standard normals; `shape` is a tuple (() gives a scalar array)."""
+    """Return float64 standard normals of a shape; () gives a scalar array."""
     return np.asarray(generator(name).standard_normal(tuple(shape)))
 
 
 def uniform(name, shape):
-    """float64 uniforms in [0, 1)."""
+    """Return float64 uniforms in [0, 1)."""
     return np.asarray(generator(name).random(tuple(shape)))
 
 
 def state_value(name, shape):
-    """The golden value of one state_dict entry, float64; None means: set it to zero."""
+    """Return the float64 golden value of a state dict entry, or None for zeros."""
     shape = tuple(shape)
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "num_batches_tracked":
@@ -52,7 +51,7 @@ def state_value(name, shape):
 
 
 def fill_state(module):
-    """Overwrite every entry of module.state_dict() in place; returns {name: shape}."""
+    """Overwrite every entry of `module.state_dict()` in place, and return {name: shape}."""
     import torch
 
     manifest = {}
@@ -68,14 +67,15 @@ def fill_state(module):
 
 
 def silhouettes(case, shape):
-    """float32 in [0, 1): the model input of the silhouette goldens."""
+    """Return float32 values in [0, 1), the model input of the silhouette goldens."""
     return uniform(f"input:{case}:sils", shape).astype(np.float32)
 
 
 def gallery(case, triples, channels=8, parts=4, signal=0.8):
-    """float32 [N, channels, parts] embeddings with a per-identity component.
+    """Return float32 embeddings [N, channels, parts] with a component per identity.
 
-    `triples` is a list of (label, type, view) strings; row i belongs to triple i.
+    Args:
+        triples: (label, type, view) strings, one triple per row.
     """
     noise = normal(f"eval:{case}:embeddings", (len(triples), channels, parts))
     centres = {}

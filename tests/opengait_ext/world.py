@@ -29,7 +29,7 @@ def draw_world(folder: Path) -> Path:
 
 
 def write_config(world: Path, folder: Path, **changes) -> Path:
-    """Write configs/dinogrl/demo.yaml with small sizes and the paths of a test."""
+    """Write a variant of configs/dinogrl/demo.yaml with small sizes and the paths of a test."""
     content = {
         "base": str(ROOT / "configs/dinogrl/demo.yaml"),
         "data_cfg": {"dataset_root": str(world / "data"), "frame_size": [64, 32], "num_workers": 0},

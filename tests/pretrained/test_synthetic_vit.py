@@ -1,4 +1,4 @@
-"""The demo's vision transformer: its objective, its start, and what the shipped file knows."""
+"""The demo's vision transformer: objective, initialisation, training and the shipped file."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from pretrained.synthetic_vit import PretrainSettings, pretrain
 from pretrained.synthetic_vit.frames import load_frames
 from pretrained.synthetic_vit.objective import Objective
 from pretrained.synthetic_vit.start import start_as_convolution
-from pretrained.synthetic_vit.trainer import change
+from pretrained.synthetic_vit.trainer import augment
 from tests.paths import ROOT
 
 SMALL = PretrainSettings(
@@ -31,7 +31,7 @@ SMALL = PretrainSettings(
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Frames and silhouettes of a few drawn people of a seed that the shipped file has not seen."""
+    """Draw frames and silhouettes of a few people with a seed that the shipped file was not trained on."""
     from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
     root = tmp_path_factory.mktemp("world")
@@ -56,7 +56,7 @@ def test_objective_by_hand():
     assert terms["parts"].item() == pytest.approx(2 / 4)
 
 
-def test_half_a_patch_counts_less_than_half():
+def test_a_half_covered_patch_is_at_the_power_of_one_half():
     objective = Objective(1, (1, 1))
     with torch.no_grad():
         objective.centres.copy_(torch.tensor([[0.0], [1.0]]))
@@ -65,17 +65,17 @@ def test_half_a_patch_counts_less_than_half():
     assert objective(at_power, silhouettes)["compactness"].item() == pytest.approx(0, abs=1e-12)
 
 
-def test_changes_keep_frame_and_mask_together():
+def test_frames_and_masks_are_augmented_together():
     torch.manual_seed(0)
     masks = torch.zeros(4, 1, 20, 20)
     masks[:, :, 5:9, 3:12] = 1
     frames = (masks * 255).to(torch.uint8).expand(-1, 3, -1, -1)
-    pictures, moved = change(frames, masks)
+    pictures, moved = augment(frames, masks)
     for picture, mask in zip(pictures.mean(dim=1), moved[:, 0], strict=True):
         assert torch.equal(picture > picture.mean(), mask > 0.5)
 
 
-def test_attention_starts_local():
+def test_attention_is_local_at_the_start():
     torch.manual_seed(0)
     transformer = build_transformer("vit_tiny_patch16_224", (128, 128), {"embed_dim": 32, "depth": 1, "num_heads": 2})
     start_as_convolution(transformer)
@@ -83,18 +83,18 @@ def test_attention_starts_local():
     codes = transformer.blocks[0].norm1(transformer.pos_embed[0, 1:])
     query, key, _ = attention.qkv(codes).unflatten(-1, (3, 2, 16)).unbind(1)
     scores = torch.einsum("qhc,khc->qk", query, key).view(64, 8, 8)
-    here = scores[27, 3, 3]
-    assert here > scores[27, 3, 6] and here > scores[27, 6, 3]
+    centre = scores[27, 3, 3]
+    assert centre > scores[27, 3, 6] and centre > scores[27, 6, 3]
 
 
-def test_a_short_run_learns_and_repeats(world):
+def test_a_short_run_learns_and_is_reproducible(world):
     frames, silhouettes = world
     _, losses = pretrain(frames, silhouettes, SMALL)
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     assert pretrain(frames, silhouettes, SMALL)[1] == losses
 
 
-def test_the_shipped_file_knows_a_person_from_a_background(world):
+def test_the_shipped_file_separates_people_from_the_background(world):
     """E_m, trained on L_mask alone as in SASG, finds the silhouettes of people drawn with another seed."""
     settings = yaml.safe_load((ROOT / "configs/dinogrl/demo.yaml").read_text())["model_cfg"]["vision_model"]
     assert (ROOT / settings["weights"]).stat().st_size < 4_000_000

@@ -1,6 +1,6 @@
-"""BigGait (Ye et al., CVPR 2024) as a model of the engine, a gait baseline beside DinoGRL; see `BigGaitNet`.
+"""BigGait (Ye et al., CVPR 2024) as an engine model, a gait baseline beside DinoGRL; see `BigGaitNet`.
 
-It reads frames only, so visible and infrared tracklets are treated alike and modalities play no role.
+It treats visible and infrared tracklets alike and ignores their modality.
 """
 
 from typing import Any
@@ -20,18 +20,18 @@ MASK_ITERATION = 500
 
 
 class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
-    """Engine model around `BigGaitNet`, whose parts are named in checkpoints as upstream names them.
+    """Engine model around `BigGaitNet`, with upstream's names in checkpoints.
 
-    Data: the first feature is RGB frames [n, s, 3, h, w], normalised; the second, where there is one, the ratio (width
-    over height) of each, which is 0.5 otherwise.
+    Data: the first feature holds normalised RGB frames [n, s, 3, h, w]; an optional second one their ratios (width over
+    height), which default to 0.5.
 
-    `training_feat` holds, beside `triplet` (embeddings, labels) and `softmax` (logits, labels) for `loss_cfg`, the
-    weighted losses `shape_connect`, `shape_mse`, `part_connect` and `part_diversity`.
+    `training_feat` holds `triplet` (embeddings, labels) and `softmax` (logits, labels) for `loss_cfg`, and the weighted
+    losses `shape_connect`, `shape_mse`, `part_connect` and `part_diversity`.
 
-    `model_cfg`: see `BigGaitNet.from_config`, and
+    `model_cfg`: the keys of `BigGaitNet.from_config`, and
 
-    - `pretrained_mask_branch`: a `.pt` file of a mask branch that replaces the one learned so far when it is frozen;
-      null keeps that one.
+    - `pretrained_mask_branch`: a `.pt` file of a mask branch that replaces the learned one when it is frozen; null
+      keeps the learned one.
     - `mask_branch_iteration`: the iteration from which the mask branch is frozen; 500, as in upstream's code.
     """
 
@@ -39,17 +39,17 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
     network_prefix = ""
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
-        """Build the network, and read the mask branch that training puts into it later."""
+        """Build the network, and read the mask branch that training loads into it later."""
         training = self.phase == "train"
         if training and distributed.world_size() > 1 and not self.engine_cfg["find_unused_parameters"]:
             raise ConfigError(
-                "trainer_cfg.find_unused_parameters is false; several processes need it true for BigGait, whose mask "
-                "branch learns only at first."
+                "trainer_cfg.find_unused_parameters is false; BigGait needs it true with several processes, since its "
+                "mask branch stops learning."
             )
         self.mask_iteration = model_cfg.get("mask_branch_iteration", MASK_ITERATION)
         if not isinstance(self.mask_iteration, int) or self.mask_iteration < 0:
             raise ConfigError(
-                f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; expected a whole number of 0 or more."
+                f"model_cfg.mask_branch_iteration is {self.mask_iteration!r}; expected a non-negative integer."
             )
         self.network = BigGaitNet.from_config(model_cfg)
         hide_child(self, "network")
@@ -59,8 +59,7 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
             self.mask_state = read_mask_branch(self.mask_file, self.network.Mask_Branch)
         elif training and self.mask_file:
             self.msg_mgr.log_warning(
-                f"model_cfg.pretrained_mask_branch {self.mask_file} is not a .pt file; the mask branch learned so "
-                f"far is kept."
+                f"model_cfg.pretrained_mask_branch {self.mask_file} is not a .pt file; the learned mask branch is kept."
             )
 
     def init_parameters(self) -> None:
@@ -70,15 +69,15 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
                 xavier_init(part)
 
     def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        """Describe tracklets; see the class for the inputs and outputs."""
+        """Describe tracklets; see the class for inputs and outputs."""
         ipts, labels, _, _, lengths = inputs
         if ipts[0].dim() != 5:
             raise ConfigError(
-                f"BigGait takes RGB frames [n, s, 3, h, w] as the first feature, not {list(ipts[0].shape)}; check "
+                f"BigGait expected RGB frames [n, s, 3, h, w] as the first feature, got {list(ipts[0].shape)}; check "
                 f"data_cfg.data_in_use."
             )
         if self.training and self.iteration == self.mask_iteration:
-            self.settle_mask_branch()
+            self.load_pretrained_mask()
         ratios = ipts[1] if len(ipts) > 1 else None
         output = self.network(ipts[0], ratios, lengths, learn_mask=self.iteration < self.mask_iteration)
         return {
@@ -87,15 +86,15 @@ class BigGait__Dinov2_Gaitbase(BaseModel):  # noqa: N801 (upstream's name)
             "inference_feat": {"embeddings": output.embeddings},
         }
 
-    def settle_mask_branch(self) -> None:
-        """Put the pretrained values, if any, into the mask branch, which no longer learns from here on."""
+    def load_pretrained_mask(self) -> None:
+        """Load the pretrained mask branch, if there is one, now that the branch is frozen."""
         if self.mask_state is not None:
             load_exactly(self.network.Mask_Branch, self.mask_state, self.mask_file, "BigGait's mask branch")
-            self.msg_mgr.log_info(f"The mask branch of {self.mask_file} is used from here on.")
+            self.msg_mgr.log_info(f"From now on, the mask branch of {self.mask_file} is used.")
 
 
 def training_terms(output: BigGaitOutput, labels: torch.Tensor) -> dict[str, Any]:
-    """Return the arguments of the losses by `log_prefix`, and the network's own losses, weighted."""
+    """Return the arguments of the losses by `log_prefix`, and the network's own weighted losses."""
     weighted = {name: weight * output.maps.losses[name] for name, weight in LOSS_WEIGHTS.items()}
     return weighted | {
         "triplet": {"embeddings": output.embeddings, "labels": labels},

@@ -12,21 +12,21 @@ from opengait.errors import ConfigError
 from opengait.modeling import modules
 from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
-from opengait_ext.models.shared.build import complete_part
-from opengait_ext.models.shared.channel_usage import channel_usage_loss
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
+from opengait_ext.models.shared.diversity import diversity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
-# Weights of the four losses that do not use identities, fixed in upstream's code.
+# Weights of the four losses without labels, fixed in upstream's code.
 LOSS_WEIGHTS = {"shape_connect": 0.02, "shape_mse": 1.0, "part_connect": 0.01, "part_diversity": 5.0}
 BRANCHES = ("Denoising_Branch", "Appearance_Branch", "Mask_Branch")
-# Each frame takes 12 MB or so in the vision model, three times what it hands out.
+# A frame takes about 12 MB in the vision model, three times the size of its features.
 FRAMES_AT_ONCE = 256
-# Keys of `model_cfg` for the engine's model, which the network ignores.
+# Keys of `model_cfg` that only the engine model reads.
 ENGINE_KEYS = ("pretrained_mask_branch", "mask_branch_iteration")
 
 
@@ -35,7 +35,7 @@ class BigGaitMaps:
     """BigGait's maps of f frames, on its grid of h x w pixels.
 
     Attributes:
-        body: probability of the foreground channel, zero in padding, (f, 1, h, w).
+        body: probability of the foreground, zero in padding, (f, 1, h, w).
         foreground: one inside, the probability in a band along the contour, zero outside, (f, 1, h, w).
         denoising, appearance: the two maps, zero outside the foreground, (f, c, h, w).
         losses: the unweighted losses of `LOSS_WEIGHTS`; empty outside training.
@@ -66,7 +66,7 @@ class BigGaitNet(PlainNetwork):
     Args:
         backbone: the frozen vision model.
         branches: the branches named in `BRANCHES`.
-        gait_net: recognises people by the two maps.
+        gait_net: GaitBase on the two maps.
         size: (h, w) of the maps.
     """
 
@@ -87,18 +87,18 @@ class BigGaitNet(PlainNetwork):
 
         Upstream's keys: `pretrained_dinov2` (null for random weights), `image_size`, `sils_size`, `Mask_Branch`,
         `Denoising_Branch`, `Appearance_Branch`, `AttentionFusion`, `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks`,
-        `bin_num`. One more: `vision_model`, with `name`, `layers`, `arguments` and `precision` of another
-        `FrozenVisionModel` than DINOv2's ViT-S/14 in float32.
+        `bin_num`. In addition, `vision_model` sets `name`, `layers`, `arguments` and `precision` of a
+        `FrozenVisionModel` other than DINOv2's ViT-S/14 in float32.
 
         Raises:
             ConfigError: a key is unknown or missing, or a value is invalid.
             CheckpointError: a weight file is missing or belongs to another network.
         """
         settings = {key: value for key, value in model_cfg.items() if key not in ("model", *ENGINE_KEYS)}
-        return complete_part(build_network, "", settings)
+        return build_part(build_network, "", settings)
 
     @classmethod
-    def without_starts(
+    def without_replaced_weights(
         cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Any]:
         """Return a copy of `model_cfg` without the vision model's weight file, if a checkpoint has the weights."""
@@ -119,7 +119,7 @@ class BigGaitNet(PlainNetwork):
             ratios: width over height of each frame's picture before it was padded or squeezed to this shape, (n, s);
                 None for 0.5.
             lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
-            learn_mask: whether the mask branch learns in training; otherwise it is frozen, in evaluation mode.
+            learn_mask: whether the mask branch is trained; otherwise it is frozen and in evaluation mode.
         """
         counts = frames.shape[0], frames.shape[1]
         ratios = check_ratios(ratios, frames)
@@ -147,7 +147,7 @@ class BigGaitNet(PlainNetwork):
         foreground = silhouette_band(body)
         chosen = foreground[:, 0] != 0
         if self.training and int(chosen.sum()) < 2:
-            # Batch norms need two rows; if the whole batch has no foreground, all valid pixels are used.
+            # Batch norms need two rows, so all valid pixels are used if the batch has no foreground.
             chosen = valid
         tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
         flat, shape = chosen.flatten(), body.shape
@@ -155,7 +155,7 @@ class BigGaitNet(PlainNetwork):
         appearance = scatter_tokens(self.Appearance_Branch(tokens), flat, shape)
         if self.training:
             losses["part_connect"] = prior_connectivity_loss(denoising)
-            losses["part_diversity"] = channel_usage_loss(denoising, eps=1e-6, count_empty=True)
+            losses["part_diversity"] = diversity_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -163,7 +163,7 @@ class BigGaitNet(PlainNetwork):
 
         Args:
             tokens: of the pixels in `valid`, bool (f, h, w).
-            learn: whether the mask branch learns.
+            learn: whether the mask branch is trained.
         """
         branch = self.Mask_Branch
         losses: dict[str, Tensor] = {}
@@ -180,10 +180,10 @@ class BigGaitNet(PlainNetwork):
 
 
 def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65536) -> Tensor:
-    """Return the mean squared error of the decoded codes (k, 2) against the tokens (k, c), some rows at a time."""
+    """Return the mean squared error of the decoded codes (k, 2) against the tokens (k, c), in chunks of `rows`."""
     total = tokens.new_zeros(())
-    for some, target in zip(codes.split(rows), tokens.split(rows), strict=True):
-        total = total + F.mse_loss(branch.decode(some).float(), target, reduction="sum")
+    for part, target in zip(codes.split(rows), tokens.split(rows), strict=True):
+        total = total + F.mse_loss(branch.decode(part).float(), target, reduction="sum")
     return total / tokens.numel()
 
 
@@ -202,7 +202,7 @@ def build_network(
     vision_model: Mapping[str, Any] | None = None,
 ) -> BigGaitNet:
     """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
-    backbone = complete_part(
+    backbone = build_part(
         FrozenVisionModel,
         "vision_model",
         vision_model,
@@ -216,27 +216,25 @@ def build_network(
         "Appearance_Branch": Appearance_Branch,
         "Mask_Branch": Mask_Branch,
     }
-    branches = {name: complete_part(Branch, name, section) for name, section in sections.items()}
+    branches = {name: build_part(Branch, name, section) for name, section in sections.items()}
     stacked = len(backbone.layers) * backbone.channels
-    _fits("Denoising_Branch.source_dim", Denoising_Branch["source_dim"], stacked, "the vision model's layers together")
-    _fits(
-        "Appearance_Branch.source_dim", Appearance_Branch["source_dim"], stacked, "the vision model's layers together"
-    )
-    _fits("Mask_Branch.source_dim", Mask_Branch["source_dim"], backbone.channels, "the vision model")
-    _fits("Mask_Branch.target_dim", Mask_Branch["target_dim"], 2, "a foreground and a background")
-    _fits("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask,")
     channels = Denoising_Branch["target_dim"]
-    _fits("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim")
-    fusion = complete_part(NamedFusion, "AttentionFusion", AttentionFusion)
+    layers = "the vision model's layers together"
+    for key, value, expected, reason in (
+        ("Denoising_Branch.source_dim", Denoising_Branch["source_dim"], stacked, layers),
+        ("Appearance_Branch.source_dim", Appearance_Branch["source_dim"], stacked, layers),
+        ("Mask_Branch.source_dim", Mask_Branch["source_dim"], backbone.channels, "the vision model"),
+        ("Mask_Branch.target_dim", Mask_Branch["target_dim"], 2, "a foreground and a background"),
+        ("Mask_Branch.Up", Mask_Branch.get("Up", False), True, "shape_mse, which decodes the mask"),
+        ("Appearance_Branch.target_dim", Appearance_Branch["target_dim"], channels, "Denoising_Branch.target_dim"),
+    ):
+        if value != expected:
+            raise ConfigError(f"model_cfg.{key} is {value!r}, but must be {expected!r} for {reason}.")
+    fusion = build_part(NamedFusion, "AttentionFusion", AttentionFusion)
     heads = (
-        complete_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
-        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
+        build_part(modules.SeparateFCs, "SeparateFCs", SeparateFCs),
+        build_part(modules.SeparateBNNecks, "SeparateBNNecks", SeparateBNNecks),
     )
     stems = {name: gait_backbone(backbone_cfg, channels) for name in ("pre_part", "pre_rgb")}
     gait_net = GaitBase(stems, *heads, bin_num, fusion)
     return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
-
-
-def _fits(key: str, value: Any, expected: Any, reason: str) -> None:
-    if value != expected:
-        raise ConfigError(f"model_cfg.{key} is {value!r}, but must be {expected!r} for {reason}.")

@@ -1,4 +1,4 @@
-"""Parts of BigGait (Ye et al., CVPR 2024): its fusion, and what it does with frames and ratios."""
+"""Parts of BigGait (Ye et al., CVPR 2024): its fusion, and the padding of frames to their true ratio."""
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +8,15 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.models.shared.fusion import AttentionFusion
 from opengait_ext.models.shared.gaitbase import ForwardBlock
 
-# Size of frames that do not come twice as high as wide; people keep their true ratio.
+# Size that frames are padded to, keeping the true ratio of people, unless they are twice as high as wide.
 FRAME_SIZE = (256, 128)
 
 
 class NamedFusion(AttentionFusion):
-    """`AttentionFusion` under upstream's names, from upstream's arguments.
+    """`AttentionFusion` with upstream's names and arguments.
 
     Raises:
-        ConfigError: the number of maps to fuse is not two.
+        ConfigError: `feat_len` is not 2.
     """
 
     def __init__(self, in_channels: int = 64, squeeze_ratio: int = 16, feat_len: int = 2) -> None:
@@ -27,31 +27,31 @@ class NamedFusion(AttentionFusion):
 
 
 def check_ratios(ratios: Tensor | None, frames: Tensor) -> Tensor:
-    """Return the ratio (width over height) of the person in every frame, (n, s); by default 0.5, the frames' own.
+    """Return the ratio (width over height) of each frame's person, (n, s), with a default of 0.5.
 
     Raises:
-        DataError: there is not one ratio per frame of `frames` (n, s, 3, h, w), or a value is not a ratio.
+        DataError: there is not one ratio per frame of `frames` (n, s, 3, h, w), or a ratio is not a positive number.
     """
     if ratios is None:
         return torch.full(frames.shape[:2], 0.5, device=frames.device)
     if ratios.shape != frames.shape[:2]:
         raise DataError(
-            f"BigGait's second feature must hold one ratio (width over height) for each frame, "
-            f"{list(frames.shape[:2])} here, but has the shape {list(ratios.shape)}; check data_cfg and the transforms."
+            f"BigGait's second feature has shape {list(ratios.shape)}; expected one ratio (width over height) per "
+            f"frame, {list(frames.shape[:2])}; check data_cfg and the transforms."
         )
-    wrong = ratios[~((ratios > 0) & ratios.isfinite())]
-    if len(wrong):
-        raise DataError(f"A frame's ratio (width over height) is {wrong[0].item()}; expected a positive number.")
+    invalid = ratios[~((ratios > 0) & ratios.isfinite())]
+    if len(invalid):
+        raise DataError(f"A frame's ratio (width over height) is {invalid[0].item()}; expected a positive number.")
     return ratios.float()
 
 
 def person_widths(ratios: Tensor, height: int) -> Tensor:
-    """Return the columns that a person of that ratio fills in a frame of `height` rows, at least one."""
+    """Return the width in pixels, at least 1, of a person of each ratio in a frame of `height` rows."""
     return (height * ratios).int().clamp(min=1)
 
 
 def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the pixels of frames of these ratios (f) that belong to the original picture, bool (f, h, w)."""
+    """Return the pixels that are not padding in frames of these ratios (f), bool (f, h, w)."""
     height, width = size
     widths = person_widths(ratios, height)[:, None]
     left = (width - widths).clamp(min=0) // 2
@@ -61,14 +61,14 @@ def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def restore_ratio(frames: Tensor, ratios: Tensor, size: tuple[int, int] = FRAME_SIZE) -> Tensor:
-    """Resize frames (f, 3, h, w) to `size` at their true ratios (f), padding with zeros or cropping at the sides."""
+    """Resize frames (f, 3, h, w) to `size` at their true ratios (f), zero-padding or cropping the sides."""
     height, width = size
     widths = person_widths(ratios, height)
     restored = frames.new_zeros(len(frames), frames.shape[1], height, width)
-    for wide in widths.unique().tolist():
-        chosen = widths == wide
-        scaled = F.interpolate(frames[chosen], size=(height, wide), mode="bilinear", align_corners=False)
-        left = (width - wide) // 2
+    for person_width in widths.unique().tolist():
+        selected = widths == person_width
+        scaled = F.interpolate(frames[selected], size=(height, person_width), mode="bilinear", align_corners=False)
+        left = (width - person_width) // 2
         # Negative padding crops.
-        restored[chosen] = F.pad(scaled, (left, width - wide - left))
+        restored[selected] = F.pad(scaled, (left, width - person_width - left))
     return restored

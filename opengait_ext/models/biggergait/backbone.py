@@ -1,7 +1,7 @@
-"""BiggerGait's frozen vision model: a DINOv2 transformer under the names of Hugging Face's `Dinov2Model`.
+"""BiggerGait's frozen vision model: a DINOv2 transformer with the names of Hugging Face's `Dinov2Model`.
 
-The network is timm's, whose parameters have the names of DINOv2's release. State dicts are translated when they are
-saved and loaded, so checkpoints are those of upstream, which uses the `transformers` package.
+The network is timm's, whose parameters have the names of DINOv2's release. Saving and loading translate the names, so
+checkpoints match those of upstream, which uses the `transformers` package.
 """
 
 import json
@@ -28,7 +28,7 @@ def _layer(theirs: str, ours: str, third: int | None = None) -> list[Row]:
     return [(f"{theirs}.{leaf}", f"{ours}.{leaf}", third) for leaf in ("weight", "bias")]
 
 
-# (Hugging Face's name, DINOv2's name, which third of DINOv2's tensor or None for all of it), in Hugging Face's order.
+# (Hugging Face's name, DINOv2's name, the third of DINOv2's tensor or None for all of it), in Hugging Face's order.
 OUTER: list[Row] = [
     ("embeddings.cls_token", "cls_token", None),
     ("embeddings.mask_token", "mask_token", None),
@@ -52,7 +52,7 @@ FINAL = _layer("layernorm", "norm")
 
 @dataclass(frozen=True)
 class Dinov2Config:
-    """The shape of a DINOv2 transformer, under the names of Hugging Face's `config.json`; the defaults are ViT-S/14.
+    """Shape of a DINOv2 transformer, with the keys of Hugging Face's `config.json`; the defaults are ViT-S/14.
 
     Attributes:
         image_size: height and width in pixels that the position table was trained for, 518 for DINOv2.
@@ -72,7 +72,7 @@ class Dinov2Config:
         """Read `config.json` of a Hugging Face folder.
 
         Raises:
-            CheckpointError: it is missing or damaged, or describes another kind of model.
+            CheckpointError: the file is missing or damaged, or describes another kind of model.
         """
         path = folder / "config.json"
         try:
@@ -97,7 +97,7 @@ class Dinov2Config:
 
     @classmethod
     def from_release(cls, state: Mapping[str, Tensor], path: str | Path) -> "Dinov2Config":
-        """Derive the shape of the model from a weight file of DINOv2's release; its heads have 64 channels.
+        """Derive the shape from a weight file of DINOv2's release, whose attention heads have 64 channels.
 
         Raises:
             CheckpointError: the file is of another kind.
@@ -121,7 +121,7 @@ class Dinov2Config:
 
 
 def name_table(depth: int) -> list[Row]:
-    """Return the rows for a model of `depth` blocks."""
+    """Return the rows of the name table for a model of `depth` blocks."""
     blocks = [
         (f"encoder.layer.{number}.{theirs}", f"blocks.{number}.{ours}", third)
         for number in range(depth)
@@ -164,15 +164,17 @@ def build_backbone(
     Its `state_dict()` has the names of Hugging Face's `Dinov2Model`, and `load_state_dict` takes those or DINOv2's own.
 
     Args:
-        config: the model's shape.
-        image_size: (height, width) of its frames in pixels.
+        config: shape of the model.
+        image_size: (height, width) of the frames in pixels.
         position_offset: see `resample_positions`.
 
     Raises:
-        ConfigError: the offset is not a number of 0 or more.
+        ConfigError: the offset is not a non-negative number.
     """
     if not isinstance(position_offset, int | float) or position_offset < 0:
-        raise ConfigError(f"model_cfg.position_offset is {position_offset!r}; expected 0.1, 0 or a similar number.")
+        raise ConfigError(
+            f"model_cfg.position_offset is {position_offset!r}; expected a non-negative number such as 0.1."
+        )
     depth = config.num_hidden_layers
     return FrozenVisionModel(
         layers=range(depth),
@@ -208,7 +210,7 @@ def backbone_config(path: str | Path | None) -> Dinov2Config:
 
 
 def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
-    """Fill `backbone` from a Hugging Face folder (`model.safetensors` or `pytorch_model.bin`) or DINOv2's own file.
+    """Load `backbone` from a Hugging Face folder (`model.safetensors` or `pytorch_model.bin`) or DINOv2's own file.
 
     Raises:
         CheckpointError: the weights are missing, damaged or of another model.
@@ -222,20 +224,6 @@ def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
     if not files:
         raise CheckpointError(f"{PURPOSE} has no weights: {folder} holds neither {' nor '.join(WEIGHT_FILES)}.")
     load_exactly(backbone, read_weights(files[0], PURPOSE), files[0], PURPOSE)
-
-
-def check_grid(config: Dinov2Config, image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return (rows, columns) of patches in frames of `image_size` pixels.
-
-    Raises:
-        ConfigError: the frames are not whole patches.
-    """
-    if any(pixels % config.patch_size or pixels <= 0 for pixels in image_size):
-        raise ConfigError(
-            f"model_cfg.image_size asks for frames of {image_size[0]}x{image_size[1]} pixels; both must be whole "
-            f"patches of {config.patch_size}."
-        )
-    return image_size[0] // config.patch_size, image_size[1] // config.patch_size
 
 
 def _folder(path: str | Path) -> Path | None:

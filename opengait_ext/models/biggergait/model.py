@@ -1,6 +1,6 @@
-"""BiggerGait as a model of the engine, a gait baseline beside DinoGRL; the network is `BiggerGaitNet`.
+"""BiggerGait as an engine model, a gait baseline beside DinoGRL; see `BiggerGaitNet`.
 
-It reads raw frames, so visible and infrared tracklets are treated alike and modalities play no role.
+It treats visible and infrared tracklets alike and ignores their modality.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from opengait_ext.models.shared.state_names import hide_child
 
 
 class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
-    """Engine model around `BiggerGaitNet`, whose parts are named in checkpoints as upstream names them.
+    """Engine model around `BiggerGaitNet`, with upstream's names in checkpoints.
 
-    `training_feat` holds `triplet` (embeddings, labels) and `softmax` (logits, labels). `model_cfg`: see
+    `training_feat` holds `triplet` (embeddings, labels) and `softmax` (logits, labels). For `model_cfg` see
     `BiggerGaitNet.from_config`.
 
     Raises:
-        ConfigError: a number does not fit the others, or a pretrained part is missing and there is no checkpoint.
+        ConfigError: the numbers do not fit together, or a pretrained part has neither a weight file nor a checkpoint.
         CheckpointError: a weight file is missing or belongs to another network.
     """
 
@@ -31,8 +31,8 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
             engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
             if cfgs["model_cfg"].get(key) is None and not engine_cfg["restore_hint"]:
                 raise ConfigError(
-                    f"model_cfg.{key} is missing; BiggerGait__DINOv2 never trains that part, so name its weights, or a "
-                    f"checkpoint that has them as restore_hint."
+                    f"model_cfg.{key} is missing; BiggerGait__DINOv2 never trains that part, so set its weights, or "
+                    f"restore_hint to a checkpoint that has them."
                 )
         super().__init__(cfgs, training)
 

@@ -13,10 +13,10 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling import modules
 from opengait.modeling.backbones import ResNet9
 from opengait.utils.arguments import accepted_arguments
-from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, check_grid, load_backbone
+from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, load_backbone
 from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
-from opengait_ext.models.shared.build import build_part, complete_part
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
@@ -26,7 +26,7 @@ log = logging.getLogger("opengait")
 MaskTokens = Literal["own_norm", "joint_norm", "final_norm"]
 
 REQUIRED = ("backbone_cfg", "SeparateFCs", "SeparateBNNecks", "bin_num")
-# What a model_cfg may hold; upstream's files carry more, which is reported and ignored.
+# Known keys of `model_cfg`; others, which upstream's files have, are ignored with a warning.
 KEYS = (
     "model",
     "pretrained_lvm",
@@ -42,19 +42,19 @@ KEYS = (
     "Mask_Branch",
     *REQUIRED,
 )
-# Tracklets of s frames go through in s // CHUNK + 1 pieces.
+# Tracklets of s frames are processed in s // CHUNK + 1 chunks.
 CHUNK = 96
 EPS = 1e-6
 
 
 @dataclass(frozen=True)
 class BiggerGaitOutput:
-    """What BiggerGait makes of n tracklets.
+    """BiggerGait's output for n tracklets.
 
     Attributes:
         embeddings: (n, c, groups * p).
         logits: (n, classes, groups * p).
-        mask: the person's pixels in all frames, zeros and ones, (frames, 1, h, w).
+        mask: the person's binary mask in all frames, (frames, 1, h, w).
     """
 
     embeddings: Tensor
@@ -63,7 +63,7 @@ class BiggerGaitOutput:
 
 
 class BiggerGaitNet(PlainNetwork):
-    """The network of `BiggerGait__DINOv2`, for a notebook as for the engine.
+    """The network of `BiggerGait__DINOv2`, for notebooks and for the engine.
 
     `BiggerGaitNet.from_config(model_cfg)` builds it from the `model_cfg` of a configuration file. Entries of its state
     have upstream's names.
@@ -72,12 +72,12 @@ class BiggerGaitNet(PlainNetwork):
     maps each group to a few channels, a mask cuts out the person, and a gait network describes each group.
 
     Args:
-        gait_networks: one per group, shared or not.
+        gait_networks: one per group, possibly shared.
         human_spaces: one per group.
         mask_branch: BigGait's, never trained here.
-        backbone: the frozen vision model, with all its blocks as layers.
+        backbone: the frozen vision model with all blocks as layers.
         size: (height, width) of the gait networks' maps.
-        mask_tokens: what the mask branch reads; see `from_config`.
+        mask_tokens: input of the mask branch; see `from_config`.
     """
 
     def __init__(
@@ -105,26 +105,26 @@ class BiggerGaitNet(PlainNetwork):
     def from_config(cls, model_cfg: Mapping[str, Any]) -> Self:
         """Build the network that a configuration file's `model_cfg` describes.
 
-        Beside GaitBase's `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks` and `bin_num`:
+        Keys beside GaitBase's `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks` and `bin_num`:
 
         - `pretrained_lvm`: a Hugging Face folder of DINOv2, or a weight file of DINOv2's release; None for a random
           ViT-S/14.
         - `pretrained_mask_branch`: a file with BigGait's Mask_Branch, alone or in a checkpoint of BigGait.
         - `image_size`, `sils_size`: width in pixels of the vision model's frames (224) and of the gait network's maps
           (32); heights are twice that.
-        - `total_layer_num`, `group_layer_num`, `head_num`: the blocks of the vision model (12), how many make a group,
-          and how many gait networks the groups share.
-        - `Mask_Branch`: the arguments of the branch, as in BigGait.
-        - `mask_tokens`: what the branch reads: the last block's tokens under a norm of their own without affine
+        - `total_layer_num`, `group_layer_num`, `head_num`: numbers of blocks of the vision model (12), of blocks per
+          group, and of gait networks that the groups share.
+        - `Mask_Branch`: arguments of the branch, as in BigGait.
+        - `mask_tokens`: input of the branch: the last block's tokens under a norm of their own without affine
           parameters (own_norm), their share of all blocks' joint norm (joint_norm), or the vision model's final norm
-          (final_norm), which is what BigGait trains it on.
+          (final_norm), on which BigGait trains the branch.
         - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (true) of
           `HumanSpace_Conv`.
         - `position_offset`: see `resample_positions`.
 
         Raises:
-            ConfigError: a key is missing, or a number does not fit the others.
-            CheckpointError: a weight file is missing or belongs to something else.
+            ConfigError: a key is missing, or the numbers do not fit together.
+            CheckpointError: a weight file is missing or belongs to another network.
         """
         check_keys(model_cfg)
         weights, mask_weights = model_cfg.get("pretrained_lvm"), model_cfg.get("pretrained_mask_branch")
@@ -132,7 +132,6 @@ class BiggerGaitNet(PlainNetwork):
         mask_tokens = known_mask_tokens(model_cfg.get("mask_tokens", "own_norm"))
         image_size = twice_as_high(model_cfg.get("image_size", 224), "image_size")
         size = twice_as_high(model_cfg.get("sils_size", 32), "sils_size")
-        check_grid(config, image_size)
         layers, groups = layer_groups(model_cfg, config.num_hidden_layers)
         width = config.hidden_size
         space = {"hidden": width // 2, "channels": 16, **(model_cfg.get("human_space") or {})}
@@ -150,12 +149,12 @@ class BiggerGaitNet(PlainNetwork):
         return cls(GaitNetworks(networks, groups), nn.ModuleList(spaces), branch, backbone, size, mask_tokens)
 
     @classmethod
-    def without_starts(
+    def without_replaced_weights(
         cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Any]:
         """Return a copy of `model_cfg` without the weight files whose values a checkpoint has.
 
-        The vision model's stays if it exists, since it tells the model's shape too.
+        The vision model's file is kept if it exists, since the model's shape is read from it.
         """
         names = tuple(entries())
         kept = dict(model_cfg)
@@ -177,7 +176,7 @@ class BiggerGaitNet(PlainNetwork):
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> BiggerGaitOutput:
         """Describe n tracklets.
 
-        In training, batch norm sees the frames in the same chunks as the vision model, as upstream.
+        In training, batch norm processes the frames in the same chunks as the vision model, as upstream does.
 
         Args:
             frames: float (n, s, 3, height, width), ImageNet-normalised.
@@ -197,13 +196,13 @@ class BiggerGaitNet(PlainNetwork):
 
     @torch.no_grad()
     def layer_maps(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is frozen: all blocks' tokens under their joint norm, and the person's mask.
+        """Return the frozen maps: all blocks' tokens under their joint norm, and the person's mask.
 
         Args:
             frames: (f, 3, height, width).
 
         Returns:
-            (f, blocks * channels, rows, columns), and (f, 1, *size) of zeros and ones.
+            The tokens (f, blocks * channels, rows, columns), and the binary mask (f, 1, *size).
         """
         final, blocks = self.Backbone.tokens(frames)
         layers = torch.cat(blocks, dim=-1)
@@ -212,11 +211,11 @@ class BiggerGaitNet(PlainNetwork):
         return layers.transpose(1, 2).unflatten(2, self.Backbone.grid), mask
 
     def mask(self, final: Tensor, last: Tensor, layers: Tensor) -> Tensor:
-        """Return where channel 1 of the mask branch has more than half of the probability, (f, 1, *size).
+        """Return the binary mask (f, 1, *size) where the probability of the mask branch's channel 1 exceeds one half.
 
         Args:
             final: tokens after the vision model's final norm, (f, rows * columns, channels).
-            last: raw tokens of the last block, likewise.
+            last: raw tokens of the last block, of the same shape.
             layers: all blocks' tokens under their joint norm, (f, rows * columns, blocks * channels).
         """
         if self.mask_tokens == "own_norm":
@@ -235,8 +234,8 @@ def gait_network(model_cfg: Mapping[str, Any], channels: int) -> GaitBase:
     backbone_cfg |= accepted_arguments(ResNet9, model_cfg["backbone_cfg"], ["type"])
     return GaitBase(
         {"pre_rgb": gait_backbone(backbone_cfg, channels)},
-        complete_part(modules.SeparateFCs, "SeparateFCs", model_cfg["SeparateFCs"]),
-        complete_part(modules.SeparateBNNecks, "SeparateBNNecks", model_cfg["SeparateBNNecks"]),
+        build_part(modules.SeparateFCs, "SeparateFCs", model_cfg["SeparateFCs"]),
+        build_part(modules.SeparateBNNecks, "SeparateBNNecks", model_cfg["SeparateBNNecks"]),
         model_cfg["bin_num"],
     )
 
@@ -256,10 +255,10 @@ def mask_branch(settings: Mapping[str, Any], width: int) -> Branch:
 
 
 def check_keys(model_cfg: Mapping[str, Any]) -> None:
-    """Refuse a `model_cfg` without a required key, and report the keys that are ignored."""
+    """Check for required keys, and warn of unknown keys, which are ignored."""
     for key in REQUIRED:
         if key not in model_cfg:
-            raise ConfigError(f"model_cfg.{key} is missing; BiggerGait__DINOv2 needs {', '.join(REQUIRED)}.")
+            raise ConfigError(f"model_cfg.{key} is missing; BiggerGait__DINOv2 requires {', '.join(REQUIRED)}.")
     for key in sorted(set(model_cfg) - set(KEYS)):
         log.warning(f"model_cfg.{key} is ignored; BiggerGait__DINOv2 knows {', '.join(KEYS)}.")
 
@@ -273,7 +272,7 @@ def head_count(model_cfg: Mapping[str, Any], groups: int) -> int:
 
 
 def layer_groups(model_cfg: Mapping[str, Any], depth: int) -> tuple[int, int]:
-    """Return (layers of a group, groups)."""
+    """Return the numbers of layers per group and of groups."""
     total, size = model_cfg.get("total_layer_num", depth), model_cfg.get("group_layer_num", 1)
     if total != depth:
         raise ConfigError(f"model_cfg.total_layer_num is {total}, but the vision model has {depth} blocks.")
@@ -283,15 +282,15 @@ def layer_groups(model_cfg: Mapping[str, Any], depth: int) -> tuple[int, int]:
 
 
 def known_mask_tokens(name: Any) -> MaskTokens:
-    """Return a valid value of `mask_tokens`."""
+    """Return `name` if it is a valid value of `mask_tokens`."""
     for known in get_args(MaskTokens):
         if name == known:
             return known
-    raise ConfigError(f"model_cfg.mask_tokens is {name!r}; it must be one of {', '.join(get_args(MaskTokens))}.")
+    raise ConfigError(f"model_cfg.mask_tokens is {name!r}; expected one of {', '.join(get_args(MaskTokens))}.")
 
 
 def twice_as_high(width: Any, key: str) -> tuple[int, int]:
-    """Return (height, width) of frames that are twice as high as wide."""
+    """Return (height, width) of frames that are twice as high as wide, from their width."""
     if not isinstance(width, int) or width < 1:
         raise ConfigError(f"model_cfg.{key} is {width!r}; expected a width in pixels, whose double is the height.")
     return 2 * width, width

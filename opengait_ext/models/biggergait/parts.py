@@ -1,35 +1,23 @@
-"""BiggerGait's trained parts: the human space that every group of layers is mapped to, and the gait networks."""
+"""BiggerGait's trained parts: the projections of groups of layers to the human space, and the gait networks."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.gaitbase import GaitBase
 
 
-class ResizeTo(nn.Module):
-    """Bilinear resizing of (f, c, h, w) to `size`, (height, width)."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
-
-
 class HumanSpaceConv(nn.Sequential):
-    """Maps one group of layers to a few channels that describe the person (upstream `HumanSpace_Conv.<i>`).
+    """Projection of one group of layers to a few channels that describe the person (upstream `HumanSpace_Conv.<i>`).
 
     Args:
-        in_channels: of the group: its layers times the vision model's width.
-        hidden: of the layer between.
-        channels: of the result.
+        in_channels: channels of the group, its layers times the vision model's width.
+        hidden: channels of the hidden layer.
+        channels: output channels.
         size: (height, width) of the result.
-        affine: whether the second and third norm have weights; the first has none.
+        affine: whether the second and third norm have affine parameters; the first has none.
 
     Shape: (f, in_channels, h, w) -> (f, channels, *size), in 0..1.
     """
@@ -41,21 +29,21 @@ class HumanSpaceConv(nn.Sequential):
             nn.BatchNorm2d(hidden, affine=affine),
             nn.GELU(),
             nn.Conv2d(hidden, channels, kernel_size=1),
-            ResizeTo(size),
+            nn.Upsample(size=tuple(size), mode="bilinear", align_corners=False),
             nn.BatchNorm2d(channels, affine=affine),
             nn.Sigmoid(),
         )
 
 
 class GaitNetworks(nn.Module):
-    """A GaitBase for every group of layers; neighbouring groups share one (upstream `Gait_Net`).
+    """GaitBase networks for all groups of layers, shared by neighbouring groups (upstream `Gait_Net`).
 
-    `real_gait` holds the networks and `Gait_List` one entry per group, so a state dict names every parameter under
+    `real_gait` holds the networks and `Gait_List` one entry per group, so a state dict lists every parameter under
     both.
 
     Args:
-        networks: of the heads.
-        groups: how many groups of layers there are, a multiple of the number of networks.
+        networks: the gait networks.
+        groups: number of groups of layers, a multiple of the number of networks.
     """
 
     def __init__(self, networks: Sequence[GaitBase], groups: int) -> None:
@@ -69,10 +57,10 @@ class GaitNetworks(nn.Module):
         return [network.maps(frames) for network, frames in zip(self.per_group, groups, strict=True)]
 
     def describe(self, maps: Sequence[Tensor], lengths: Any) -> tuple[Tensor, Tensor]:
-        """Return embeddings (n, c, groups * p) and logits (n, classes, groups * p), one group's parts after another's.
+        """Return embeddings (n, c, groups * p) and logits (n, classes, groups * p), group by group.
 
         Args:
-            maps: of each group, (n, s, c', h', w').
+            maps: maps of each group, (n, s, c', h', w').
             lengths: see `GaitBase.describe`.
         """
         pairs = [network.describe(group, lengths) for network, group in zip(self.per_group, maps, strict=True)]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.pooling import set_pooling
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
 from opengait_ext.weights.read import load_exactly
 
 VISIBLE, INFRARED = 0, 1
@@ -17,8 +17,8 @@ class Stem(nn.Module):
 
     Args:
         channels: output channels.
-        relu: off reproduces the authors' release, which leaves the ReLU out.
-        pool: without the max pooling the output is half the input, for small frames.
+        relu: whether to apply the ReLU, which the authors' release omits.
+        pool: whether to apply max pooling; without it, for small frames, the output is half the input size.
     """
 
     def __init__(self, channels: int = 64, relu: bool = True, pool: bool = True) -> None:
@@ -40,7 +40,7 @@ class AppearanceEncoder(nn.Module):
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file, or None for random weights.
         width: channels of the first stage.
-        non_local: AGW's non-local blocks in stages 2 and 3.
+        non_local: whether stages 2 and 3 have AGW's non-local blocks.
         stem_relu, stem_pool: see `Stem`.
         strides: see `ResNetStages`.
     """
@@ -58,7 +58,7 @@ class AppearanceEncoder(nn.Module):
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
         self.stages = ResNetStages(backbone, width, width, non_local, strides)
-        self.out_channels = stage_channels(backbone, width)[-1]
+        self.out_channels = self.stages.out_channels
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
             for stem in self.stems:

@@ -12,18 +12,18 @@ from opengait_ext.models.shared.pooling import granularity_slices
 
 
 class LocalToGlobalEnhancement(nn.Module):
-    """LGE: a global feature is enhanced by the stripes of the other stream, one after another (Eq. 11-16).
+    """LGE: enhances a global feature by the stripes of the other stream, one after another (Eq. 11-16).
 
     The psi are pointwise 1D convolutions C -> C on signals of length one, so Q, K and V are row vectors of length C,
     and M+ and M- are C x C. With one V the two signs cancel, relu(x) - relu(-x) = x, hence
 
         Delta f = V M+ - V M- = V Q^T K = (V . Q) K,
 
-    which costs O(C) where the written form costs O(C^2); `explicit_enhancement` is the written form.
+    which costs O(C) instead of O(C^2).
 
-    Two scales that the paper leaves open are fixed here: the product is divided by C, and stripes enter with a root
-    mean square of one. Otherwise an update grows with the square of the stripes' scale, compounds over sixteen steps,
-    and training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
+    Two scales that the paper leaves open are fixed here: the product is divided by C, and stripes are scaled to a root
+    mean square of one. Otherwise updates grow with the square of the stripes' scale, compound over sixteen steps, and
+    training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
     starts from the stream's own global feature.
 
     Args:
@@ -53,27 +53,16 @@ def unit_scale(stripes: Tensor) -> Tensor:
     return F.normalize(stripes, dim=1) * stripes.shape[1] ** 0.5
 
 
-def explicit_enhancement(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Compute one LGE step exactly as Eq. 13-15 write it, with both signs of the attention map spelled out.
-
-    Shape: (n, C) three times -> (n, C). This is the reference that `LocalToGlobalEnhancement` is tested against.
-    """
-    affinity = query.unsqueeze(2) @ key.unsqueeze(1) / query.shape[1]
-    positive, negative = affinity.relu(), (-affinity).relu()
-    row = value.unsqueeze(1)
-    return query + (row @ positive - row @ negative).squeeze(1)
-
-
 class BidirectionalEnhancement(nn.Module):
-    """Both directions and all granularities, each with an LGE (or another `step`) of its own.
+    """Both directions at all granularities, each with its own LGE (or another `step`).
 
     Every chain starts from the stream's original global feature and reads the other stream's original stripes, so
-    neither direction sees the changes of the other.
+    the directions do not influence each other.
 
     Args:
         channels: C.
         granularities: n_s.
-        step: "lge", or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
+        step: "lge" or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
 
     Raises:
         ConfigError: an unknown step.

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.pooling import set_pooling
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, stage_channels
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
 
 
 class GaitExtractor(nn.Module):
     """ResNet stages on enriched silhouettes, one frame at a time, then set pooling over the frames.
 
     Args:
-        in_channels: of the enriched silhouettes.
+        in_channels: channels of the enriched silhouettes.
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file for the stages, or None for random weights.
         width: channels of the first stage.
@@ -29,7 +29,7 @@ class GaitExtractor(nn.Module):
     ) -> None:
         super().__init__()
         self.stages = ResNetStages(backbone, in_channels, width, strides=strides)
-        self.out_channels = stage_channels(backbone, width)[-1]
+        self.out_channels = self.stages.out_channels
         if weights is not None:
             load_stages(self.stages, weights, backbone, width, in_channels)
 

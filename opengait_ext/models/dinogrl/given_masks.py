@@ -1,7 +1,7 @@
-"""Enriched silhouettes of masks made by another network, in place of SASG (Table 7; "B + PBMGE" of Table 3).
+"""Enriched silhouettes from another network's masks, in place of SASG (Table 7; "B + PBMGE" of Table 3).
 
-The paper compares DINOv2 with human parsing networks as the source of the gait stream. A parsing network gives masks
-and nothing else, so there are no priors, and L_mask, L_smo and L_div do not apply.
+The paper compares DINOv2 with human parsing networks as the source of the gait stream. A parsing network provides only
+masks, so there are no priors, and L_mask, L_smo and L_div do not apply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ from opengait_ext.models.shared.fusion import PriorStem
 
 
 class GivenMasks(nn.Module):
-    """The counterpart of `SilhouetteGenerator` for given masks.
+    """Replacement of `SilhouetteGenerator` that reads masks.
 
-    M = S x stem(maps): Eq. 6 with the given mask as S, and a single stem, as a prior has in SASG, instead of two priors
-    and their fusion.
+    M = S x stem(maps): Eq. 6 with the mask as S, and a single stem of SASG's kind instead of two priors and their
+    fusion.
 
     Args:
         maps: number of maps per frame: 1 for a mask, more for groups of body parts (`data_cfg.mask_classes`), whose
             union is S.
         size: (h, w) of the silhouettes.
-        channels: of the enriched silhouette M.
+        channels: channels of the enriched silhouette M.
     """
 
     def __init__(self, maps: int = 1, size: Sequence[int] = (64, 32), channels: int = 64) -> None:
@@ -39,7 +39,7 @@ class GivenMasks(nn.Module):
         """Return the silhouettes of masks (f, maps, height, width), 0 to 1.
 
         Raises:
-            DataError: the number of maps differs.
+            DataError: the number of maps is not `maps`.
         """
         if masks.shape[1] != self.maps:
             raise DataError(
@@ -56,21 +56,8 @@ class GivenMasks(nn.Module):
             appearance_prior=None,
         )
 
-    def of_tracklets(self, masks: Tensor | None) -> Silhouettes:
-        """Return the silhouettes of the n * s frames of masks (n, s, maps, height, width), in order.
-
-        Raises:
-            ConfigError: there are no masks.
-        """
-        if masks is None:
-            raise ConfigError(
-                "This network is given the masks of its silhouettes; name their folder with data_cfg.mask_root and "
-                "MaskTransform after the frames' transform."
-            )
-        return self(masks.flatten(0, 1))
-
     def shrink(self, maps: Tensor) -> Tensor:
-        """Resize to the silhouettes' size; a pixel becomes the share of its area that is foreground."""
+        """Resize to the silhouettes' size; a pixel is the share of its area that is foreground."""
         return F.interpolate(maps, size=self.size, mode="area")
 
 
@@ -86,10 +73,10 @@ def silhouette_source(model_cfg: Mapping[str, Any]) -> tuple[str, Any]:
     settings = dict(section)
     source = settings.pop("type")
     if source not in ("sasg", "masks"):
-        raise ConfigError(f"model_cfg.silhouette.type is {source!r}; it must be 'sasg' or 'masks'.")
+        raise ConfigError(f"model_cfg.silhouette.type is {source!r}; expected 'sasg' or 'masks'.")
     if source == "masks":
         if model_cfg.get("vision_model") is not None:
             raise ConfigError("With silhouette.type masks model_cfg.vision_model is not used; set it to null.")
-        # A null removes a setting of SASG that a base file makes.
+        # A null removes an SASG setting of the base file.
         settings = {key: value for key, value in settings.items() if value is not None}
     return source, settings

@@ -15,7 +15,7 @@ from opengait_ext.models.shared.fusion import AttentionFusion
 
 
 class ConcatenationInteraction(nn.Module):
-    """Table 9's "w/o attention": the global feature and all stripes side by side, mapped back to C by one matrix."""
+    """Table 9's "w/o attention": concatenates the global feature and all stripes, and maps them to C by one matrix."""
 
     def __init__(self, channels: int, stripes: int) -> None:
         super().__init__()
@@ -30,8 +30,10 @@ class ConcatenationInteraction(nn.Module):
 
 
 class NonLocalInteraction(nn.Module):
-    """Non-local block, embedded Gaussian (Wang et al., CVPR 2018): the global feature is the only query, the stripes
-    are keys and values; half of the channels inside, and a norm that starts at zero behind the last map, as there.
+    """Non-local block, embedded Gaussian (Wang et al., CVPR 2018).
+
+    As in the source, the inner width is half of the channels and the final norm starts at zero. Decided here: the
+    global feature is the only query, and the stripes are keys and values.
     """
 
     def __init__(self, channels: int) -> None:
@@ -50,10 +52,10 @@ class NonLocalInteraction(nn.Module):
 
 
 class AttentionFusionInteraction(nn.Module):
-    """SkeletonGait's attention fusion (Fan et al., AAAI 2024), the part that also serves F_attn of Eq. 6.
+    """SkeletonGait's attention fusion (Fan et al., AAAI 2024), which is also F_attn of Eq. 6.
 
-    Decided here: the stripes form a column of n_s positions, the global feature stands beside each of them, and the
-    mean over the column is the result.
+    Decided here: the stripes form a column of n_s positions, each is fused with the global feature, and the result is
+    the mean over the column.
     """
 
     def __init__(self, channels: int) -> None:
@@ -66,10 +68,10 @@ class AttentionFusionInteraction(nn.Module):
 
 
 class GatedAggregationInteraction(nn.Module):
-    """After IBAN (Li et al., TCSVT 2023), which aggregates two streams by weights that each derives from the other.
+    """After IBAN (Li et al., TCSVT 2023), which aggregates two streams by weights derived from each other.
 
     Decided here: position weights (one per stripe) and channel weights (one per channel), both computed from the global
-    feature and the stripe together, select what is added from the stripes.
+    feature and the stripe together, weight the stripes that are added.
     """
 
     def __init__(self, channels: int) -> None:
@@ -94,8 +96,8 @@ class SimilarityInteraction(nn.Module):
     """After SCRL's appearance feature enhancement (Li et al., 2024), where each stream emphasises what it shares
     with the other.
 
-    Decided here: a stripe counts by its cosine with the global feature, mapped to 0..1, and it adds a channel weight
-    on the global feature itself, so nothing new enters the stream.
+    Decided here: a stripe is weighted by its cosine with the global feature, mapped to 0..1. The weighted stripes only
+    rescale the channels of the global feature, so nothing new enters the stream.
     """
 
     def __init__(self, channels: int) -> None:
@@ -116,8 +118,8 @@ class SimilarityInteraction(nn.Module):
 class MultiScaleGraphInteraction(nn.Module):
     """MS-G3D's disentangled multi-scale aggregation (Liu et al., CVPR 2020) over a graph of body parts.
 
-    One adjacency matrix for each distance 0..`scales`, symmetrically normalised, with its own weights; their sum goes
-    through a norm and a ReLU. Decided here: nodes are the stripes, each joined to its neighbours, and the global
+    One normalised adjacency matrix per distance 0..`scales`, each with its own weights; their sum passes a norm and a
+    ReLU. Decided here: nodes are the stripes, each joined to its neighbours, and the global
     feature, joined to the middle of the column; the result is its node, added to the global feature.
     """
 
@@ -127,12 +129,12 @@ class MultiScaleGraphInteraction(nn.Module):
         self.register_buffer("adjacency", scale_adjacency(stripes, scales), persistent=False)
         self.weights = nn.Linear((scales + 1) * channels, channels, bias=False)
         self.bn = nn.BatchNorm1d(channels)
-        # A norm that starts at zero would leave the ReLU behind it without a gradient.
+        # A norm that starts at zero would leave the following ReLU without a gradient.
         self.scale = nn.Parameter(torch.zeros(channels))
 
     def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
         nodes = torch.cat([global_feature.unsqueeze(1), stripes.transpose(1, 2)], dim=1)
-        # Only the global feature's row of each matrix is read.
+        # Only the global feature's row of each matrix is needed.
         gathered = torch.einsum("kv,nvc->nkc", self.adjacency[:, 0], nodes).flatten(1)
         return global_feature + self.scale * F.relu(self.bn(self.weights(gathered)))
 
@@ -168,7 +170,7 @@ INTERACTIONS: dict[str, type[nn.Module]] = {
 
 
 def build_step(step: type[nn.Module], channels: int, stripes: int) -> nn.Module:
-    """Build a step for one granularity; some are made for a fixed number of stripes, the others take any number."""
+    """Build a step for one granularity; some classes need the number of stripes, the others accept any number."""
     if step in (ConcatenationInteraction, MultiScaleGraphInteraction):
         return step(channels, stripes)
     return step(channels)

@@ -1,4 +1,4 @@
-"""DinoGRL as a model of the engine: the network is `DinoGRLNet`; this class feeds its losses and its descriptors."""
+"""DinoGRL as an engine model around `DinoGRLNet`, with the arguments of its losses."""
 
 from typing import Any
 
@@ -20,23 +20,23 @@ class DinoGRL(BaseModel):
 
     `training_feat` holds, for the `log_prefix`es of `loss_cfg`: `appearance_identity` and `gait_identity` (logits,
     labels), `appearance_triplet` and `gait_triplet` (embeddings, labels), `mask` (decoded, target), `smoothness` and
-    `diversity` (gait_prior), `mask_smoothness` (probabilities). Terms that `loss_cfg` does not list are left out.
+    `diversity` (gait_prior), `mask_smoothness` (probabilities). Only the terms listed in `loss_cfg` are included.
     """
 
     network_class = DinoGRLNet
     network_prefix = PREFIX
-    # The frozen vision model comes from a file of its own, so checkpoints need not have it. Those of the release do,
-    # and then theirs is used.
+    # The frozen vision model has its own weight file, so checkpoints may omit it. If a checkpoint has it, as the
+    # release's do, the checkpoint's is used.
     ignored_state_prefixes: tuple[str, ...] = tuple(PREFIX + name for name in DinoGRLNet.frozen)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         testing = self.phase == "test"
         if testing:
-            # Descriptors do not need the classifiers, so those of a checkpoint are ignored.
+            # Descriptors need no classifiers, so those of a checkpoint are ignored.
             self.ignored_state_prefixes += tuple(PREFIX + name for name in DinoGRLNet.classifiers)
             model_cfg = dict(model_cfg) | {"num_classes": None}
         if testing and self.engine_cfg["restore_hint"] and self.engine_cfg["restore_ckpt_strict"]:
-            model_cfg = DinoGRLNet.without_starts(model_cfg, self.checkpoint_entries)
+            model_cfg = DinoGRLNet.without_replaced_weights(model_cfg, self.checkpoint_entries)
         self.network = DinoGRLNet.from_config(model_cfg)
 
     def checkpoint_entries(self) -> dict[str, torch.Tensor]:
@@ -46,10 +46,10 @@ class DinoGRL(BaseModel):
         return network_entries(load_checkpoint(path), PREFIX)
 
     def init_parameters(self) -> None:
-        """Keep the initial values of the parts; the engine's general rule would overwrite pretrained weights."""
+        """Keep the network's own initialisation; the engine's general rule would overwrite pretrained weights."""
 
     def get_loader(self, data_cfg: dict[str, Any], train: bool = True) -> Any:
-        """Return the engine's loader, after checking that the classifiers have a class for every training identity.
+        """Return the engine's loader, after checking that `num_classes` is the number of training identities.
 
         Raises:
             ConfigError: the numbers differ.
@@ -114,5 +114,5 @@ def modality_indices(types: list[str]) -> torch.Tensor:
     values = [modality.value for modality in Modality]
     unknown = sorted(set(types) - set(values))
     if unknown:
-        raise DataError(f"A tracklet's type is {unknown[0]!r}; DinoGRL needs {' or '.join(values)}.")
+        raise DataError(f"A tracklet's type is {unknown[0]!r}; expected {' or '.join(values)}.")
     return torch.tensor([Modality(name).number for name in types])

@@ -24,7 +24,7 @@ from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import find_weights
 
-# The engine's model and its checkpoints hold the network under this name.
+# Prefix of the network's entries in the engine model and its checkpoints.
 PREFIX = "network."
 
 
@@ -36,7 +36,7 @@ class StreamOutput:
         parts: f of the stream, (n, C, parts): the global feature, then the stripes of each granularity.
         supervised: the N_s features of Eq. 17, (n, C, N_s): the global feature and its enhanced versions.
         logits: their identity scores, (n, classes, N_s); None outside training or without classes.
-        descriptor: the stream's share of the descriptor, (n, C, p).
+        descriptor: the stream's part of the descriptor, (n, C, p).
     """
 
     parts: Tensor
@@ -69,19 +69,19 @@ class DinoGRLNet(PlainNetwork):
 
     Args:
         appearance: E_app.
-        vision_model, silhouette_generator, gait: the three steps of SASGL; all None for the appearance baseline, and no
-            vision model with `GivenMasks`.
+        vision_model, silhouette_generator, gait: the three parts of SASGL; all None for the appearance baseline.
+            `GivenMasks` needs no vision model.
         dimension: C.
-        granularities: n_s of PBMGE; stripes that are not used are not made.
-        enhancement: PBMGE, which needs both streams: true for the paper's, false for none, or a table with the `type`
-            of another and its arguments (see `build_enhancement`).
-        num_classes: identities of the classifiers; None for a network without classifiers.
-        joint_learning: whether the gait stream's losses reach SASG's encoders (Eq. 10); off is Table 6's first row.
-        supervised: "globals" supervises the N_s features of Eq. 17, "parts" all stripes too, as the authors' release
+        granularities: n_s of PBMGE; stripes are left out if nothing uses them.
+        enhancement: PBMGE, which needs both streams: true for the paper's, false for none, or a table with a `type` and
+            its arguments (see `build_enhancement`).
+        num_classes: number of identities; None for a network without classifiers.
+        joint_learning: whether the gait stream's losses train SASG's encoders (Eq. 10); false is Table 6's first row.
+        supervised: "globals" supervises the N_s features of Eq. 17, "parts" also all stripes, as the authors' release
             does.
-        descriptor: "supervised" compares the supervised features, "parts" all stripes and enhanced features.
-        normalise: whether the descriptor's features have unit length, as the triplet loss compares them.
-        cosine: whether identity scores are cosines, as in the authors' release and in gait models, instead of linear.
+        descriptor: "supervised" is made of the supervised features, "parts" of all stripes and enhanced features.
+        normalise: whether the descriptor's features have unit length, as in the triplet loss.
+        cosine: whether identity scores are cosines, as in the authors' release and in gait models, rather than linear.
     """
 
     frozen = ("vision_model.",)
@@ -109,7 +109,7 @@ class DinoGRLNet(PlainNetwork):
             ("descriptor", descriptor, ("supervised", "parts")),
         ):
             if value not in known:
-                raise ConfigError(f"model_cfg.{key} is {value!r}; it must be {known[0]!r} or {known[1]!r}.")
+                raise ConfigError(f"model_cfg.{key} is {value!r}; expected {known[0]!r} or {known[1]!r}.")
         if enhancement is not False and gait is None:
             raise ConfigError("model_cfg.enhancement needs both streams; set it to false for a network without gait.")
         if enhancement is False and "parts" not in (supervised, descriptor):
@@ -166,7 +166,7 @@ class DinoGRLNet(PlainNetwork):
         Args:
             frames: float (n, s, 3, height, width), ImageNet-normalised.
             modality: long (n), 0 visible, 1 infrared.
-            masks: float (n, s, maps, height, width), 0 to 1, for a network with `GivenMasks`; None for others.
+            masks: float (n, s, maps, height, width), 0 to 1, for a network with `GivenMasks`; otherwise None.
         """
         appearance = self.appearance_parts(self.appearance(frames, modality))
         if self.gait is None:
@@ -184,13 +184,18 @@ class DinoGRLNet(PlainNetwork):
         """Return the maps of n * s frames, by SASG on `frames` (n, s, 3, height, width) or by `GivenMasks` on `masks`.
 
         Raises:
-            ConfigError: masks are missing, or the network finds its own, or it has no gait stream.
+            ConfigError: masks are missing or not expected, or the network has no gait stream.
         """
         if isinstance(self.silhouette_generator, GivenMasks):
-            return self.silhouette_generator.of_tracklets(masks)
+            if masks is None:
+                raise ConfigError(
+                    "This network reads given masks but got none; name their folder with data_cfg.mask_root and add "
+                    "MaskTransform after the frames' transform."
+                )
+            return self.silhouette_generator(masks.flatten(0, 1))
         if masks is not None:
             raise ConfigError(
-                "Masks are given (data_cfg.mask_root), but this network finds its own; leave them out, or set "
+                "This network generates its own masks; remove data_cfg.mask_root, or set "
                 "model_cfg.silhouette.type to masks."
             )
         if self.vision_model is None or self.silhouette_generator is None:
@@ -202,12 +207,12 @@ class DinoGRLNet(PlainNetwork):
         """Return the supervised features of a stream and, in training, their identity scores (Eq. 17).
 
         Raises:
-            ConfigError: the batch is a single tracklet that would have to be classified in training.
+            ConfigError: a training batch for the classifiers has a single tracklet.
         """
         if heads is not None and self.training and len(parts) * distributed.world_size() == 1:
             raise ConfigError(
-                "Training on a batch of one tracklet is impossible: the norm before the classifiers compares "
-                "tracklets; give it two or more (trainer_cfg.sampler.batch_size), or describe it in evaluation mode."
+                "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "
+                "raise trainer_cfg.sampler.batch_size, or use evaluation mode."
             )
         stream = parts[..., :1] if self.supervised == "globals" else parts
         features = stream if enhanced is None else torch.cat([stream, enhanced], dim=-1)
@@ -218,13 +223,13 @@ class DinoGRLNet(PlainNetwork):
         return StreamOutput(parts, features, logits, F.normalize(described, dim=1) if self.normalise else described)
 
     @classmethod
-    def without_starts(
+    def without_replaced_weights(
         cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Any]:
         """Return a copy of `model_cfg` without the weight files whose values a checkpoint replaces.
 
-        Those of trained parts always are. The vision model's is only if it is missing and the checkpoint has the
-        weights.
+        Those of trained parts are always removed, the vision model's only if the file is missing and the checkpoint has
+        its weights.
         """
         kept = copy.deepcopy(dict(model_cfg))
         for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
@@ -235,7 +240,7 @@ class DinoGRLNet(PlainNetwork):
             try:
                 find_weights(vision_model["weights"], "the vision model")
             except CheckpointError:
-                # Without the weights in the checkpoint, the network's own message says where to get the file.
+                # If the checkpoint lacks the weights too, building the network reports where to get the file.
                 if any(name.startswith(cls.frozen) for name in entries()):
                     del vision_model["weights"]
         return kept
@@ -244,7 +249,7 @@ class DinoGRLNet(PlainNetwork):
 def build_enhancement(
     settings: bool | Mapping[str, Any], dimension: int, granularities: Sequence[int]
 ) -> nn.Module | None:
-    """Build the part between the streams that `model_cfg.enhancement` describes.
+    """Build the enhancement between the streams that `model_cfg.enhancement` describes.
 
     It maps both streams' parts (n, C, parts) to the enhanced global features of the appearance and of the gait stream,
     each (n, C, granularities).
@@ -256,12 +261,12 @@ def build_enhancement(
         granularities: n_s.
 
     Raises:
-        ConfigError: the settings are of another kind, or a type or an argument is unknown.
+        ConfigError: the settings are invalid, or a type or an argument is unknown.
     """
     if settings is False:
         return None
     if not isinstance(settings, Mapping) and settings is not True:
-        raise ConfigError(f"model_cfg.enhancement is {settings!r}; it must be true, false or a table with a `type`.")
+        raise ConfigError(f"model_cfg.enhancement is {settings!r}; expected true, false or a table with a `type`.")
     arguments = {} if settings is True else dict(settings)
     kind = arguments.pop("type", "lge")
     if kind == "release":

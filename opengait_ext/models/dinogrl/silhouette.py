@@ -17,23 +17,23 @@ from opengait_ext.models.shared.tokens import black_out, encode_tokens, enlarge_
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from opengait_ext.weights.read import load_exactly
 
-# Share of the height that the border rule reads at the top and at the bottom: 5 of the release's 64 rows.
+# Share of the rows that the border rule reads at the top and at the bottom: 5 of the release's 64.
 BORDER = 5 / 64
 
 
 @dataclass(frozen=True)
 class Silhouettes:
-    """SASG's maps of f frames, on its own grid of h x w and on its encoders' grid of h' x w' tokens.
+    """SASG's maps of f frames, on the silhouettes' grid of h x w or the encoders' grid of h' x w' tokens.
 
     Attributes:
         mask: S of Eq. 4, foreground probability, (f, 1, h, w).
         enriched: M of Eq. 6, (f, channels, h, w).
         decoded: D_m(S) of Eq. 5, (f, h'*w', c).
-        target: f_{m,4}, which `decoded` is to stay close to, (f, h'*w', c).
-        gait_prior: E_g(f_{m,c}), zero where the mask covers no token, (f, priors, h', w'); None without E_g.
+        target: f_{m,4}, the target of `decoded`, (f, h'*w', c).
+        gait_prior: E_g(f_{m,c}), zero at tokens outside the mask, (f, priors, h', w'); None without E_g.
         appearance_prior: E_a(f_{m,c}), likewise.
-        probabilities: of the two sides of E_m's partition, (f, 2, h', w'), whose smoothness the release penalises;
-            None where S is a factor of M.
+        probabilities: both channels of E_m's partition, (f, 2, h', w'), whose smoothness the release penalises; None
+            if S is a factor of M.
     """
 
     mask: Tensor
@@ -46,29 +46,29 @@ class Silhouettes:
 
 
 class SilhouetteGenerator(nn.Module):
-    """Makes mask and priors from the features of a frozen vision model, and fuses the priors.
+    """Generator of masks, priors and enriched silhouettes from the features of a frozen vision model.
 
-    By default E_m, E_g and E_a read tokens on the vision model's own grid, as the paper's HW x C says, and only their
-    few output channels are enlarged. The authors' release differs by the arguments from `enlarge_tokens` on.
+    By default E_m, E_g and E_a read tokens on the vision model's grid, as the paper's HW x C implies, and only their
+    few output channels are enlarged. The arguments from `enlarge_tokens` on set the choices of the authors' release.
 
     Args:
-        token_channels: c, of one layer of the vision model.
+        token_channels: c, the channels of one layer of the vision model.
         layers: number of concatenated layers.
         size: (h, w) of the silhouettes.
         priors: channels of E_g and E_a.
-        channels: of the enriched silhouette M.
-        hidden: width inside E_g; half of its input in BigGait.
-        gait_prior, appearance_prior: whether E_g and E_a take part (Table 5).
+        channels: channels of the enriched silhouette M.
+        hidden: hidden width of E_g; half of its input by default, as in BigGait.
+        gait_prior, appearance_prior: whether E_g and E_a are used (Table 5).
         mask_dropout: see `TokenEncoder.dropout`, for E_m.
         enlarge_tokens: enlarge the tokens to `size` before the encoders, four times the work with a ViT of patch 14.
-        foreground: which side of the partition is the foreground and which tokens it covers: "centred" (see
-            `centred_channel`, `covered_tokens`) or "border" (`border_channel`, `silhouette_band`), as in BigGait.
-        soft_mask: multiply by S as in Eq. 6, through which the ReID losses train E_m; otherwise S only selects tokens.
-        mask_weights: a file with BigGait's Mask_Branch that E_m starts from, or None.
-        drop_prior: share of the tracklets that lose one of their priors in training; the losses still see both.
+        foreground: rule for the foreground's channel and the tokens that it covers: "centred" (`centred_channel`,
+            `covered_tokens`) or "border" (`border_channel`, `silhouette_band`), as in BigGait.
+        soft_mask: multiply by S as in Eq. 6, so that the ReID losses train E_m; otherwise S only selects tokens.
+        mask_weights: file with BigGait's Mask_Branch to initialise E_m, or None.
+        drop_prior: share of the tracklets that lose one prior in training; L_smo and L_div still see both.
 
     Raises:
-        ConfigError: neither prior takes part, or a value is invalid.
+        ConfigError: neither prior is used, or a value is invalid.
         CheckpointError: the mask's weights are missing or of another size.
     """
 
@@ -93,7 +93,7 @@ class SilhouetteGenerator(nn.Module):
         if not (gait_prior or appearance_prior):
             raise ConfigError("silhouette needs gait_prior or appearance_prior: without both there is nothing to fuse.")
         if foreground not in ("centred", "border"):
-            raise ConfigError(f"silhouette.foreground is {foreground!r}; it must be 'centred' or 'border'.")
+            raise ConfigError(f"silhouette.foreground is {foreground!r}; expected 'centred' or 'border'.")
         if not 0 <= drop_prior <= 1 or (drop_prior and not (gait_prior and appearance_prior)):
             raise ConfigError(
                 f"silhouette.drop_prior is {drop_prior}; expected a share from 0 to 1, and 0 with a single prior."
@@ -107,7 +107,7 @@ class SilhouetteGenerator(nn.Module):
         self.soft_mask = soft_mask
         self.drop_prior = drop_prior
         self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
-        # The tokens are centred, so without a bias both channels start with the same share of them.
+        # The tokens are centred, so with a zero bias both channels start with equal shares of them.
         nn.init.zeros_(self.mask_encoder.get_parameter("down_sampling.bias"))
         self.gait_encoder = TokenEncoder(stacked, priors, hidden=hidden or stacked // 2) if gait_prior else None
         self.appearance_encoder = TokenEncoder(stacked, priors, out_norm=True) if appearance_prior else None
@@ -119,10 +119,10 @@ class SilhouetteGenerator(nn.Module):
         """Return the maps of f frames.
 
         Args:
-            features: of the f frames, tracklet by tracklet.
+            features: features of the f frames, tracklet by tracklet.
             tracklet: number of frames per tracklet, for `drop_prior`.
-            joint: whether the losses on M train E_m, E_g and E_a (Eq. 10). The fusion, which is part of the gait
-                network in the authors' release, learns either way.
+            joint: whether the losses on M train E_m, E_g and E_a (Eq. 10). The fusion, part of the gait network in the
+                authors' release, always learns.
         """
         grid, target = features.grid, features.last
         if self.enlarge_tokens:
@@ -149,18 +149,18 @@ class SilhouetteGenerator(nn.Module):
         )
 
     def choose(self, probabilities: Tensor) -> Tensor:
-        """Return the foreground's probability (f, 1, h, w) from those of the two sides (f, 2, h, w)."""
+        """Return the foreground's probability (f, 1, h, w) from that of both channels (f, 2, h, w)."""
         if self.foreground == "centred":
             return centred_channel(probabilities)
         return border_channel(probabilities, rows=max(1, round(BORDER * probabilities.shape[-2])))
 
     def select(self, probabilities: Tensor) -> Tensor:
-        """Return the tokens that E_g and E_a read, bool (f, 1, h', w'), from the tokens' partition (f, 2, h', w')."""
+        """Return the tokens that E_g and E_a read, bool (f, 1, h', w'), from their partition (f, 2, h', w')."""
         mask = self.choose(probabilities)
         if self.foreground == "centred":
             return covered_tokens(mask)
         selected = silhouette_band(mask) != 0
-        # A frame without foreground has empty maps, but batch norm needs two tokens in the batch.
+        # Frames without foreground have empty maps, but batch norm needs two tokens in the batch.
         return torch.ones_like(selected) if self.training and selected.sum() < 2 else selected
 
     def encode_priors(self, features: VisionFeatures, selected: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -185,7 +185,7 @@ class SilhouetteGenerator(nn.Module):
 
 
 def load_mask_encoder(encoder: TokenEncoder, path: str) -> None:
-    """Start E_m from BigGait's Mask_Branch, whose final norm neither BigGait nor SASG applies.
+    """Initialise E_m from BigGait's Mask_Branch, without its final norm, which neither BigGait nor SASG applies.
 
     Raises:
         CheckpointError: the file is missing, or the branch is for tokens of another width.

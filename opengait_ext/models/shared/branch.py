@@ -1,4 +1,4 @@
-"""BigGait's token branches, whose weights SASG's mask encoder may start from."""
+"""BigGait's token branches; SASG's mask encoder can start from the weights of one."""
 
 import copy
 
@@ -9,14 +9,14 @@ from opengait_ext.weights.read import load_exactly, read_weights
 
 
 class Branch(TokenEncoder):
-    """A token encoder of BigGait with its activation: softmax over the channels, or a norm and a sigmoid.
+    """BigGait's token encoder with its activation: softmax over the channels, or a norm and a sigmoid.
 
     Args:
-        source_dim, target_dim: channels of the tokens and of the result.
+        source_dim, target_dim: input and output channels.
         p: share of token entries dropped in training.
-        softmax: softmax instead of `bn_t` and sigmoid; `bn_t` is in the state either way.
-        Relu: a hidden layer of half the width, with a norm and GELU.
-        Up: hold the linear map back to the tokens.
+        softmax: apply softmax instead of `bn_t` and a sigmoid; `bn_t` is in the state either way.
+        Relu: add a hidden layer of half the width, with a norm and GELU.
+        Up: add the linear map back to the tokens.
 
     Shape: (tokens, source_dim) -> (tokens, target_dim).
     """
@@ -40,15 +40,15 @@ class Branch(TokenEncoder):
 
 
 def read_mask_branch(path: str, branch: Branch) -> dict[str, Tensor]:
-    """Return the state of a pretrained mask branch, from a file of its own or from a whole checkpoint of BigGait.
+    """Return the state of a pretrained mask branch, from its own file or a BigGait checkpoint.
 
     Raises:
         CheckpointError: the file is missing, damaged or does not hold such a branch.
     """
     purpose = "BigGait's mask branch (MaskBranch_vits14.pt beside OpenGait's BigGait models)"
     state = read_weights(path, purpose)
-    start = "Mask_Branch."
-    inside = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
-    # Into a copy, so that a file that does not fit is reported before training starts.
-    load_exactly(copy.deepcopy(branch), inside or state, path, purpose)
-    return inside or state
+    prefix = "Mask_Branch."
+    entries = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)} or state
+    # Loaded into a copy so that a file that does not fit is reported before training starts.
+    load_exactly(copy.deepcopy(branch), entries, path, purpose)
+    return entries

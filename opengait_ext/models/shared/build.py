@@ -8,33 +8,23 @@ from typing import Any
 from opengait.errors import ConfigError
 
 
-def build_part(part: Callable[..., Any], section: str, settings: Mapping[str, Any] | None, **given: Any) -> Any:
-    """Call `part` with the settings of one section of `model_cfg` and with arguments that its neighbours determine.
+def build_part(part: Callable[..., Any], section: str, settings: Mapping[str, Any] | None, **fixed: Any) -> Any:
+    """Call `part` with the settings of a section of `model_cfg`, and with arguments that the section cannot set.
 
     Raises:
-        ConfigError: the section is not a mapping, or has a key that `part` does not take.
+        ConfigError: the section is not a mapping, lacks a required key, or has a key that `part` does not take.
     """
     name = f"model_cfg.{section}" if section else "model_cfg"
     if not isinstance(settings, Mapping | None):
-        raise ConfigError(f"{name} must be a table of keys and values, not {settings!r}.")
-    known = [key for key in inspect.signature(part).parameters if key not in given]
+        raise ConfigError(f"{name} is {settings!r}; expected a table of keys and values.")
+    parameters = inspect.signature(part).parameters
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in fixed and key not in (settings or {}):
+            raise ConfigError(f"{name} has no key {key!r}, which the model needs.")
+    known = [key for key in parameters if key not in fixed]
     for key in settings or {}:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
             raise ConfigError(f"{name} has an unknown key {key!r}; {hint}")
-    return part(**(settings or {}), **given)
-
-
-def complete_part(part: Callable[..., Any], section: str, settings: Mapping[str, Any] | None, **given: Any) -> Any:
-    """Call `build_part` after a check for missing keys.
-
-    Raises:
-        ConfigError: an unknown or a missing key, or the section is not a mapping.
-    """
-    if isinstance(settings, Mapping | None):
-        for name, parameter in inspect.signature(part).parameters.items():
-            if parameter.default is parameter.empty and name not in given and name not in (settings or {}):
-                title = f"model_cfg.{section}" if section else "model_cfg"
-                raise ConfigError(f"{title} has no key {name!r}, which the model needs.")
-    return build_part(part, section, settings, **given)
+    return part(**(settings or {}), **fixed)

@@ -1,4 +1,4 @@
-"""BigGait's connectivity losses, which the authors' release uses in place of L_smo (Eq. 7).
+"""BigGait's connectivity losses, used by the authors' release in place of L_smo (Eq. 7).
 
 Both penalise changes from one position to the next, but sum the channels before taking the absolute value and pad the
 maps with zeros (`sobel_loss`). Eq. 7 as the paper writes it is in `dinogrl/losses/smoothness.py`.
@@ -14,32 +14,32 @@ from opengait.modeling.losses.base import BaseLoss
 def sobel_loss(maps: Tensor) -> Tensor:
     """Return |sobel_x| + |sobel_y| of the sum over channels, divided by the number of entries of `maps` (f, c, h, w).
 
-    The kernels are not scaled, and zeros surround the maps, so their edges count.
+    The kernels are not normalised, and the maps are padded with zeros, so their borders count.
     """
-    along = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=maps.device)
-    kernels = torch.stack([along, along.T]).unsqueeze(1)
+    horizontal = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=maps.device)
+    kernels = torch.stack([horizontal, horizontal.T]).unsqueeze(1)
     with torch.autocast(maps.device.type, enabled=False):
         gradients = F.conv2d(maps.float().sum(dim=1, keepdim=True), kernels, padding=1)
     return gradients.abs().sum() / maps.numel()
 
 
 def mask_connectivity_loss(probabilities: Tensor) -> Tensor:
-    """Return the Sobel loss of the mask's two probabilities in the layout of the release's code.
+    """Return the Sobel loss of the mask's two probabilities in the memory layout of the release's code.
 
-    That code holds them as rows of (positions, 2) and views these as (2, h, w) without transposing. So the first "map"
-    is the upper half of the frame, foreground and background alternating, and the second the lower half. This layout is
-    kept, since the weight of 0.02 and the published mask encoders belong to it; with the maps in their true layout the
-    channels sum to 1 everywhere and the loss would be constant.
+    That code stores them as (positions, 2) and views them as (2, h, w) without transposing, so the first "map" is the
+    upper half of the frame, with foreground and background alternating, and the second is the lower half. This layout
+    is kept because the weight of 0.02 and the published mask encoders depend on it; in the true layout the channels sum
+    to 1 everywhere and the loss would be constant.
 
     Args:
-        probabilities: of the two sides of the partition, (f, 2, h, w).
+        probabilities: foreground and background, (f, 2, h, w).
     """
     rows = probabilities.permute(0, 2, 3, 1)
     return sobel_loss(rows.reshape(probabilities.shape))
 
 
 def prior_connectivity_loss(gait_prior: Tensor) -> Tensor:
-    """Return the Sobel loss of E_g without its last channel: all channels sum to one wherever the mask covers a token.
+    """Return the Sobel loss of E_g without its last channel, since all channels sum to one at every covered token.
 
     Args:
         gait_prior: E_g(f_{m,c}), (f, channels, h, w).

@@ -1,4 +1,4 @@
-"""The foreground of a frame's two-way partition: which channel it is, and which tokens it covers."""
+"""Foreground of a frame's two-way partition: its channel, and the tokens that it covers."""
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,7 @@ def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
         rows: number of border rows at the top and at the bottom.
 
     Returns:
-        (f, 1, h, w), with the gradient of the chosen channel; exactly half of the border keeps channel 0.
+        (f, 1, h, w), with the gradient of the chosen channel; a tie keeps channel 0.
     """
     first = probabilities[:, 0].detach().round()
     border = first[:, :rows].sum(dim=(1, 2)) + first[:, -rows:].sum(dim=(1, 2))
@@ -46,15 +46,15 @@ def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
 def silhouette_band(mask: Tensor) -> Tensor:
     """Return BigGait's silhouette: one inside, the probability in a band along the contour, zero outside.
 
-    The rounded mask is dilated (3x3) and then eroded (5x5); the difference is the band. Pixels outside the frame count
-    for neither.
+    The rounded mask is dilated (3x3) and then eroded (5x5); the difference is the band. Both ignore pixels outside the
+    frame.
 
     Shape: (f, 1, h, w) -> (f, 1, h, w), without gradient.
     """
     mask = mask.detach()
-    grown = F.max_pool2d(mask.round(), 3, stride=1, padding=1)
-    core = -F.max_pool2d(-grown, 5, stride=1, padding=2)
-    return torch.where(core > 0, core, grown * mask)
+    dilated = F.max_pool2d(mask.round(), 3, stride=1, padding=1)
+    eroded = -F.max_pool2d(-dilated, 5, stride=1, padding=2)
+    return torch.where(eroded > 0, eroded, dilated * mask)
 
 
 def covered_tokens(mask: Tensor) -> Tensor:
@@ -68,6 +68,6 @@ def covered_tokens(mask: Tensor) -> Tensor:
     Returns:
         (f, 1, h, w), bool.
     """
-    grown = F.max_pool2d((mask.detach() > 0.5).float(), 3, stride=1, padding=1) > 0
-    empty = ~grown.flatten(1).any(dim=1)
-    return grown | empty.view(-1, 1, 1, 1)
+    dilated = F.max_pool2d((mask.detach() > 0.5).float(), 3, stride=1, padding=1) > 0
+    empty = ~dilated.flatten(1).any(dim=1)
+    return dilated | empty.view(-1, 1, 1, 1)

@@ -6,7 +6,7 @@ from torchvision.models.resnet import BasicBlock
 
 
 class PriorStem(nn.Module):
-    """Lifts one prior to the width of the fusion: 3x3 convolution, norm, ReLU and a residual block."""
+    """Stem that maps one prior to the width of the fusion: 3x3 convolution, norm, ReLU and a residual block."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -17,19 +17,19 @@ class PriorStem(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.device.type == "cpu":
-            # Priors made of rows of tokens hold the channels of a position side by side in memory, and all later maps
-            # would inherit that layout. On CPUs, batch norm's sums then lose digits: the fusion's gradients over 24
-            # frames are off by 2e-3 instead of 1e-5.
+            # Priors scattered from rows of tokens are channels-last in memory, and all later maps would inherit that
+            # layout. Batch norm then loses digits on CPUs: the fusion's gradients over 24 frames are off by 2e-3
+            # instead of 1e-5.
             maps = maps.contiguous()
         return self.layer1(self.relu(self.bn1(self.conv1(maps))))
 
 
 class AttentionFusion(nn.Module):
-    """Weighs two maps against each other per position and channel (SkeletonGait's fusion, as BigGait uses it).
+    """Attention-weighted sum of two maps, per position and channel (SkeletonGait's fusion, as BigGait uses it).
 
     Args:
         channels: of each map.
-        squeeze: width of the bottleneck is `channels // squeeze`.
+        squeeze: the bottleneck has `channels // squeeze` channels.
 
     Shape: (f, channels, h, w) twice -> (f, channels, h, w).
     """
@@ -58,9 +58,9 @@ class PriorFusion(nn.Module):
     """Both stems and their fusion; if one prior is absent (Table 5), the other passes through its stem alone.
 
     Args:
-        priors: channels of each prior, E_g's and E_a's.
+        priors: channels of each prior (E_g and E_a).
         channels: of the result.
-        gait, appearance: which priors take part.
+        gait, appearance: whether that prior takes part.
     """
 
     def __init__(self, priors: int = 16, channels: int = 64, gait: bool = True, appearance: bool = True) -> None:

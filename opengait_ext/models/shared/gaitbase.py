@@ -1,4 +1,4 @@
-"""GaitBase (Fan et al., CVPR 2023) as BigGait and BiggerGait use it: with one stem or two, under upstream's names."""
+"""GaitBase (Fan et al., CVPR 2023) as used by BigGait and BiggerGait: one or two stems, with upstream's names."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ STAGES = ("layer2", "layer3", "layer4")
 
 
 class ForwardBlock(nn.Module):
-    """A network under the name `forward_block`, as upstream's frame-wise wrapper has it, for maps (f, c, h, w)."""
+    """Wrapper that names a network `forward_block`, as upstream's frame-wise wrapper does, for maps (f, c, h, w)."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class ForwardBlock(nn.Module):
 
 
 class GaitBase(nn.Module):
-    """GaitBase, cut behind its first stage, where the maps of two stems are fused.
+    """GaitBase, split after its first stage, where the maps of two stems are fused.
 
     Args:
-        stems: a ResNet9 for each input, by the name of its stem; the first one gives the later stages too.
+        stems: a ResNet9 per input, by the name of its stem; the first also provides the later stages.
         fully_connected, necks: the projection and the classifier of each part.
         bin_num: stripes at each granularity.
-        fusion: maps the outputs of two stems to one; None for a single stem.
+        fusion: fuses the outputs of two stems; None for a single stem.
 
     Raises:
         ConfigError: the numbers of parts differ.
@@ -66,8 +66,8 @@ class GaitBase(nn.Module):
 
     def maps(self, *inputs: Tensor) -> Tensor:
         """Return the maps (f, c', h', w') of frames, given as one (f, c, h, w) per stem."""
-        # Channels apart in memory, as upstream: on CPUs, batch norm's sums lose digits where they lie together.
-        maps = [self.get_submodule(name)(given.contiguous()) for name, given in zip(self.stems, inputs, strict=True)]
+        # Channels first in memory, as upstream: batch norm loses digits on CPUs if they are last.
+        maps = [self.get_submodule(name)(frames.contiguous()) for name, frames in zip(self.stems, inputs, strict=True)]
         return self.post_backbone(maps[0] if self.fusion is None else self.fusion(*maps))
 
     def describe(self, maps: Tensor, lengths: Any) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class GaitBase(nn.Module):
 
         Args:
             maps: (n, s, c', h', w').
-            lengths: None, or [1, k] lengths of k tracklets that are packed into one; n is 1 then, and k in the results.
+            lengths: None, or [1, k] lengths of k tracklets packed into one; n is then 1 in `maps` and k in the results.
         """
         pooled = self.TP(maps, lengths, dim=1, options={"dim": 1})[0]
         embeddings = self.FCs(self.HPP(pooled))
@@ -83,14 +83,14 @@ class GaitBase(nn.Module):
 
 
 def gait_backbone(backbone_cfg: Mapping[str, Any], in_channels: int) -> ResNet9:
-    """Return a ResNet9 for maps of `in_channels` channels, whatever `backbone_cfg.in_channel` says, as upstream.
+    """Return a ResNet9 for maps of `in_channels` channels; `backbone_cfg.in_channel` is ignored, as upstream.
 
     Raises:
         ConfigError: another type, or an unknown argument.
     """
     settings = {key: value for key, value in backbone_cfg.items() if key not in ("type", "in_channel")}
     if backbone_cfg.get("type") != "ResNet9":
-        raise ConfigError(f"model_cfg.backbone_cfg.type is {backbone_cfg.get('type')!r}; GaitBase is made of ResNet9.")
+        raise ConfigError(f"model_cfg.backbone_cfg.type is {backbone_cfg.get('type')!r}; GaitBase needs ResNet9.")
     try:
         return ResNet9(in_channel=in_channels, **settings)
     except TypeError as error:
@@ -98,6 +98,6 @@ def gait_backbone(backbone_cfg: Mapping[str, Any], in_channels: int) -> ResNet9:
 
 
 def layers_of(backbone: ResNet9, names: Sequence[str]) -> nn.Sequential:
-    """Return some of the backbone's layers in a row, under their names."""
+    """Return the named layers of the backbone as a sequence that keeps their names."""
     used = [name for name in names if name != "maxpool" or backbone.maxpool_flag]
     return nn.Sequential(OrderedDict((name, backbone.get_submodule(name)) for name in used))

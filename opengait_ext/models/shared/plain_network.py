@@ -1,4 +1,4 @@
-"""The contract between a method's plain network and whatever builds it or loads its checkpoints."""
+"""Base class of the methods' networks, with what the engine and `load_network` rely on."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -10,7 +10,7 @@ LOSSES = "loss_aggregator."
 
 
 class PlainNetwork(nn.Module):
-    """A published method as a plain module, built from the `model_cfg` of a configuration.
+    """Network of a published method, built from the `model_cfg` of a configuration.
 
     Attributes:
         frozen: prefixes of state entries that a checkpoint may lack, since they have a weight file of their own.
@@ -26,21 +26,21 @@ class PlainNetwork(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def without_starts(
+    def without_replaced_weights(
         cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Any]:
         """Return a copy of `model_cfg` without the weight files whose values a checkpoint replaces.
 
         Args:
-            model_cfg: of the network.
-            entries: returns the checkpoint's entries of the network; called only where the answer depends on them.
+            model_cfg: section that describes the network.
+            entries: returns the checkpoint's entries of the network; called only if the result depends on them.
         """
         del entries
         return dict(model_cfg)
 
 
 def network_entries(checkpoint: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
-    """Return the entries of an engine checkpoint that stand under `prefix`, without it."""
+    """Return the entries of an engine checkpoint under `prefix`, with the prefix removed."""
     entries = checkpoint.get("model")
     if not isinstance(entries, Mapping):
         return {}

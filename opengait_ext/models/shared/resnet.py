@@ -1,4 +1,4 @@
-"""ResNet stages for the appearance and the gait branch, with torchvision's names, so its ImageNet weights load."""
+"""ResNet stages of the appearance and gait streams, with torchvision's names so that its ImageNet weights load."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,35 +34,18 @@ STAGE_STRIDES = (1, 2, 2, 1)
 STEM_WEIGHTS = ("conv1.", "bn1.")
 
 
-def resnet_plan(name: str) -> ResNetPlan:
-    """Return the plan of that name.
-
-    Raises:
-        ConfigError: there is no such ResNet.
-    """
-    if name not in PLANS:
-        raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
-    return PLANS[name]
-
-
-def stage_channels(name: str, width: int = 64) -> tuple[int, int, int, int]:
-    """Return the output channels of the four stages."""
-    first = width * resnet_plan(name).block.expansion
-    return first, 2 * first, 4 * first, 8 * first
-
-
 class ResNetStages(nn.Module):
     """layer1 to layer4 of a ResNet, the last one with stride 1, as re-identification uses it.
 
     Args:
-        name: a key of `PLANS`.
+        name: key of `PLANS`.
         in_channels: channels of the input.
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
-        strides: of the four stages; smaller ones keep enough rows for the stripes of small maps.
+        strides: strides of the four stages; smaller ones leave enough rows for the stripes of small maps.
 
     Raises:
-        ConfigError: there is no such ResNet, or there are not four strides.
+        ConfigError: the name is unknown, or there are not four strides.
 
     Shape: (f, in_channels, h, w) -> (f, out_channels, h/4, w/4), with the default strides.
     """
@@ -76,7 +59,9 @@ class ResNetStages(nn.Module):
         strides: Sequence[int] = STAGE_STRIDES,
     ) -> None:
         super().__init__()
-        plan = resnet_plan(name)
+        if name not in PLANS:
+            raise ConfigError(f"There is no backbone {name!r}; choose one of {', '.join(PLANS)}.")
+        plan = PLANS[name]
         if len(strides) != 4:
             raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
         channels = in_channels
@@ -111,8 +96,8 @@ class NonLocalBlock(nn.Module):
 
     The final norm starts at zero, so a new block is the identity and pretrained stages keep their function.
 
-    Always computed in float32, even under autocast: the products of unbounded activations overflow in float16 with the
-    first batch.
+    Always computed in float32, even under autocast: products of unbounded activations overflow float16 in the first
+    batch.
 
     Shape: (f, channels, h, w) -> the same.
     """
@@ -130,12 +115,12 @@ class NonLocalBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         with torch.autocast(maps.device.type, enabled=False):
-            return maps + self.change(maps.to(self.norm.weight.dtype)).to(maps.dtype)
+            return maps + self.residual(maps.to(self.norm.weight.dtype)).to(maps.dtype)
 
-    def change(self, maps: Tensor) -> Tensor:
-        """Return what is added to the maps."""
+    def residual(self, maps: Tensor) -> Tensor:
+        """Return the residual, which is added to the maps."""
         query, key, value = (layer(maps).flatten(2) for layer in (self.query, self.key, self.value))
-        # (Q^T K) V^T = Q^T (K V^T): without a softmax the product associates, so no positions x positions matrix.
+        # (Q^T K) V^T = Q^T (K V^T) avoids a matrix of positions x positions, since there is no softmax.
         context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
         attended = (context.transpose(1, 2) @ query).unflatten(2, maps.shape[-2:])
         return self.norm(self.out(attended))
@@ -157,7 +142,7 @@ def initialise_convolution(module: nn.Module) -> None:
 
 
 def load_stages(stages: ResNetStages, weights: str, name: str, width: int, in_channels: int) -> dict[str, Tensor]:
-    """Load torchvision's file into the stages and return its stem entries, which keep their names.
+    """Load torchvision's file into the stages, and return the entries of its stem.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or of another network.
@@ -169,7 +154,7 @@ def load_stages(stages: ResNetStages, weights: str, name: str, width: int, in_ch
     state = read_weights(weights, purpose)
     stem = {key: value for key, value in state.items() if key.startswith(STEM_WEIGHTS)}
     layers = {key: value for key, value in state.items() if key.startswith("layer")}
-    # Non-local blocks are not part of the published networks and keep their start as the identity.
-    own = {key: value for key, value in stages.state_dict().items() if key.startswith("non_local.")}
-    load_exactly(stages, layers | own, weights, purpose)
+    # The published networks have no non-local blocks; these keep their initial values, which make them the identity.
+    non_local = {key: value for key, value in stages.state_dict().items() if key.startswith("non_local.")}
+    load_exactly(stages, layers | non_local, weights, purpose)
     return stem

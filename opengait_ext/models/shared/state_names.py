@@ -1,43 +1,22 @@
-"""State dicts under other names than those of the modules, so that checkpoints of other code bases fit."""
+"""State dicts with other names than the modules', so that checkpoints of other code bases load."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
 Translation = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
-def rename_state(module: nn.Module, save: Translation, load: Translation) -> None:
-    """Translate the names of a module's entries by `save` in `state_dict()` and by `load` in `load_state_dict()`.
-
-    Names of parameters outside the state dict do not change.
-    """
-
-    def translate(translation: Translation, state: dict[str, Tensor], prefix: str) -> None:
-        # Everything is taken out and put back, so the order is that of the translation.
-        entries = {key.removeprefix(prefix): state.pop(key) for key in list(state) if key.startswith(prefix)}
-        state.update({prefix + name: value for name, value in translation(entries).items()})
-
-    def after_saving(_module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: Any) -> None:
-        translate(save, state, prefix)
-
-    def before_loading(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_others: Any) -> None:
-        translate(load, state, prefix)
-
-    module.register_state_dict_post_hook(after_saving)
-    module.register_load_state_dict_pre_hook(before_loading)
-
-
 def hide_child(module: nn.Module, child: str, save: Translation | None = None, load: Translation | None = None) -> None:
-    """Save and load the entries of `module.<child>` as if they were the module's own, without `<child>.` in front.
+    """Save and load the entries of `module.<child>` without `<child>.` in front, as entries of the module itself.
 
-    The module's own entries keep precedence.
+    Where both have an entry of the same name, the module's own takes precedence. Only state dicts change: the names of
+    parameters and modules do not.
 
     Args:
-        module: whose state dict changes.
+        module: the module whose state dict changes.
         child: the name of one of its modules.
-        save, load: further translations, from the names without `<child>.` and back to them.
+        save, load: further translations of the names without `<child>.`, on saving and on loading.
     """
     prefix = f"{child}."
 
@@ -53,4 +32,10 @@ def hide_child(module: nn.Module, child: str, save: Translation | None = None, l
             f"{prefix}{name}" if name.partition(".")[0] in names else name: value for name, value in entries.items()
         }
 
-    rename_state(module, without_child, with_child)
+    def translate(translation: Translation, state: dict[str, Tensor], root: str) -> None:
+        # All entries are taken out and put back, so their order is that of the translation.
+        entries = {key.removeprefix(root): state.pop(key) for key in list(state) if key.startswith(root)}
+        state.update({root + name: value for name, value in translation(entries).items()})
+
+    module.register_state_dict_post_hook(lambda _module, state, root, _metadata: translate(without_child, state, root))
+    module.register_load_state_dict_pre_hook(lambda _module, state, root, *_: translate(with_child, state, root))

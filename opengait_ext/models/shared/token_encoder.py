@@ -1,6 +1,6 @@
-"""The linear encoders of SASG (Section 3.2): E_m, E_g and E_a, which read frozen patch tokens.
+"""Linear encoders of SASG (Section 3.2): E_m, E_g and E_a, which read frozen patch tokens.
 
-BigGait (Ye et al., CVPR 2024) has the same parts; the parameters have its names.
+BigGait (Ye et al., CVPR 2024) has the same parts, and the parameters keep its names.
 """
 
 from torch import Tensor, nn
@@ -9,15 +9,15 @@ from opengait.errors import ConfigError
 
 
 class TokenEncoder(nn.Module):
-    """Norm without affine parameters, then a linear map, or two with a hidden layer between them.
+    """Batch norm without affine parameters, then one linear map, or two with a hidden layer in between.
 
     Args:
-        in_channels: of the tokens.
-        out_channels: of the result; no activation is applied, since resizing may precede it.
+        in_channels: channels of the tokens.
+        out_channels: channels of the codes; no activation is applied, since resizing may come first.
         hidden: width of the hidden layer (norm and GELU follow it); None for a single linear map.
-        out_norm: whether a norm without affine parameters ends the encoder, as in E_a before its sigmoid.
+        out_norm: end with a norm without affine parameters, as in E_a before its sigmoid.
         dropout: share of token entries dropped before the first norm, in training.
-        decoder: whether to hold D_m, the linear map back to `in_channels` (Eq. 5).
+        decoder: add D_m, the linear map back to `in_channels` (Eq. 5).
 
     Shape: (tokens, in_channels) -> (tokens, out_channels).
     """

@@ -1,4 +1,4 @@
-"""Tokens of a vision model as rows, as maps, and on the silhouettes' grid."""
+"""Layouts of a vision model's tokens: rows, maps, and the silhouettes' grid."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 
-# Pixels of the enlarged features held at once beside the chosen ones: 200 MB of four ViT-S layers.
+# Pixels enlarged at a time: 200 MB for four ViT-S layers.
 _PIXELS_AT_ONCE = 32768
 
 
@@ -32,11 +32,11 @@ def scatter_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
 
 
 def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int], chosen: Tensor) -> Tensor:
-    """Return the chosen pixels of bilinearly enlarged tokens; a few frames are enlarged at a time to save memory.
+    """Return the chosen pixels of bilinearly enlarged tokens, enlarging a few frames at a time to save memory.
 
     Args:
         tokens: (f, h' * w', c) on a grid of h' x w'.
-        size: (h, w) to enlarge to.
+        size: (h, w), the enlarged size.
         chosen: bool (f, h, w), with k pixels chosen.
 
     Returns:
@@ -46,11 +46,11 @@ def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]
     picked = tokens.new_empty(int(counts.sum()), tokens.shape[-1])
     step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
     start = 0
-    for part, here, count in zip(tokens.split(step), chosen.split(step), counts.split(step), strict=True):
-        # The channels of a pixel lie together in memory before and after, so picking copies whole rows.
+    for part, mask, count in zip(tokens.split(step), chosen.split(step), counts.split(step), strict=True):
+        # Channels are last in memory before and after, so indexing copies whole rows.
         maps = F.interpolate(part.transpose(1, 2).unflatten(2, grid), size=size, mode="bilinear", align_corners=False)
         stop = start + int(count.sum())
-        picked[start:stop] = maps.permute(0, 2, 3, 1)[here]
+        picked[start:stop] = maps.permute(0, 2, 3, 1)[mask]
         start = stop
     return picked
 
@@ -62,12 +62,12 @@ def black_out(
 
     Args:
         denoising, appearance: maps (frames, c, h, w) of tracklets one after the other.
-        lengths: number of frames of each tracklet.
+        lengths: number of frames per tracklet.
     """
     count = round(share * len(lengths))
     if not count:
         return denoising, appearance
-    # Drawn on the CPU, so a run draws the same on any device.
+    # Drawn on the CPU so that a seed gives the same draws on any device.
     kept = torch.ones(2, len(lengths))
     kept[torch.randint(2, (count,)), torch.randperm(len(lengths))[:count]] = 0
     kept = kept.to(denoising.device).repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1)

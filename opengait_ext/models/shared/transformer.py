@@ -1,4 +1,4 @@
-"""Vision transformers of timm: building them, loading their weights, and the position tables of DINOv2."""
+"""timm's vision transformers: building, loading weights, and resampling DINOv2's position table."""
 
 import sys
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def build_transformer(
         raise ConfigError(f"{name} is not a plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
-        raise ConfigError(f"vision_model.image_size {list(image_size)} is not a multiple of {name}'s patch, {patch}.")
+        raise ConfigError(f"image_size {list(image_size)} is not a multiple of {name}'s patch size, {list(patch)}.")
     if not fetch:
         return model
     try:
@@ -61,15 +61,15 @@ def input_change(model: Transformer) -> tuple[Tensor, Tensor]:
 
     CLIP, SigLIP and timm's own vision transformers were trained with other means and deviations than DINOv2.
     """
-    noted = pretrained_settings(model)
-    mean, std = (torch.tensor(noted.get(key) or default) for key, default in STATISTICS.items())
+    settings = pretrained_settings(model)
+    mean, std = (torch.tensor(settings.get(key) or default) for key, default in STATISTICS.items())
     scale = torch.tensor(IMAGENET_STD) / std
     shift = (torch.tensor(IMAGENET_MEAN) - mean) / std
     return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1)
 
 
 def pretrained_settings(model: Transformer) -> Mapping[str, Any]:
-    """Return what timm notes about the pretrained model of that name."""
+    """Return timm's settings of the pretrained model."""
     return model.pretrained_cfg  # type: ignore[return-value]
 
 
@@ -86,9 +86,8 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
         state.pop("mask_token")
         state["pos_embed"] = resample_positions(state["pos_embed"], model, path)
     else:
-        # timm's reader indexes into what it takes for one of its layouts, so other files fail inside it.
+        # timm has one reader per family of models. They assume a layout, so other files fail inside them.
         try:
-            # Every family of timm has a reader of its own.
             state = sys.modules[type(model).__module__].checkpoint_filter_fn(state, model)
         except (KeyError, RuntimeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} does not fit {purpose}: {type(error).__name__} on {error}.") from error
@@ -97,12 +96,12 @@ def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
 
 
 def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str, purpose: str) -> None:
-    """Check that weights, in any layout, are for patches of that size.
+    """Check that weights of any layout are for patches of that size.
 
-    timm's readers would silently resample the embedding of other patches, which changes the features.
+    timm's readers would silently resample another patch embedding, which changes the features.
 
     Raises:
-        CheckpointError: they are for patches of another size.
+        CheckpointError: the weights are for patches of another size.
     """
     for key, value in state.items():
         # In every layout, only the patch embedding has kernels on three channels.
@@ -116,14 +115,14 @@ def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str
 def resample_positions(table: Tensor, model: Transformer, source: str, offset: float = 0.1) -> Tensor:
     """Resample DINOv2's position table (1, 1 + side*side, c) to the model's grid, bicubically and without antialiasing.
 
-    timm's resampling antialiases, so the same weights would give other features. A table that fits is left alone.
+    timm's resampling antialiases, so the same weights would give other features. A table that fits is returned as is.
 
     Args:
         table: the class token's position, then those of the patches, row by row.
         model: the transformer that the table is for.
-        source: the table's name in messages.
-        offset: what is added to the grid before the scale factor is computed: 0.1 in DINOv2's code, which its weights
-            were made with and `transformers` followed at first; 0 in later releases of `transformers`.
+        source: name of the table in messages.
+        offset: number added to the grid's sides before the scale factor is computed: 0.1 in DINOv2's code and in early
+            releases of `transformers`, 0 in later ones.
 
     Raises:
         CheckpointError: the table is not square, or belongs to another width.
@@ -133,8 +132,8 @@ def resample_positions(table: Tensor, model: Transformer, source: str, offset: f
     side = round(patches.shape[1] ** 0.5)
     if table.dim() != 3 or side * side != patches.shape[1] or table.shape[-1] != model.embed_dim:
         raise CheckpointError(
-            f"{source} is of another model: its position table is {tuple(table.shape)}, where a square one "
-            f"of {model.embed_dim} channels is expected."
+            f"{source} is of another model: its position table is {tuple(table.shape)}; expected a square "
+            f"one of {model.embed_dim} channels."
         )
     if (side, side) == (height, width):
         return table

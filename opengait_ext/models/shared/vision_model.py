@@ -1,7 +1,7 @@
 """The frozen large vision model of SASG (Section 3.2): patch features of its last and of intermediate layers.
 
-The reference is DINOv2 ViT-S/14 (Oquab et al., 2024) as BigGait uses it. Any vision transformer of timm takes its
-place by name (further rows of Table 7: DINOv3, CLIP, MAE, SigLIP).
+The reference is DINOv2 ViT-S/14 (Oquab et al., 2024) as BigGait uses it. Any vision transformer of timm can
+replace it by name (other rows of Table 7: DINOv3, CLIP, MAE, SigLIP).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from opengait_ext.models.shared.transformer import (
 )
 from opengait_ext.weights.read import load_exactly, read_weights
 
-# In place of a file: the weights that timm fetches for the name, whose tag says which.
+# Value of `weights` for those that timm fetches; the tag in the model's name selects them.
 FROM_TIMM = "timm"
 Precision = Literal["float32", "bfloat16", "float16", "autocast"]
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "autocast": None}
@@ -48,16 +48,16 @@ class VisionFeatures:
 
 @dataclass(frozen=True)
 class OriginalState:
-    """Makes a frozen vision model keep its state as the files of its original do.
+    """Layout in which a frozen vision model keeps its state, to match the files of its original.
 
-    Entries have no `transformer.` in front. timm and DINOv2 name everything alike but two entries of the original: the
-    position table in the size that it was trained with, of which timm keeps a resampled one, and the mask token, which
-    only pretraining uses. A DINOv2 has both in its state, and resamples the table for each forward pass.
+    Entries have no prefix `transformer.`. timm and DINOv2 share all names but two: the position table at its trained
+    size, which timm resamples when it loads, and the mask token, which only pretraining uses. With this layout a DINOv2
+    has both in its state, and resamples the table in each forward pass.
 
     Attributes:
-        trained_size: height and width in pixels whose patches the position table has; None for what timm notes.
+        trained_size: height and width in pixels that the position table was trained for; None for timm's default.
         position_offset: see `resample_positions`.
-        save, load: translate DINOv2's names to those of the files, and back; None where they are the same.
+        save, load: translations from DINOv2's names to those of the files, and back; None if they are the same.
     """
 
     trained_size: int | None = None
@@ -71,18 +71,18 @@ class FrozenVisionModel(nn.Module):
 
     Args:
         name: timm's name of a plain vision transformer, with or without a tag.
-        weights: file with its weights (timm's, DINOv2's original or another layout that timm reads), "timm" for those
-            that timm itself fetches and keeps, or None for random ones.
+        weights: weight file (timm's, DINOv2's original or another layout that timm reads), "timm" for the weights that
+            timm fetches and caches, or None for random weights.
         layers: zero-based indices of the blocks whose tokens are concatenated. The paper's "2nd, 5th, 8th, and final"
             are DINOv2's own zero-based 2, 5, 8 and 11.
-        image_size: (height, width) in pixels that frames are resized to, bilinearly.
+        image_size: (height, width) in pixels to which frames are resized bilinearly.
         arguments: further arguments of the timm model, such as `embed_dim` and `depth`.
-        precision: "float32", "bfloat16" or "float16", the model's own, whatever autocast surrounds it. The half
-            precisions act on CUDA; a CPU computes in float32, which is faster there. "autocast" follows what surrounds
-            it, as the authors' release: half in training, float32 in evaluation.
-        original: how the state is kept as the files of the model's original do; None for timm's names under
-            `transformer.` and a position table that is resampled once. With it, the file of a DINOv2 must fit exactly.
-        frames_at_once: how many frames pass at a time, which bounds the memory of what lies between; None for all.
+        precision: "float32", "bfloat16" or "float16" regardless of the surrounding autocast; half precision applies to
+            CUDA only, since a CPU is faster in float32. "autocast" follows the surrounding autocast, as the authors'
+            release does: half in training, float32 in evaluation.
+        original: layout of the state; None for timm's names under `transformer.` and a position table that is resampled
+            once. With a layout, the file of a DINOv2 must fit exactly.
+        frames_at_once: frames per pass of the transformer, which bounds the memory of its activations; None for all.
 
     Raises:
         ConfigError: timm cannot build the model, or a layer, the size or the precision is invalid.
@@ -105,7 +105,7 @@ class FrozenVisionModel(nn.Module):
     ) -> None:
         super().__init__()
         if precision not in PRECISIONS:
-            raise ConfigError(f"vision_model.precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
+            raise ConfigError(f"vision_model.precision is {precision!r}; expected one of {', '.join(PRECISIONS)}.")
         height, width = image_size
         self.layers = tuple(layers)
         self.image_size = height, width
@@ -138,7 +138,7 @@ class FrozenVisionModel(nn.Module):
         self.eval()
 
     def keep_table(self, original: OriginalState) -> None:
-        """Hold DINOv2's position table as trained, and its mask token, beside timm's transformer."""
+        """Keep DINOv2's position table at its trained size, and its mask token, beside timm's transformer."""
         pixels = original.trained_size or pretrained_settings(self.transformer)["input_size"][-1]
         side = pixels // self.transformer.patch_embed.patch_size[0]
         resampled = self.transformer.get_parameter("pos_embed").data
@@ -149,13 +149,13 @@ class FrozenVisionModel(nn.Module):
         self.position_offset = original.position_offset
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, so dropout and drop path never act."""
+        """Stay in evaluation mode, so that dropout and drop path are never active."""
         del mode
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, frames: Tensor) -> VisionFeatures:
-        """Return the features of `frames`, float (f, 3, height, width), ImageNet-normalised, any size."""
+        """Return the features of ImageNet-normalised `frames`, float (f, 3, height, width) of any size."""
         step = self.frames_at_once
         if step is None or len(frames) <= step:
             return self.features(frames)
@@ -169,7 +169,7 @@ class FrozenVisionModel(nn.Module):
         return VisionFeatures(last, layers, self.grid)
 
     def features(self, frames: Tensor) -> VisionFeatures:
-        """Return the features of frames that pass together."""
+        """Return the features of frames (f, 3, height, width) in a single pass."""
         last, blocks = self.tokens(frames)
         layers = torch.cat(blocks, dim=-1).float()
         layers = F.layer_norm(layers, layers.shape[-1:], eps=1e-6)
@@ -177,22 +177,22 @@ class FrozenVisionModel(nn.Module):
 
     @torch.no_grad()
     def tokens(self, frames: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return patch tokens (f, h*w, channels): after the final norm, and the raw ones of each of `layers`."""
+        """Return patch tokens (f, h*w, channels) after the final norm, and the raw tokens of each of `layers`."""
         if tuple(frames.shape[-2:]) != self.image_size:
             frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
         frames = frames * self.input_scale + self.input_shift
         if self.position_offset is not None:
             table = resample_positions(self.pos_embed, self.transformer, "pos_embed", self.position_offset)
             self.transformer.get_buffer("pos_embed").copy_(table)
-        with self.arithmetic(frames.device):
+        with self.precision_context(frames.device):
             last, blocks = self.transformer.forward_intermediates(
                 frames.float(), indices=list(self.layers), output_fmt="NLC"
             )
         assert isinstance(last, Tensor) and isinstance(blocks, list)  # timm annotates the results of all options
         return last[:, self.transformer.num_prefix_tokens :], blocks
 
-    def arithmetic(self, device: torch.device) -> AbstractContextManager[Any]:
-        """Return the context that the transformer runs in on that device."""
+    def precision_context(self, device: torch.device) -> AbstractContextManager[Any]:
+        """Return the autocast context in which the transformer runs on that device."""
         if self.dtype is None:
             return nullcontext()
         half = device.type == "cuda" and self.dtype is not torch.float32

@@ -1,4 +1,4 @@
-"""The network that a run tested, and the tracklets of its people that are shown to it."""
+"""The network that a run tested, and its silhouettes and inner maps of chosen tracklets."""
 
 from pathlib import Path
 
@@ -20,36 +20,36 @@ from opengait_ext.runs.tested_run import TestedRun
 
 
 def network_of(run: TestedRun, frames: RunFrames, device: str | None = None) -> DinoGRLNet | None:
-    """The network that was tested; None if it finds no silhouettes itself or its checkpoint is gone.
+    """Return the tested network, or None if it generates no silhouettes or its checkpoint is missing.
 
     Raises:
-        CheckpointError: the checkpoint is damaged, or a file of pretrained weights that it needs is missing.
+        CheckpointError: the checkpoint is damaged, or a pretrained weight file that it needs is missing.
     """
-    told, model_cfg = run.content.get("checkpoint"), frames.cfgs["model_cfg"]
-    if told is None or model_cfg.get("gait") is None or silhouette_source(model_cfg)[0] == "masks":
+    recorded, model_cfg = run.content.get("checkpoint"), frames.cfgs["model_cfg"]
+    if recorded is None or model_cfg.get("gait") is None or silhouette_source(model_cfg)[0] == "masks":
         return None
-    places = [Path(told), run.folder / "checkpoints" / Path(told).name]
-    found = next((place for place in places if place.is_file()), None)
-    return None if found is None else inspection.load_silhouette_network(frames.cfgs, found, device)
+    candidates = [Path(recorded), run.folder / "checkpoints" / Path(recorded).name]
+    checkpoint = next((path for path in candidates if path.is_file()), None)
+    return None if checkpoint is None else inspection.load_silhouette_network(frames.cfgs, checkpoint, device)
 
 
 def see(network: DinoGRLNet, frames: RunFrames, chosen: list[Shown], count: int) -> list[Seen]:
-    """`count` frames of each tracklet with their silhouettes, whose colours come from one projection for all."""
+    """Return `count` frames of each tracklet with their silhouettes, coloured by one projection for all."""
     pictures = [frames(shown.place, count) for shown in chosen]
     maps = [silhouettes_of(network, np.ascontiguousarray(part.transpose(0, 3, 1, 2))) for part in pictures]
     projection = Projection.fit(torch.cat([m.enriched for m in maps]), torch.cat([m.mask for m in maps]))
     seen = []
-    for shown, part, found in zip(chosen, pictures, maps, strict=True):
-        masks, enriched = to_pictures(found, projection, part.shape[1:3])
+    for shown, part, silhouettes in zip(chosen, pictures, maps, strict=True):
+        masks, enriched = to_pictures(silhouettes, projection, part.shape[1:3])
         seen.append(Seen(shown, part, masks, enriched))
     return seen
 
 
 def look_at(network: DinoGRLNet, seen: list[Seen]) -> Inside:
-    """`look_inside` for these tracklets, by as many frames of each as the shortest has."""
-    count = min(len(one.frames) for one in seen)
-    stacked = np.stack([one.frames[:count] for one in seen])
+    """Apply `look_inside` to these tracklets, with as many frames of each as the shortest has."""
+    count = min(len(tracklet.frames) for tracklet in seen)
+    stacked = np.stack([tracklet.frames[:count] for tracklet in seen])
     device = next(network.silhouette_generator.parameters()).device
     pictures = torch.from_numpy(stacked).flatten(0, 1).permute(0, 3, 1, 2).contiguous().to(device)
-    modality = torch.tensor([Modality(one.shown.type).number for one in seen], device=device)
+    modality = torch.tensor([Modality(tracklet.shown.type).number for tracklet in seen], device=device)
     return look_inside(network, Normalise()(pictures).unflatten(0, (len(seen), count)), modality)

@@ -1,4 +1,4 @@
-"""A trained network from its configuration and checkpoint, and its silhouettes."""
+"""Loading a trained network for its silhouettes, and computing them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,10 +33,10 @@ def load_silhouette_network(
     checkpoint: str | Path | Mapping[str, Any],
     device: torch.device | str | None = None,
 ) -> DinoGRLNet:
-    """Return a trained network that finds silhouettes; see `opengait_ext.models.load.load_network`.
+    """Return a trained network that generates silhouettes; see `opengait_ext.models.load.load_network`.
 
     Raises:
-        ConfigError: the configuration cannot be used, or its network finds no silhouettes.
+        ConfigError: the configuration cannot be used, or its network generates no silhouettes.
         CheckpointError: the checkpoint or a weight file is missing, or belongs to another network.
     """
     config = cfgs if isinstance(cfgs, Mapping) else load_config(cfgs)
@@ -48,22 +48,22 @@ def load_silhouette_network(
         )
     if silhouette_source(model_cfg)[0] == "masks":
         raise ConfigError(
-            "The network of this configuration is given the masks of its silhouettes and has none of its own to show; "
+            "The network of this configuration reads given masks and generates none of its own; "
             "vvi given-silhouettes writes given masks as OpenGait folders."
         )
     network = load_network(config, checkpoint, device)
     if not isinstance(network, DinoGRLNet):
-        raise ConfigError(f"Silhouettes are shown for DinoGRL only, not for {type(network).__name__}.")
+        raise ConfigError(f"Silhouettes can be shown for DinoGRL only, not for {type(network).__name__}.")
     return network
 
 
 @torch.inference_mode()
 def silhouettes_of(network: DinoGRLNet, frames: np.ndarray | Tensor) -> Maps:
-    """Mask and enriched silhouette of every frame; frames do not influence each other.
+    """Return the mask and the enriched silhouette of every frame; frames do not influence each other.
 
     Args:
         network: in evaluation mode.
-        frames: uint8 (k, 3, h, w), RGB, any size.
+        frames: RGB, uint8 (k, 3, h, w), of any size.
 
     Returns:
         The maps, on the network's device.

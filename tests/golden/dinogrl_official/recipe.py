@@ -1,4 +1,4 @@
-"""The weights and inputs behind the numbers in this folder, made anew from their names and seeds (README.md)."""
+"""The weights and inputs behind the numbers in this folder, from their names and seeds (README.md)."""
 
 import hashlib
 import json
@@ -18,13 +18,13 @@ def read_json(name: str) -> dict[str, Any]:
 
 
 def numbers(name: str) -> dict[str, np.ndarray]:
-    """The arrays of one npz file."""
+    """Load the arrays of an npz file."""
     with np.load(FOLDER / name) as arrays:
         return dict(arrays)
 
 
 def weights(file: str) -> dict[str, torch.Tensor]:
-    """One of the release's three state dicts with synthetic values."""
+    """Return one of the release's three state dicts with synthetic values."""
     return {
         name: torch.from_numpy(value(file, name, tuple(entry["shape"])))
         for name, entry in read_json(f"manifest_{file}.json").items()
@@ -32,7 +32,7 @@ def weights(file: str) -> dict[str, torch.Tensor]:
 
 
 def value(file: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """An entry by the first rule of section 1 that its name matches."""
+    """Return an entry by the first rule of section 1 that matches its name."""
     if name.endswith(UNDRAWN):
         return np.zeros(shape, dtype=np.int64)
     digest = hashlib.sha256(f"{file}:{name}".encode()).digest()
@@ -62,7 +62,7 @@ def _scaled(q: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def frames(seed: int, tracklets: int = 2) -> torch.Tensor:
-    """Section 2's input, (tracklets, 6, 3, 256, 128)."""
+    """Return the input of section 2, (tracklets, 6, 3, 256, 128)."""
     generator = np.random.default_rng(seed)
     base = generator.standard_normal((tracklets, 6, 3, 8, 4))
     fine = generator.standard_normal((tracklets, 6, 3, 256, 128))

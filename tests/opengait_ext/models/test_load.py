@@ -1,4 +1,4 @@
-"""`load_network`: a trained network of any method from a configuration, a checkpoint or a run folder."""
+"""`load_network`: trained networks from configurations, checkpoints and run folders."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def trained() -> DinoGRLNet:
 
 
 def write_run(folder: Path, *networks: DinoGRLNet) -> Path:
-    """A run folder with a checkpoint at iterations 20, 100, 180, ..."""
+    """Write a run folder with checkpoints at iterations 20, 100, 180, ..."""
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"extensions": ["opengait_ext"], **CONFIG}))
     for number, network in enumerate(networks):
@@ -45,7 +45,7 @@ def test_a_configuration_with_a_checkpoint(trained, tmp_path):
             assert torch.equal(value, trained.state_dict()[name]), name
 
 
-def test_a_run_folder_gives_its_last_checkpoint(trained, tmp_path):
+def test_a_run_folder_with_several_checkpoints(trained, tmp_path):
     folder = write_run(tmp_path / "run", small_network(seed=1), trained)
     (folder / "checkpoints/notes.pt").write_text("not numbered")
     assert last_checkpoint(folder).name == "tiny-00100.pt"
@@ -61,7 +61,7 @@ def test_overrides_change_a_configuration_file(trained, tmp_path):
     assert loaded.appearance_heads.fc_bin.shape[2] == 9
 
 
-def test_a_network_of_another_method_whose_weight_file_is_gone():
+def test_biggait_without_its_weight_file():
     network = tiny_network(seed=4).eval()
     config = {"model_cfg": tiny_config(pretrained_dinov2="no.pth")}
     loaded = load_network(config, checkpoint_of(network, prefix=""), "cpu")
@@ -70,7 +70,7 @@ def test_a_network_of_another_method_whose_weight_file_is_gone():
         assert torch.equal(loaded(frames).embeddings, network(frames).embeddings)
 
 
-def test_biggergait_whose_weight_files_are_gone(tmp_path):
+def test_biggergait_without_its_weight_files(tmp_path):
     torch.manual_seed(0)
     settings = bigger.model_cfg(**bigger.write_weights(tmp_path))
     network = bigger.network(settings).eval()

@@ -1,4 +1,4 @@
-"""Fetching weights: a server of our own that cuts connections, changes files, and has none."""
+"""Fetching weights from a local server that cuts connections, changes files or lacks them."""
 
 import hashlib
 import http.server
@@ -42,7 +42,7 @@ DIGITS = hashlib.sha256(GOOD).hexdigest()[:8]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.files`; `server.cuts` says after how many bytes the next connections break."""
+    """Handler that serves `server.files` and breaks the next connections after `server.cuts` bytes."""
 
     def do_GET(self):
         server, content = self.server, self.server.files.get(self.path.strip("/"))
@@ -96,19 +96,19 @@ def get(entry, folder, **options):
     return obtain(entry, folder, pause=0, **options)
 
 
-def test_fetched_checked_noted_and_then_kept(entry, server, tmp_path):
-    done = get(entry, tmp_path / "new")
-    assert done.new
-    assert done.path.read_bytes() == GOOD
-    assert sorted(path.name for path in done.path.parent.iterdir()) == ["tiny.pth", "tiny.pth.json"]
-    note = json.loads((done.path.parent / "tiny.pth.json").read_text())
+def test_a_file_is_fetched_checked_recorded_and_kept(entry, server, tmp_path):
+    first = get(entry, tmp_path / "new")
+    assert first.new
+    assert first.path.read_bytes() == GOOD
+    assert sorted(path.name for path in first.path.parent.iterdir()) == ["tiny.pth", "tiny.pth.json"]
+    note = json.loads((first.path.parent / "tiny.pth.json").read_text())
     assert note == {"file": "tiny.pth", "address": entry.address, "sha256": hashlib.sha256(GOOD).hexdigest()}
-    again = get(entry, tmp_path / "new")
-    assert not again.new
+    second = get(entry, tmp_path / "new")
+    assert not second.new
     assert len(server.requests) == 1
 
 
-def test_cut_connections_are_continued(entry, server, tmp_path):
+def test_cut_connections_are_resumed(entry, server, tmp_path):
     server.cuts = [10_000, 7_000, 1]
     assert get(entry, tmp_path).path.read_bytes() == GOOD
     assert [request.get("Range") for request in server.requests] == [
@@ -120,10 +120,10 @@ def test_cut_connections_are_continued(entry, server, tmp_path):
     assert server.requests[1]["If-Range"] == '"one"'
 
 
-def test_a_later_run_continues_a_half_fetched_file(entry, server, tmp_path, monkeypatch):
+def test_a_later_run_resumes_a_partial_file(entry, server, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "ATTEMPTS", 1)
     server.cuts = [5_000, 0]
-    with pytest.raises(CheckpointError, match=r"broke off after 5,000 bytes .*; run the command again to continue"):
+    with pytest.raises(CheckpointError, match=r"broke off after 5,000 bytes .*; run the command again"):
         get(entry, tmp_path)
     assert (tmp_path / "tiny.pth.part").stat().st_size == 5_000
     assert not (tmp_path / "tiny.pth").exists()
@@ -132,20 +132,20 @@ def test_a_later_run_continues_a_half_fetched_file(entry, server, tmp_path, monk
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_no_endless_tries_without_progress(entry, server, tmp_path):
+def test_attempts_without_progress_are_limited(entry, server, tmp_path):
     server.cuts = [100] + [0] * 20
     with pytest.raises(CheckpointError, match="broke off after 100 bytes"):
         get(entry, tmp_path)
     assert len(server.requests) == 1 + transfer.ATTEMPTS
 
 
-def test_a_server_without_ranges_starts_over(entry, server, tmp_path):
+def test_a_server_without_ranges_sends_the_whole_file(entry, server, tmp_path):
     server.ranges, server.cuts = False, [9_000]
     assert get(entry, tmp_path).path.read_bytes() == GOOD
 
 
 @pytest.mark.parametrize("version", ['"two"', None])
-def test_a_file_that_changed_in_between_is_not_joined(entry, server, tmp_path, version):
+def test_a_file_that_changed_is_fetched_anew(entry, server, tmp_path, version):
     server.version, server.cuts = '"one"' if version else None, [9_000] + [0] * transfer.ATTEMPTS
     with pytest.raises(CheckpointError, match="broke off"):
         get(entry, tmp_path)
@@ -157,7 +157,7 @@ def test_a_file_that_changed_in_between_is_not_joined(entry, server, tmp_path, v
     assert len(server.requests) == transfer.ATTEMPTS + (2 if version else 3)
 
 
-def test_a_half_that_is_longer_than_the_new_file_is_thrown_away(entry, server, tmp_path):
+def test_a_partial_file_longer_than_the_new_one_is_discarded(entry, server, tmp_path):
     partial = tmp_path / "tiny.pth.part"
     partial.write_bytes(b"x" * len(GOOD) * 2)
     note = {"address": entry.address, "size": 3 * len(GOOD), "version": None}
@@ -166,7 +166,7 @@ def test_a_half_that_is_longer_than_the_new_file_is_thrown_away(entry, server, t
 
 
 @pytest.mark.parametrize("note", [None, "{", '{"address": "http://elsewhere/tiny.pth", "size": 9, "version": null}'])
-def test_a_half_of_unknown_origin_is_not_continued(entry, server, tmp_path, note):
+def test_a_partial_file_of_unknown_origin_is_not_resumed(entry, server, tmp_path, note):
     (tmp_path / "tiny.pth.part").write_bytes(b"x" * 50)
     if note:
         note_path(tmp_path / "tiny.pth.part").write_text(note)
@@ -174,7 +174,7 @@ def test_a_half_of_unknown_origin_is_not_continued(entry, server, tmp_path, note
     assert "Range" not in server.requests[0]
 
 
-def test_a_complete_half_is_not_fetched_again(entry, server, tmp_path):
+def test_a_complete_partial_file_is_not_fetched_again(entry, server, tmp_path):
     (tmp_path / "tiny.pth.part").write_bytes(GOOD)
     note = {"address": entry.address, "size": len(GOOD), "version": None}
     note_path(tmp_path / "tiny.pth.part").write_text(json.dumps(note))
@@ -182,7 +182,7 @@ def test_a_complete_half_is_not_fetched_again(entry, server, tmp_path):
     assert not server.requests
 
 
-def test_no_such_file_at_the_server(entry, server, tmp_path):
+def test_a_missing_file_is_reported(entry, server, tmp_path):
     del server.files["tiny.pth"]
     with pytest.raises(CheckpointError, match=r"tiny.pth cannot be fetched: the server answers 404 \(Not Found\)"):
         get(entry, tmp_path)
@@ -190,26 +190,26 @@ def test_no_such_file_at_the_server(entry, server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_in_trouble_is_asked_again(entry, server, tmp_path):
+def test_server_errors_are_retried(entry, server, tmp_path):
     server.status = 503
     with pytest.raises(CheckpointError, match=r"broke off after 0 bytes \(the server answers 503"):
         get(entry, tmp_path)
     assert len(server.requests) == transfer.ATTEMPTS
 
 
-def test_no_network(entry, server, tmp_path):
+def test_an_unreachable_server(entry, server, tmp_path):
     server.shutdown()
     server.server_close()
     with pytest.raises(OfflineError, match=r"http://127.0.0.1:\d+/tiny.pth cannot be reached \(.*refused"):
         get(entry, tmp_path)
 
 
-def test_other_kinds_of_addresses_are_refused(tmp_path):
+def test_addresses_other_than_http_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="not an address"):
         fetch("file:///etc/hostname", tmp_path / "x.part")
 
 
-def test_a_folder_that_cannot_be_made_or_written(entry, tmp_path):
+def test_a_folder_that_cannot_be_created_or_written(entry, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"file/sub cannot be created .* --out"):
         get(entry, tmp_path / "file" / "sub")
@@ -218,14 +218,14 @@ def test_a_folder_that_cannot_be_made_or_written(entry, tmp_path):
         get(entry, tmp_path)
 
 
-def test_a_mirror_takes_the_place_of_the_publisher(server, tmp_path):
+def test_a_mirror_replaces_the_publisher(server, tmp_path):
     server.files["all/tiny.pth"] = GOOD
     entry = WeightFile("tiny", "tiny.pth", "the tiny network", "http://127.0.0.1:9/tiny.pth", lambda: SHAPES)
     assert get(entry, tmp_path, mirror=f"{server.address}/all/").new
 
 
 class Bomb:
-    """Writes a file when it is unpickled as code."""
+    """Object that writes a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -271,21 +271,21 @@ def test_a_wrong_hash_is_refused(entry, server, tmp_path):
         get(wrong, tmp_path / "wrong")
 
 
-def test_a_wrong_file_that_is_there_is_refused_and_left_alone(entry, server, tmp_path):
+def test_an_existing_wrong_file_is_refused_and_kept(entry, server, tmp_path):
     (tmp_path / "tiny.pth").write_bytes(saved(tiny_state({"conv.bias": (2,)})))
-    with pytest.raises(CheckpointError, match=r"tiny.pth is not the tiny network: .*; delete it and run `python"):
+    with pytest.raises(CheckpointError, match=r"tiny.pth is not the tiny network: .*; delete it and run `vvi"):
         get(entry, tmp_path)
     assert (tmp_path / "tiny.pth").is_file()
     assert not server.requests
 
 
-def test_a_file_put_there_by_hand_is_checked_and_kept(entry, server, tmp_path):
+def test_a_file_added_by_hand_is_checked_and_kept(entry, server, tmp_path):
     (tmp_path / "tiny.pth").write_bytes(GOOD)
     assert not get(entry, tmp_path).new
     assert not server.requests
 
 
-def test_a_later_change_is_noticed_though_all_shapes_fit(entry, server, tmp_path):
+def test_a_change_of_values_is_noticed(entry, server, tmp_path):
     path = get(entry, tmp_path).path
     path.write_bytes(saved({key: value + 1 for key, value in tiny_state().items()}))
     with pytest.raises(CheckpointError, match=rf"differs from the first fetch: .* tiny.pth.json says {DIGITS}"):
@@ -298,7 +298,7 @@ def test_a_later_change_is_noticed_though_all_shapes_fit(entry, server, tmp_path
     assert get(entry, tmp_path).new
 
 
-def test_a_note_that_cannot_be_read(entry, server, tmp_path):
+def test_an_unreadable_record_is_reported(entry, server, tmp_path):
     path = get(entry, tmp_path).path
     (tmp_path / "tiny.pth.json").write_text("[]")
     with pytest.raises(CheckpointError, match=r"tiny.pth.json cannot be read as a note"):
@@ -306,7 +306,7 @@ def test_a_note_that_cannot_be_read(entry, server, tmp_path):
     assert path.is_file()
 
 
-def test_counters_of_batch_norms_may_be_missing_or_there(entry, server, tmp_path):
+def test_counters_of_batch_norms_are_optional(entry, server, tmp_path):
     server.files["tiny.pth"] = saved(tiny_state() | {"bn.num_batches_tracked": torch.tensor(3)})
     assert get(entry, tmp_path).new
     norm = torch.nn.BatchNorm1d(2)
@@ -319,14 +319,14 @@ def test_counters_of_batch_norms_may_be_missing_or_there(entry, server, tmp_path
         load_exactly(norm, {key: state[key] for key in state if key != "running_var"}, "old.pth", "a norm")
 
 
-def test_dinov2_s_tensors_are_those_of_the_network():
+def test_dinov2_shapes_are_those_of_the_network():
     timm = pytest.importorskip("timm")
     with torch.device("meta"):
         model = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=518)
-    own = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     table = dinov2_shapes(384, 12)
     assert table.pop("mask_token") == (1, 384)
-    assert table == own
+    assert table == shapes
     assert published("dinov2_vits14").mebibytes * 2**18 == 22_056_576
 
 
@@ -348,7 +348,7 @@ def test_another_vision_transformer_is_refused(tmp_path, shapes, complaint):
         get(published("dinov2_vits14"), tmp_path)
 
 
-def test_the_catalogue_is_in_order():
+def test_the_catalogue_is_consistent():
     assert {entry.sha256_start for entry in FILES if entry.name.startswith("resnet")} == {
         "0676ba61",
         "b627a593",
@@ -368,7 +368,7 @@ def test_the_catalogue_is_in_order():
 
 def test_models_find_weights_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
-    with pytest.raises(CheckpointError, match=r"no file resnet18; run `python scripts/download_weights.py resnet18`"):
+    with pytest.raises(CheckpointError, match=r"no file resnet18; run `vvi download resnet18`"):
         find_weights("resnet18", "the backbone")
     (tmp_path / "resnet18-f37072fd.pth").write_bytes(GOOD)
     assert find_weights("resnet18", "the backbone") == tmp_path / "resnet18-f37072fd.pth"
@@ -387,20 +387,20 @@ def test_models_find_weights_by_name(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def script_catalogue(entry, monkeypatch):
+def tiny_catalogue(entry, monkeypatch):
     monkeypatch.setattr(catalogue, "FILES", (entry,))
     monkeypatch.setattr(download_command, "FILES", (entry,))
     monkeypatch.setattr(check, "fetch", lambda address, partial, pause: fetch(address, partial, 0))
 
 
-def test_script_fetches(script_catalogue, tmp_path, capsys):
+def test_the_command_fetches(tiny_catalogue, tmp_path, capsys):
     assert download(["tiny", "--out", str(tmp_path)]) == 0
     assert "tiny.pth: fetched and checked" in capsys.readouterr().out
     assert download(["tiny.pth", "--out", str(tmp_path)]) == 0
     assert "tiny.pth: there already and checked" in capsys.readouterr().out
 
 
-def test_script_without_network_says_all_that_a_person_needs(script_catalogue, server, tmp_path, capsys):
+def test_the_command_without_network_prints_how_to_get_the_file(tiny_catalogue, server, tmp_path, capsys):
     server.shutdown()
     server.server_close()
     assert download(["tiny", "--out", str(tmp_path)]) == 2
@@ -409,7 +409,7 @@ def test_script_without_network_says_all_that_a_person_needs(script_catalogue, s
         assert part in message
 
 
-def test_script_with_a_wrong_file_goes_on_with_the_others(script_catalogue, server, tmp_path, capsys):
+def test_the_command_continues_after_a_wrong_file(tiny_catalogue, server, tmp_path, capsys):
     server.files["tiny.pth"] = b"<html>"
     assert download(["tiny", "dinogrl", "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err
@@ -417,7 +417,7 @@ def test_script_with_a_wrong_file_goes_on_with_the_others(script_catalogue, serv
     assert "best_shape.pth" in message
 
 
-def test_script_lists_and_refuses(capsys):
+def test_the_command_lists_files_and_refuses_unknown_names(capsys):
     assert download(["--list"]) == 0
     listed = capsys.readouterr().out
     for part in (

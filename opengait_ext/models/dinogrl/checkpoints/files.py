@@ -40,7 +40,7 @@ def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = N
 
 
 def write(content: dict[str, Any], path: Path) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         CheckpointError: the file cannot be written.

@@ -29,9 +29,9 @@ DINOV2, GAIT, SASG = "dinov2.dinov2.", "dinov2.gait_net.", "silhouette_generator
 NAMES: dict[str, dict[str, str]] = {
     "model": {
         **{
-            f"image_encoder{side + 1}.resnet_conv.{place}.": f"appearance.stems.{side}.{layer}."
-            for side in (0, 1)
-            for place, layer in enumerate(("conv1", "bn1"))
+            f"image_encoder{modality + 1}.resnet_conv.{index}.": f"appearance.stems.{modality}.{layer}."
+            for modality in (0, 1)
+            for index, layer in enumerate(("conv1", "bn1"))
         },
         **{f"share_encoder.resnet_conv.{stage}.": f"appearance.stages.layer{stage + 1}." for stage in STAGES},
         "FCs.": "appearance_parts.FCs.",
@@ -53,10 +53,10 @@ NAMES: dict[str, dict[str, str]] = {
         f"{GAIT}BNNecks.": "gait_heads.",
     },
 }
-# DINOv2's entries that the network has in another form or not at all, kept in a checkpoint for the conversion back.
+# DINOv2's entries that the network has in another form or lacks, kept in a checkpoint for the conversion back.
 KEPT = ("dinov2.dinov2.pos_embed", "dinov2.dinov2.mask_token")
 POSITIONS = "vision_model.transformer.pos_embed"
-# Parts of the names of entries that no forward pass of the release reads.
+# Fragments of the names of entries that the release's forward pass never reads.
 UNUSED = (".GAP.", ".gcn_s.", ".gcn_a.", "Mask_Branch.bn_t.", "Denoising_Branch.bn_t.")
 
 
@@ -65,9 +65,9 @@ def convert_official(
 ) -> dict[str, Any]:
     """Convert the release's three state dicts to an engine checkpoint.
 
-    The number of classes is that of the tensors and may differ between the streams, since descriptors need no
-    classifier. The numbers of parts, channels and inner channels of LGE are those of the tensors, too. Entries that the
-    release never reads are left out. Tensors are not copied.
+    The numbers of classes, parts, channels and inner channels of LGE are read from the tensors. The number of classes
+    may differ between the streams, since descriptors need no classifier. Entries that the release never reads are left
+    out. Tensors are not copied.
 
     Args:
         model, model2, shape: contents or paths of `best_model.pth`, `best_model2.pth` and `best_shape.pth`.
@@ -75,7 +75,7 @@ def convert_official(
     Returns:
         `model`: the entries of the engine's model, with those of the frozen DINOv2; `iteration`: 0, since the files do
         not record it; `official`: entries that only the conversion back needs. `--phase test`, `load_network` and
-        `build_network` take it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
+        `build_network` accept it with the configuration `hitsz_official.yaml` or `bupt_official.yaml`.
 
     Raises:
         CheckpointError: a file cannot be read, or entries are unknown, missing or of another shape; all are named.
@@ -119,22 +119,24 @@ def convert_to_official(
     entries = network_entries(checkpoint, PREFIX)
     if not entries:
         raise CheckpointError(f"The checkpoint is of another model: its `model` has no entries {PREFIX}*.")
-    found = {name: value.detach().cpu() for name, value in entries.items()} | dict(checkpoint.get("official") or {})
+    state = {name: value.detach().cpu() for name, value in entries.items()} | dict(checkpoint.get("official") or {})
     # The table of the network's grid is derived from the kept one.
-    found.pop(POSITIONS, None)
-    if KEPT[0] not in found:
+    state.pop(POSITIONS, None)
+    if KEPT[0] not in state:
         if vision_model is None:
-            raise CheckpointError("The checkpoint has no DINOv2 inside; give the DINOv2 file it was trained with, too.")
-        found |= {
+            raise CheckpointError(
+                "The checkpoint has no DINOv2 inside; also pass the DINOv2 file that it was trained with."
+            )
+        state |= {
             name if name in KEPT else renamed(name, NAMES["shape"]) or name: value
             for name, value in ((f"{DINOV2}{inner}", value) for inner, value in vision_model.items())
         }
-    check_entries(found, [], expected_shapes(*reference(found), found))
+    check_entries(state, [], expected_shapes(*reference(state), state))
     states: dict[str, dict[str, Tensor]] = {file: {} for file in FILES}
-    for name, value in found.items():
-        file, theirs = official_place(name)
+    for name, value in state.items():
+        file, theirs = official_entry(name)
         states[file][theirs] = value
-    for name, value in unused_entries(found).items():
+    for name, value in unused_entries(state).items():
         states["model" if name.startswith("share_encoder.") else "shape"][name] = value
     return states["model"], states["model2"], states["shape"]
 
@@ -159,12 +161,12 @@ def renamed(name: str, prefixes: Mapping[str, str]) -> str | None:
     return None
 
 
-def official_place(name: str) -> tuple[str, str]:
-    """Return the file and name of one of our entries in the release, or ("", name) if it has no counterpart."""
+def official_entry(name: str) -> tuple[str, str]:
+    """Return the file and the name in the release of one of our entries, or ("", name) if it has no counterpart."""
     if name in KEPT:
         return "shape", name
     for file in FILES:
-        # Some of our prefixes start alike, and the longer ones correspond to the longer ones of the release.
+        # Prefixes overlap; the longer ones come first on both sides.
         theirs = renamed(name, {ours: official for official, ours in NAMES[file].items()})
         if theirs is not None:
             return file, theirs
@@ -173,7 +175,7 @@ def official_place(name: str) -> tuple[str, str]:
 
 def official_name(name: str) -> str:
     """Return the name of one of our entries for messages."""
-    file, theirs = official_place(name)
+    file, theirs = official_entry(name)
     return f"{theirs} of the {file} file" if file else name
 
 
@@ -183,7 +185,7 @@ def is_unused(name: str) -> bool:
 
 
 def reference(entries: State) -> tuple[DinoGRLNet, FrozenVisionModel]:
-    """Return the release's network with the sizes of these entries, without values, and its vision model.
+    """Return the release's network with the sizes of these entries, on the meta device, and its vision model.
 
     Raises:
         CheckpointError: the number of parts does not make a pyramid.
@@ -211,7 +213,7 @@ def reference(entries: State) -> tuple[DinoGRLNet, FrozenVisionModel]:
 
 
 def expected_shapes(network: DinoGRLNet, vision_model: FrozenVisionModel, entries: State) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all entries, with each stream's number of classes and DINOv2's full position table."""
+    """Return the shapes of all entries, with each stream's own number of classes and DINOv2's full position table."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if name != POSITIONS}
     for name in ("appearance_heads.fc_bin", "gait_heads.fc_bin"):
         shapes[name] = (*shapes[name][:2], axes(entries, name, (0, 0, 500))[2])
@@ -228,18 +230,18 @@ def axes(entries: State, name: str, otherwise: tuple[int, int, int]) -> tuple[in
     return parts, rows, columns
 
 
-def check_entries(found: State, unknown: Sequence[str], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_entries(entries: State, unknown: Sequence[str], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Compare entries with the expected shapes.
 
     Raises:
         CheckpointError: names the entries that are unknown, missing or of another shape, in one sentence.
     """
-    surplus = [*unknown, *(official_name(name) for name in found if name not in expected)]
-    missing = [official_name(name) for name in expected if name not in found]
+    surplus = [*unknown, *(official_name(name) for name in entries if name not in expected)]
+    missing = [official_name(name) for name in expected if name not in entries]
     reshaped = [
-        f"{official_name(name)} is {tuple(found[name].shape)} where {shape} is expected"
+        f"{official_name(name)} is {tuple(entries[name].shape)} where {shape} is expected"
         for name, shape in expected.items()
-        if name in found and tuple(found[name].shape) != shape
+        if name in entries and tuple(entries[name].shape) != shape
     ]
     complaints = (("unknown entries: ", surplus), ("missing entries: ", missing), ("", reshaped))
     reasons = [f"{what}{_listed(names)}" for what, names in complaints if names]
@@ -251,10 +253,10 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def unused_entries(found: State) -> dict[str, Tensor]:
-    """Return the entries that the release never reads, with neutral values, each one number in memory and on disk."""
+def unused_entries(entries: State) -> dict[str, Tensor]:
+    """Return the entries that the release never reads, with neutral values, each stored as a single number."""
     zero, one = torch.zeros(1), torch.ones(1)
-    parts, channels, _ = found["gait_parts.FCs.fc_bin"].shape
+    parts, channels, _ = entries["gait_parts.FCs.fc_bin"].shape
     unused = {"share_encoder.GAP.p": 3 * one, f"{GAIT}post_backbone.GAP.p": 3 * one}
     for branch, width in (("Mask", 2), ("Denoising", 16)):
         unused |= _idle_norm(f"dinov2.{branch}_Branch.bn_t.", width)

@@ -1,4 +1,4 @@
-"""L_mask, Eq. 5: the decoded mask stays close to the frozen features, so that the mask keeps their semantics."""
+"""L_mask, Eq. 5: keeps the decoded mask close to the frozen features, so that the mask keeps their semantics."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,8 +20,7 @@ class MaskLoss(BaseLoss):
 
     Args:
         loss_term_weight: factor of this loss in the sum.
-        mean_square: use the mean over all tokens and channels of (D_m(S) - f_{m,4})^2, as in BigGait and the authors'
-            release.
+        mean_square: use the mean square of D_m(S) - f_{m,4} over all entries, as in BigGait and the authors' release.
     """
 
     def __init__(self, loss_term_weight: float = 1.0, mean_square: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""L_smo, Eq. 7: the gait prior changes little from one position to the next."""
+"""L_smo, Eq. 7: penalises changes of the gait prior between neighbouring positions."""
 
 from kornia.filters import spatial_gradient
 from torch import Tensor

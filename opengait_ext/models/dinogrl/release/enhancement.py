@@ -1,9 +1,9 @@
-"""PBMGE as the authors' release computes it, without its C x C matrices.
+"""PBMGE of the authors' release, without its C x C matrices.
 
-The release's step differs from Eq. 11-16 (for those see `dinogrl/enhancement.py`): a feature of C channels is a signal
+The release's step differs from Eq. 11-16 (`dinogrl/enhancement.py`): a feature of C channels is a signal
 of one channel and length C, positive and negative affinities have separate read-outs, and one step serves all stripes
-of all granularities. `ReleaseLGE.forward` and `direct_enhancement` are that computation as the release writes it;
-`ReleaseEnhancement` gives the same numbers from sorted stripes.
+of all granularities. `ReleaseLGE.forward` and `direct_enhancement` compute it as the release does;
+`ReleaseEnhancement` gets the same numbers from sorted stripes.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class ReleaseLGE(nn.Module):
             nn.init.zeros_(head.get_parameter("1.bias"))
 
     def forward(self, query: Tensor, stripe: Tensor) -> Tensor:
-        """Compute the step as the release writes it, (n, C) twice -> (n, C); the fast form is tested against it.
+        """Compute the step as the release does, (n, C) twice -> (n, C); the fast form is tested against it.
 
         q + W1(sum_j relu(f_ij) g(k)_j) - W2(sum_j relu(-f_ij) g(k)_j), f_ij = theta(q)_i . phi(k)_j / C.
         """
@@ -80,15 +80,15 @@ class ReleaseEnhancement(nn.Module):
         self.enhance_app_net_3 = ReleaseLGE(embedding)
         self.granularities = tuple(granularities)
         self.parts = 1 + sum(granularities)
-        # Chains sorted by length, the longest first, so those still running always come first.
+        # Chains sorted by length, longest first, so that those still running come first.
         self.chains = sorted(range(len(granularities)), key=lambda chain: -granularities[chain])
         self.running = [sum(count > step for count in granularities) for step in range(max(granularities, default=0))]
         slices = granularity_slices(granularities)
         schedule = [(chain, step) for step, running in enumerate(self.running) for chain in self.chains[:running]]
-        places = [slices[chain].start + step for chain, step in schedule]
+        order = [slices[chain].start + step for chain, step in schedule]
         self.stripe_order: Tensor
         self.call_order: Tensor
-        self.register_buffer("stripe_order", torch.tensor(places, dtype=torch.long), persistent=False)
+        self.register_buffer("stripe_order", torch.tensor(order, dtype=torch.long), persistent=False)
         self.register_buffer("call_order", self.stripe_order.argsort(), persistent=False)
 
     def forward(self, appearance: Tensor, gait: Tensor) -> tuple[Tensor, Tensor]:

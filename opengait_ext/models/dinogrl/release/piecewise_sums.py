@@ -1,4 +1,4 @@
-"""Sums of rectified straight lines over all keys, in O(C log C) instead of a C x C matrix."""
+"""Sums of rectified lines over all keys, in O(C log C) and without a C x C matrix."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -74,15 +74,15 @@ class _RectifiedSums(torch.autograd.Function):
     def backward(ctx: Any, by_key: Tensor, plain: Tensor) -> tuple[Tensor | None, ...]:
         slope, offset, values, first, second, below, above = ctx.saved_tensors
         moments = _moments(slope, below, above, first, second)
-        # The sums are linear in the moments s_0, s_1, s_2 of the keys in use, with the factors that follow.
+        # The sums are linear in the moments s_0, s_1, s_2 of the active keys.
         slope_grad = (by_key * moments[2] + plain * moments[1]).sum(0)
         offset_grad = (by_key * moments[1] + plain * moments[0]).sum(0)
         keys_grad = None
         if ctx.needs_input_grad[2]:
             first_factor = plain * slope + by_key * offset
             second_factor = by_key * slope
-            places = (slope >= 0, below, above, first.shape)
-            keys_grad = _spread(first_factor, *places) + 2 * values * _spread(second_factor, *places)
+            bounds = (slope >= 0, below, above, first.shape)
+            keys_grad = _spread(first_factor, *bounds) + 2 * values * _spread(second_factor, *bounds)
         return slope_grad, offset_grad, keys_grad, None, None
 
 

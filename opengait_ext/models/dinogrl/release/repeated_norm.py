@@ -1,4 +1,4 @@
-"""One-channel batch norms that a network calls many times in a row, computed for many calls at once."""
+"""One-channel batch norms that a network calls repeatedly, computed for many calls at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 class RepeatedNorms:
     """2 x 2 batch norms of one channel, for one forward pass.
 
-    Every call of a batch norm has statistics of its own, so calls whose inputs are known at the same time are computed
-    together. `track` writes the running statistics once all calls are known and can be put in order.
+    Every call of a batch norm has its own statistics, so calls whose inputs are available together are computed
+    together. `track` updates the running statistics once all calls are made and can be put in order.
     Norms that were converted for several ranks take their statistics over all ranks; the statistics are differentiable.
 
     Args:
@@ -84,7 +84,7 @@ class RepeatedNorms:
         """Update the running statistics as consecutive calls would have.
 
         Args:
-            order: for each call in their order, its position among the calls that were made.
+            order: the calls in their original order, as positions among the calls that were made.
         """
         if not self.means:
             return

@@ -15,7 +15,7 @@ VISION = {
 
 
 def tiny_config(**changes: Any) -> dict[str, Any]:
-    """`model_cfg` of a small BigGait."""
+    """Return the `model_cfg` of a small BigGait."""
     config = {
         "model": "BigGait__Dinov2_Gaitbase",
         "pretrained_dinov2": None,
@@ -40,8 +40,8 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
         "bin_num": [4],
     }
     for key, value in changes.items():
-        both = isinstance(config.get(key), Mapping) and isinstance(value, Mapping)
-        config[key] = {**config[key], **value} if both else value
+        nested = isinstance(config.get(key), Mapping) and isinstance(value, Mapping)
+        config[key] = {**config[key], **value} if nested else value
     return config
 
 
@@ -51,6 +51,6 @@ def tiny_network(seed: int = 0, **changes: Any) -> BigGaitNet:
 
 
 def tiny_frames(*shape: int, seed: int = 1) -> torch.Tensor:
-    """Normals of the shape (n, s), as frames of 64 x 32."""
+    """Return standard normals as frames of 64 x 32, of shape (n, s, 3, 64, 32)."""
     torch.manual_seed(seed)
     return torch.randn(*shape, 3, 64, 32)

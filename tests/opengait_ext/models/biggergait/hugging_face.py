@@ -1,4 +1,4 @@
-"""Hugging Face's DINOv2: its names and shapes, seeded weights, and its forward pass, layer by layer."""
+"""Hugging Face's DINOv2: names and shapes, seeded weights, and a forward pass layer by layer."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ SETTINGS = vars(TINY) | {"model_type": "dinov2", "hidden_act": "gelu", "qkv_bias
 
 
 def hugging_face_shapes(config: Dinov2Config) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of `Dinov2Model.state_dict()`, written out by hand."""
+    """Return the names and shapes of `Dinov2Model.state_dict()`, written out by hand."""
     c, hidden = config.hidden_size, int(config.hidden_size * config.mlp_ratio)
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.cls_token": (1, 1, c),
@@ -46,7 +46,7 @@ def weights(config: Dinov2Config = TINY) -> dict[str, torch.Tensor]:
 
 
 def reference(state: dict[str, torch.Tensor], frames: torch.Tensor, config: Dinov2Config) -> list[torch.Tensor]:
-    """Hugging Face's forward, layer by layer; the position table is resampled to the grid's size."""
+    """Return the outputs of all layers of Hugging Face's forward pass; positions are resampled to the grid's size."""
 
     def linear(x: torch.Tensor, name: str) -> torch.Tensor:
         return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
@@ -65,9 +65,9 @@ def reference(state: dict[str, torch.Tensor], frames: torch.Tensor, config: Dino
     table = state["embeddings.position_embeddings"]
     side = config.image_size // size
     if (rows, columns) != (side, side):
-        own = table[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        own = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False)
-        table = torch.cat([table[:, :1], own.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+        positions = table[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        positions = F.interpolate(positions, size=(rows, columns), mode="bicubic", align_corners=False)
+        table = torch.cat([table[:, :1], positions.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
     x = x + table
     outputs = []
     for number in range(config.num_hidden_layers):

@@ -1,4 +1,4 @@
-"""BiggerGait's vision model: Hugging Face's names and numbers, DINOv2's own files, and what is said about bad ones."""
+"""BiggerGait's vision model: Hugging Face's names and numbers, DINOv2's named files, and errors about other files."""
 
 import json
 import re
@@ -15,7 +15,6 @@ from opengait_ext.models.biggergait.backbone import (
     Dinov2Config,
     backbone_config,
     build_backbone,
-    check_grid,
     load_backbone,
     to_hugging_face,
 )
@@ -27,7 +26,7 @@ from tests.opengait_ext.models.biggergait.hugging_face import SETTINGS, TINY, hu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A Hugging Face folder."""
+    """Write a Hugging Face folder."""
     path = tmp_path_factory.mktemp("lvm") / "dinov2-tiny"
     path.mkdir()
     (path / "config.json").write_text(json.dumps(SETTINGS))
@@ -42,7 +41,7 @@ def loaded(path: Path, position_offset: float = 0.1, size: tuple[int, int] = (24
 
 
 def last_block(backbone: FrozenVisionModel, frames: torch.Tensor) -> torch.Tensor:
-    """Raw tokens of the last block."""
+    """Return the raw tokens of the last block."""
     return backbone.tokens(frames)[1][-1]
 
 
@@ -73,9 +72,9 @@ def test_every_block_equals_hugging_faces(folder, size):
     outputs = loaded(folder, 0, size).tokens(frames)[1]
     expected = reference(weights(), frames, TINY)
     assert len(outputs) == 3
-    for found, wanted in zip(outputs, expected, strict=True):
-        assert found.shape == (2, size[0] * size[1] // 16, 12)
-        assert_golden(found, wanted[:, 1:], 1e-5)
+    for tokens, reference_tokens in zip(outputs, expected, strict=True):
+        assert tokens.shape == (2, size[0] * size[1] // 16, 12)
+        assert_golden(tokens, reference_tokens[:, 1:], 1e-5)
 
 
 def test_the_offset_changes_resampled_positions_only(folder):
@@ -87,8 +86,8 @@ def test_the_offset_changes_resampled_positions_only(folder):
     assert torch.equal(last_block(with_offset, square), last_block(without, square))
 
 
-def test_dinov2s_own_weights_give_its_own_tokens(tmp_path):
-    """DINOv2's release with its 0.1, against numbers of the original network."""
+def test_dinov2s_weights_give_its_tokens(tmp_path):
+    """DINOv2's release with its offset of 0.1, against numbers of the original network."""
     shapes = json.loads((FOLDER / "opengait/dinov2_vits14.json").read_text())["state"]
     values = {name: seeded.state_value(name, shape).astype(np.float32) for name, shape in shapes.items()}
     state = {name: torch.from_numpy(value) for name, value in values.items()}
@@ -112,19 +111,19 @@ def test_all_sources_of_the_same_weights_agree(folder, tmp_path):
     (other / "config.json").write_text(json.dumps(SETTINGS))
     torch.save(weights(), other / "pytorch_model.bin")
     assert torch.equal(last_block(loaded(other), frames), expected)
-    # As the part of a checkpoint, and under DINOv2's own names.
+    # As part of a checkpoint, and with DINOv2's named names.
     whole = torch.nn.ModuleDict({"Backbone": build_backbone(TINY, (24, 12))})
     whole.load_state_dict({f"Backbone.{name}": value for name, value in weights().items()})
     assert torch.equal(last_block(whole["Backbone"], frames), expected)
-    own = {name.removeprefix("transformer."): value for name, value in first.named_parameters()}
-    assert {"blocks.2.attn.qkv.bias", "norm.weight", "mask_token"} <= own.keys()
-    again = build_backbone(TINY, (24, 12))
-    again.load_state_dict(own)
-    assert torch.equal(last_block(again, frames), expected)
-    assert to_hugging_face(own, 3).keys() == weights().keys()
+    named = {name.removeprefix("transformer."): value for name, value in first.named_parameters()}
+    assert {"blocks.2.attn.qkv.bias", "norm.weight", "mask_token"} <= named.keys()
+    reloaded = build_backbone(TINY, (24, 12))
+    reloaded.load_state_dict(named)
+    assert torch.equal(last_block(reloaded, frames), expected)
+    assert to_hugging_face(named, 3).keys() == weights().keys()
 
 
-def test_entries_may_be_filled_in_place(folder):
+def test_entries_can_be_filled_in_place(folder):
     backbone = loaded(folder)
     with torch.no_grad():
         backbone.state_dict()["encoder.layer.1.attention.attention.key.weight"].fill_(7)
@@ -132,15 +131,15 @@ def test_entries_may_be_filled_in_place(folder):
     assert (backbone.transformer.blocks[1].attn.qkv.weight[:12] != 7).all()
 
 
-def test_a_partial_state_loads_what_it_has(folder):
+def test_a_partial_state_reports_missing_entries(folder):
     backbone = loaded(folder)
     state = backbone.state_dict()
     del state["encoder.layer.0.attention.attention.key.weight"]
-    found = backbone.load_state_dict(state, strict=False)
-    assert found.missing_keys == ["transformer.blocks.0.attn.qkv.weight"]
+    result = backbone.load_state_dict(state, strict=False)
+    assert result.missing_keys == ["transformer.blocks.0.attn.qkv.weight"]
 
 
-def test_it_is_frozen(folder):
+def test_the_backbone_is_frozen(folder):
     backbone = loaded(folder).train()
     assert not backbone.training and not any(parameter.requires_grad for parameter in backbone.parameters())
     frames = normals("bigger:frames", 1, 3, 24, 12).requires_grad_()
@@ -164,7 +163,7 @@ def test_folders_that_do_not_fit_are_named(folder, tmp_path, settings, message):
         loaded(tmp_path)
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"there is no folder nowhere; put a Hugging Face folder"):
         backbone_config("nowhere")
     with pytest.raises(CheckpointError, match=r"there is no file .*dinov2_vits14_pretrain.pth; .*download it from"):
@@ -180,5 +179,5 @@ def test_what_is_not_there_is_named(tmp_path):
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=r"other.pth is not .*cls_token"):
         backbone_config(tmp_path / "other.pth")
-    with pytest.raises(ConfigError, match="frames of 30x15 pixels; both must be whole patches of 4"):
-        check_grid(TINY, (30, 15))
+    with pytest.raises(ConfigError, match=r"image_size \[30, 15\] is not a multiple"):
+        build_backbone(TINY, (30, 15))

@@ -1,4 +1,4 @@
-"""BiggerGait: published names and shapes, numbers against the steps written out, and what learns."""
+"""BiggerGait: published names and shapes, descriptors against the steps written out, and trained parts."""
 
 import json
 from pathlib import Path
@@ -38,11 +38,11 @@ def files(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture
 def model(files) -> BiggerGaitNet:
-    """With golden numbers in the trained parts, so that every norm and weight matters."""
-    made = network(model_cfg(**files))
-    seeded.fill_state(made.Gait_Net)
-    seeded.fill_state(made.HumanSpace_Conv)
-    return made.eval()
+    """Build a network with golden numbers in the trained parts, so that every norm and weight matters."""
+    built = network(model_cfg(**files))
+    seeded.fill_state(built.Gait_Net)
+    seeded.fill_state(built.HumanSpace_Conv)
+    return built.eval()
 
 
 def embed(model: nn.Module, frames: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
@@ -52,7 +52,7 @@ def embed(model: nn.Module, frames: torch.Tensor, lengths: list[int] | None = No
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory) -> dict[str, str]:
-    """ViT-S/14 and its mask branch under the names of the files that the configurations ask for."""
+    """Write ViT-S/14 and its mask branch with the file names of the configurations."""
     folder = tmp_path_factory.mktemp("vits14")
     shapes = json.loads((ROOT / "tests/golden/opengait/dinov2_vits14.json").read_text())["state"]
     values = {name: seeded.state_value(name, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -100,7 +100,7 @@ def test_neighbouring_groups_share_a_network(pretrained):
     settings = load_config(ROOT / "configs/biggergait/ccpg.yaml")["model_cfg"]
     net = network(settings | pretrained).Gait_Net
     assert [list(net.real_gait).index(entry) for entry in net.Gait_List] == [0, 0, 0, 1, 1, 1]
-    # Filling in the state's order leaves what the last name of each network says.
+    # Filled in the order of the state, each network has the values of its last name.
     seeded.fill_state(net)
     for head, last in ((0, 2), (1, 5)):
         kept = net.real_gait[head].FCs.fc_bin
@@ -108,7 +108,7 @@ def test_neighbouring_groups_share_a_network(pretrained):
 
 
 def batch_norm(x: torch.Tensor, state: dict, name: str) -> torch.Tensor:
-    """Evaluation-mode batch norm over axis 1."""
+    """Apply evaluation-mode batch norm over axis 1."""
     shape = [1, -1] + [1] * (x.dim() - 2)
     mean, var = state[f"{name}.running_mean"].view(shape), state[f"{name}.running_var"].view(shape)
     x = (x - mean) / (var + 1e-5).sqrt()
@@ -122,7 +122,7 @@ def standardised(x: torch.Tensor) -> torch.Tensor:
 
 
 def gait_network(x: torch.Tensor, state: dict, net: str, lengths: list[int]) -> torch.Tensor:
-    """A gait network on (S, 16, h, w): embeddings (n, channels, parts)."""
+    """Compute the embeddings (n, channels, parts) of a gait network on (S, 16, h, w)."""
 
     def conv(x: torch.Tensor, name: str, **options) -> torch.Tensor:
         return F.conv2d(x, state[f"{net}.{name}.weight"], **options)
@@ -138,7 +138,7 @@ def gait_network(x: torch.Tensor, state: dict, net: str, lengths: list[int]) -> 
             x = norm(conv(x, f"{stage}.0.downsample.0", stride=stride), f"{stage}.0.downsample.1")
         x = (x + y).relu()
     pooled = torch.stack([part.amax(0) for part in x.split(lengths)])
-    stripes = pooled.mean(-1) + pooled.amax(-1)  # one row a stripe
+    stripes = pooled.mean(-1) + pooled.amax(-1)  # one row per stripe
     return torch.einsum("ncp,pcd->ndp", stripes, state[f"{net}.FCs.fc_bin"])
 
 
@@ -155,7 +155,7 @@ def test_descriptors_follow_the_published_steps(model, tokens):
 
     last = {"own_norm": standardised(blocks[-1]), "joint_norm": joint[..., -12:]}
     last["final_norm"] = standardised(blocks[-1]) * weights()["layernorm.weight"] + weights()["layernorm.bias"]
-    # A mask that is neither empty nor full, whichever tokens it is made of.
+    # A mask that is neither empty nor full for any choice of tokens.
     model.Mask_Branch.bn_s.running_mean.copy_(last[tokens].mean((0, 1)))
     codes = batch_norm(last[tokens].flatten(0, 1), state, "Mask_Branch.bn_s")
     codes = codes @ state["Mask_Branch.down_sampling.weight"].T + state["Mask_Branch.down_sampling.bias"]
@@ -166,10 +166,10 @@ def test_descriptors_follow_the_published_steps(model, tokens):
     expected = []
     for group, layer in enumerate(joint.split(12, dim=-1)):
         maps = batch_norm(layer.transpose(1, 2).reshape(5, 12, 4, 2), state, f"HumanSpace_Conv.{group}.0")
-        for place in (1, 4):
-            name = f"HumanSpace_Conv.{group}.{place}"
+        for index in (1, 4):
+            name = f"HumanSpace_Conv.{group}.{index}"
             maps = F.conv2d(maps, state[f"{name}.weight"], state[f"{name}.bias"])
-            if place == 1:
+            if index == 1:
                 maps = F.gelu(batch_norm(maps, state, f"HumanSpace_Conv.{group}.2"))
         maps = F.interpolate(maps, size=(16, 8), mode="bilinear")
         maps = batch_norm(maps, state, f"HumanSpace_Conv.{group}.6").sigmoid() * mask
@@ -179,32 +179,32 @@ def test_descriptors_follow_the_published_steps(model, tokens):
     assert torch.equal(output.mask, mask)
 
 
-def test_tracklets_packed_alone_and_in_a_batch_agree(model):
+def test_packed_single_and_batched_tracklets_agree(model):
     frames = frames_of(3, 4)
     together = embed(model, frames)
     assert together.shape == (3, 5, GROUPS * PARTS)
     assert_golden(embed(model, frames.flatten(0, 1)[None], [4, 4, 4]), together, 1e-5)
     for number in range(3):
         assert_golden(embed(model, frames[number : number + 1])[0], together[number], 1e-5)
-    # A set of frames: their order means nothing.
+    # Frames form a set, so their order does not matter.
     assert_golden(embed(model, frames.flip(1)), together, 1e-5)
 
 
-def test_chunks_change_nothing(model, monkeypatch):
-    seen = []
+def test_chunks_do_not_change_the_descriptors(model, monkeypatch):
+    lengths_seen = []
     original = BiggerGaitNet.frame_maps
     monkeypatch.setattr(
-        BiggerGaitNet, "frame_maps", lambda self, part: seen.append(part.shape[1]) or original(self, part)
+        BiggerGaitNet, "frame_maps", lambda self, part: lengths_seen.append(part.shape[1]) or original(self, part)
     )
     for count, chunks in ((95, [95]), (96, [48, 48]), (200, [67, 67, 66])):
-        seen.clear()
+        lengths_seen.clear()
         embed(model, torch.zeros(1, count, 3, 16, 8))
-        assert seen == chunks
+        assert lengths_seen == chunks
     whole = embed(model, frames_of(1, 7), [3, 4])
     monkeypatch.setattr(biggergait, "CHUNK", 2)
-    seen.clear()
+    lengths_seen.clear()
     assert_golden(embed(model, frames_of(1, 7), [3, 4]), whole, 1e-5)
-    assert seen == [2, 2, 2, 1]
+    assert lengths_seen == [2, 2, 2, 1]
 
 
 def test_frames_of_any_size_are_resized(model):
@@ -213,9 +213,9 @@ def test_frames_of_any_size_are_resized(model):
     assert_golden(embed(model, frames), embed(model, resized), 1e-6)
 
 
-def test_what_is_outside_the_mask_means_nothing(model):
-    monkey = model.mask
-    model.mask = lambda *given: torch.zeros_like(monkey(*given))
+def test_pixels_outside_the_mask_are_ignored(model):
+    original = model.mask
+    model.mask = lambda *tokens: torch.zeros_like(original(*tokens))
     first, second = embed(model, frames_of(1, 2)), embed(model, -frames_of(1, 2))
     assert torch.equal(first, second)
 
@@ -232,7 +232,7 @@ def test_trained_parts_learn_and_frozen_ones_do_not(model):
             assert parameter.grad is None and not parameter.requires_grad, name
         else:
             assert parameter.grad is not None, name
-            # A constant before a norm changes nothing.
+            # A constant before a norm has no effect.
             if not name.endswith((".1.bias", ".4.bias")):
                 assert parameter.grad.abs().max() > 0, name
     after = model.state_dict()
@@ -240,7 +240,7 @@ def test_trained_parts_learn_and_frozen_ones_do_not(model):
     assert changed == {"HumanSpace_Conv", "Gait_Net"}
 
 
-def test_synchronised_norms_keep_the_aliases(files):
+def test_synchronised_norms_keep_shared_networks(files):
     model = convert_sync_batchnorm(network(model_cfg(**files)))
     assert all(entry is model.Gait_Net.real_gait[0] for entry in model.Gait_Net.Gait_List)
     assert model.state_dict().keys() == published_names(groups=3, heads=1, depth=3)
@@ -252,21 +252,21 @@ def test_norms_without_weights(files):
     assert embed(other, frames_of(1, 2)).shape == (1, 5, GROUPS * PARTS)
     plain = set(other.state_dict())
     assert names - plain == {
-        f"HumanSpace_Conv.{group}.{place}.{leaf}"
+        f"HumanSpace_Conv.{group}.{index}.{leaf}"
         for group in range(3)
-        for place in (2, 6)
+        for index in (2, 6)
         for leaf in ("weight", "bias")
     }
     assert plain < names
 
 
-def test_the_mask_branch_may_come_in_a_checkpoint_of_biggait(files, tmp_path):
+def test_the_mask_branch_can_come_from_a_biggait_checkpoint(files, tmp_path):
     state = torch.load(files["pretrained_mask_branch"], weights_only=True)["model"]
     whole = {f"Mask_Branch.{name}": value for name, value in state.items()} | {"gait_net.FCs.fc_bin": torch.zeros(1)}
     torch.save({"model": whole, "iteration": 7, "optimizer": {}}, tmp_path / "biggait.pt")
     for path in (files["pretrained_mask_branch"], str(tmp_path / "biggait.pt")):
-        found = network(model_cfg(**files) | {"pretrained_mask_branch": path}).Mask_Branch.state_dict()
-        assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
+        branch = network(model_cfg(**files) | {"pretrained_mask_branch": path}).Mask_Branch.state_dict()
+        assert branch.keys() == state.keys() and all(torch.equal(branch[name], state[name]) for name in state)
     torch.save({"model": {"fc": torch.zeros(1)}}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match=r"other.pt does not fit BigGait's mask branch"):
         network(model_cfg(**files) | {"pretrained_mask_branch": str(tmp_path / "other.pt")})
@@ -279,9 +279,9 @@ def test_the_mask_branch_may_come_in_a_checkpoint_of_biggait(files, tmp_path):
         ({"group_layer_num": 2}, "group_layer_num is 2; it must divide the 3 layers"),
         ({"head_num": 2}, "head_num is 2; it must divide the 3 groups"),
         ({"head_num": 0}, "head_num is 0; it must divide"),
-        ({"image_size": 10}, "frames of 20x10 pixels; both must be whole patches of 4"),
+        ({"image_size": 10}, r"image_size \[20, 10\] is not a multiple"),
         ({"sils_size": "32"}, "sils_size is '32'"),
-        ({"mask_tokens": "raw"}, "mask_tokens is 'raw'; it must be one of own_norm, joint_norm, final_norm"),
+        ({"mask_tokens": "raw"}, "mask_tokens is 'raw'; expected one of"),
         ({"bin_num": [4]}, r"bin_num \[4\] gives 4 parts, but SeparateFCs has 8 and SeparateBNNecks 8"),
         ({"human_space": {"width": 8}}, "model_cfg.human_space has an unknown key 'width'"),
         ({"position_offset": "none"}, "position_offset is 'none'"),
@@ -289,7 +289,7 @@ def test_the_mask_branch_may_come_in_a_checkpoint_of_biggait(files, tmp_path):
         ({"Mask_Branch": {"source_dim": 384}}, "Mask_Branch.source_dim is 384, but the vision model has 12 channels"),
     ],
 )
-def test_numbers_that_do_not_fit_are_named(files, changes, message):
+def test_invalid_settings_are_named(files, changes, message):
     with pytest.raises(ConfigError, match=message):
         network(model_cfg(**files) | changes)
     settings = model_cfg(**files)

@@ -1,4 +1,4 @@
-"""BiggerGait through the engine: what learns, training and testing on both kinds of data, checkpoints, messages."""
+"""BiggerGait through the engine: training and testing on both kinds of data, checkpoints and messages."""
 
 import json
 import pickle
@@ -58,7 +58,7 @@ def run_config(folder: Path, files: dict[str, str], data: dict, **model) -> Path
 
 @pytest.fixture(scope="module")
 def vvi(tmp_path_factory, files) -> Path:
-    """A folder with drawn visible and infrared tracklets of four people, and a configuration."""
+    """Write drawn visible and infrared tracklets of four people, and a configuration."""
     from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
     folder = tmp_path_factory.mktemp("vvi")
@@ -80,7 +80,7 @@ def vvi(tmp_path_factory, files) -> Path:
     return folder
 
 
-def test_it_trains_and_tests_on_visible_and_infrared_tracklets(vvi, files):
+def test_visible_and_infrared_tracklets(vvi, files):
     trained(vvi, "--cfgs", vvi / "bigger.yaml", "--phase", "train")
     run = vvi / "output/Synthetic-VVI/BiggerGait__DINOv2/B"
     state = torch.load(run / "checkpoints/B-00002.pt", weights_only=True)["model"]
@@ -89,11 +89,11 @@ def test_it_trains_and_tests_on_visible_and_infrared_tracklets(vvi, files):
         assert torch.equal(state[f"Backbone.{name}"], value), name
     alias = "BNNecks.bn1d.running_mean"
     assert torch.equal(state[f"Gait_Net.real_gait.0.{alias}"], state[f"Gait_Net.Gait_List.2.{alias}"])
-    # The checkpoint has the vision model and the mask, so that their files may be gone.
+    # The checkpoint has the vision model and the mask branch, so their files may be missing.
     test = ["--cfgs", vvi / "bigger.yaml", "--phase", "test"]
     trained(vvi, *test, "--set", "model_cfg.pretrained_mask_branch=null")
-    found = json.loads((run / "logs/test-00002.json").read_text())["results"]
-    assert {"infrared_to_visible", "visible_to_infrared"} <= found.keys()
+    results = json.loads((run / "logs/test-00002.json").read_text())["results"]
+    assert {"infrared_to_visible", "visible_to_infrared"} <= results.keys()
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_a_missing_part_is_one_message(vvi, setting, message):
         BiggerGait__DINOv2(cfgs, True)
 
 
-def test_it_learns_and_describes_opengaits_rgb_files(files, tmp_path):
+def test_opengaits_rgb_pickles(files, tmp_path):
     rng = np.random.default_rng(0)
     ids = [f"{number:03d}" for number in range(1, 6)]
     for label in ids:
-        for kind in ("nm-01", "nm-05"):
-            place = tmp_path / "data" / label / kind / "000"
-            place.mkdir(parents=True)
+        for condition in ("nm-01", "nm-05"):
+            view_folder = tmp_path / "data" / label / condition / "000"
+            view_folder.mkdir(parents=True)
             frames = rng.integers(0, 255, (int(label) + 2, 3, 32, 16), dtype=np.uint8)
-            (place / "000-aligned-rgbs.pkl").write_bytes(pickle.dumps(frames))
-            (place / "000-ratios.pkl").write_bytes(pickle.dumps(np.full(len(frames), 0.5)))
+            (view_folder / "000-aligned-rgbs.pkl").write_bytes(pickle.dumps(frames))
+            (view_folder / "000-ratios.pkl").write_bytes(pickle.dumps(np.full(len(frames), 0.5)))
     (tmp_path / "partition.json").write_text(json.dumps({"TRAIN_SET": ids[:4], "TEST_SET": ids[4:]}))
     data = {"dataset_root": str(tmp_path / "data"), "dataset_partition": str(tmp_path / "partition.json")}
     cfgs = load_config(run_config(tmp_path, files, data | {"data_in_use": [True, False]}))
@@ -136,10 +136,10 @@ def test_it_learns_and_describes_opengaits_rgb_files(files, tmp_path):
 
     torch.save({"model": model.state_dict()}, tmp_path / "trained.pt")
     cfgs["evaluator_cfg"]["restore_hint"] = str(tmp_path / "trained.pt")
-    again = BiggerGait__DINOv2(cfgs, False)
-    packed = again.inputs_pretreament(next(iter(again.test_loader)))
+    restored_model = BiggerGait__DINOv2(cfgs, False)
+    packed = restored_model.inputs_pretreament(next(iter(restored_model.test_loader)))
     assert packed[0][0].shape == (1, 7, 3, 32, 16) and packed[4].tolist() == [[7]]
     with torch.no_grad():
-        restored = again(packed)["inference_feat"]["embeddings"]
+        restored = restored_model(packed)["inference_feat"]["embeddings"]
         assert torch.equal(restored, model.eval()(packed)["inference_feat"]["embeddings"])
     assert restored.shape == (1, 5, GROUPS * PARTS)

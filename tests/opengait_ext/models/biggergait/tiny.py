@@ -1,4 +1,4 @@
-"""A BiggerGait small enough for a test, its weight files, and every name of its state."""
+"""A BiggerGait small enough for tests, its weight files, and the names of its state."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ GROUPS, PARTS = 3, 8
 
 
 def write_weights(folder: Path) -> dict[str, str]:
-    """A tiny vision model's folder and a mask branch's file, by the keys of `model_cfg`."""
+    """Write a tiny vision model's folder and a mask branch's file, and return their keys of `model_cfg`."""
     (folder / "config.json").write_text(json.dumps(SETTINGS))
     save_file(weights(), folder / "model.safetensors")
     branch = mask_branch({}, SETTINGS["hidden_size"])
@@ -61,17 +61,17 @@ NORM = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def published_names(groups: int, heads: int, depth: int) -> set[str]:
-    """Every name of the state, written out from what is published of it."""
+    """Return every name of the state, written out from the published checkpoints."""
     names = {f"Backbone.{name}" for name in hugging_face_shapes(Dinov2Config()) if "layer." not in name}
     block = [name for name in hugging_face_shapes(Dinov2Config()) if "encoder.layer.0." in name]
     names |= {f"Backbone.{name}".replace("layer.0", f"layer.{number}") for number in range(depth) for name in block}
     names |= {f"Mask_Branch.{norm}.{leaf}" for norm in ("bn_s", "bn_t") for leaf in NORM}
-    names |= {f"Mask_Branch.{way}_sampling.{leaf}" for way in ("down", "up") for leaf in ("weight", "bias")}
+    names |= {f"Mask_Branch.{direction}_sampling.{leaf}" for direction in ("down", "up") for leaf in ("weight", "bias")}
     for group in range(groups):
         space = f"HumanSpace_Conv.{group}"
-        names |= {f"{space}.{place}.{leaf}" for place in (1, 4) for leaf in ("weight", "bias")}
+        names |= {f"{space}.{index}.{leaf}" for index in (1, 4) for leaf in ("weight", "bias")}
         names |= {f"{space}.0.{leaf}" for leaf in NORM}
-        names |= {f"{space}.{place}.{leaf}" for place in (2, 6) for leaf in (*NORM, "weight", "bias")}
+        names |= {f"{space}.{index}.{leaf}" for index in (2, 6) for leaf in (*NORM, "weight", "bias")}
     norm = (*NORM, "weight", "bias")
     for net in [f"real_gait.{head}" for head in range(heads)] + [f"Gait_List.{group}" for group in range(groups)]:
         stem, stages = f"Gait_Net.{net}.pre_rgb.forward_block", f"Gait_Net.{net}.post_backbone.forward_block"

@@ -1,4 +1,4 @@
-"""Masks of another network: read beside the frames, moved with them, and in the place of SASG."""
+"""Masks of another network: reading, augmentation with their frames, and files."""
 
 import itertools
 from pathlib import Path
@@ -34,17 +34,17 @@ def save(path: Path, values: np.ndarray, mode: str = "L") -> Path:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> tuple[Path, list[Tracklet]]:
-    """Frames that are their own masks: grey noise of 0 and 255, a pattern of its own in every frame."""
+    """Write frames that are their own masks: noise of 0 and 255, with another pattern in every frame."""
     root = tmp_path_factory.mktemp("world")
     noise = np.random.default_rng(0)
     tracklets = []
     for person, modality in itertools.product((1, 2), Modality):
-        places = [Path(f"{person:04d}/{modality}/{number}") for number in range(FRAMES)]
-        for place in places:
+        names = [Path(f"{person:04d}/{modality}/{number}") for number in range(FRAMES)]
+        for name in names:
             pattern = noise.integers(0, 2, (HEIGHT, WIDTH), dtype=np.uint8) * 255
-            save(root / "frames" / place.with_suffix(".bmp"), pattern)
-            save(root / "masks" / place.with_suffix(".png"), pattern)
-        frames = tuple((root / "frames" / place).with_suffix(".bmp") for place in places)
+            save(root / "frames" / name.with_suffix(".bmp"), pattern)
+            save(root / "masks" / name.with_suffix(".png"), pattern)
+        frames = tuple((root / "frames" / name).with_suffix(".bmp") for name in names)
         tracklets.append(Tracklet(person, modality, 1, frames, len(tracklets)))
     return root, tracklets
 
@@ -68,7 +68,7 @@ def batches(world, count: int = 1, workers: int = 0, **settings) -> list:
 
 
 def as_masks(frames: torch.Tensor) -> torch.Tensor:
-    """Normalised frames of 0 and 255 as 0 and 1: `[..., 3, h, w]` to `[..., 1, h, w]`."""
+    """Convert normalised frames of 0 and 255 to 0 and 1: `[..., 3, h, w]` to `[..., 1, h, w]`."""
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
     return (frames * std + mean)[..., :1, :, :]
 
@@ -83,28 +83,28 @@ class TestTogether:
             still += sum(bool((mask[:, :, 0] > 0).any() and (mask[:, :, -1] > 0).any()) for mask in masks)
         assert still < 24  # a crop that moves brings zeros in
 
-    def test_only_the_frames_lose_a_rectangle(self, world):
+    def test_only_frames_are_erased(self, world):
         settings = {"pad": 3, "adaptive_grey": None}
-        ((erased, masks), *_), ((_, same), *_) = (
+        ((erased, masks), *_), ((_, masks_without_erasing), *_) = (
             batches(world, **settings, erasing=erasing)[0] for erasing in (1.0, 0.0)
         )
-        assert torch.equal(masks, same)
+        assert torch.equal(masks, masks_without_erasing)
         assert set(masks.unique().tolist()) == {0.0, 1.0}
-        wrong = (as_masks(erased) - masks).abs().amax(dim=(1, 2)) > 0.1
-        assert wrong.flatten(1).any(dim=1).all() and not wrong.flatten(1).all(dim=1).any()
+        changed = (as_masks(erased) - masks).abs().amax(dim=(1, 2)) > 0.1
+        assert changed.flatten(1).any(dim=1).all() and not changed.flatten(1).all(dim=1).any()
 
-    def test_workers_change_nothing(self, world):
+    def test_workers_do_not_change_the_batches(self, world):
         for one, two in zip(batches(world, 2), batches(world, 2, workers=2), strict=True):
             assert torch.equal(one[0][0], two[0][0]) and torch.equal(one[0][1], two[0][1])
 
-    def test_nothing_moves_in_test(self, world):
+    def test_masks_are_not_moved_in_test(self, world):
         transforms = [Normalise(), MaskTransform()]
         (frames, masks), *_ = next(iter(build_loader(dataset_of(world), TEST, transforms, training=False, seed=0)))
         torch.testing.assert_close(as_masks(frames), masks, atol=1e-5, rtol=0)
         root, tracklets = world
-        for place, number in enumerate([0, 2, 4, 6]):
+        for index, number in enumerate([0, 2, 4, 6]):
             expected = np.asarray(Image.open(root / "masks/0001/visible" / f"{number}.png")) / 255
-            np.testing.assert_array_equal(masks[0, place, 0], expected)
+            np.testing.assert_array_equal(masks[0, index, 0], expected)
 
     def test_only_the_drawn_frames_are_decoded(self, world, monkeypatch):
         opened = []
@@ -117,7 +117,7 @@ class TestTogether:
         assert np.array_equal(picked[0], picked[2]) and not np.array_equal(picked[0], picked[1])
         assert sources[1][[]].shape == (0, 1, HEIGHT, WIDTH)
 
-    def test_without_the_key_there_is_one_feature(self, world):
+    def test_without_masks_there_is_one_feature(self, world):
         _, tracklets = world
         sources, info = CrossModalDataSet(tracklets, ["a"] * len(tracklets), (HEIGHT, WIDTH))[0]
         assert len(sources) == 1 and type(info) is list
@@ -141,8 +141,8 @@ class TestFiles:
         assert chosen.shape == (1, *self.SIZE) and chosen.dtype == np.uint8
         assert np.array_equal(chosen[0] > 0, np.isin(parsing, [2, 13])) and set(np.unique(chosen)) == {0, 255}
         groups = self.read(tmp_path, parsing, mode, classes=[[2, 13], [5], [0]])
-        for place, group in enumerate(([2, 13], [5], [0])):
-            assert np.array_equal(groups[place] == 255, np.isin(parsing, group))
+        for index, group in enumerate(([2, 13], [5], [0])):
+            assert np.array_equal(groups[index] == 255, np.isin(parsing, group))
 
     def test_one_bit_and_zero_to_255(self, tmp_path):
         for mode in ("L", "1"):
@@ -153,15 +153,15 @@ class TestFiles:
         parsing = np.array([[1, 19], [5, 0]])
         large = self.read(tmp_path, parsing, size=(4, 6), classes=[[1], [19], [5], [10]])
         expected = parsing.repeat(2, axis=0).repeat(3, axis=1)
-        for place, number in enumerate((1, 19, 5)):
-            assert np.array_equal(large[place] == 255, expected == number)
+        for index, number in enumerate((1, 19, 5)):
+            assert np.array_equal(large[index] == 255, expected == number)
         assert not large[3].any()  # nothing lies between two classes
 
     def test_soft_masks_keep_their_values(self, tmp_path):
         assert self.read(tmp_path, [[0, 40, 200, 255]], size=(1, 4), soft=True)[0].tolist() == [[0, 40, 200, 255]]
         assert self.read(tmp_path, [[0, 255]], size=(1, 1), soft=True)[0, 0, 0] in (127, 128)
 
-    def test_colours_are_no_classes(self, tmp_path, parsing):
+    def test_colour_images_are_refused(self, tmp_path, parsing):
         with pytest.raises(DataError, match=r"1\.png: .*grey or palette PNG.*mode RGB"):
             self.read(tmp_path, np.stack([parsing] * 3, axis=-1))
         with pytest.raises(DataError, match="a grey PNG .*probabilities.*mode P"):
@@ -210,7 +210,7 @@ class TestKeys:
         with pytest.raises(error, match=message):
             open_masks({"dataset_root": "."} | keys, [])
 
-    def test_the_reader_knows_them(self, tmp_path):
+    def test_the_reader_opens_masks(self, tmp_path):
         data = draw_people(tmp_path / "data", train=1, test=1)
         cfg = {"dataset_root": str(data), "frame_size": [64, 32], "mask_root": str(data / "silhouettes")}
         for training in (True, False):

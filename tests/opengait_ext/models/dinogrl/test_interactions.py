@@ -1,4 +1,4 @@
-"""The interactions of Table 9: shapes, gradients, what each must be blind or open to, and independent references."""
+"""The interactions of Table 9: shapes, gradients, invariances, and independent references."""
 
 import pytest
 import torch
@@ -37,12 +37,14 @@ def test_shapes_and_gradients(name, stripes):
     assert out.shape == (3, 12)
     out.square().sum().backward()
     assert feature.grad.abs().sum() > 0 and parts.grad.abs().sum() > 0
-    # A norm's or softmax's shift changes nothing, so its gradient may be zero; weights must move.
-    still = [n for n, p in module.named_parameters() if p.dim() > 1 and (p.grad is None or not p.grad.abs().sum())]
-    assert not still or stripes == 1
+    # A shift before a norm or softmax may have a zero gradient; weights must not.
+    without_gradient = [
+        n for n, p in module.named_parameters() if p.dim() > 1 and (p.grad is None or not p.grad.abs().sum())
+    ]
+    assert not without_gradient or stripes == 1
 
 
-def test_training_can_leave_the_start(name):
+def test_training_lowers_the_loss(name):
     torch.manual_seed(1)
     module = build_step(INTERACTIONS[name], 12, 4)
     feature, parts, target = torch.randn(16, 12), torch.randn(16, 12, 4), torch.randn(16, 12)
@@ -58,12 +60,12 @@ def test_training_can_leave_the_start(name):
 
 
 @pytest.mark.parametrize("kind", ["non_local", "iban", "scrl", "ms_g3d"])
-def test_these_start_from_the_global_feature(kind):
+def test_new_interactions_return_the_global_feature(kind):
     feature = torch.randn(3, 12)
     assert torch.equal(build_step(INTERACTIONS[kind], 12, 4)(feature, torch.randn(3, 12, 4)), feature)
 
 
-def test_a_batch_of_one_in_evaluation(name):
+def test_tracklets_are_independent_in_evaluation_mode(name):
     module = make(name).eval()
     features, parts = torch.randn(3, 12), torch.randn(3, 12, 4)
     together = module(features, parts)
@@ -71,12 +73,14 @@ def test_a_batch_of_one_in_evaluation(name):
     assert torch.allclose(together, alone, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "blind"), [("non_local", True), ("iban", True), ("scrl", True), ("ms_g3d", False)])
-def test_who_minds_the_order_of_the_stripes(kind, blind):
+@pytest.mark.parametrize(
+    ("kind", "invariant"), [("non_local", True), ("iban", True), ("scrl", True), ("ms_g3d", False)]
+)
+def test_invariance_to_the_order_of_the_stripes(kind, invariant):
     module = make(kind, stripes=5).eval()
     feature, parts = torch.randn(2, 12), torch.randn(2, 12, 5)
     shuffled = module(feature, parts[:, :, [4, 2, 0, 1, 3]])
-    assert torch.allclose(module(feature, parts), shuffled, atol=1e-6) == blind
+    assert torch.allclose(module(feature, parts), shuffled, atol=1e-6) == invariant
 
 
 def test_non_local_against_a_loop():
@@ -85,8 +89,8 @@ def test_non_local_against_a_loop():
     out = module(feature, parts)
     for i in range(2):
         scores = torch.stack([module.theta(feature[i]) @ module.phi(parts[i, :, j]) for j in range(4)]).softmax(0)
-        taken = sum(scores[j] * module.g(parts[i, :, j]) for j in range(4))
-        assert torch.allclose(out[i], feature[i] + module.W(taken[None])[0], atol=1e-5)
+        aggregated = sum(scores[j] * module.g(parts[i, :, j]) for j in range(4))
+        assert torch.allclose(out[i], feature[i] + module.W(aggregated[None])[0], atol=1e-5)
 
 
 def test_graph_distances_by_breadth_first_search():

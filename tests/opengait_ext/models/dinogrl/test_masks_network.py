@@ -1,4 +1,4 @@
-"""GivenMasks in the place of SASG, alone and inside DinoGRL."""
+"""GivenMasks in place of SASG, alone and in DinoGRL."""
 
 import numpy as np
 import pytest
@@ -22,48 +22,50 @@ def net() -> DinoGRLNet:
 
 
 class TestGivenMasks:
-    def test_the_mask_is_the_share_of_each_pixels_area(self):
+    def test_the_mask_is_the_area_average(self):
         masks = given()[1].flatten(0, 1)
-        found = GivenMasks(size=(16, 8), channels=8).eval()(masks)
+        silhouettes = GivenMasks(size=(16, 8), channels=8).eval()(masks)
         blocks = masks.numpy().reshape(6, 16, 4, 8, 4).mean(axis=(2, 4))
-        np.testing.assert_allclose(found.mask[:, 0].numpy(), blocks, atol=1e-6)
-        assert found.enriched.shape == (6, 8, 16, 8)
-        assert found.decoded is found.target is found.gait_prior is found.appearance_prior is None
+        np.testing.assert_allclose(silhouettes.mask[:, 0].numpy(), blocks, atol=1e-6)
+        assert silhouettes.enriched.shape == (6, 8, 16, 8)
+        assert (
+            silhouettes.decoded is silhouettes.target is silhouettes.gait_prior is silhouettes.appearance_prior is None
+        )
 
     def test_the_enriched_silhouette_is_the_mask_times_the_stem(self):
         torch.manual_seed(0)
         part = GivenMasks(size=(16, 8), channels=8).eval()
         masks = given()[1].flatten(0, 1)
-        found = part(masks)
-        assert (found.enriched[:, :, :4] == 0).all() and found.enriched[:, :, 6:].abs().sum() > 0
-        torch.testing.assert_close(found.enriched, found.mask * part.stem(found.mask))
+        silhouettes = part(masks)
+        assert (silhouettes.enriched[:, :, :4] == 0).all() and silhouettes.enriched[:, :, 6:].abs().sum() > 0
+        torch.testing.assert_close(silhouettes.enriched, silhouettes.mask * part.stem(silhouettes.mask))
 
-    def test_groups_are_seen_apart_and_their_union_is_the_mask(self):
+    def test_the_mask_is_the_union_of_the_groups(self):
         torch.manual_seed(0)
         part = GivenMasks(maps=2, size=(16, 8), channels=8).eval()
         whole = given()[1].flatten(0, 1)
         upper, lower = whole.clone(), whole.clone()
-        upper[..., 40:, :], lower[..., :42, :] = 0, 0  # rows 40 and 41 belong to nobody
-        found = part(torch.cat([upper, lower], dim=1))
+        upper[..., 40:, :], lower[..., :42, :] = 0, 0  # rows 40 and 41 are background
+        silhouettes = part(torch.cat([upper, lower], dim=1))
         union = torch.nn.functional.avg_pool2d(torch.maximum(upper, lower), 4)
-        torch.testing.assert_close(found.mask, union)
+        torch.testing.assert_close(silhouettes.mask, union)
         swapped = part(torch.cat([lower, upper], dim=1))
         torch.testing.assert_close(swapped.mask, union)
-        assert not torch.allclose(swapped.enriched, found.enriched)
+        assert not torch.allclose(swapped.enriched, silhouettes.enriched)
 
-    def test_a_border_between_groups_is_no_border_of_the_person(self):
+    def test_borders_between_groups_are_inside_the_mask(self):
         masks = torch.zeros(1, 2, 64, 32)
         masks[:, 0, :30], masks[:, 1, 30:] = 1, 1
         assert (GivenMasks(maps=2, size=(16, 8), channels=8).eval()(masks).mask == 1).all()
 
-    def test_frames_do_not_influence_each_other_and_one_is_enough(self):
+    def test_frames_are_independent(self):
         torch.manual_seed(0)
         part = GivenMasks(size=(64, 32), channels=8).eval()
         masks = given()[1].flatten(0, 1)
         torch.testing.assert_close(part(masks[2:3]).enriched, part(masks).enriched[2:3])
         torch.testing.assert_close(part(masks).mask, masks)
 
-    def test_another_number_of_maps(self):
+    def test_an_unexpected_number_of_maps(self):
         with pytest.raises(DataError, match="mask has 2 maps, but model_cfg.silhouette.maps is 1"):
             GivenMasks()(torch.zeros(1, 2, 64, 32))
 
@@ -78,7 +80,7 @@ class TestNetwork:
         terms = loss_terms(output, torch.tensor([0, 1]))
         assert sorted(terms) == ["appearance_identity", "appearance_triplet", "gait_identity", "gait_triplet"]
 
-    def test_the_gait_stream_sees_the_masks_and_the_appearance_stream_does_not(self, net):
+    def test_only_the_gait_stream_reads_the_masks(self, net):
         net.eval()
         frames, masks = given()
         one, two = net(frames, MODALITY, masks), net(frames, MODALITY, masks.flip(-1) * 0.5)
@@ -91,39 +93,39 @@ class TestNetwork:
 
     @pytest.mark.parametrize("joint", [True, False])
     def test_the_stem_learns_with_the_gait_stream(self, joint):
-        # As the fusion in SASG, it belongs to the gait stream; there are no encoders that joint learning could reach.
+        # Like the fusion in SASG, the stem belongs to the gait stream; there are no encoders for joint learning.
         torch.manual_seed(0)
         net = DinoGRLNet.from_config(MODEL | {"joint_learning": joint})
         output = net(given()[0], MODALITY, given()[1])
         output.gait.supervised.square().sum().backward()
         assert all(bool(parameter.grad.any()) for parameter in net.silhouette_generator.parameters())
 
-    def test_a_null_takes_back_what_a_base_file_says(self):
+    def test_a_null_removes_a_setting_of_the_base_file(self):
         model = MODEL | {"silhouette": MODEL["silhouette"] | {"priors": None}}
         assert DinoGRLNet.from_config(model).silhouette_generator.size == (16, 8)
 
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; it must be 'sasg' or 'masks'"),
-            (SASG | {"silhouette": "masks"}, "model_cfg.silhouette must be a table"),
+            (SASG | {"silhouette": {"type": "mask"}}, "silhouette.type is 'mask'; expected"),
+            (SASG | {"silhouette": "masks"}, "model_cfg.silhouette is 'masks'"),
             ({"silhouette": {"type": "masks", "priors": 4}}, "model_cfg.silhouette has an unknown key 'priors'"),
             ({"vision_model": SASG["vision_model"]}, "model_cfg.vision_model is not used"),
         ],
     )
-    def test_mistakes_in_the_configuration(self, changes, message):
+    def test_invalid_settings_are_named(self, changes, message):
         with pytest.raises(ConfigError, match=message):
             DinoGRLNet.from_config(MODEL | changes)
 
-    def test_masks_that_are_missing_and_masks_that_nobody_reads(self, net):
+    def test_missing_and_unexpected_masks(self, net):
         frames, masks = given()
-        with pytest.raises(ConfigError, match=r"is given the masks of its silhouettes; .* data_cfg\.mask_root"):
+        with pytest.raises(ConfigError, match=r"data_cfg\.mask_root"):
             net(frames, MODALITY)
-        with pytest.raises(ConfigError, match=r"this network finds its own; leave them out"):
+        with pytest.raises(ConfigError, match=r"remove data_cfg\.mask_root"):
             DinoGRLNet.from_config(MODEL | SASG)(frames, MODALITY, masks)
 
-    def test_there_is_nothing_to_export(self, net, tmp_path):
-        with pytest.raises(ConfigError, match="scripts/given_silhouettes.py"):
+    def test_given_masks_are_not_exported(self, net, tmp_path):
+        with pytest.raises(ConfigError, match="vvi given-silhouettes"):
             load_silhouette_network({"model_cfg": MODEL}, tmp_path / "none.pt", "cpu")
-        with pytest.raises(ConfigError, match="is given the masks"):
+        with pytest.raises(ConfigError, match=r"data_cfg\.mask_root"):
             silhouettes_of(net.eval(), np.zeros((1, 3, 64, 32), np.uint8))

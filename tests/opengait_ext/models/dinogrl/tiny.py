@@ -24,5 +24,5 @@ SASG = {
 def given(count: int = 2, frames: int = 3, maps: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     masks = (torch.rand(count, frames, maps, 64, 32, generator=generator) < 0.4).float()
-    masks[..., :16, :] = 0  # nobody up there
+    masks[..., :16, :] = 0  # background
     return torch.randn(count, frames, 3, 64, 32, generator=generator), masks

@@ -15,17 +15,17 @@ CONFIG = recipe.FOLDER.parents[2] / "configs/dinogrl/hitsz_official.yaml"
 
 @pytest.fixture(scope="session")
 def cfgs() -> dict:
-    """hitsz_official.yaml without the weight files that a checkpoint replaces."""
-    found = load_config(CONFIG)
+    """Load hitsz_official.yaml without the weight files that a checkpoint replaces."""
+    config = load_config(CONFIG)
     for section in ("appearance", "vision_model", "gait"):
-        del found["model_cfg"][section]["weights"]
-    del found["model_cfg"]["silhouette"]["mask_weights"]
-    return found
+        del config["model_cfg"][section]["weights"]
+    del config["model_cfg"]["silhouette"]["mask_weights"]
+    return config
 
 
 @pytest.fixture(scope="session")
 def released() -> dict[str, dict[str, torch.Tensor]]:
-    """The three state dicts, by the names of their files."""
+    """Return the three state dicts by their file names."""
     return {file: recipe.weights(file) for file in recipe.FILES}
 
 
@@ -41,8 +41,8 @@ def network(cfgs, checkpoint) -> DinoGRLNet:
 
 @pytest.fixture(scope="session")
 def visible(network) -> SimpleNamespace:
-    """The golden visible input's way through the network: `output`, and what some of its parts made on the way."""
-    seen = {}
+    """Run the golden visible input through the network, and return `output` and intermediate results."""
+    intermediates = {}
     parts = {
         "features": network.vision_model,
         "appearance_map": network.appearance,
@@ -51,11 +51,11 @@ def visible(network) -> SimpleNamespace:
         "gait_layer3": network.gait.stages.layer3[-1],
     }
     hooks = [
-        part.register_forward_hook(lambda _, __, made, name=name: seen.__setitem__(name, made))
+        part.register_forward_hook(lambda _, __, result, name=name: intermediates.__setitem__(name, result))
         for name, part in parts.items()
     ]
     with torch.no_grad():
         output = network(recipe.frames(20267), torch.zeros(2, dtype=torch.long))
     for hook in hooks:
         hook.remove()
-    return SimpleNamespace(output=output, **seen)
+    return SimpleNamespace(output=output, **intermediates)

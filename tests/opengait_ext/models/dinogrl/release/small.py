@@ -9,7 +9,7 @@ GRANULARITIES = [2, 4]
 
 
 def small_config(**changes) -> dict:
-    """model_cfg with the release's choices, without dropout and without zeroed priors."""
+    """Return a `model_cfg` with the release's choices, without dropout and without dropped priors."""
     silhouette = {
         "size": [16, 8],
         "channels": 8,
@@ -36,7 +36,7 @@ def small_config(**changes) -> dict:
 
 
 def small_network(seed: int = 0, **changes) -> DinoGRLNet:
-    """A network whose every part acts: PBMGE would start as the identity, the mask half here and half there."""
+    """Build a network with random values where PBMGE would start as the identity and the mask as one half."""
     torch.manual_seed(seed)
     network = DinoGRLNet.from_config(small_config(**changes))
     for name, parameter in network.enhancement.named_parameters():
@@ -46,6 +46,6 @@ def small_network(seed: int = 0, **changes) -> DinoGRLNet:
 
 
 def small_batch(tracklets: int = 4, frames: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    """Frames (n, s, 3, 128, 64), visible tracklets before infrared ones, and modalities (n)."""
+    """Return frames (n, s, 3, 128, 64), visible tracklets before infrared ones, and modalities (n)."""
     torch.manual_seed(1)
     return torch.randn(tracklets, frames, 3, 128, 64), torch.arange(tracklets) // max(tracklets // 2, 1) % 2

@@ -1,4 +1,4 @@
-"""The authors' files into a checkpoint of the engine and back, and what takes that checkpoint."""
+"""Conversion of the authors' files to an engine checkpoint and back, and users of that checkpoint."""
 
 import logging
 from pathlib import Path
@@ -22,7 +22,7 @@ convert = command("convert")
 
 
 def thin_states(shapes: dict[str, tuple[int, ...]] | None = None) -> list[dict[str, torch.Tensor]]:
-    """The release's states, each entry one number in memory; `shapes`, by what names end on, change some."""
+    """Return the release's states with one number in memory per entry, and other `shapes` by the ends of names."""
     states = []
     for file in recipe.FILES:
         states.append({})
@@ -32,7 +32,7 @@ def thin_states(shapes: dict[str, tuple[int, ...]] | None = None) -> list[dict[s
     return states
 
 
-def test_there_and_back_is_exact(released, checkpoint):
+def test_converting_there_and_back_is_exact(released, checkpoint):
     for file, state in zip(recipe.FILES, convert_to_official(checkpoint), strict=True):
         assert state.keys() == released[file].keys()
         for name, value in released[file].items():
@@ -40,7 +40,7 @@ def test_there_and_back_is_exact(released, checkpoint):
             assert is_unused(name) or torch.equal(state[name], value), name
 
 
-def test_what_is_unused():
+def test_unused_entries():
     unused = [name for state in thin_states() for name in state if is_unused(name)]
     assert {name.split(".bn_t.")[0].split(".gcn_")[0].split(".GAP.")[0] for name in unused} == {
         "share_encoder",
@@ -52,7 +52,7 @@ def test_what_is_unused():
     assert len(unused) == 24
 
 
-def test_a_checkpoint_is_the_engines(network, checkpoint):
+def test_the_checkpoint_has_the_networks_entries(network, checkpoint):
     assert list(checkpoint["model"]) == [f"network.{name}" for name in network.state_dict()]
     assert checkpoint["iteration"] == 0
     assert all(torch.equal(value, checkpoint["model"][f"network.{n}"]) for n, value in network.state_dict().items())
@@ -87,7 +87,7 @@ def test_unknown_and_missing_entries_are_named_together():
         ({"FCs.fc_bin": (2048, 256)}, r"FCs.fc_bin of the model file is \(2048, 256\) where \(31, 2048, 256\)"),
     ],
 )
-def test_other_shapes_are_refused(changes, message):
+def test_unexpected_shapes_are_refused(changes, message):
     states = thin_states()
     for name, shape in changes.items():
         state = next(state for state in states if name in state)
@@ -96,7 +96,7 @@ def test_other_shapes_are_refused(changes, message):
         convert_official(*states)
 
 
-def test_numbers_are_those_of_the_tensors():
+def test_sizes_are_read_from_the_tensors():
     """1,074 classes in one stream and 500 in the other; 15 parts of 64 channels."""
     states = thin_states(
         {
@@ -115,10 +115,10 @@ def test_numbers_are_those_of_the_tensors():
         }
 
 
-def test_back_from_a_training_run_needs_dinov2(released, checkpoint):
-    """Checkpoints of training runs leave the frozen model out."""
+def test_converting_a_training_run_back_needs_dinov2(released, checkpoint):
+    """Checkpoints of training runs do not include the frozen model."""
     trained = {"model": {n: v for n, v in checkpoint["model"].items() if ".vision_model." not in n}, "iteration": 5}
-    with pytest.raises(CheckpointError, match="no DINOv2 inside"):
+    with pytest.raises(CheckpointError, match="has no DINOv2"):
         convert_to_official(trained)
     start = "dinov2.dinov2."
     public = {n.removeprefix(start): v for n, v in released["best_shape"].items() if n.startswith(start)}
@@ -129,7 +129,7 @@ def test_back_from_a_training_run_needs_dinov2(released, checkpoint):
         convert_to_official(trained, public)
 
 
-def test_back_from_another_network():
+def test_checkpoints_of_another_network_are_not_converted_back():
     paper = {f"network.{name}": value for name, value in tiny_network().state_dict().items()}
     with pytest.raises(CheckpointError, match=r"unknown entries: .*non_local"):
         convert_to_official({"model": paper, "official": {"dinov2.dinov2.pos_embed": torch.zeros(1)}})
@@ -144,9 +144,9 @@ def test_the_command_converts_both_ways(tmp_path, capsys):
     for path, state in zip(paths.values(), states, strict=True):
         torch.save(state, path)
     assert convert_official(*paths.values())["model"].keys() == convert_official(*states)["model"].keys()
-    given = [text for option, path in paths.items() for text in (f"--{option}", str(path))]
+    arguments_of_files = [text for option, path in paths.items() for text in (f"--{option}", str(path))]
     whole, back = tmp_path / "deep/all.pt", tmp_path / "back"
-    assert convert(["official", *given, "--out", str(whole)]) == 0
+    assert convert(["official", *arguments_of_files, "--out", str(whole)]) == 0
     assert "classifiers of 500 and 500 people" in capsys.readouterr().out
     assert convert(["official", "--to", "official", "--checkpoint", str(whole), "--out", str(back)]) == 0
     for path, state in zip(paths.values(), states, strict=True):
@@ -155,7 +155,7 @@ def test_the_command_converts_both_ways(tmp_path, capsys):
     assert sorted(file.name for file in back.iterdir()) == sorted(path.name for path in paths.values())
 
 
-def test_the_command_says_what_is_wrong(tmp_path, capsys):
+def test_the_command_reports_errors(tmp_path, capsys):
     (tmp_path / "text.pth").write_text("no weights")
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     out = ["--out", str(tmp_path / "all.pt")]
@@ -178,11 +178,11 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
     assert not (tmp_path / "all.pt").exists()
 
 
-# What takes a checkpoint, on small networks.
+# Users of a checkpoint, with small networks.
 
 
 class WithoutData(DinoGRL):
-    """The engine's model without a data set."""
+    """Engine model without a dataset."""
 
     def get_loader(self, data_cfg, train=True):
         return None
@@ -194,7 +194,7 @@ def entries(network: DinoGRLNet, *without: str) -> dict[str, dict]:
 
 
 def in_test_phase(path: Path, **changes) -> DinoGRLNet:
-    """The network of the engine's model in the test phase, with the checkpoint of that path."""
+    """Return the network of the engine model in the test phase, with the checkpoint at `path`."""
     cfgs = load_config(CONFIG, [f"evaluator_cfg.restore_hint={path}"])
     cfgs["model_cfg"] = {"model": "DinoGRL", **small_config(**changes)}
     return WithoutData(cfgs, training=False).network
@@ -205,19 +205,19 @@ def trained() -> DinoGRLNet:
     return small_network(seed=7).eval()
 
 
-def same_descriptors(ours: DinoGRLNet, theirs: DinoGRLNet) -> bool:
-    given = small_batch(2, 2)
+def equal_descriptors(network: DinoGRLNet, reference: DinoGRLNet) -> bool:
+    batch = small_batch(2, 2)
     with torch.no_grad():
-        return torch.equal(ours.cpu().eval()(*given).descriptor, theirs(*given).descriptor)
+        return torch.equal(network.cpu().eval()(*batch).descriptor, reference(*batch).descriptor)
 
 
 @pytest.mark.parametrize(
     ("without", "classes"),
     [((), 5), ((), 9), ((), None), (("gait_heads.", "appearance_heads."), 5), (("gait_heads.",), None)],
 )
-def test_testing_does_not_ask_for_classifiers(trained, tmp_path, without, classes):
+def test_testing_needs_no_classifiers(trained, tmp_path, without, classes):
     torch.save(entries(trained, *without), tmp_path / "some.pt")
-    assert same_descriptors(in_test_phase(tmp_path / "some.pt", num_classes=classes), trained)
+    assert equal_descriptors(in_test_phase(tmp_path / "some.pt", num_classes=classes), trained)
 
 
 def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp_path):
@@ -228,9 +228,9 @@ def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp
         "silhouette": {"mask_weights": "no.pth"},
         "vision_model": TINY_VIT | {"weights": "no.pth"},
     }
-    assert same_descriptors(in_test_phase(tmp_path / "some.pt", **missing), trained)
+    assert equal_descriptors(in_test_phase(tmp_path / "some.pt", **missing), trained)
     cfg = {"model_cfg": {"model": "DinoGRL", **small_config(**missing)}}
-    assert same_descriptors(load_network(cfg, tmp_path / "some.pt", "cpu"), trained)
+    assert equal_descriptors(load_network(cfg, tmp_path / "some.pt", "cpu"), trained)
     torch.save(entries(trained, "vision_model."), tmp_path / "usual.pt")
     for take in (
         lambda: in_test_phase(tmp_path / "usual.pt", **missing),
@@ -244,21 +244,21 @@ def test_the_checkpoints_vision_model_goes_before_the_file(trained, tmp_path):
     torch.save(entries(trained), tmp_path / "some.pt")
     torch.save(small_network(seed=8).vision_model.transformer.state_dict(), tmp_path / "vit.pth")
     settings = TINY_VIT | {"weights": str(tmp_path / "vit.pth")}
-    assert same_descriptors(in_test_phase(tmp_path / "some.pt", vision_model=settings), trained)
+    assert equal_descriptors(in_test_phase(tmp_path / "some.pt", vision_model=settings), trained)
     torch.save(entries(trained, "vision_model."), tmp_path / "usual.pt")
-    assert not same_descriptors(in_test_phase(tmp_path / "usual.pt", vision_model=settings), trained)
+    assert not equal_descriptors(in_test_phase(tmp_path / "usual.pt", vision_model=settings), trained)
 
 
 def test_classifiers_of_other_identities_are_dropped_with_a_warning(trained, caplog):
     for classes in (5, None, 9):
         with caplog.at_level(logging.WARNING, logger="opengait"):
             network = build_network(small_config(num_classes=classes), entries(trained))
-        assert same_descriptors(network, trained)
+        assert equal_descriptors(network, trained)
         assert ("other identities (appearance_heads.fc_bin)" in caplog.text) == (classes == 9)
         caplog.clear()
 
 
-def test_a_network_is_built_from_a_checkpoint_without_the_files_that_it_replaces(trained):
+def test_building_needs_no_weight_files_that_the_checkpoint_replaces(trained):
     missing = {
         "gait": {"backbone": "resnet10", "width": 8, "weights": "no.pth"},
         "silhouette": {"mask_weights": "no.pth"},
@@ -266,7 +266,7 @@ def test_a_network_is_built_from_a_checkpoint_without_the_files_that_it_replaces
     }
     cfg = {"model": "DinoGRL", **small_config(**missing)}
     network = build_network(cfg, entries(trained))
-    assert same_descriptors(network, trained)
+    assert equal_descriptors(network, trained)
     assert torch.equal(network.gait_heads.fc_bin, trained.gait_heads.fc_bin)
     assert cfg["gait"]["weights"] == "no.pth", "the configuration stays as it is"
     with pytest.raises(CheckpointError, match="vision transformer .* there is no file no.pth"):
@@ -283,7 +283,7 @@ def test_a_checkpoint_of_another_network_is_refused(trained):
 def test_state_dicts_load_as_torch_loads_them(trained):
     network = small_network(seed=2)
     network.load_state_dict(trained.state_dict())
-    assert same_descriptors(network, trained)
+    assert equal_descriptors(network, trained)
     assert DinoGRLNet.load_state_dict is torch.nn.Module.load_state_dict
     with pytest.raises(RuntimeError, match="size mismatch for appearance_heads.fc_bin"):
         small_network(num_classes=9).load_state_dict(trained.state_dict())

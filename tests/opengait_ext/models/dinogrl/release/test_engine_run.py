@@ -1,4 +1,4 @@
-"""hitsz_official.yaml and bupt_official.yaml through the engine, with small parts: train, stop, go on and test."""
+"""hitsz_official.yaml and bupt_official.yaml through the engine with small parts: train, resume and test."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ VIT = {
 
 
 def small(name: str, folder: Path, data: Path, people: int) -> Path:
-    """The configuration with small parts and short epochs, in a file of its own."""
+    """Write a variant of the configuration with small parts and short epochs."""
     part = {"backbone": "resnet10", "weights": None, "width": 8}
     content = {
         "base": str(ROOT / f"configs/dinogrl/{name}.yaml"),
@@ -59,12 +59,12 @@ def people(tmp_path_factory) -> Path:
     return draw_people(tmp_path_factory.mktemp("people") / "data", train=5, test=2)
 
 
-def checkpoint(folder: Path, data_set: str, iteration: int) -> Path:
-    return folder / f"output/{data_set}/DinoGRL/DinoGRL-official/checkpoints/DinoGRL-official-{iteration:05d}.pt"
+def checkpoint(folder: Path, dataset: str, iteration: int) -> Path:
+    return folder / f"output/{dataset}/DinoGRL/DinoGRL-official/checkpoints/DinoGRL-official-{iteration:05d}.pt"
 
 
-def test_a_run_that_stops_within_an_epoch_goes_on_as_if_it_had_not(people, tmp_path):
-    """With dropout, zeroed priors and a schedule in epochs; then the test, and the silhouettes."""
+def test_a_run_resumed_within_an_epoch_equals_an_uninterrupted_one(people, tmp_path):
+    """With dropout, dropped priors and a schedule in epochs; then test, and export silhouettes."""
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     config = small("hitsz_official", tmp_path, people, 5)
     with engine(whole) as run:
@@ -94,8 +94,8 @@ def test_bupt_trains(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hitsz_official", "bupt_official"])
-def test_every_loss_is_fed_and_every_parameter_learns(name, tmp_path):
-    """So that distributed training needs no search for unused parameters."""
+def test_every_loss_has_arguments_and_every_parameter_a_gradient(name, tmp_path):
+    """Otherwise distributed training would have to search for unused parameters."""
     cfgs = load_config(small(name, tmp_path, tmp_path, 5))
     torch.manual_seed(0)
     network = DinoGRLNet.from_config(cfgs["model_cfg"]).train()
@@ -106,7 +106,7 @@ def test_every_loss_is_fed_and_every_parameter_learns(name, tmp_path):
     assert not [key for key, value in network.named_parameters() if value.requires_grad and value.grad is None]
 
 
-def test_settings_that_the_release_has_alike_for_both_data_sets():
+def test_both_datasets_share_the_releases_settings():
     hitsz, bupt = (load_config(ROOT / f"configs/dinogrl/{name}_official.yaml") for name in ("hitsz", "bupt"))
     for section in ("loss_cfg", "optimizer_cfg", "extensions"):
         assert hitsz[section] == bupt[section]

@@ -1,4 +1,4 @@
-"""The release's PBMGE: golden numbers, the direct form as oracle, and what the step can and cannot see."""
+"""The release's PBMGE: golden numbers, the direct form as reference, and invariances of the step."""
 
 import copy
 
@@ -35,14 +35,14 @@ def golden_parts():
     return appearance.requires_grad_(), shape.requires_grad_()
 
 
-def assert_near(ours, golden, limit=2e-5):
-    ours = ours.detach().numpy()
-    assert ours.shape == golden.shape
-    assert np.abs(ours - golden).max() <= limit * np.abs(golden).max()
+def assert_near(output, golden, limit=2e-5):
+    output = output.detach().numpy()
+    assert output.shape == golden.shape
+    assert np.abs(output - golden).max() <= limit * np.abs(golden).max()
 
 
-def make(granularities=(2, 4), embedding=6, seed=0, **options):
-    """A small float64 module whose norms are far from their start as zero."""
+def make_module(granularities=(2, 4), embedding=6, seed=0, **options):
+    """Build a small float64 module whose norms are far from their initial zeros."""
     torch.manual_seed(seed)
     module = ReleaseEnhancement(granularities, embedding, **options).double()
     for net in module.children():
@@ -60,7 +60,7 @@ def make_parts(n=3, channels=9, parts=7, seed=1):
 
 
 def outcome(module, function, parts, factor_rows=slice(None)):
-    """Outputs, gradients and buffers after one forward and backward pass."""
+    """Return outputs, gradients and buffers after one forward and backward pass."""
     parts = [part.clone().requires_grad_() for part in parts]
     module.zero_grad()
     outputs = function(*parts)
@@ -83,17 +83,17 @@ def outcome(module, function, parts, factor_rows=slice(None)):
 def assert_equal_to_direct(module, parts):
     twin = copy.deepcopy(module)
     expected = outcome(twin, lambda a, g: direct_enhancement(twin, a, g), parts)
-    ours = outcome(module, module, parts)
-    assert set(ours) == set(expected)
+    output = outcome(module, module, parts)
+    assert set(output) == set(expected)
     for name, value in expected.items():
         scale = value.abs().max().item()
-        torch.testing.assert_close(ours[name], value, rtol=0, atol=1e-12 * max(scale, 1), msg=lambda m, n=name: n + m)
+        torch.testing.assert_close(output[name], value, rtol=0, atol=1e-12 * max(scale, 1), msg=lambda m, n=name: n + m)
 
 
-def test_golden_state_dict_has_the_release_s_names_and_shapes(module):
+def test_names_and_shapes_are_those_of_the_release(module):
     manifest = recipe.read_json("manifest_best_model2.json")
-    own = {key: list(value.shape) for key, value in module.state_dict().items()}
-    assert own == {key: entry["shape"] for key, entry in manifest.items()}
+    shapes = {key: list(value.shape) for key, value in module.state_dict().items()}
+    assert shapes == {key: entry["shape"] for key, entry in manifest.items()}
 
 
 def test_golden_evaluation(module, golden):
@@ -132,12 +132,12 @@ def test_golden_training_step(module, golden):
     [((2, 4, 8, 16), 4, 12), ((2, 4), 1, 9), ((4, 1, 4, 2), 2, 7), ((3,), 5, 2), ((2, 4), 2, 1)],
 )
 def test_equals_the_direct_form(granularities, n, channels, training):
-    module = make(granularities).train(training)
+    module = make_module(granularities).train(training)
     assert_equal_to_direct(module, make_parts(n, channels, 1 + sum(granularities)))
 
 
 def test_equals_the_direct_form_with_one_frozen_net_and_other_momenta():
-    module = make()
+    module = make_module()
     module.enhance_app_net_3.eval()
     module.enhance_shape_net_3.W1[1].momentum = None
     module.enhance_shape_net_3.W2[1].momentum = 0.37
@@ -147,23 +147,23 @@ def test_equals_the_direct_form_with_one_frozen_net_and_other_momenta():
 
 
 def test_equals_the_direct_form_without_running_statistics():
-    module = make()
+    module = make_module()
     for net in module.children():
         for head in (net.W1, net.W2):
             head[1] = nn.BatchNorm1d(1, track_running_stats=False).double()
     assert_equal_to_direct(module.eval(), make_parts())
 
 
-def test_equals_the_direct_form_where_lines_have_no_slope_and_keys_are_equal():
-    module = make()
+def test_equals_the_direct_form_with_zero_slopes_and_equal_keys():
+    module = make_module()
     with torch.no_grad():
         for net in module.children():
             net.phi.weight.zero_()
     assert_equal_to_direct(module, [part.round() for part in make_parts()])
 
 
-def test_stripes_of_zeros_and_dead_affinities_have_relu_s_derivative():
-    module = make().eval()
+def test_zero_stripes_and_affinities_have_the_derivative_of_relu():
+    module = make_module().eval()
     with torch.no_grad():
         for net in module.children():
             net.theta.bias.zero_()
@@ -176,13 +176,13 @@ def test_stripes_of_zeros_and_dead_affinities_have_relu_s_derivative():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_gradcheck(training):
-    module = make((2, 1), embedding=2).train(training)
+    module = make_module((2, 1), embedding=2).train(training)
     parts = [part.requires_grad_() for part in make_parts(2, 4, 4)]
     names = [name for name, _ in module.named_parameters()]
     parameters = [parameter.detach().clone().requires_grad_() for parameter in module.parameters()]
 
     def function(appearance, gait, *values):
-        # Fresh buffers in every call: the numerical derivative calls this many times.
+        # Fresh buffers in every call, since the numerical derivative calls this many times.
         twin = copy.deepcopy(module)
         return torch.func.functional_call(twin, dict(zip(names, values, strict=True)), (appearance, gait))
 
@@ -209,7 +209,7 @@ def test_the_step_by_hand():
     assert out.tolist() == [[1 + 4.5 - 10 * (2 - 1.5), -2 - 3 - 10 * (2 + 9)]]
 
 
-def test_identity_at_the_start():
+def test_a_new_module_is_the_identity():
     module = ReleaseEnhancement((2, 4), 8)
     appearance, gait = (part.float() for part in make_parts())
     enhanced_appearance, enhanced_gait = module(appearance, gait)
@@ -218,8 +218,8 @@ def test_identity_at_the_start():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_order_of_a_stripe_s_channels_is_not_seen(training):
-    module, (appearance, gait) = make().train(training), make_parts()
+def test_the_order_of_a_stripes_channels_does_not_matter(training):
+    module, (appearance, gait) = make_module().train(training), make_parts()
     expected = copy.deepcopy(module)(appearance, gait)[1]
     shuffled = appearance.clone()
     for part in range(1, 7):
@@ -229,15 +229,15 @@ def test_the_order_of_a_stripe_s_channels_is_not_seen(training):
 
 
 def test_permuting_the_query_permutes_the_output():
-    module, (appearance, gait) = make(), make_parts()
+    module, (appearance, gait) = make_module(), make_parts()
     expected = copy.deepcopy(module)(appearance, gait)[1]
     order, moved = torch.randperm(9), gait.clone()
     moved[..., 0] = gait[:, order, 0]
     torch.testing.assert_close(module(appearance, moved)[1], expected[:, order], rtol=1e-12, atol=1e-12)
 
 
-def test_the_tracklets_of_a_batch_are_independent_in_evaluation():
-    module, parts = make().eval(), make_parts(5)
+def test_tracklets_are_independent_in_evaluation_mode():
+    module, parts = make_module().eval(), make_parts(5)
     whole = module(*parts)
     alone = module(*(part[2:3] for part in parts))
     for together, single in zip(whole, alone, strict=True):
@@ -245,7 +245,7 @@ def test_the_tracklets_of_a_batch_are_independent_in_evaluation():
 
 
 def test_each_chain_reads_its_own_stripes_and_the_original_global_features():
-    module, (appearance, gait) = make().eval(), make_parts()
+    module, (appearance, gait) = make_module().eval(), make_parts()
     before = module(appearance, gait)
     for part, changed_chains in ((0, []), (2, [0]), (5, [1])):
         changed = appearance.clone()
@@ -257,14 +257,14 @@ def test_each_chain_reads_its_own_stripes_and_the_original_global_features():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_inputs_are_computed_in_full_precision(dtype):
-    module = make((2, 4)).float()
+    module = make_module((2, 4)).float()
     half = [part.to(dtype).requires_grad_() for part in make_parts()]
     expected = copy.deepcopy(module)(*(part.detach().float() for part in half))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         outputs = module(*half)
-    for ours, full in zip(outputs, expected, strict=True):
-        assert ours.dtype == dtype
-        assert torch.equal(ours, full.to(dtype))
+    for output, full in zip(outputs, expected, strict=True):
+        assert output.dtype == dtype
+        assert torch.equal(output, full.to(dtype))
     sum(output.float().square().sum() for output in outputs).backward()
     assert all(part.grad.dtype == dtype and part.grad.isfinite().all() for part in half)
     assert all(parameter.grad.dtype == torch.float32 for parameter in module.parameters())
@@ -272,37 +272,37 @@ def test_half_precision_inputs_are_computed_in_full_precision(dtype):
 
 def test_streams_of_different_types_keep_their_types():
     appearance, gait = make_parts()
-    outputs = make()(appearance.half(), gait)
+    outputs = make_module()(appearance.half(), gait)
     assert [output.dtype for output in outputs] == [torch.float16, torch.float64]
 
 
 def test_strided_inputs():
-    module, parts = make().eval(), make_parts()
+    module, parts = make_module().eval(), make_parts()
     strided = [part.transpose(0, 2).contiguous().transpose(0, 2) for part in parts]
     assert all(torch.equal(a, b) for a, b in zip(module(*strided), module(*parts), strict=True))
 
 
-def test_one_value_in_training_is_refused_as_by_torch():
+def test_a_single_value_in_training_is_refused():
     with pytest.raises(ValueError, match="at least two values"):
-        make()(*make_parts(1, 1))
+        make_module()(*make_parts(1, 1))
 
 
 @pytest.mark.parametrize(("parts", "other"), [(6, 6), (8, 8), (7, 6)])
-def test_other_parts_are_refused(parts, other):
+def test_unexpected_numbers_of_parts_are_refused(parts, other):
     with pytest.raises(ConfigError, match="reads 7 parts of both streams"):
-        make()(make_parts(parts=parts)[0], make_parts(parts=other)[1])
+        make_module()(make_parts(parts=parts)[0], make_parts(parts=other)[1])
 
 
 ROWS = (3, 1)
 
 
 def on_rank(kinds):
-    """This rank's rows of a batch, for every kind of synchronised norm."""
+    """Return the outcome on this rank's rows of a batch, for every kind of synchronised norm."""
     rank = torch.distributed.get_rank()
     start = sum(ROWS[:rank])
     results = {}
     for kind in kinds:
-        module = make()
+        module = make_module()
         convert = convert_sync_batchnorm if kind == "engine" else nn.SyncBatchNorm.convert_sync_batchnorm
         module = convert(module)
         if kind == "frozen":
@@ -319,25 +319,25 @@ def two_ranks(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["engine", "torch", "frozen"])
 def test_synchronised_norms_on_two_ranks_equal_the_whole_batch(two_ranks, kind):
-    module = make()
+    module = make_module()
     if kind == "frozen":
         module.enhance_app_net_3.eval()
     expected = outcome(module, lambda a, g: direct_enhancement(module, a, g), make_parts(4))
     first, second = (ranks[kind] for ranks in two_ranks)
     for name, value in expected.items():
         if name in ("appearance", "gait", "appearance_grad", "gait_grad"):
-            ours = torch.cat([first[name], second[name]])
+            output = torch.cat([first[name], second[name]])
         elif name.endswith(".grad"):
-            ours = first[name] + second[name]
+            output = first[name] + second[name]
         else:
             assert torch.equal(first[name], second[name])
-            ours = first[name]
-        torch.testing.assert_close(ours, value, rtol=0, atol=1e-12 * max(value.abs().max().item(), 1))
+            output = first[name]
+        torch.testing.assert_close(output, value, rtol=0, atol=1e-12 * max(value.abs().max().item(), 1))
 
 
-def test_converted_norms_in_one_process_are_ordinary_ones():
-    module = nn.SyncBatchNorm.convert_sync_batchnorm(make())
-    plain = make()
+def test_converted_norms_in_one_process_act_like_plain_ones():
+    module = nn.SyncBatchNorm.convert_sync_batchnorm(make_module())
+    plain = make_module()
     expected = outcome(plain, plain, make_parts())
     for name, value in outcome(module, module, make_parts()).items():
         assert torch.equal(value, expected[name])
@@ -345,19 +345,19 @@ def test_converted_norms_in_one_process_are_ordinary_ones():
 
 @pytest.mark.cuda
 def test_cuda_equals_cpu():
-    module, parts = make((2, 4, 8, 16)), make_parts(4, 33, 31)
-    there = copy.deepcopy(module).cuda()
+    module, parts = make_module((2, 4, 8, 16)), make_parts(4, 33, 31)
+    cuda_module = copy.deepcopy(module).cuda()
     expected = outcome(module, module, parts)
     parts = [part.cuda().requires_grad_() for part in parts]
     with torch.autocast("cuda", dtype=torch.float16):
-        outputs = there(*parts)
-    for ours, name in zip(outputs, ("appearance", "gait"), strict=True):
-        torch.testing.assert_close(ours.cpu(), expected[name], rtol=1e-11, atol=1e-11)
+        outputs = cuda_module(*parts)
+    for output, name in zip(outputs, ("appearance", "gait"), strict=True):
+        torch.testing.assert_close(output.cpu(), expected[name], rtol=1e-11, atol=1e-11)
     sum(output.square().sum() for output in outputs).backward()
     assert all(part.grad.isfinite().all() for part in parts)
 
 
-def test_the_benchmark_prints_a_row_for_every_form(monkeypatch, capsys):
+def test_the_benchmark_prints_a_row_per_form(monkeypatch, capsys):
     threads = torch.get_num_threads()
     monkeypatch.setattr(benchmark_enhancement, "run_worker", benchmark_enhancement.measure)
     arguments = ["--batch", "2", "--channels", "8", "--repeats", "1", "--threads", str(threads), "--device", "cpu"]

@@ -25,12 +25,12 @@ def golden() -> dict[str, np.ndarray]:
     return recipe.numbers("eval_visible.npz")
 
 
-def close(ours: torch.Tensor, theirs: np.ndarray, atol: float) -> None:
-    assert ours.shape == theirs.shape
-    assert np.abs(ours.numpy() - theirs).max() < atol
+def assert_close(output: torch.Tensor, reference: np.ndarray, atol: float) -> None:
+    assert output.shape == reference.shape
+    assert np.abs(output.numpy() - reference).max() < atol
 
 
-def test_the_recipe_makes_the_recorded_weights_and_inputs(released):
+def test_the_recipe_reproduces_the_recorded_weights_and_inputs(released):
     recorded = recipe.read_json("checksums.json")
     for file, state in released.items():
         numbers = [value.double() for value in state.values() if value.is_floating_point()]
@@ -46,19 +46,19 @@ def test_the_recipe_makes_the_recorded_weights_and_inputs(released):
 
 def test_tokens_of_the_vision_model(network, visible):
     golden = recipe.numbers("tokens_visible.npz")
-    close(visible.features.last[:, ::64], golden["last_norm_every64"], 2e-4)
-    close(visible.features.layers[:, ::64], golden["mid4_every64"], 2e-4)
+    assert_close(visible.features.last[:, ::64], golden["last_norm_every64"], 2e-4)
+    assert_close(visible.features.layers[:, ::64], golden["mid4_every64"], 2e-4)
     positions = network.vision_model.transformer.pos_embed[:, 1:]
-    close(positions[:, ::32].detach(), golden["pos_embed_every32"], 1e-5)
+    assert_close(positions[:, ::32].detach(), golden["pos_embed_every32"], 1e-5)
 
 
-def test_the_mask_its_side_and_exactly_the_tokens_that_it_covers(visible, golden):
+def test_mask_foreground_channel_and_covered_tokens(visible, golden):
     maps = visible.output.silhouettes
-    close(maps.probabilities[:, 0], golden["mask_prob_ch0"], 5e-5)
+    assert_close(maps.probabilities[:, 0], golden["mask_prob_ch0"], 5e-5)
     swapped = (maps.mask[:, 0] != maps.probabilities[:, 0]).flatten(1).any(dim=1)
     assert swapped.tolist() == golden["band_swapped"].tolist()
     band = silhouette_band(maps.mask)[:, 0]
-    close(band, golden["foreground"], 5e-5)
+    assert_close(band, golden["foreground"], 5e-5)
     support = golden["foreground"] != 0
     assert np.array_equal(band.numpy() != 0, support)
     for prior in (maps.gait_prior, maps.appearance_prior):
@@ -68,20 +68,20 @@ def test_the_mask_its_side_and_exactly_the_tokens_that_it_covers(visible, golden
 
 def test_priors_and_their_fusion(visible, golden):
     maps = visible.output.silhouettes
-    close(F.avg_pool2d(maps.gait_prior, 4), golden["denoise_pool"], 5e-5)
-    close(F.avg_pool2d(maps.appearance_prior, 4), golden["appearance_pool"], 5e-5)
-    close(maps.enriched.mean(dim=1).unflatten(0, (2, 6)), golden["fused_cmean"], 5e-5)
+    assert_close(F.avg_pool2d(maps.gait_prior, 4), golden["denoise_pool"], 5e-5)
+    assert_close(F.avg_pool2d(maps.appearance_prior, 4), golden["appearance_pool"], 5e-5)
+    assert_close(maps.enriched.mean(dim=1).unflatten(0, (2, 6)), golden["fused_cmean"], 5e-5)
 
 
-def test_each_modality_enters_by_its_own_stem(network, released):
-    """The golden frames are visible ones; this is the infrared stem, written out. Neither has a ReLU."""
+def test_each_modality_has_its_own_stem(network, released):
+    """The golden frames are visible, so both stems are written out here. Neither has a ReLU."""
     frames = recipe.frames(40260)[0, :1]
     state = released["best_model"]
     for number, stem in enumerate(network.appearance.stems, start=1):
-        start = f"image_encoder{number}.resnet_conv"
-        maps = F.conv2d(frames, state[f"{start}.0.weight"], stride=2, padding=3)
+        prefix = f"image_encoder{number}.resnet_conv"
+        maps = F.conv2d(frames, state[f"{prefix}.0.weight"], stride=2, padding=3)
         mean, var, weight, bias = (
-            state[f"{start}.1.{entry}"].view(-1, 1, 1) for entry in ("running_mean", "running_var", "weight", "bias")
+            state[f"{prefix}.1.{entry}"].view(-1, 1, 1) for entry in ("running_mean", "running_var", "weight", "bias")
         )
         maps = F.max_pool2d((maps - mean) / (var + 1e-5).sqrt() * weight + bias, 3, stride=2, padding=1)
         assert (maps < 0).any()
@@ -91,43 +91,43 @@ def test_each_modality_enters_by_its_own_stem(network, released):
 
 
 def test_both_backbones(network, visible, golden):
-    close(visible.appearance_layer3.mean(dim=1), golden["app_layer3_cmean"], 5e-5)
-    close(visible.gait_layer3.mean(dim=1), golden["gait_layer3_cmean"], 5e-5)
-    close(visible.appearance_map.mean(dim=1), golden["app_map_cmean"], 5e-5)
-    close(visible.gait_map.mean(dim=1), golden["gait_map_cmean"], 5e-5)
-    close(network.appearance_parts.pyramid(visible.appearance_map), golden["app_hpp"], 2e-4)
-    close(network.gait_parts.pyramid(visible.gait_map), golden["shape_hpp"], 2e-4)
+    assert_close(visible.appearance_layer3.mean(dim=1), golden["app_layer3_cmean"], 5e-5)
+    assert_close(visible.gait_layer3.mean(dim=1), golden["gait_layer3_cmean"], 5e-5)
+    assert_close(visible.appearance_map.mean(dim=1), golden["app_map_cmean"], 5e-5)
+    assert_close(visible.gait_map.mean(dim=1), golden["gait_map_cmean"], 5e-5)
+    assert_close(network.appearance_parts.pyramid(visible.appearance_map), golden["app_hpp"], 2e-4)
+    assert_close(network.gait_parts.pyramid(visible.gait_map), golden["shape_hpp"], 2e-4)
 
 
 def test_parts_before_and_after_pbmge(visible, golden):
     output = visible.output
     for stream, name in ((output.gait, "shape"), (output.appearance, "app")):
-        close(stream.parts, golden[f"{name}_part31"], 2e-4)
-        close(stream.supervised, golden[f"{name}_part35"], 2e-4)
+        assert_close(stream.parts, golden[f"{name}_part31"], 2e-4)
+        assert_close(stream.supervised, golden[f"{name}_part35"], 2e-4)
 
 
-def test_descriptor_is_all_raw_parts_of_gait_and_then_of_appearance(visible, golden):
-    close(visible.output.descriptor, golden["descriptor"], 2e-4)
+def test_the_descriptor_is_all_parts_of_gait_then_of_appearance(visible, golden):
+    assert_close(visible.output.descriptor, golden["descriptor"], 2e-4)
 
 
 def test_regularisers_and_their_weights(visible, golden, cfgs):
     load_extensions(["opengait_ext"], CONFIG.parent)
     terms = loss_terms(visible.output, torch.tensor([0, 1]))
     total, values = LossAggregator(cfgs["loss_cfg"])({name: terms[name] for name in LOSSES})
-    for ours, theirs in LOSSES.items():
-        assert float(values[f"scalar/{ours}/loss"]) == pytest.approx(float(golden[theirs]), rel=1e-5)
+    for output, reference in LOSSES.items():
+        assert float(values[f"scalar/{output}/loss"]) == pytest.approx(float(golden[reference]), rel=1e-5)
     assert float(total) == pytest.approx(float(golden["loss_total"]), rel=1e-5)
 
 
-def test_a_tracklet_is_described_alone_as_in_company_and_of_any_length(network, visible):
-    """The release fixes six frames, and squeezes away a batch of one."""
+def test_descriptors_do_not_depend_on_the_batch_or_the_length(network, visible):
+    """The release requires six frames and squeezes a batch of one."""
     frames = recipe.frames(20267)[1:, :1]
     with torch.no_grad():
         alone = network(frames, torch.tensor([0]))
     assert alone.descriptor.shape == (1, 256, 70)
-    first = visible.output.silhouettes
-    assert torch.allclose(alone.silhouettes.mask[0], first.mask[6], atol=1e-5)
-    assert torch.allclose(alone.silhouettes.enriched[0], first.enriched[6], atol=1e-4)
+    whole = visible.output.silhouettes
+    assert torch.allclose(alone.silhouettes.mask[0], whole.mask[6], atol=1e-5)
+    assert torch.allclose(alone.silhouettes.enriched[0], whole.enriched[6], atol=1e-4)
 
 
 def test_bnnecks(network):
@@ -135,4 +135,4 @@ def test_bnnecks(network):
     values = np.random.default_rng(781).standard_normal((3, 256, 35))
     features = torch.from_numpy(values.astype(np.float32))
     for heads, name in ((network.appearance_heads, "app"), (network.gait_heads, "shape")):
-        close(heads(features)[1][:, :20].detach(), golden[f"{name}_logits_first20"], 1e-5)
+        assert_close(heads(features)[1][:, :20].detach(), golden[f"{name}_logits_first20"], 1e-5)

@@ -1,4 +1,4 @@
-"""Losses, distance, learning rates and frame picks of the release, as the configurations set them."""
+"""Losses, distance, learning rates and frame sampling of the release, as configured."""
 
 import math
 
@@ -27,7 +27,7 @@ def losses() -> torch.nn.ModuleDict:
 
 
 @pytest.mark.parametrize("stream", ["gait", "appearance"])
-def test_triplet_and_cross_entropy_with_their_gradients(losses, stream):
+def test_triplet_and_cross_entropy_with_gradients(losses, stream):
     golden = recipe.numbers("losses.npz")
     draw = np.random.default_rng(779)
     embeddings = torch.from_numpy((0.05 * draw.standard_normal((16, 256, 35))).astype(np.float32)).requires_grad_()
@@ -49,7 +49,7 @@ def test_triplet_and_cross_entropy_with_their_gradients(losses, stream):
     assert float(logits.grad.norm()) == pytest.approx(float(golden["ce_grad_norm"]), rel=1e-5)
 
 
-def test_weights_of_the_terms(losses):
+def test_loss_weights(losses):
     weights = {name: loss.loss_term_weight for name, loss in losses.items()}
     assert weights == {
         **{f"{stream}_{term}": 1 for stream in ("appearance", "gait") for term in ("identity", "triplet")},
@@ -59,13 +59,17 @@ def test_weights_of_the_terms(losses):
 
 def test_distance_is_the_mean_over_parts():
     draw = np.random.default_rng(778)
-    asking, found = draw.standard_normal((5, 256, 70)), draw.standard_normal((7, 256, 70))
-    found[2] = asking[1]
+    query, gallery = draw.standard_normal((5, 256, 70)), draw.standard_normal((7, 256, 70))
+    gallery[2] = query[1]
     golden = recipe.numbers("gait_dist.npz")["dist"]
-    for given in ((torch.from_numpy(asking), torch.from_numpy(found)), (asking, found), (asking, torch.tensor(found))):
-        assert np.abs(cuda_dist(*given).cpu().numpy() - golden).max() < 2e-5
-    # In float32 the distance of equal descriptors keeps the rounding of their squares; the others agree.
-    single = cuda_dist(asking.astype(np.float32), found.astype(np.float32)).cpu().numpy()
+    for pair in (
+        (torch.from_numpy(query), torch.from_numpy(gallery)),
+        (query, gallery),
+        (query, torch.tensor(gallery)),
+    ):
+        assert np.abs(cuda_dist(*pair).cpu().numpy() - golden).max() < 2e-5
+    # In float32 the distance of equal descriptors has rounding errors of their squares; the others agree.
+    single = cuda_dist(query.astype(np.float32), gallery.astype(np.float32)).cpu().numpy()
     assert np.abs(single - golden)[golden > 1].max() < 2e-5
     assert single[1, 2] < 0.01
 
@@ -103,13 +107,13 @@ def test_frames_of_a_tracklet():
         assert cfgs["trainer_cfg"]["sampler"]["sample_type"] == f"fixed_{train}"
 
 
-def test_mask_connectivity_is_of_the_scrambled_layout():
-    """By loops: number 2 i + k of a frame, for position i and side k, is read at place (c, y, x) of (2, h, w)."""
+def test_mask_connectivity_uses_the_releases_memory_layout():
+    """By loops: entry 2 i + k of a frame, for position i and channel k, is read at index (c, y, x) of (2, h, w)."""
     torch.manual_seed(0)
     maps = torch.rand(3, 2, 4, 6, dtype=torch.float64).softmax(dim=1)
     total = 0.0
     for frame in maps:
-        rows = [frame[side, place // 6, place % 6] for place in range(24) for side in range(2)]
+        rows = [frame[side, index // 6, index % 6] for index in range(24) for side in range(2)]
         image = torch.stack(rows).view(2, 4, 6).sum(dim=0)
         padded = torch.zeros(6, 8, dtype=torch.float64)
         padded[1:-1, 1:-1] = image
@@ -122,7 +126,7 @@ def test_mask_connectivity_is_of_the_scrambled_layout():
     assert mask_connectivity_loss(maps).item() == pytest.approx(total / maps.numel(), rel=1e-5)
 
 
-def test_prior_connectivity_leaves_the_last_channel_out():
+def test_prior_connectivity_ignores_the_last_channel():
     torch.manual_seed(0)
     prior = torch.rand(2, 16, 8, 4)
     other = prior.clone()
@@ -130,23 +134,23 @@ def test_prior_connectivity_leaves_the_last_channel_out():
     assert torch.equal(prior_connectivity_loss(prior), prior_connectivity_loss(other))
     other[:, 0] = 7
     assert not torch.equal(prior_connectivity_loss(prior), prior_connectivity_loss(other))
-    # Channels are added before the absolute value: opposite ones cancel.
+    # Channels are summed before the absolute value, so opposite ones cancel.
     opposite = torch.cat([prior[:, :1], -prior[:, :1], prior[:, :1]], dim=1)
     assert prior_connectivity_loss(opposite).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_diversity_with_the_releases_eps_and_without_a_frame_of_nobody():
+def test_diversity_with_the_releases_eps_and_an_empty_frame():
     torch.manual_seed(0)
     prior = torch.rand(3, 16, 4, 4)
-    each = []
+    per_frame = []
     for frame in prior:
         share = frame.sum(dim=(1, 2)) / (frame.sum() + 1e-6)
-        each.append(4 + sum(float(p) * math.log2(float(p) + 1e-6) for p in share))
-    assert diversity_loss(prior, 1e-6).item() == pytest.approx(sum(each) / 3, rel=1e-5)
+        per_frame.append(4 + sum(float(p) * math.log2(float(p) + 1e-6) for p in share))
+    assert diversity_loss(prior, 1e-6).item() == pytest.approx(sum(per_frame) / 3, rel=1e-5)
     prior[1] = 0
     prior.requires_grad_()
     for eps in (0.0, 1e-6):
         loss = diversity_loss(prior, eps)
-        assert loss.item() == pytest.approx((each[0] + each[2]) / 2, abs=1e-4)
+        assert loss.item() == pytest.approx((per_frame[0] + per_frame[2]) / 2, abs=1e-4)
         assert torch.autograd.grad(loss, prior)[0].isfinite().all()
         assert diversity_loss(prior[1:2], eps).item() == 0

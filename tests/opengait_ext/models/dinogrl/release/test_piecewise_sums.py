@@ -1,4 +1,4 @@
-"""Sums of rectified lines over keys: the sorted form against the matrix of all lines and keys."""
+"""Sums of rectified lines over keys: the sorted form against the full matrix of lines and keys."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from opengait_ext.models.dinogrl.release.piecewise_sums import SortedKeys, recti
 
 
 def matrix_sums(slope, offset, keys):
-    """The definition: (2, ..., C') twice from the matrix f_ij = u_i k_j + v_i."""
+    """Compute the definition, (2, ..., C') twice, from the matrix f_ij = u_i k_j + v_i."""
     lines = slope.unsqueeze(-1) * keys.unsqueeze(-2) + offset.unsqueeze(-1)
     rectified = torch.stack([lines.relu(), (-lines).relu()])
     return (rectified * keys.unsqueeze(-2)).sum(-1), rectified.sum(-1)
@@ -25,7 +25,7 @@ def random_case(*shape, lines=None):
 
 
 def outcome(function, case):
-    """Sums and the gradients of a loss that weights every sum differently."""
+    """Return the sums, and the gradients of a loss that weights every sum differently."""
     case = [tensor.clone().requires_grad_() for tensor in case]
     sums = function(*case)
     generator = torch.Generator().manual_seed(7)
@@ -33,9 +33,9 @@ def outcome(function, case):
     return [*sums, *torch.autograd.grad(loss, case)]
 
 
-def assert_like_the_matrix(case):
-    for ours, expected in zip(outcome(sorted_sums, case), outcome(matrix_sums, case), strict=True):
-        torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+def assert_equals_matrix(case):
+    for output, expected in zip(outcome(sorted_sums, case), outcome(matrix_sums, case), strict=True):
+        torch.testing.assert_close(output, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_by_hand():
@@ -50,16 +50,16 @@ def test_by_hand():
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (17,), (3, 8), (2, 3, 2, 11)])
 def test_random_lines(shape):
-    assert_like_the_matrix(random_case(*shape))
+    assert_equals_matrix(random_case(*shape))
 
 
 def test_more_lines_than_keys():
-    assert_like_the_matrix(random_case(2, 5, lines=9))
+    assert_equals_matrix(random_case(2, 5, lines=9))
 
 
 def test_equal_keys():
     slope, offset, keys = random_case(2, 12)
-    assert_like_the_matrix((slope, offset, keys.round()))
+    assert_equals_matrix((slope, offset, keys.round()))
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
@@ -68,21 +68,21 @@ def test_lines_without_slope(zero):
     slope[:, ::2] = zero
     assert (offset[:, ::2] > 0).any()
     assert (offset[:, ::2] < 0).any()
-    assert_like_the_matrix((slope, offset, keys))
+    assert_equals_matrix((slope, offset, keys))
 
 
-def test_keys_at_roots_and_lines_that_vanish_have_relu_s_derivative_there():
+def test_roots_have_the_derivative_of_relu():
     keys = torch.tensor([[-2.0, -1.0, 0.0, 0.0, 1.0, 3.0]], dtype=torch.float64)
     slope = torch.tensor([[1.0, -1.0, 2.0, -4.0, 0.0, -0.0, 0.5, 0.0]], dtype=torch.float64)
     offset = torch.tensor([[0.0, -0.0, -2.0, 4.0, 0.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
     lines = slope.unsqueeze(-1) * keys.unsqueeze(-2) + offset.unsqueeze(-1)
     assert (lines == 0).sum() > 15
-    assert_like_the_matrix((slope, offset, keys))
+    assert_equals_matrix((slope, offset, keys))
 
 
 def test_roots_outside_all_keys():
     slope, offset, keys = random_case(2, 6)
-    assert_like_the_matrix((1e-3 * slope, offset, keys))
+    assert_equals_matrix((1e-3 * slope, offset, keys))
 
 
 def test_gradcheck():
@@ -90,21 +90,21 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(sorted_sums, case)
 
 
-def test_only_wanted_gradients():
+def test_gradients_of_the_slope_alone():
     slope, offset, keys = random_case(5)
     slope.requires_grad_()
     sum(s.sum() for s in sorted_sums(slope, offset, keys)).backward()
     assert slope.grad is not None
 
 
-def test_float32_keys_far_from_zero_keep_their_digits():
+def test_float32_keys_far_from_zero_are_accurate():
     slope, _, keys = random_case(256)
     keys = (keys + 1000).float()
     offset = -slope * 1000.5
     expected = matrix_sums(slope, offset, keys.double())
-    for ours, theirs in zip(sorted_sums(slope, offset, keys), expected, strict=True):
-        assert ours.dtype == torch.float64
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    for output, reference in zip(sorted_sums(slope, offset, keys), expected, strict=True):
+        assert output.dtype == torch.float64
+        torch.testing.assert_close(output, reference, rtol=1e-9, atol=1e-9)
 
 
 def test_split_gives_the_same_sums():

@@ -1,7 +1,7 @@
-"""A training step of the release's network against the release's procedure written out, on a small network.
+"""A training step of a small network of the release against the release's procedure written out.
 
-What is left to torch here are convolutions: stems, stages and the fusion's, which the golden numbers cover. Tokens,
-masks, batch norms over tokens, pools, projections, PBMGE, heads and losses are written out.
+Only the convolutions of stems, stages and fusion use the network's modules; the golden numbers cover them. Tokens,
+masks, batch norms over tokens, pooling, projections, PBMGE, heads and losses are written out.
 """
 
 import copy
@@ -22,7 +22,7 @@ WEIGHTS = {"mask_smoothness": 0.02, "mask": 1.0, "smoothness": 0.01, "diversity"
 
 
 def batch_norm(values: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
-    """Batch norm of (k, c) over its k rows, and what it does to the running statistics."""
+    """Apply batch norm to the rows of (k, c), and update the running statistics."""
     mean = values.mean(dim=0)
     variance = (values - mean).square().mean(dim=0)
     with torch.no_grad():
@@ -34,24 +34,24 @@ def batch_norm(values: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
 
 
 def enlarged(tokens: torch.Tensor) -> torch.Tensor:
-    """Tokens (f, 32, c) of a grid of 8 x 4 as rows (f * 128, c) of maps of 16 x 8."""
+    """Enlarge tokens (f, 32, c) on a grid of 8 x 4 to rows (f * 128, c) of maps of 16 x 8."""
     maps = tokens.view(len(tokens), 8, 4, -1).permute(0, 3, 1, 2)
     return F.interpolate(maps, (16, 8), mode="bilinear").permute(0, 2, 3, 1).reshape(len(tokens) * 128, -1)
 
 
 def body(first: torch.Tensor) -> torch.Tensor:
-    """Where one frame's silhouette is, by loops: bool (16, 8) of the first side's probability (16, 8)."""
+    """Return a frame's silhouette, bool (16, 8), from the first channel's probability (16, 8), by loops."""
     border = first[:1].round().sum() + first[-1:].round().sum()
     person = (first if border <= 8 else 1 - first).round() > 0
     rows, columns = person.shape
 
     def near(marked, reach, combine):
-        found = torch.zeros_like(marked)
+        result = torch.zeros_like(marked)
         for y in range(rows):
             for x in range(columns):
                 window = marked[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-                found[y, x] = combine(window)
-        return found
+                result[y, x] = combine(window)
+        return result
 
     grown = near(person, 1, torch.any)
     shrunk = near(grown, 2, torch.all)
@@ -106,19 +106,19 @@ def silhouettes(network, frames):
 
 
 def parts(maps, projection):
-    """Maximum over frames, stripes' mean plus maximum, and a matrix for each stripe: (n, 12, 7)."""
+    """Return the parts (n, 12, 7): maximum over frames, mean plus maximum of stripes, and a matrix per stripe."""
     pooled = maps.max(dim=1).values
     height = pooled.shape[2]
-    found = []
+    features = []
     for count in (1, 2, 4):
         for stripe in range(count):
             rows = pooled[:, :, stripe * height // count : (stripe + 1) * height // count].flatten(2)
-            found.append((rows.mean(dim=2) + rows.max(dim=2).values) @ projection.FCs.fc_bin[len(found)])
-    return torch.stack(found, dim=2)
+            features.append((rows.mean(dim=2) + rows.max(dim=2).values) @ projection.FCs.fc_bin[len(features)])
+    return torch.stack(features, dim=2)
 
 
 def enhance(step, query, stripe):
-    """LGE as the release writes it, with one-channel signals of length 12."""
+    """Compute LGE as the release does, with one-channel signals of length 12."""
     theta = query[:, None] * step.theta.weight[:, 0] + step.theta.bias[:, None]
     phi = stripe[:, None] * step.phi.weight[:, 0] + step.phi.bias[:, None]
     values = stripe[:, None] * step.g[0].weight[:, 0] + step.g[0].bias[:, None]
@@ -132,22 +132,22 @@ def enhance(step, query, stripe):
 
 
 def pbmge(module, gait, appearance):
-    """Both chains at every granularity from the original globals; for a stripe, the gait stream's step comes first."""
+    """Run both chains from the original globals at every granularity; the gait stream's step comes first."""
     enhanced_gait, enhanced_appearance = [], []
     for start, count in ((1, 2), (3, 4)):
-        shape, look = gait[..., 0], appearance[..., 0]
+        query_gait, query_appearance = gait[..., 0], appearance[..., 0]
         for stripe in range(start, start + count):
-            shape = enhance(module.enhance_shape_net_3, shape, appearance[..., stripe])
-            look = enhance(module.enhance_app_net_3, look, gait[..., stripe])
-        enhanced_gait.append(shape)
-        enhanced_appearance.append(look)
+            query_gait = enhance(module.enhance_shape_net_3, query_gait, appearance[..., stripe])
+            query_appearance = enhance(module.enhance_app_net_3, query_appearance, gait[..., stripe])
+        enhanced_gait.append(query_gait)
+        enhanced_appearance.append(query_appearance)
     stacked = (torch.stack([*all_parts.unbind(2), *extra], dim=2) for all_parts, extra in
                ((gait, enhanced_gait), (appearance, enhanced_appearance)))  # fmt: skip
     return tuple(stacked)
 
 
 def identity_losses(features, heads):
-    """Cross entropy of scaled cosines with smoothed labels, and the triplet loss part by part, by loops."""
+    """Return cross entropy of scaled cosines with smoothed labels, and the triplet loss per part, by loops."""
     normed = batch_norm(features.reshape(len(features), -1), heads.bn1d).view_as(features)
     entropies, triplets = [], []
     for part in range(features.shape[2]):
@@ -168,7 +168,7 @@ def identity_losses(features, heads):
 
 
 def step_written_out(network, frames):
-    """The losses of one step; running statistics move in `network`."""
+    """Return the losses of one step, and update the running statistics of `network`."""
     (gait_prior, appearance_prior), losses = silhouettes(network, frames)
     # Visible tracklets first, then infrared ones, through stems of their own.
     stems = network.appearance.stems
@@ -186,34 +186,34 @@ def step_written_out(network, frames):
 
 @pytest.fixture(scope="module")
 def both() -> dict:
-    """Losses, gradients and buffers of one step: ours, and the written one."""
+    """Run one step of the network and of the written procedure, with losses, gradients and buffers."""
     ours = small_network().train()
     theirs = copy.deepcopy(ours)
     frames, modality = small_batch()
     assert modality.tolist() == [0, 0, 1, 1]
     total, values = LossAggregator(load_config(CONFIG)["loss_cfg"])(loss_terms(ours(frames, modality), LABELS))
     total.backward()
-    found = {name.split("/")[1]: value.mean() for name, value in values.items() if name.endswith("/loss")}
+    losses = {name.split("/")[1]: value.mean() for name, value in values.items() if name.endswith("/loss")}
     written = step_written_out(theirs, frames)
     sum(WEIGHTS.get(name, 1.0) * loss for name, loss in written.items()).backward()
-    return {"ours": (ours, found), "theirs": (theirs, written)}
+    return {"ours": (ours, losses), "theirs": (theirs, written)}
 
 
 def test_every_loss(both):
-    found, written = both["ours"][1], both["theirs"][1]
-    assert found.keys() == written.keys()
+    losses, written = both["ours"][1], both["theirs"][1]
+    assert losses.keys() == written.keys()
     for name, loss in written.items():
-        assert float(found[name]) == pytest.approx(float(loss.detach()), rel=1e-4, abs=1e-6), name
+        assert float(losses[name]) == pytest.approx(float(loss.detach()), rel=1e-4, abs=1e-6), name
 
 
 def test_every_gradient(both):
-    """Of single parameters too, since no part may get another's share."""
+    """Compared per parameter, so that no part hides the error of another."""
     theirs = dict(both["theirs"][0].named_parameters())
     for name, parameter in both["ours"][0].named_parameters():
         if not parameter.requires_grad:
             continue
         written = theirs[name].grad
-        # Where a batch norm follows a bias, its gradient is rounding.
+        # The gradient of a bias before a batch norm is a rounding error.
         assert float((parameter.grad - written).norm()) < 1e-3 * float(written.norm()) + 1e-5, name
 
 
