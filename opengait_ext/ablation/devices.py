@@ -1,4 +1,4 @@
-"""Devices for runs side by side, each run on devices of its own."""
+"""Devices for parallel runs."""
 
 import os
 import sys
@@ -11,13 +11,13 @@ from opengait.errors import ConfigError
 from opengait.shipped import PACKAGES
 
 MAIN = PACKAGES / "opengait/main.py"
-# Without CUDA: on a laptop, more runs side by side need memory and save no time.
+# Parallel runs without CUDA; on a laptop, more would need memory and save no time.
 CPU_RUNS = 2
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place for one run at a time.
+    """CUDA devices, or CPU threads, for one run at a time.
 
     Attributes:
         cuda: numbers of CUDA devices, one process each; empty for the CPU.
@@ -51,13 +51,13 @@ class Device:
 
 
 def devices_of(texts: Sequence[str]) -> list[Device]:
-    """Parse devices: `cpu` (twice for two runs side by side), `0`, or `0,1` for one run on both.
+    """Parse devices: `cpu` (twice for two parallel runs), `0`, or `0,1` for one run on both.
 
     Args:
         texts: devices; empty for every CUDA device, or the CPU if there is none.
 
     Raises:
-        ConfigError: a text names no device, a missing one, or one that is named twice.
+        ConfigError: a text is not a device, or a device is missing or named twice.
     """
     count = torch.cuda.device_count()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -65,7 +65,7 @@ def devices_of(texts: Sequence[str]) -> list[Device]:
     numbers = [() if text == "cpu" else _numbers(text, count) for text in texts]
     taken = [number for group in numbers for number in group]
     if len(set(taken)) < len(taken):
-        raise ConfigError(f"--devices {' '.join(texts)} names a CUDA device twice; give every run its own.")
+        raise ConfigError(f"--devices {' '.join(texts)} names a CUDA device twice; each run needs its own.")
     threads = max(1, cores // max(1, sum(not group for group in numbers)))
     return [Device(group, threads) for group in numbers]
 

@@ -15,7 +15,7 @@ from opengait_ext.ablation.tables import Row
 from opengait_ext.runs.results import read_test
 
 ROWS = SHIPPED / "configs/ablation"
-# Masks lie beside the dataset, those of several networks in folders of their own.
+# Masks lie beside the dataset, in one folder per network if there are several.
 MASKS = "{root}-masks"
 HITSZ_MASKS = "data/HITSZ-VCM-masks"
 
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """File of what the training and the test print."""
+        """Log file of the training and the test."""
         return self.folder / "log.txt"
 
     @property
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def result_file(self) -> Path:
-        """File of the test's results, once it has ended."""
+        """File of the test's results, written when it ends."""
         return self.run_folder / f"logs/test-{self.total:05d}.json"
 
     @property
@@ -138,7 +138,7 @@ def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, o
         overrides: `section.key=value`, applied to the dataset's configuration below each row.
 
     Raises:
-        ConfigError: an override names nothing.
+        ConfigError: an override names an unknown key.
     """
     by_name = {row.name: row for row in rows}
     return [

@@ -121,11 +121,11 @@ def test_what_cannot_be_drawn_is_said():
     for wrong in (8, [8], [8, 0], [8, 4, 2], "84", [2.0, 1]):
         with pytest.raises(ConfigError, match=r"expected \[people, tracklets"):
             CrossModalSampler(data, wrong)
-    with pytest.raises(DataError, match="Nobody"):
+    with pytest.raises(DataError, match="No person .* both modalities"):
         CrossModalSampler(people([(3, 0), (0, 3)]), [1, 1])
 
 
 def test_a_batch_that_does_not_divide_into_the_ranks_is_refused(monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 5)
-    with pytest.raises(ConfigError, match="batches of 8 tracklets, which cannot be dealt evenly to 5"):
+    with pytest.raises(ConfigError, match="batches of 8 tracklets, .* over 5"):
         CrossModalSampler(people([(2, 2)] * 2), [2, 2])

@@ -304,7 +304,7 @@ class TestCommandLine:
         frames = load_pickle(next(out.glob("*/*/*/*-aligned-rgbs.pkl")))
         assert frames.shape[1:] == (3, 16, 8)
         assert run(name, trees[kind], out, "--workers", 1, "--size", 16, 8) == 0
-        assert f"0 tracklets (0 frames) written to {out}, {count} were there already" in capsys.readouterr().out
+        assert f"0 tracklets (0 frames) written to {out}, {count} already existed" in capsys.readouterr().out
 
     def test_what_is_wrong_is_one_sentence(self, trees, tmp_path, capsys):
         assert run("bupt", tmp_path / "nowhere", tmp_path / "out") == 2

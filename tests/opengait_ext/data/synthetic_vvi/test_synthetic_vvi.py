@@ -222,7 +222,7 @@ def test_other_parameters_need_force(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments += ["--frames", "2", "--size", "32", "16"]
     assert synthesize(arguments) == 0
     assert synthesize([*arguments, "--seed", "4"]) == 2
-    assert "seed is 0 there, 4 asked for" in capsys.readouterr().err
+    assert "seed 0 instead of 4" in capsys.readouterr().err
     assert synthesize([*arguments, "--seed", "4", "--force"]) == 0
 
 
