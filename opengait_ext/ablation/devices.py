@@ -1,6 +1,5 @@
 """Devices for parallel runs."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import torch
 
 from opengait.errors import ConfigError
 from opengait.shipped import PACKAGES
+from opengait_ext.data.check.pool import cores
 
 MAIN = PACKAGES / "opengait/main.py"
 # Parallel runs without CUDA; on a laptop, more would need memory and save no time.
@@ -60,13 +60,12 @@ def devices_of(texts: Sequence[str]) -> list[Device]:
         ConfigError: a text is not a device, or a device is missing or named twice.
     """
     count = torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    texts = list(texts) or [str(number) for number in range(count)] or ["cpu"] * min(CPU_RUNS, cores)
+    texts = list(texts) or [str(number) for number in range(count)] or ["cpu"] * min(CPU_RUNS, cores())
     numbers = [() if text == "cpu" else _numbers(text, count) for text in texts]
     taken = [number for group in numbers for number in group]
     if len(set(taken)) < len(taken):
         raise ConfigError(f"--devices {' '.join(texts)} names a CUDA device twice; each run needs its own.")
-    threads = max(1, cores // max(1, sum(not group for group in numbers)))
+    threads = max(1, cores() // max(1, sum(not group for group in numbers)))
     return [Device(group, threads) for group in numbers]
 
 

@@ -1,4 +1,4 @@
-"""A small data set for all tests of this folder."""
+"""A small dataset for all tests of this folder."""
 
 import pytest
 

@@ -1,6 +1,7 @@
 """Ablations on the command line: parallel runs that continue where they stopped, and tables of their results."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def test_changed_settings_are_refused(stand_in, tmp_path):
 
 def test_devices(monkeypatch):
     monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setattr(devices_module.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     assert devices_of([]) == [Device((number,), 8) for number in range(4)]
     assert devices_of(["0,2", "3"]) == [Device((0, 2), 8), Device((3,), 8)]
     assert devices_of(["0,2"])[0].environment == {"CUDA_VISIBLE_DEVICES": "0,2"}
