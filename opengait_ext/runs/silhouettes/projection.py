@@ -2,14 +2,13 @@
 
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from opengait.errors import DataError
-from opengait.utils.files import write_whole
+from opengait.utils.files import read_arrays, write_whole
 
 # Share of the foreground that is clipped at either end of a colour's range.
 TAIL = 0.01
@@ -82,13 +81,9 @@ class Projection:
         Raises:
             DataError: the file is missing, damaged, or for another number of channels.
         """
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                projection = cls(*(content[field.name] for field in fields(cls)))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise DataError(
-                f"{path} is not a valid projection ({error}); remove it and a new one will be fitted."
-            ) from error
+        names = [field.name for field in fields(cls)]
+        arrays = read_arrays(path, names, "vvi export-silhouettes")
+        projection = cls(*(arrays[name] for name in names))
         if projection.components.shape != (3, channels):
             raise DataError(
                 f"{path} is for {projection.components.shape[-1]} channels, but this network's enriched silhouettes "
