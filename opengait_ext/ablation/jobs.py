@@ -159,7 +159,7 @@ def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequenc
         section["dataset_root"] = data.root.format(seed=seed)
     section.pop("mask_root", None)
     if (masks := load_config(file)["data_cfg"].get("mask_root")) is not None:
-        # The file names masks of HITSZ-VCM; here they are beside this dataset, or in the folder of the command line.
+        # The file names HITSZ-VCM's masks; use those of this dataset, or of the folder given on the command line.
         root = load_config(SHIPPED / data.config, overrides)["data_cfg"].get("mask_root")
         root = root or data.masks.format(root=section["dataset_root"])
         section["mask_root"] = masks.replace(HITSZ_MASKS, root, 1)

@@ -1,4 +1,4 @@
-"""Tables of measured results, mean and spread over seeds, beside the published numbers."""
+"""Tables of measured results, mean and spread over seeds, next to the published numbers."""
 
 import statistics
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Train and test the rows of the paper's ablations, and print their table beside the paper's numbers.
+"""Train and test the rows of the paper's ablations, and print a table next to the paper's numbers.
 
     vvi ablate --table 3                                    # on the synthetic data, on any machine
     vvi ablate --table 3 4 5 --data hitsz --set data_cfg.dataset_root=PATH --devices 0 1

@@ -2,14 +2,14 @@
 
     vvi download                            # dinov2_vits14 and resnet50, for DinoGRL
     vvi download dinov2_vitb14 resnet18 --out DIR
-    vvi download --list                     # all known files, and those that have to be fetched by hand
+    vvi download --list                     # all known files, and those that must be fetched by hand
 
 An interrupted download continues, also in a later run. A file gets its name once it is complete and valid: the names
 and shapes of all its tensors are compared with the network's. The first eight digits of the SHA-256 of torchvision's
 files are known beforehand, from their names; DINOv2's publisher names no checksum. The SHA-256 of the first download is
 written to a JSON file beside each file, so that a later change is noticed.
 
-Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file has to be fetched by
+Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file must be fetched by
 hand.
 """
 

@@ -99,7 +99,7 @@ def erase(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
 
 
 def erase_everywhere(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
-    """Erase in one step for all frames, whatever their rectangles."""
+    """Erase in one step for all frames."""
     start, size = rectangles[:, :2].to(x.device), rectangles[:, 2:].to(x.device)
     rows, columns = (torch.arange(length, device=x.device) for length in x.shape[-2:])
     of_rows = (rows >= start[:, :1]) & (rows < start[:, :1] + size[:, :1])

@@ -1,4 +1,4 @@
-"""Masks from another network (SCHP, Grapy-ML, ...), as a second feature beside the frames.
+"""Masks from another network (SCHP, Grapy-ML, ...), as a second feature after the frames.
 
 `data_cfg.mask_root` names a folder that mirrors the dataset's: the mask of `<dataset_root>/<path>.jpg` is
 `<mask_root>/<path>.png`. datasets/MASKS.md describes the files and how parsing networks write them.

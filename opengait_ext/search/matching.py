@@ -98,7 +98,7 @@ def search(
             for index in order
         )
         known = ~np.isnan(p)
-        # Bonferroni correction: each modality is a test of its own.
+        # Bonferroni correction: each modality is a separate test.
         tests = len(set(gallery.types[known]))
         somebody = bool(p[known].min() * tests <= level) if known.any() else None
         results.append(QueryResult(str(name), str(modality), candidates, somebody))

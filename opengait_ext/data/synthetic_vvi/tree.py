@@ -1,4 +1,4 @@
-"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes beside them."""
+"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes."""
 
 import json
 import multiprocessing
@@ -29,7 +29,7 @@ def splits(config: SyntheticConfig) -> dict[str, range]:
 def tracklets_of(config: SyntheticConfig, pid: int) -> Iterator[tuple[TrackletKey, str, list[int]]]:
     """Yield a person's tracklets in file order: key, folder under the person's, frame numbers.
 
-    The tracklets of one camera and modality share a folder, as in the benchmark: only the info files tell them apart.
+    The tracklets of one camera and modality share a folder, as in the benchmark; only the info files distinguish them.
     """
     for modality in (VISIBLE, INFRARED):
         for number in range(1, config.cameras + 1):
