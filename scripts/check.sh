@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lint, formatting, types and the documentation; what the tests cannot see. pre-commit runs the first three too.
+# Check lint, formatting, types and the documentation. pre-commit runs the first three too.
 set -euo pipefail
 extras="lint"
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -9,5 +9,5 @@ mypy
 if python -c 'import mkdocs, mkdocstrings' 2> /dev/null; then
     mkdocs build --strict --quiet --site-dir "$(mktemp -d)"
 else
-    echo "The documentation was not built: pip install -e '.[docs]' brings mkdocs."
+    echo "The documentation was not built: install mkdocs with pip install -e '.[docs]'."
 fi

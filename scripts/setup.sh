@@ -1,5 +1,5 @@
-# Sourced by the other scripts: changes to the project's folder and makes an environment with all requirements ready.
-# That is the active one if it satisfies them, else .venv, which is set up once.
+# Sourced by the other scripts: changes to the project's folder and provides an environment with all requirements, which
+# is the active one if it satisfies them, or else .venv, which is set up once.
 #
 #   extras   extras of pyproject.toml that are needed as well, such as "test lint"
 #   PYTHON   the interpreter that creates .venv (3.11 or newer)

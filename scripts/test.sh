@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests; arguments go to pytest. Uses the active environment, or sets up .venv.
+# Run all tests, in the active environment or in .venv; arguments are passed to pytest.
 set -euo pipefail
 extras="test"
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"

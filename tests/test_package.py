@@ -1,4 +1,4 @@
-"""The wheel, installed outside the checkout: every command works from any folder."""
+"""The wheel, installed outside the checkout, with every command in another folder."""
 
 import json
 import os
@@ -53,7 +53,7 @@ COMMANDS = (
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The folder that the wheel was installed into."""
+    """Return the folder that the wheel was installed into."""
     source, target = (tmp_path_factory.mktemp(name) for name in ("source", "site"))
     leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("opengait", "opengait_ext", "configs", "pretrained"):
@@ -71,7 +71,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(installed, tmp_path_factory):
-    """Run a program in a folder of its own, with the installed packages instead of the checkout's."""
+    """Return a function that runs a program in another folder, with the installed packages only."""
     folder = tmp_path_factory.mktemp("elsewhere")
     environment = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -86,7 +86,7 @@ def run(installed, tmp_path_factory):
     return run
 
 
-def test_what_the_wheel_holds(installed):
+def test_contents_of_the_wheel(installed):
     for shipped in (*ROOT.glob("configs/**/*.yaml"), *ROOT.glob("pretrained/*.safetensors")):
         assert (installed / "opengait/assets" / shipped.relative_to(ROOT)).read_bytes() == shipped.read_bytes()
     for pattern in ("**/*.json", "**/*.yaml", "**/py.typed"):

@@ -1,1 +1,1 @@
-"""Walking people drawn by the project, in the layout of HITSZ-VCM. Entry point: `synthetic_vvi.generate`."""
+"""Former home of the generator of synthetic data; the entry point is `synthetic_vvi.generate`."""

@@ -1,4 +1,4 @@
-"""Former name of `vvi synthesize`, and former home of what `opengait_ext.data.synthetic_vvi` holds."""
+"""Former name of `vvi synthesize`, and former home of the contents of `opengait_ext.data.synthetic_vvi`."""
 
 import sys
 from pathlib import Path

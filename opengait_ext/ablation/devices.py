@@ -1,6 +1,5 @@
-"""Devices for runs side by side, each run on devices of its own."""
+"""Devices for parallel runs."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +8,16 @@ import torch
 
 from opengait.errors import ConfigError
 from opengait.shipped import PACKAGES
+from opengait_ext.data.check.pool import cores
 
 MAIN = PACKAGES / "opengait/main.py"
-# Without CUDA: on a laptop, more runs side by side need memory and save no time.
+# Parallel runs without CUDA; on a laptop, more would need memory and save no time.
 CPU_RUNS = 2
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place for one run at a time.
+    """CUDA devices, or CPU threads, for one run at a time.
 
     Attributes:
         cuda: numbers of CUDA devices, one process each; empty for the CPU.
@@ -51,22 +51,21 @@ class Device:
 
 
 def devices_of(texts: Sequence[str]) -> list[Device]:
-    """Parse devices: `cpu` (twice for two runs side by side), `0`, or `0,1` for one run on both.
+    """Parse devices: `cpu` (twice for two parallel runs), `0`, or `0,1` for one run on both.
 
     Args:
         texts: devices; empty for every CUDA device, or the CPU if there is none.
 
     Raises:
-        ConfigError: a text names no device, a missing one, or one that is named twice.
+        ConfigError: a text is not a device, or a device is missing or named twice.
     """
     count = torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    texts = list(texts) or [str(number) for number in range(count)] or ["cpu"] * min(CPU_RUNS, cores)
+    texts = list(texts) or [str(number) for number in range(count)] or ["cpu"] * min(CPU_RUNS, cores())
     numbers = [() if text == "cpu" else _numbers(text, count) for text in texts]
     taken = [number for group in numbers for number in group]
     if len(set(taken)) < len(taken):
-        raise ConfigError(f"--devices {' '.join(texts)} names a CUDA device twice; give every run its own.")
-    threads = max(1, cores // max(1, sum(not group for group in numbers)))
+        raise ConfigError(f"--devices {' '.join(texts)} names a CUDA device twice; each run needs its own.")
+    threads = max(1, cores() // max(1, sum(not group for group in numbers)))
     return [Device(group, threads) for group in numbers]
 
 

@@ -15,7 +15,7 @@ from opengait_ext.ablation.tables import Row
 from opengait_ext.runs.results import read_test
 
 ROWS = SHIPPED / "configs/ablation"
-# Masks lie beside the dataset, those of several networks in folders of their own.
+# Masks lie beside the dataset, in one folder per network if there are several.
 MASKS = "{root}-masks"
 HITSZ_MASKS = "data/HITSZ-VCM-masks"
 
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """File of what the training and the test print."""
+        """Log file of the training and the test."""
         return self.folder / "log.txt"
 
     @property
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def result_file(self) -> Path:
-        """File of the test's results, once it has ended."""
+        """File of the test's results, written when it ends."""
         return self.run_folder / f"logs/test-{self.total:05d}.json"
 
     @property
@@ -138,7 +138,7 @@ def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, o
         overrides: `section.key=value`, applied to the dataset's configuration below each row.
 
     Raises:
-        ConfigError: an override names nothing.
+        ConfigError: an override names an unknown key.
     """
     by_name = {row.name: row for row in rows}
     return [
@@ -159,7 +159,7 @@ def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequenc
         section["dataset_root"] = data.root.format(seed=seed)
     section.pop("mask_root", None)
     if (masks := load_config(file)["data_cfg"].get("mask_root")) is not None:
-        # The file names masks of HITSZ-VCM; here they are beside this dataset, or in the folder of the command line.
+        # The file names HITSZ-VCM's masks; use those of this dataset, or of the folder given on the command line.
         root = load_config(SHIPPED / data.config, overrides)["data_cfg"].get("mask_root")
         root = root or data.masks.format(root=section["dataset_root"])
         section["mask_root"] = masks.replace(HITSZ_MASKS, root, 1)

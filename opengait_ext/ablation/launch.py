@@ -19,13 +19,13 @@ class RunFailed(Exception):
     """A run ended with an error, whose message this is."""
 
 
-def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str], None]) -> dict[Job, str]:
+def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[str], None]) -> dict[Job, str]:
     """Train and test every unfinished job, one at a time per device.
 
     An interrupted training continues from its newest checkpoint.
 
     Args:
-        tell: called with a line about every run that starts or ends.
+        report: called with a line about every run that starts or ends.
 
     Returns:
         The error message of each failed job; the other jobs continue.
@@ -36,7 +36,7 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str
     waiting = [job for job in jobs if not job.done]
     for job in waiting:
         job.write_config()
-    runner = _Runner(len(jobs) - len(waiting), len(jobs), tell)
+    runner = _Runner(len(jobs) - len(waiting), len(jobs), report)
     free: queue.SimpleQueue[Device] = queue.SimpleQueue()
     for device in devices:
         free.put(device)
@@ -61,10 +61,10 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], tell: Callable[[str
 
 
 class _Runner:
-    def __init__(self, done: int, total: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, done: int, total: int, report: Callable[[str], None]) -> None:
         self.done = done
         self.total = total
-        self.tell = tell
+        self.report = report
         self.failures: dict[Job, str] = {}
         self.processes: list[subprocess.Popen] = []
         self.lock = threading.Lock()
@@ -72,7 +72,7 @@ class _Runner:
 
     def run(self, job: Job, device: Device) -> None:
         start = time.monotonic()
-        self.tell(f"{job.title}: starts on {device.title}")
+        self.report(f"{job.title}: starts on {device.title}")
         try:
             with job.log.open("a", encoding="utf-8") as log:
                 newest = job.newest_checkpoint()
@@ -85,11 +85,11 @@ class _Runner:
             self.done += 1
         if not self.stopped:
             ended = self.failures.get(job) or f"done in {time.monotonic() - start:.0f} s"
-            self.tell(f"[{self.done}/{self.total}] {job.title}: {ended}")
+            self.report(f"[{self.done}/{self.total}] {job.title}: {ended}")
 
     def phase(self, job: Job, device: Device, log: IO[str], phase: str, *more: str) -> None:
         command = [*device.command, "--cfgs", str(job.config_file), "--phase", phase, *more]
-        begun = log.tell()
+        start = log.tell()
         with self.lock:
             if self.stopped:
                 raise RunFailed("stopped")
@@ -100,7 +100,7 @@ class _Runner:
         status = process.wait()
         self.processes.remove(process)
         if status:
-            raise RunFailed(_reason(job, begun) or f"the {phase} ended with status {status}; see {job.log}")
+            raise RunFailed(_reason(job, start) or f"the {phase} ended with status {status}; see {job.log}")
 
     def stop(self) -> None:
         """End the running processes."""
@@ -116,9 +116,9 @@ class _Runner:
                 process.kill()
 
 
-def _reason(job: Job, begun: int) -> str | None:
-    """Return the engine's last error message after position `begun` of the log, if there is one."""
+def _reason(job: Job, start: int) -> str | None:
+    """Return the engine's last error message after position `start` of the log, if there is one."""
     with job.log.open(encoding="utf-8", errors="replace") as log:
-        log.seek(begun)
+        log.seek(start)
         errors = [line.removeprefix("error: ").strip() for line in log if line.startswith("error: ")]
     return errors[-1] if errors else None

@@ -1,4 +1,4 @@
-"""Tables of measured results, mean and spread over seeds, beside the published numbers."""
+"""Tables of measured results, mean and spread over seeds, next to the published numbers."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from opengait_ext.ablation.tables import Row, Table
 NUMBERS = tuple((name, key) for name in ("infrared_to_visible", "visible_to_infrared") for key in ("rank1", "map"))
 HEADS = ("IR→VIS R@1", "mAP", "VIS→IR R@1", "mAP")
 _PAPER = {
-    "synthetic": "another data set and other networks, so at most the order of the rows compares",
-    "hitsz": "on the same data set",
-    "bupt": "on another data set, so at most the order of the rows compares",
+    "synthetic": "another dataset and other networks, so at most the order of the rows is comparable",
+    "hitsz": "on the same dataset",
+    "bupt": "on another dataset, so at most the order of the rows is comparable",
 }
 
 
@@ -100,7 +100,7 @@ class MeasuredTable:
         facts = "".join(f"; {key} {value}" for key, value in self.facts.items())
         lines = [f"- Measured on {DATA[self.data].title}{spread or ','} {seeds}{facts}. Percent."]
         if self.data == "synthetic":
-            lines.append("- Each seed has people, cameras and walks of its own, and a training of its own.")
+            lines.append("- Each seed draws different people, cameras and walks, and trains from scratch.")
         if any(row.row.paper for row in self.rows):
             lines.append(
                 f"- *paper*: printed in {self.table.heading} of the paper, measured by its authors on HITSZ-VCM; "
@@ -110,7 +110,7 @@ class MeasuredTable:
         missing = [row for row in self.table.rows if row not in [measured.row for measured in self.rows]]
         if missing:
             names = ", ".join(" ".join(filter(None, row.cells)) for row in missing)
-            lines.append(f"- Not on {DATA[self.data].title}: {names}.")
+            lines.append(f"- Not available on {DATA[self.data].title}: {names}.")
         for row in self.rows:
             lines += [f"- {row.row.name}, seed {seed}, failed: {text}" for seed, text in row.failures.items()]
         return lines
@@ -162,9 +162,9 @@ def _measured(row: MeasuredRow) -> list[str]:
     means, spreads = row.means, row.spreads
     if means is None:
         return ["-"] * len(NUMBERS)
-    return [
-        f"{mean:.1f}" if spreads is None else f"{mean:.1f} ± {spreads[place]:.1f}" for place, mean in enumerate(means)
-    ]
+    if spreads is None:
+        return [f"{mean:.1f}" for mean in means]
+    return [f"{mean:.1f} ± {spread:.1f}" for mean, spread in zip(means, spreads, strict=True)]
 
 
 def _published(row: Row) -> list[str]:

@@ -36,16 +36,16 @@ def _draw_sweep(axes: Axes, values: tuple[float, ...], rows: list[MeasuredRow]) 
     means = np.array([row.means or gap for row in rows])
     spreads = np.nan_to_num([row.spreads or gap for row in rows])
     directions = (HEADS[0].partition(" ")[0], HEADS[2].partition(" ")[0])
-    for place in range(len(HEADS)):
-        label = f"{directions[place // 2]} {'mAP' if place % 2 else 'Rank-1'}"
+    for column in range(len(HEADS)):
+        label = f"{directions[column // 2]} {'mAP' if column % 2 else 'Rank-1'}"
         axes.errorbar(
             values,
-            means[:, place],
-            spreads[:, place] if spreads.any() else None,
+            means[:, column],
+            spreads[:, column] if spreads.any() else None,
             label=label,
-            color=PALETTE[place],
-            marker=_MARKERS[place],
-            linestyle=_STYLES[place % 2],
+            color=PALETTE[column],
+            marker=_MARKERS[column],
+            linestyle=_STYLES[column % 2],
             markersize=4,
             capsize=2,
         )

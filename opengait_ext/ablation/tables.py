@@ -13,7 +13,7 @@ FIGURE4 = "figure4"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: one network, trained with one configuration.
+    """A row of a table: one network, trained with one configuration.
 
     Attributes:
         config: name of the row's file in `configs/ablation`, without suffix.
@@ -33,14 +33,14 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Name of the row's runs, shared by rows of several tables that are the same network."""
+        """Name of the row's runs; rows with the same network share it across tables."""
         changed = "_".join(f"{loss}_{value:g}" for loss, value in self.weights.items())
         return f"{FIGURE4}_{changed}" if changed else self.config
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One curve of Figure 4: a loss weight that is varied while the others stay.
+    """One curve of Figure 4: a loss weight that is varied while the others stay fixed.
 
     Attributes:
         symbol: the paper's name of the weight.

@@ -1,13 +1,13 @@
-"""Train and test the rows of the paper's ablations, and print their table beside the paper's numbers.
+"""Train and test the rows of the paper's ablations, and print a table next to the paper's numbers.
 
     vvi ablate --table 3                                    # on the synthetic data, on any machine
     vvi ablate --table 3 4 5 --data hitsz --set data_cfg.dataset_root=PATH --devices 0 1
     vvi ablate --figure 4 --repeats 1                       # the sweeps of the three loss weights
     vvi ablate --table 7 --dry-run                          # list the runs
 
-A row is a file of configs/ablation. What it changes in configs/dinogrl/hitsz.yaml is changed in the configuration of
-the dataset: configs/ablation/synthetic.yaml, configs/dinogrl/hitsz.yaml or bupt.yaml. The same command continues after
-an interruption, and tables share the runs of common rows. Tables are written to OUT/DATA/tableN.md and .json.
+A row is a file of configs/ablation. Its changes to configs/dinogrl/hitsz.yaml are applied to the configuration of the
+dataset: configs/ablation/synthetic.yaml, configs/dinogrl/hitsz.yaml or bupt.yaml. The same command continues after an
+interruption, and tables share the runs of common rows. Tables are written to OUT/DATA/tableN.md and .json.
 """
 
 import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opengait_ext import ablation
 
 HELP = "train and test the rows of the paper's ablations"
-INTERRUPTED = "Stopped; the same command goes on from here."
+INTERRUPTED = "Stopped; run the same command again to continue."
 TABLES = ("3", "4", "5", "6", "7", "8", "9")
 
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan the runs, train and test what is left, and write the tables; 1 if a run failed.
+    """Plan the runs, train and test the unfinished ones, and write the tables; return 1 if a run failed.
 
     Raises:
         UserError: a table, a device or a setting cannot be used.
@@ -91,7 +91,7 @@ def chosen_tables(names: "list[str] | tuple[str, ...]", figure: str | None) -> "
 
     names = [*dict.fromkeys(names), *([FIGURE4] if figure else [])]
     if not names:
-        raise ConfigError("Name what to measure: --table 3 (to 9, several, or all), or --figure 4.")
+        raise ConfigError("Nothing to measure: give --table 3 (to 9, several, or all) or --figure 4.")
     known = ablation.read_tables()
     return [known[name] for name in names]
 

@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write and print the numbers, and list what else the demo wrote.
+    """Write and print the numbers, and list the demo's other outputs.
 
     Raises:
-        DataError: the demo has not run to its end.
+        DataError: the demo has not finished.
     """
     numbers = collect(args.run)
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,14 @@
 
     vvi download                            # dinov2_vits14 and resnet50, for DinoGRL
     vvi download dinov2_vitb14 resnet18 --out DIR
-    vvi download --list                     # all known files, and those that have to be fetched by hand
+    vvi download --list                     # all known files, and those that must be fetched by hand
 
 An interrupted download continues, also in a later run. A file gets its name once it is complete and valid: the names
 and shapes of all its tensors are compared with the network's. The first eight digits of the SHA-256 of torchvision's
-files are known beforehand (their names carry them); for DINOv2's files none are. The SHA-256 of the first download is
+files are known beforehand, from their names; DINOv2's publisher names no checksum. The SHA-256 of the first download is
 written to a JSON file beside each file, so that a later change is noticed.
 
-Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file has to be fetched by
+Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file must be fetched by
 hand.
 """
 
@@ -53,13 +53,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def size_and_hash(entry: WeightFile) -> str:
-    """Return the size of a file, and what is known of its checksum."""
+    """Return the size of a file and the known part of its checksum."""
     known = f"SHA-256 starts {entry.sha256_start}" if entry.sha256_start else "no SHA-256 known beforehand"
     return f"about {entry.mebibytes:.0f} MiB, {known}"
 
 
 def describe_by_hand(entry: HandFetched) -> str:
-    """Return the files, their publisher, what is known of them, and the folder for them."""
+    """Return the files, their publisher, known facts about them, and their folder."""
     lines = (
         f"{entry.name}: {entry.purpose}",
         ", ".join(entry.files),
@@ -76,7 +76,7 @@ def list_all(folder: Path) -> None:
 
     print(f"Downloaded into {from_here(folder)}:\n")
     for entry in FILES:
-        present = ", there already" if (folder / entry.file).is_file() else ""
+        present = ", already there" if (folder / entry.file).is_file() else ""
         print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{present}\n")
     print("To be fetched by hand:\n")
     for by_hand in BY_HAND:
@@ -103,17 +103,17 @@ def fetch_all(names: Sequence[str], folder: Path, mirror: str | None) -> int:
         except OfflineError as error:
             offline.append(f"  {entry.file}, {size_and_hash(entry)}: {error}")
         except UserError as error:
-            # The other files are worth having all the same.
+            # Continue with the other files.
             print(f"error: {error}", file=sys.stderr)
             status = 2
         else:
-            verb = "fetched and checked" if done.new else "there already and checked"
+            verb = "fetched and checked" if done.new else "already there and checked"
             print(f"{from_here(done.path)}: {verb}, {done.path.stat().st_size:,} bytes, SHA-256 {done.sha256}")
     if offline:
         print(
             f"error: {len(offline)} of {len(names)} files could not be fetched. On a machine with a network, fetch the "
             f"files below from their addresses; put them into {folder.resolve()}, with their names unchanged, and run "
-            "this again to check them.\n" + "\n".join(offline),
+            "this command again to check them.\n" + "\n".join(offline),
             file=sys.stderr,
         )
         status = 2

@@ -1,4 +1,4 @@
-"""Try a configuration without training: what each stage returns, and what a training step costs.
+"""Try a configuration without training: print the output of each stage and the cost of a training step.
 
     vvi dry-run --cfgs FILE --set data_cfg.num_workers=0
 

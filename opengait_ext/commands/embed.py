@@ -3,7 +3,7 @@
     vvi embed --cfgs FILE --checkpoint FILE.pt --input DIR --out features.npz
     vvi embed --cfgs FILE --checkpoint FILE.pt --input clip.mp4 --boxes boxes.csv --modality visible ...
 
-Every folder of pictures below DIR, at any depth, is one tracklet. Its modality is read from the names of the folders
+Every folder of images below DIR, at any depth, is one tracklet. Its modality is read from the names of the folders
 (visible, rgb, infrared, ir, ...) or set with --modality. The CSV file has the columns frame,track,x,y,w,h.
 """
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE.npz")
     parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs (default: from the names)")
     parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
-    parser.add_argument("--frames", type=count, metavar="N", help="frames per tracklet (default: as in its test)")
+    parser.add_argument("--frames", type=count, metavar="N", help="frames per tracklet (default: as in the test)")
     parser.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets per batch (default: 8)")
 
 

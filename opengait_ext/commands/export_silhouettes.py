@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder to write into")
     parser.add_argument("--split", choices=("train", "test", "query", "gallery"), default="test")
     add_people(parser, "identities to export (default: all)")
-    parser.add_argument("--tracklets", type=count, metavar="N", help="how many, each person's first ones first")
+    parser.add_argument("--tracklets", type=count, metavar="N", help="limit; takes the first ones of each person first")
     parser.add_argument(
         "--frames", type=count_or_all, metavar="all|N", help="evenly spread frames per tracklet (default: all)"
     )
@@ -41,7 +41,7 @@ def count_or_all(text: str) -> int | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the silhouettes, and what the options add to them.
+    """Export the silhouettes and the optional outputs.
 
     Raises:
         UserError: the data, the network or the true silhouettes cannot be used.
@@ -55,15 +55,15 @@ def run(args: argparse.Namespace) -> int:
     network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)
     tracklets = silhouettes.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
     done = silhouettes.export_silhouettes(network, tracklets, args.out, args.gif, args.batch)
-    print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} were there already.")
+    print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} already existed.")
     pages = silhouettes.draw_contact_sheets(args.out, tracklets)
     print(f"Contact sheet: {pages[0]}" + (f" to {pages[-1].name}" if len(pages) > 1 else ""))
     if args.pkl:
         folders = silhouettes.write_opengait_silhouettes(args.out, tracklets, args.split == "train", args.soft)
         print(
             f"OpenGait silhouettes: {folders.tracklets} tracklets, {folders.frames} frames in "
-            f"{args.out}/silhouettes-64x64 and -64x44; "
-            f"nobody was found in {folders.empty_frames} frames and {folders.empty_tracklets} whole tracklets."
+            f"{args.out}/silhouettes-64x64 and -64x44; {folders.empty_frames} frames and "
+            f"{folders.empty_tracklets} whole tracklets have empty masks."
         )
     if truth is not None:
         result = silhouettes.compare_with_truth(args.out, tracklets, truth)

@@ -46,6 +46,6 @@ def run(args: argparse.Namespace) -> int:
     done = write_opengait_silhouettes(args.out, tracklets, args.split == "train", args.soft, masks=masks)
     print(
         f"OpenGait silhouettes: {done.tracklets} tracklets, {done.frames} frames in {args.out}/silhouettes-64x64 and "
-        f"-64x44; nobody was found in {done.empty_frames} frames and {done.empty_tracklets} whole tracklets."
+        f"-64x44; {done.empty_frames} frames and {done.empty_tracklets} whole tracklets have empty masks."
     )
     return 0

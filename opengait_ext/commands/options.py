@@ -11,7 +11,7 @@ def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings 
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add what names a trained network: `--cfgs`, `--checkpoint`, `--set` and `--device`."""
+    """Add the options that name a trained network: `--cfgs`, `--checkpoint`, `--set` and `--device`."""
     parser.add_argument("--cfgs", required=True, metavar="FILE", help="configuration that the network was trained with")
     parser.add_argument("--checkpoint", required=True, metavar="FILE", help="checkpoint (.pt) of the training run")
     add_overrides(parser)

@@ -36,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
     from opengait.errors import ConfigError
 
     if args.out is None and not args.verify:
-        raise ConfigError("give --out PACK, or --verify with the folder of a pack.")
+        raise ConfigError("Give --out PACK, or --verify with the folder of a pack.")
     bars = sys.stderr.isatty()
     if args.out is not None:
         done = write_pack(args.root, args.out, args.shard_size * MIB, bars)
-        already = f" ({done.kept} were there already)" if done.kept else ""
+        already = f" ({done.kept} already existed)" if done.kept else ""
         print(
             f"{args.out}: {done.files:,} images ({done.size / MIB:,.1f} MiB) in {done.shards:,} files{already}, "
             f"{done.others:,} other files copied."
@@ -49,5 +49,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     pack = Pack(args.root if args.out is None else args.out)
     problems = verify_pack(pack, bars)
-    print("\n".join(problems) or f"{pack.root}: all {len(pack):,} images and the lists have their checksums.")
+    print("\n".join(problems) or f"{pack.root}: all {len(pack):,} images and the lists match their checksums.")
     return 1 if problems else 0

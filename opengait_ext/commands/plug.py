@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     for problem in checkout.problems:
         print(f"does not fit: {problem}", file=sys.stderr)
     if checkout.problems and not args.force:
-        print("Nothing was written; --force continues all the same.", file=sys.stderr)
+        print("Nothing was written; --force continues anyway.", file=sys.stderr)
         return 1
     adapted = [(f"{path.parent.name}_{path.name}", plug.adapted_config(path, args.overrides)) for path in args.cfgs]
     print(f"Added {plug.install(checkout.root)}.")

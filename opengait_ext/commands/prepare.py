@@ -4,8 +4,8 @@
     vvi prepare bupt ROOT --out OUT --auxiliary
 
 ROOT is the dataset as its authors distribute it. OUT gets <id>/<modality>/<view>/<view>-aligned-rgbs.pkl and
--ratios.pkl, and partition.json. The same command continues after an interruption. The README.md of each folder in
-datasets/ tells sizes and licence.
+-ratios.pkl, and partition.json. The same command continues after an interruption. See datasets/*/README.md for sizes
+and licences.
 """
 
 import argparse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opengait_ext.data.opengait_layout.write import Source
 
 HELP = "write a dataset in OpenGait's own layout"
-INTERRUPTED = "Stopped; run the same command again and it continues."
+INTERRUPTED = "Stopped; run the same command again to continue."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("former_out", metavar="OUT", type=Path, nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument(
-        "--fit", choices=("pad", "stretch"), default="pad", help="keep proportions (pad) or fill the frame (stretch)"
+        "--fit",
+        choices=("pad", "stretch"),
+        default="pad",
+        help="keep the aspect ratio, or fill the frame",
     )
     parser.add_argument("--size", type=count, nargs=2, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
     hitsz = parser.add_argument_group("hitsz only")
@@ -66,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
     source, settings = SOURCES[args.data_set](args)
     print(source.summary(), flush=True)
     done = prepare(source, out, settings, tuple(args.size), args.fit, args.workers, sys.stderr.isatty())
-    print(f"{done.written:,} tracklets ({done.frames:,} frames) written to {out}, {done.kept:,} were there already.")
+    print(f"{done.written:,} tracklets ({done.frames:,} frames) written to {out}, {done.kept:,} already existed.")
     print(f"In a configuration: data_cfg: {{dataset_root: {out}, dataset_partition: {out / PARTITION}}}")
     return 0
 
 
 def open_hitsz(args: argparse.Namespace) -> "tuple[Source, dict[str, Any]]":
-    """Open HITSZ-VCM; return it and the settings that decide which tracklets are in it."""
+    """Open HITSZ-VCM; return it and the settings that select its tracklets."""
     from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES, NAME
 
     minimum, discard = args.minimum_frames or MINIMUM_FRAMES, args.discard or []
@@ -81,7 +84,7 @@ def open_hitsz(args: argparse.Namespace) -> "tuple[Source, dict[str, Any]]":
 
 
 def open_bupt(args: argparse.Namespace) -> "tuple[Source, dict[str, Any]]":
-    """Open BUPTCampus; return it and the settings that decide which tracklets are in it."""
+    """Open BUPTCampus; return it and the settings that select its tracklets."""
     from opengait_ext.data.bupt_campus.reader import NAME, BUPTCampus
 
     settings = {"data_set": NAME, "auxiliary": args.auxiliary, "fake_infrared": args.fake_infrared}

@@ -1,10 +1,10 @@
-"""Search a gallery for people: the nearest tracklets, or "nobody here".
+"""Search a gallery for people: the nearest tracklets, or "no match".
 
     vvi search --gallery features.npz --query DIR [DIR ...] --top 10
     ... --json answers.json --picture answers.png
 
 `vvi embed` writes the gallery; the network that it names describes the queries. A p-value is the probability that the
-nearest tracklet of a gallery of strangers is as near; above --level the answer is "nobody here".
+nearest tracklet of a gallery of strangers is as near; above --level the answer is "no match".
 """
 
 import argparse
@@ -69,8 +69,8 @@ def text_of(result: "QueryResult", level: float) -> str:
     from opengait_ext.search.matching import LEAST
 
     verdict = {
-        True: f"somebody is near enough (level {level:g})",
-        False: f"nobody here (level {level:g}); the nearest are",
+        True: f"match (level {level:g})",
+        False: f"no match (level {level:g}); the nearest are",
         None: f"the gallery has fewer than {LEAST} tracklets of a modality, so a distance cannot be judged",
     }[result.somebody]
     width = max(9, *(len(candidate.name) for candidate in result.candidates))

@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cameras", int, "cameras, shared by both modalities")
     add("--tracklets", int, "per person, camera and modality")
     add("--frames", int, "typical frames per tracklet")
-    add("--seed", int, "draws other people, cameras and walks")
+    add("--seed", int, "seed of people, cameras and walks")
     add("--occlusion", float, "share of occluded tracklets")
     add("--motion-blur", float, "share of blurred tracklets")
-    add("--opposite", float, "share of tracklets that walk the other way")
+    add("--opposite", float, "share of tracklets in the opposite direction")
     drawn.add_argument("--size", type=int, nargs=2, default=argparse.SUPPRESS, metavar=("HEIGHT", "WIDTH"))
 
 

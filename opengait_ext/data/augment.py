@@ -31,7 +31,7 @@ Frames = np.ndarray | torch.Tensor
 
 
 class Normalise:
-    """uint8 frames (0 to 255) to float32 with ImageNet's mean and deviation; the only transform of test frames."""
+    """Convert uint8 frames to float32 with ImageNet's mean and standard deviation; the only transform in a test."""
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
         self.mean = torch.tensor(mean, dtype=torch.float32)
@@ -41,7 +41,7 @@ class Normalise:
         return normalise(torch.as_tensor(x), self.mean, self.std)
 
     def begin(self, frames: Frames, info: Any = None, masks: Any = None) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Return the frames as they are, with nothing drawn (`DeferrableTransform`)."""
+        """Return the frames unchanged, without random draws (`DeferrableTransform`)."""
         return torch.as_tensor(frames), masks, torch.empty(len(frames), 0)
 
     def finish(self, frames: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -50,14 +50,14 @@ class Normalise:
 
 
 class PadCrop:
-    """Pad the frame with zeros and crop it to its old size at a uniformly drawn position."""
+    """Pad the frame with zeros and crop it to its original size at a uniformly drawn position."""
 
     def __init__(self, pad: int, per_frame: bool = False) -> None:
         self.pad = pad
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> list[list[int]]:
-        """Draw the shift (down, right) of each of `frames` frames, or one of all."""
+        """Draw the shift (down, right) of each frame, or one for all frames."""
         draws = frames if self.per_frame else 1
         return torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist() if self.pad else []
 
@@ -82,7 +82,7 @@ class Flip:
         self.per_frame = per_frame
 
     def draw(self, frames: int) -> torch.Tensor:
-        """Draw whether each of `frames` frames is mirrored, or whether all are."""
+        """Draw whether each frame is mirrored, or whether all are."""
         return torch.rand(frames if self.per_frame else 1) < self.prob
 
     def __call__(self, x: torch.Tensor, drawn: torch.Tensor | None = None) -> torch.Tensor:
@@ -146,9 +146,7 @@ class ChannelErasing:
 
 
 class ChannelAdaptiveGrey:
-    """Copy red, green or blue to all channels, each with probability 1/4 of the draws.
-
-    The last quarter of the draws makes the frame grey with probability `prob`.
+    """Copy red, green or blue to all channels, each with probability 1/4, or else make grey with probability `prob`.
 
     In normalised infrared frames, whose channels hold the same image, another channel's shift and scale is a change of
     brightness and contrast.
@@ -185,7 +183,7 @@ class ChannelExchange:
 
 
 class CrossModalAugmentation:
-    """The whole augmentation of a tracklet; the channel operation depends on its modality.
+    """The complete augmentation of a tracklet; the channel operation depends on its modality.
 
     Args:
         pad: zeros on each side before the crop.
@@ -242,8 +240,8 @@ class CrossModalAugmentation:
             masks: uint8 `[s, maps, h, w]` of the frames.
 
         Returns:
-            The cropped and mirrored frames; the masks, cropped and mirrored alike; and for `finish` the rectangle to
-            erase and the source of the channels of each frame, `[s, 5]` (`opengait_ext.data.channels`).
+            The cropped and mirrored frames; the masks, cropped and mirrored in the same way; and for `finish` each
+            frame's rectangle to erase and source of channels, `[s, 5]` (`opengait_ext.data.channels`).
         """
         shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
         moved = self._move(frames, shifts, mirrored)
@@ -252,7 +250,7 @@ class CrossModalAugmentation:
         return moved, None if masks is None else self._move(masks, shifts, mirrored), drawn
 
     def finish(self, frames: torch.Tensor, drawn: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise, erase and change the channels of `[n, 3, h, w]` on their device, as `drawn`, `[n, 5]`, says."""
+        """Normalise, erase and change the channels of `[n, 3, h, w]` on their device according to `drawn`, `[n, 5]`."""
         return finish(frames, drawn[:, :4], drawn[:, 4], out)
 
     def _move(self, x: Frames, shifts: list[list[int]], mirrored: torch.Tensor) -> torch.Tensor:

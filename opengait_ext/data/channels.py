@@ -24,8 +24,8 @@ TAKEN = torch.tensor([[0, 0, 0], [1, 1, 1], [2, 2, 2], [0, 1, 2], [0, 1, 2]])
 def finish(frames: Tensor, rectangles: Tensor, sources: Tensor, out: Tensor | None = None) -> Tensor:
     """Normalise frames, then fill a rectangle in each, then take its channels from their source.
 
-    Channels are copied while they are bytes, and each then takes the mean, deviation and filling of the channel that it
-    came from: the same values, bit for bit, as copying normalised channels, which take four times the memory.
+    Channels are copied while they are bytes, and each then takes the mean, deviation and fill value of the channel that
+    it came from: the same values, bit for bit, as copying normalised channels, which take four times the memory.
 
     Args:
         frames: uint8 `[n, 3, h, w]`, RGB.
@@ -46,7 +46,7 @@ def finish(frames: Tensor, rectangles: Tensor, sources: Tensor, out: Tensor | No
 def normalise(
     frames: Tensor, mean: Tensor, std: Tensor, out: Tensor | None = None, taken: Tensor | None = None
 ) -> Tensor:
-    """Return frames 0 to 255 as float32 (x / 255 - mean) / std, by table for bytes on the CPU and else by calculation.
+    """Return frames 0 to 255 as float32 (x / 255 - mean) / std, using a table for bytes on the CPU.
 
     Args:
         frames: `[n, c, h, w]`.
@@ -99,7 +99,7 @@ def erase(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
 
 
 def erase_everywhere(x: Tensor, rectangles: Tensor, fill: Tensor) -> None:
-    """Erase in one step for all frames, whatever their rectangles."""
+    """Erase in one step for all frames."""
     start, size = rectangles[:, :2].to(x.device), rectangles[:, 2:].to(x.device)
     rows, columns = (torch.arange(length, device=x.device) for length in x.shape[-2:])
     of_rows = (rows >= start[:, :1]) & (rows < start[:, :1] + size[:, :1])

@@ -53,7 +53,7 @@ def choose_tracklets(
     Args:
         data_cfg: the section of a loaded configuration; its `reader` opens the data.
         split: training, the whole test split, or the test split's queries or gallery.
-        people: their numbers or names; leading zeros may be left out. None selects everyone.
+        people: their numbers or names; leading zeros may be omitted. None selects everyone.
         tracklets: the number of tracklets, None for all; each person's first of each modality before anyone's second.
         frames: the number of frames of each tracklet, evenly spread; None for all.
 
@@ -91,7 +91,7 @@ def select_people(dataset: Any, indices: Sequence[int], people: Sequence[str] | 
     """Return those of `indices` that belong to one of `people`; all of them if `people` is None.
 
     Raises:
-        DataError: the dataset has nobody of that name.
+        DataError: a person is not in the dataset.
     """
     if people is None:
         return list(indices)

@@ -1,4 +1,4 @@
-"""The files of a dataset that is read in place: its lists, its folders, and the problems that they can have."""
+"""Files of a dataset that is read in place: lists, folders, and the problems found in them."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def read_lines(path: Path, source: str) -> list[str]:
     """Read the lines of a list without surrounding blanks and without blank lines at the end.
 
     Raises:
-        DataError: the file is missing, empty or not text; `source` tells where it comes from.
+        DataError: the file is missing, empty or not text; `source` says where to get it.
     """
     return [line.strip() for line in read_text(path, source).rstrip().split("\n")]
 
@@ -63,7 +63,7 @@ def read_text(path: Path, source: str, allow_empty: bool = False) -> str:
     """Read a text file.
 
     Raises:
-        DataError: the file is missing, empty or not text; `source` tells where it comes from.
+        DataError: the file is missing, empty or not text; `source` says where to get it.
     """
     try:
         # Editors on Windows put a byte order mark before UTF-8 text.
@@ -95,7 +95,7 @@ def check_disjoint(root: Path, people: Mapping[str, set[Person]]) -> None:
     """Check that no person is in two splits.
 
     Raises:
-        DataError: somebody is.
+        DataError: a person is in two splits.
     """
     for one, other, shared in shared_people(people):
         some = ", ".join(map(str, shared[:5])) + (", ..." if len(shared) > 5 else "")

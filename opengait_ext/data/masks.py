@@ -1,4 +1,4 @@
-"""Masks from another network (SCHP, Grapy-ML, ...), as a second feature beside the frames.
+"""Masks from another network (SCHP, Grapy-ML, ...), as a second feature after the frames.
 
 `data_cfg.mask_root` names a folder that mirrors the dataset's: the mask of `<dataset_root>/<path>.jpg` is
 `<mask_root>/<path>.png`. datasets/MASKS.md describes the files and how parsing networks write them.
@@ -24,10 +24,9 @@ LARGEST_CLASS = 255
 
 
 class MaskTransform:
-    """Masks uint8 `[s, maps, h, w]` as float32 0 to 1.
+    """Convert masks, uint8 `[s, maps, h, w]`, to float32 from 0 to 1.
 
-    In `transform` it follows the frames' transform, in training as in test, and that crops and mirrors the masks with
-    the frames.
+    In `transform` it follows the transform of the frames, which also crops and mirrors the masks.
     """
 
     moves_with_frames = True
@@ -36,7 +35,7 @@ class MaskTransform:
         return self.finish(torch.as_tensor(x))
 
     def begin(self, frames: np.ndarray | Tensor, info: Any = None, masks: Any = None) -> tuple[Tensor, Any, Tensor]:
-        """Return the masks as they are, with nothing drawn (`DeferrableTransform`)."""
+        """Return the masks unchanged, without random draws (`DeferrableTransform`)."""
         return torch.as_tensor(frames), masks, torch.empty(len(frames), 0)
 
     def finish(self, frames: Tensor, drawn: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -102,13 +101,13 @@ class MaskFolder:
         if missing:
             raise DataError(
                 f"{missing:,} of {frames:,} frames have no mask under data_cfg.mask_root, the first of them {first}; "
-                f"lay the masks out as datasets/MASKS.md describes."
+                f"arrange the masks as datasets/MASKS.md describes."
             )
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """Read a mask, uint8 (maps, height, width), 255 for foreground.
 
-        Classes are resized to the nearest pixel, since class numbers cannot be averaged; probabilities bilinearly.
+        Class maps are resized by nearest neighbour, since class numbers cannot be averaged; probabilities bilinearly.
 
         Raises:
             DataError: the file is missing, damaged or a colour image.
@@ -218,8 +217,8 @@ def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskF
         raise ConfigError("data_cfg.mask_soft means that files hold probabilities; remove data_cfg.mask_classes.")
     if not Path(root).expanduser().is_dir():
         raise DataError(
-            f"There is no folder of masks {root}; make it as datasets/MASKS.md describes and name it with "
-            f"--set data_cfg.mask_root=PATH."
+            f"There is no folder of masks {root}; create it as datasets/MASKS.md describes and pass it "
+            f"with --set data_cfg.mask_root=PATH."
         )
     folder = MaskFolder(root, data_cfg["dataset_root"], classes, bool(soft))
     folder.check(tracklets)

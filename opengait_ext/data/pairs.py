@@ -14,7 +14,7 @@ Pair = tuple[int, tuple[int, ...]]
 
 
 def share_draws(visible: Sequence[int], infrared: Sequence[int]) -> tuple[list[Draw], list[Draw]]:
-    """Give each visible index and the infrared index at its position one seed, drawn from torch's generator."""
+    """Give the visible and the infrared index at each position the same seed, drawn from torch's generator."""
     seeds = torch.randint(2**62, (len(visible),)).tolist()
     pairs = list(zip(visible, infrared, seeds, strict=True))
     return [Draw(one, seed) for one, _, seed in pairs], [Draw(other, seed) for _, other, seed in pairs]
@@ -25,10 +25,10 @@ def pairs_of(visible: Sequence[int], infrared: Sequence[int], moments: Mapping[i
 
     Args:
         visible, infrared: indices of the person's tracklets.
-        moments: what the tracklets of a pair have in common, by index: their camera and track.
+        moments: camera and track by index, which the tracklets of a pair share.
 
     Yields:
-        The visible tracklet and its partners: the true infrared one, a made one, or both.
+        The visible tracklet and its partners: the true infrared tracklet, a generated one, or both.
     """
     partners: dict[Hashable, list[int]] = {}
     for index in infrared:

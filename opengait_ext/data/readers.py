@@ -1,4 +1,4 @@
-"""Visible-infrared datasets in the engine's terms: labels, types, views and frame sources."""
+"""Visible-infrared datasets for the engine: labels, types, views and frame sources."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ FRAME_SIZE = (256, 128)
 
 
 class CrossModalDataSet(torch.utils.data.Dataset):
-    """Visible and infrared tracklets in the engine's terms: the type is the modality, the view camera and track.
+    """Visible and infrared tracklets for the engine: the type is the modality, the view is camera and track.
 
     Args:
         tracklets: the tracklets of this phase.
@@ -94,7 +94,7 @@ class HITSZVCMDataSet(CrossModalDataSet):
 
     Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `minimum_frames`, `discard_lists`
     (see `HITSZVCM`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers
-    with four digits. The test phase holds queries and gallery together; their types tell them apart.
+    with four digits. The test phase holds queries and gallery, which their types distinguish.
 
     Args:
         data_cfg: the `data_cfg` section.
@@ -116,7 +116,7 @@ class HITSZVCMDataSet(CrossModalDataSet):
         if isinstance(discard_lists, str):
             raise ConfigError(f"data_cfg.discard_lists: expected a list of text files, got {discard_lists!r}.")
         if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; name HITSZ-VCM's folder.")
+            raise ConfigError("data_cfg.dataset_root is not set; set it to HITSZ-VCM's folder.")
         self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, hitsz_vcm.NAME)))
@@ -157,7 +157,7 @@ class BUPTCampusDataSet(CrossModalDataSet):
             if not isinstance(value, bool):
                 raise ConfigError(f"data_cfg.{key}: expected true or false, got {value!r}.")
         if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; name BUPTCampus's folder.")
+            raise ConfigError("data_cfg.dataset_root is not set; set it to BUPTCampus's folder.")
         self.source = BUPTCampus(data_cfg["dataset_root"], **switches)
         if distributed.is_main():
             log.info(self.source.summary(named(data_cfg, bupt_campus.NAME)))
@@ -173,7 +173,7 @@ class BUPTCampusDataSet(CrossModalDataSet):
 
 
 def named(data_cfg: dict[str, Any], name: str) -> bool:
-    """Return whether `dataset_name` is that of the published dataset `name`, whose counts then apply."""
+    """Return whether `dataset_name` starts with `name`, so that the published counts apply."""
     return str(data_cfg.get("dataset_name", name)).startswith(name)
 
 

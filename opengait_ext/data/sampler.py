@@ -27,10 +27,10 @@ T = TypeVar("T")
 class CrossModalSampler(TrainingSampler):
     """Endless batches of P x (K visible + K infrared) tracklets.
 
-    Everyone is drawn once before anyone is drawn twice, and nobody twice in one batch. Tracklets of a person and
-    modality are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order
-    is person by person, K tracklets of one modality and then K of the other. Every second person starts with infrared,
-    so that ranks that take every n-th position see both modalities, and all ranks the same people.
+    Each person is drawn once before any is drawn twice, and at most once per batch. Tracklets of a person and modality
+    are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order is person
+    by person, K tracklets of one modality and then K of the other. Every second person starts with infrared, so that
+    ranks that take every n-th position see both modalities and the same people.
 
     Draws come from torch's global generator and do not depend on the world size.
 
@@ -40,14 +40,14 @@ class CrossModalSampler(TrainingSampler):
         batch_size: [P, K].
         paired: draw K aligned pairs instead, tracklets of one camera and track in both modalities; the visible one
             at position i of a person belongs to the infrared one at position i. Both get the same frames, crop, flip
-            and erased rectangle (`opengait_ext.data.pairs`). A pair with a true and a made infrared tracklet draws one.
+            and erased rectangle (`opengait_ext.data.pairs`). Of a true and a generated infrared partner, one is drawn.
         cameras: spread the K tracklets (or pairs) of a person and modality evenly over this number of cameras. Cameras
-            are drawn as tracklets are: each once before one is repeated, so that with fewer cameras some give more.
+            are drawn like tracklets, each once before one is repeated; with fewer cameras, some contribute more.
 
     Raises:
-        ConfigError: `batch_size` is not [P, K], P is more than there are people to draw, or a batch does not divide
-            into the ranks or K into the cameras.
-        DataError: nobody has tracklets in both modalities (or a pair), or a view has no camera (or track).
+        ConfigError: `batch_size` is not [P, K], P exceeds the number of people to draw, or the ranks do not divide a
+            batch, or the cameras K.
+        DataError: no person has tracklets in both modalities (or a pair), or a view has no camera (or track).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CrossModalSampler(TrainingSampler):
         return "an aligned pair" if self.paired else "tracklets in both modalities"
 
     def _choices(self) -> list[list[list[list]]]:
-        """Return what is drawn from each person, in label order, without people who lack a modality or a pair.
+        """Return the pools of each person, in label order, without people who lack a modality or a pair.
 
         A person has one pool (of pairs) or two (of visible and of infrared indices). A pool is a list of cameras, or
         of one entry if cameras do not matter, and each entry a list of pairs or indices.
@@ -86,7 +86,7 @@ class CrossModalSampler(TrainingSampler):
             else:
                 alone.append(label)
         if not choices:
-            raise DataError(f"Nobody in the training set has {self._requirement}; nothing can be drawn.")
+            raise DataError(f"No person in the training set has {self._requirement}; nothing can be drawn.")
         if alone and distributed.is_main():
             some = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
             why = "without an aligned pair" if self.paired else "seen in one modality only"
@@ -104,7 +104,7 @@ class CrossModalSampler(TrainingSampler):
         return self.dataset.types_list[index] if self.records is None else self.records[index].modality
 
     def _view(self, index: int) -> View:
-        """Return the tracklet's camera and track: of its record, or of its view string where there are no records."""
+        """Return the tracklet's camera and track, from its record or else from its view string."""
         if self.records is not None:
             record = self.records[index]
             return View(record.camera, record.track, record.role)
@@ -127,7 +127,7 @@ class CrossModalSampler(TrainingSampler):
         return [groups[camera] for camera in sorted(groups)]
 
     def batches(self) -> Iterator[Sequence[int | Draw]]:
-        """Yield the 2 P K indices of one batch after another, all ranks' together; of pairs, a `Draw` for each."""
+        """Yield the 2 P K indices of each batch for all ranks together; with pairs, as `Draw`s."""
         waiting: list[int] = []
         while True:
             people, waiting = self._draw_people(waiting)
@@ -139,7 +139,7 @@ class CrossModalSampler(TrainingSampler):
         missing = self.people_per_batch - len(people)
         if missing:
             again = torch.randperm(len(self.choices)).tolist()
-            # Those just drawn from the last round stay in the new one, but not in this batch.
+            # People in this batch from the last round stay in the new round, but are not drawn again in this batch.
             fresh = [person for person in again if person not in people][:missing]
             waiting = [person for person in again if person not in fresh]
             people = people + fresh
@@ -158,7 +158,7 @@ class CrossModalSampler(TrainingSampler):
         return [index for side in (sides if turn % 2 == 0 else sides[::-1]) for index in side]
 
     def _draw_from(self, pool: list[list[T]]) -> list[T]:
-        """Draw K entries of a pool, of the cameras that are drawn."""
+        """Draw K entries of a pool, from drawn cameras if they matter."""
         if self.cameras is None:
             return draw(pool[0], self.tracklets_per_modality)
         share = self.tracklets_per_modality // self.cameras
@@ -191,13 +191,12 @@ def _check_batch_size(batch_size: Sequence[int]) -> tuple[int, int]:
         or not all(isinstance(number, int) and number > 0 for number in batch_size)
     ):
         raise ConfigError(
-            f"sampler.batch_size: CrossModalSampler expected [people, tracklets of each modality], such as [8, 4], got "
-            f"{batch_size!r}."
+            f"sampler.batch_size: expected [people, tracklets of each modality], such as [8, 4], got {batch_size!r}."
         )
     people, tracklets = batch_size
     if 2 * people * tracklets % distributed.world_size():
         raise ConfigError(
             f"sampler.batch_size {list(batch_size)} makes batches of {2 * people * tracklets} tracklets, which cannot "
-            f"be dealt evenly to {distributed.world_size()} processes."
+            f"be split evenly over {distributed.world_size()} processes."
         )
     return people, tracklets

@@ -1,4 +1,4 @@
-"""A table of what was read beside what was published."""
+"""A table of a dataset's counts next to the published ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace

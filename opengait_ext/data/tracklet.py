@@ -36,10 +36,10 @@ class Tracklet:
         modality: visible or infrared.
         camera: the dataset's own camera number.
         frames: absolute paths in time order.
-        track: 1-based row of the tracklet in its list file, which tells tracklets of one camera apart. The two
-            tracklets of an aligned pair have the same.
-        role: a query, where queries and gallery hold both modalities (BUPTCampus), or infrared frames that were made
-            from visible ones; None for all others.
+        track: 1-based row of the tracklet in its list file, which distinguishes tracklets of one camera and is
+            the same for both tracklets of an aligned pair.
+        role: a query, where queries and gallery hold both modalities (BUPTCampus), or infrared frames generated from
+            visible ones; None for all others.
     """
 
     person: int | str
@@ -60,7 +60,7 @@ class Tracklet:
 
 @dataclass(frozen=True)
 class FrameFiles(Sequence):
-    """Files of one folder tree as paths that are made on demand.
+    """Files of one folder tree as paths that are created on demand.
 
     A million and a half `Path` objects take most of a gigabyte; their names are in memory anyway.
     """
@@ -103,7 +103,7 @@ def view_name(camera: int, track: int, role: Role | None = None) -> str:
 def parse_view(view: str) -> View:
     """Return camera, track and role of a view string that `view_name` wrote.
 
-    Of a view of another dataset, `c<camera>` or `c<camera>-<anything>`, only the camera is read.
+    From the view of another dataset, `c<camera>` or `c<camera>-<anything>`, only the camera is read.
 
     Raises:
         ValueError: the view has no camera, or its role is unknown.

@@ -32,7 +32,7 @@ CONFIG_MARK = "# Made by vvi plug"
 FORMER_COMMAND = "scripts/plug_into_opengait.py"
 
 # Plain Python for old versions, because it runs in the environment of the checkout.
-TEXT = f'''"""{MARK} of {{project}}; vvi plug --remove takes it away."""
+TEXT = f'''"""{MARK} of {{project}}; remove it with vvi plug --remove."""
 
 import sys
 

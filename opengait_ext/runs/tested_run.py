@@ -67,7 +67,7 @@ def open_run(path: str | Path, name: str | None = None) -> TestedRun:
 
 
 def open_runs(paths: Sequence[str | Path]) -> list[TestedRun]:
-    """Open several runs under names that differ.
+    """Open several runs under distinct names.
 
     Raises:
         DataError: one cannot be opened, or they are not comparable (`check_comparable`).
@@ -89,7 +89,7 @@ def check_comparable(runs: Sequence[TestedRun]) -> None:
     """Check that runs tested the same tracklets in the same order by the same rules.
 
     Raises:
-        DataError: they did not.
+        DataError: they differ.
     """
     first = runs[0]
     for run in runs[1:]:

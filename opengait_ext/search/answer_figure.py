@@ -35,7 +35,7 @@ def draw_answers(
         grid = figure.subplots(len(results), columns, squeeze=False)
         for cells, result, clip in zip(grid, results, queries, strict=True):
             _draw(cells[0], clip.source[uniform(len(clip.source), strip)], "#000000")
-            verdict = {True: "match", False: "nobody here", None: ""}[result.somebody]
+            verdict = {True: "match", False: "no match", None: ""}[result.somebody]
             cells[0].set_title(f"query {_short(result.query)}\n{verdict}", fontsize=6)
             for axes in cells[1:]:
                 axes.axis("off")

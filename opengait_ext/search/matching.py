@@ -1,11 +1,11 @@
-"""The gallery tracklets nearest to a query, and the decision whether the gallery holds the person at all.
+"""The gallery tracklets nearest to a query, and a decision whether the person is in the gallery at all.
 
 Distances cannot be judged by their absolute values: networks differ in scale, and infrared queries are farther from
 everyone. Each query's distances to the gallery tracklets of one modality are therefore standardised by their own median
 and median absolute deviation, which a few true matches barely affect; the standardised distance is the score z. If all
 n tracklets of the modality were strangers with normally distributed distances, one of them would score below z with
 probability F(z), where F is Student's t distribution because the spread is estimated, and the nearest of n with
-probability 1 - (1 - F(z))^n. This is the p-value; if it is above the level, the answer is "nobody here".
+probability 1 - (1 - F(z))^n. This is the p-value; if it is above the level, the answer is "no match".
 """
 
 import math
@@ -98,7 +98,7 @@ def search(
             for index in order
         )
         known = ~np.isnan(p)
-        # Bonferroni correction: each modality is a test of its own.
+        # Bonferroni correction: each modality is a separate test.
         tests = len(set(gallery.types[known]))
         somebody = bool(p[known].min() * tests <= level) if known.any() else None
         results.append(QueryResult(str(name), str(modality), candidates, somebody))

@@ -1,4 +1,4 @@
-"""The benchmark of the data path runs at a tiny size, and refuses to compare ways that give different frames."""
+"""The benchmark of the data path at a tiny size; ways that return different frames are not compared."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from opengait.errors import DataError
 from scripts.benchmarks import data_path as command
 from scripts.benchmarks.data import ways
-from scripts.benchmarks.data.measure import Bench, Settings, Speed, Taken
+from scripts.benchmarks.data.measure import Bench, RoundTime, Settings, Speed
 from scripts.benchmarks.data.table import table
 from tests.golden.vvi import mini_hitsz
 
@@ -25,13 +25,13 @@ def test_all_ways_and_phases(tree, tmp_path, capsys):
     assert command.main([*TINY, *arguments]) == 0
     text = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.split("\n") if line.startswith("| t")]
-    assert [row[0] for row in rows[::4]] == ["test", "training", "test, from the disk", "training, from the disk"]
+    assert [row[0] for row in rows[::4]] == ["test", "training", "test, uncached", "training, uncached"]
     assert [row[2] for row in rows] == ["(a)", "(b)", "(c)", "(d)"] * 4
     assert all(float(row[3].replace(",", "")) > 0 and float(row[7]) > 0 for row in rows)
     assert out.read_text() == text and "8 tracklets of" in text
 
 
-def test_it_makes_its_own_data(tree, monkeypatch, capsys):
+def test_data_is_generated_by_default(tree, monkeypatch, capsys):
     monkeypatch.setattr(command, "generate", lambda root, config, **_: mini_hitsz.write(Path(root)))
     assert command.main([*TINY, "--workers", "1", "--phase", "test"]) == 0
     assert capsys.readouterr().out.count("| test | 1 |") == 4
@@ -45,14 +45,14 @@ def test_ways_that_disagree_are_not_timed(tree, tmp_path, monkeypatch):
     assert differences["raw"] == differences["pack"] == 0 and max(differences.values()) < 1e-6
     real = ways.BaseRgbTransform
     monkeypatch.setattr(ways, "BaseRgbTransform", lambda: lambda frames: real()(frames) * 1.00001)
-    with pytest.raises(DataError, match=r"\(c\) OpenGait's way.* gives other frames than \(a\)"):
+    with pytest.raises(DataError, match=r"\(c\) .* other frames than \(a\)"):
         bench.check()
 
 
 def test_ratios_are_of_rates():
     settings = Settings(frames=6)
     speeds = [
-        Speed(way, settings, (Taken(seconds, 0.1, 0.2), Taken(99.0, 0.1, 0.2), Taken(0.0, 0.1, 0.2)), 10)
+        Speed(way, settings, (RoundTime(seconds, 0.1, 0.2), RoundTime(99.0, 0.1, 0.2), RoundTime(0.0, 0.1, 0.2)), 10)
         for way, seconds in (("raw", 1.0), ("pack", 0.5), ("pickle", 3.0), ("plain", 2.0))
     ]
     assert table(speeds)[2] == "| test | 0 | (a) | 10 | 60 | 3.00x | 2.00x | 10.00 | 20.00 |"

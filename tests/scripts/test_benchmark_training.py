@@ -19,6 +19,6 @@ def test_a_row_for_every_precision_and_form_of_lge(capsys):
     assert 0 < abs(float(rows[2][6])) < 0.1, "half precision rounds"
 
 
-def test_what_cannot_be_measured_is_said(capsys):
+def test_unknown_settings_are_named(capsys):
     assert training.main([*SMALL, "--set", "model_cfg.dimensio=3"]) == 2
     assert "did you mean dimension" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Former names of commands work from any folder, without an installation."""
+"""The former names of commands, from any folder and without installation."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def test_positional_folders_of_prepare_still_work(tmp_path):
     assert done.returncode == 2 and "HITSZ-VCM was not found" in done.stderr
 
 
-def test_the_generator_is_imported_by_its_former_name(tmp_path):
+def test_the_generator_can_be_imported_by_its_former_name(tmp_path):
     program = "from synthetic_vvi.generate import SettingsError, SyntheticConfig, generate"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "datasets")}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)

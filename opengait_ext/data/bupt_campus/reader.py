@@ -79,7 +79,7 @@ class BUPTCampus:
     def same_camera_pairs(self) -> int:
         """Count the pairs of a query and a gallery tracklet with equal person and camera, in any modalities.
 
-        A camera rule would remove these pairs, and without any it changes nothing.
+        A camera rule would remove these pairs; if there are none, it would change nothing.
         """
         gallery = Counter((t.person, t.camera) for t in self.gallery)
         return sum(gallery[t.person, t.camera] for t in self.query)

@@ -1,4 +1,4 @@
-"""What the checks of all datasets share.
+"""Parts that the checks of all datasets share.
 
-Nothing is imported here: every checking process imports this package, and torch would take seconds in each of them.
+This file imports nothing: every checking process imports the package, and torch would take seconds in each of them.
 """

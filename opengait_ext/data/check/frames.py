@@ -93,7 +93,7 @@ def check_frames(
 
 
 def odd_sizes(looks: Sequence[Look]) -> Iterator[tuple[int, str]]:
-    """Yield the index of each frame of odd size, and what is odd about it."""
+    """Yield the index of each frame of odd size and a description of the problem."""
     sizes = Counter((look.height, look.width) for look in looks if look.height)
     if not sizes:
         return

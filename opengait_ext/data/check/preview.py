@@ -64,7 +64,7 @@ def draw_preview(
 
 
 def title(split: str, tracklet: Any) -> str:
-    """Return the text beside a row."""
+    """Return the label of a row."""
     if isinstance(tracklet, Tracklet):
         return f"{split}, {tracklet.modality}\nperson {tracklet.person}\n{tracklet.view}, {len(tracklet.frames)} frames"
     return f"{split}, {tracklet.type}\nid {tracklet.label}\n{tracklet.view}"

@@ -1,4 +1,4 @@
-"""The report of a check: counts beside the published counts, problems, and remarks."""
+"""The report of a check: counts next to the published ones, problems, and remarks."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

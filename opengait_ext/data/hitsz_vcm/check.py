@@ -75,7 +75,7 @@ def _tracklet(
     frames = [name for name in names[row.first - 1 : row.last] if not isinstance(name, Problem)]
     others = sorted({frame.folder for frame in frames} - {row.folder})
     if others:
-        what = f"the row means {row.folder}, its frames lie in {', '.join(others)}"
+        what = f"the row belongs to {row.folder}, but its frames lie in {', '.join(others)}"
         report.add(AGAINST, f"{path.name}, line {row.number}", what)
     files = FrameFiles(base, tuple(f"{frame.folder}/{frame.file}" for frame in frames)) if base else ()
     return Tracklet(row.person, row.modality, row.camera, files, row.number)

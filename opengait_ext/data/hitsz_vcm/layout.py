@@ -21,7 +21,7 @@ SENSORS = {Modality.INFRARED: "ir", Modality.VISIBLE: "rgb"}
 # 0503M1D12T2F31.jpg: person 0503, infrared, camera folder D12, tracklet 2, frame 31. Camera numbers have 1 or 2 digits.
 FRAME_NAME = re.compile(r"(\d{4})M(\d+)(D\d+)T\d+F(\d+\.\w+)")
 
-# From the dataset's page and public code: rows of the info files, and what is left of them by the 12-frame rule.
+# From the dataset's page and public code: rows of the info files, and those that the 12-frame rule keeps.
 PUBLISHED: dict[tuple[str, str], Count] = {
     ("train", Modality.VISIBLE): Count(identities=500, listed=6142, kept=5460, frames=126_543),
     ("train", Modality.INFRARED): Count(identities=500, listed=4919, kept=4291, frames=98_214),

@@ -88,7 +88,7 @@ class HITSZVCM:
         return self._splits["test"].kept
 
     def summary(self, beside_published: bool = True) -> str:
-        """Format the counts per split and modality, and what was dropped, as a table.
+        """Format the counts per split and modality as a table, with remarks on what was dropped.
 
         Args:
             beside_published: show the published counts too; False for another dataset in the layout of HITSZ-VCM.
@@ -107,7 +107,7 @@ class HITSZVCM:
         return "\n".join([title, table_of_counts(read, published), *self._notes().lines()])
 
     def _notes(self) -> Notes:
-        """Collect what was dropped or looks inconsistent."""
+        """Collect remarks on dropped and inconsistent data."""
         notes = Notes()
         for split, parts in self._splits.items():
             for modality in Modality:

@@ -76,9 +76,9 @@ def content_of(file: Path) -> PickleLook:
 
 
 def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:
-    """Yield the index of each file whose frames have another shape than those of nearly all files, and both shapes.
+    """Yield the index of each file whose frames do not have the shape of nearly all files, and both shapes.
 
-    If there is no such usual shape, as with point clouds, no shape is odd.
+    Without a usual shape, as with point clouds, no shape is odd.
     """
     known = Counter(look.shapes for look in looks if look.shapes)
     if not known:

@@ -1,12 +1,13 @@
 """Writing a dataset in OpenGait's layout, for models that read RGB frames from it, such as BigGait.
 
     OUT/<id>/<modality>/<view>/<view>-aligned-rgbs.pkl    uint8 [T, 3, 256, 128], RGB
-    OUT/<id>/<modality>/<view>/<view>-ratios.pkl          float32 [T], width / height of the picture
+    OUT/<id>/<modality>/<view>/<view>-ratios.pkl          float32 [T], width / height of the image
     OUT/partition.json                                    TRAIN_SET, TEST_SET, PROBE_SET, GALLERY_SET
 
 With "pad", as in OpenGait's RGB data, a frame is resized to the full height at its aspect ratio, and its width is
 padded with zeros or centre-cropped. With "stretch" it is resized to height and width, like the frames of the in-place
 readers.
+
 DinoGRL does not need this layout: the in-place readers decode only the frames that are used, while OpenGait's layout
 loads whole tracklets.
 """
@@ -104,7 +105,7 @@ class Writer:
             # Another run may have written the same tracklet meanwhile.
             if not target.is_dir():
                 raise DataError(
-                    f"Cannot write {target}: {error.strerror}; make room and run again, it continues where it stopped."
+                    f"Cannot write {target}: {error.strerror}; make room and run again; it continues where it stopped."
                 ) from error
         return len(frames)
 
@@ -125,7 +126,7 @@ def prepare(
         out: the output folder: empty, or of an earlier run with the same settings.
         settings: the dataset and the selection of its tracklets; stored with the data, so that two are not mixed.
         size: (height, width) of the stored frames.
-        fit: "pad" keeps the aspect ratio, "stretch" gives the frames of the in-place readers.
+        fit: "pad" keeps the aspect ratio, "stretch" stores the frames of the in-place readers.
         workers: number of processes; 1 uses the current process.
         progress: show a progress bar.
 

@@ -15,7 +15,7 @@ class Placement:
     """Position and scale of the figure in each frame: pixel = centre + scale * (right, -up)."""
 
     centre: np.ndarray  # (frames, 2), x and y in pixels
-    scale: np.ndarray  # (frames,), pixels a stature
+    scale: np.ndarray  # (frames,), pixels per stature
 
 
 def oversampling(height: int) -> int:

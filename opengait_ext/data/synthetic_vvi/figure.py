@@ -8,7 +8,7 @@ from opengait_ext.data.synthetic_vvi.person import Person
 from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule
 
 BARE_LEGS = ("shorts", "skirt", "long skirt")
-EASE = {"shirt": 0.0, "tee": 0.0, "jacket": 0.010, "coat": 0.013}  # statures a garment stands off the body
+EASE = {"shirt": 0.0, "tee": 0.0, "jacket": 0.010, "coat": 0.013}  # distance of a garment from the body, in statures
 SPINE = ("pelvis", "waist", "chest", "neck")
 
 
@@ -127,7 +127,7 @@ def _down_the_leg(flat: dict[str, np.ndarray], side: str, share: float, thigh_sh
 
 
 def baggage_parts(person: Person, view: View, joints: dict[str, np.ndarray], *, behind_body: bool) -> list[Part]:
-    """Return what the person carries, if it is painted before (`behind_body`) or after the body."""
+    """Return the baggage if it is painted before (`behind_body`) or, respectively, after the body."""
     size = person.baggage_size
     if person.baggage == "backpack":
         hidden = view.away < 0

@@ -5,15 +5,15 @@ import numpy as np
 from opengait_ext.data.synthetic_vvi.person import Person
 from opengait_ext.data.synthetic_vvi.shapes import Paint, Part, View, capsule, ellipse, unit
 
-UPRIGHT = 1.2  # people look ahead, whatever the slope of the neck: 0 would tilt the head with it
+UPRIGHT = 1.2  # people look ahead whatever the slope of the neck; 0 would tilt the head with it
 
 
 def head_parts(person: Person, view: View, joints: dict[str, np.ndarray], phase: np.ndarray) -> list[Part]:
     """Return the parts of the head in painting order.
 
     Args:
-        joints: name -> (frames, 3), as `kinematics.walk` gives them.
-        phase: (frames,), moves what hangs loosely.
+        joints: name -> (frames, 3), as `kinematics.walk` returns them.
+        phase: (frames,), moves loose hair.
     """
     centre, neck = view.project(joints["head"]), view.project(joints["neck"])
     up = unit(unit(centre - neck) + np.array([0.0, UPRIGHT]))
@@ -51,7 +51,7 @@ def head_parts(person: Person, view: View, joints: dict[str, np.ndarray], phase:
         return [*parts, Part(Paint.FACE, ellipse(centre, up, height, depth)), nose]
     parts.append(Part(Paint.HAIR, ellipse(frame.at(-0.04, 0.06), up, (1 + 0.05 * size) * height, 1.06 * depth)))
     parts.append(Part(Paint.FACE, capsule(frame.at(0.25, -0.45), frame.at(0.45, -0.55), 0.6 * depth, 0.5 * depth)))
-    face_width = 0.68 - 0.4 * view.away  # of a head seen from behind little but hair shows
+    face_width = 0.68 - 0.4 * view.away  # from behind, little but hair shows
     parts.append(Part(Paint.FACE, ellipse(frame.at(1.0 - face_width, -0.14), up, 0.84 * height, face_width * depth)))
     parts.append(nose)
     if hair in ("cap", "beanie"):

@@ -10,7 +10,7 @@ from opengait_ext.data.synthetic_vvi.person import Body, Gait, Person
 
 SIDES = {"left": 1.0, "right": -1.0}
 ANKLE_HEIGHT = 0.035
-HEEL_SHARE = 0.28  # of the foot lies behind the ankle
+HEEL_SHARE = 0.28  # share of the foot behind the ankle
 
 
 def bump(phase: np.ndarray, centre: float, sharpness: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Part
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
 
-# Whether it is a pole, its position and extent in pixels, and its colour.
+# (is a pole, position and extent in pixels, colour)
 Occluder = tuple[bool, float, float, np.ndarray]
 
 
@@ -29,14 +29,14 @@ class Backdrop:
 
     def __init__(
         self,
-        place: Camera,
+        camera: Camera,
         modality: int,
         size: tuple[int, int],
         scroll: np.ndarray,
         placement: Placement,
         jitter: np.ndarray,
     ) -> None:
-        self.panorama = place.visible if modality == VISIBLE else place.infrared
+        self.panorama = camera.visible if modality == VISIBLE else camera.infrared
         self.size, self.scroll, self.jitter = size, scroll, jitter
         self.margin = (self.panorama.shape[0] - size[0]) / 2
 
@@ -64,7 +64,7 @@ class Painter:
         config: SyntheticConfig,
         modality: int,
         rng: np.random.Generator,
-        place: Camera,
+        camera: Camera,
         wardrobe: Wardrobe,
         backgrounds: Backdrop,
         step: float,
@@ -80,10 +80,10 @@ class Painter:
         self.channels = palette.shape[1]
         kind = 0 if self.visible else 1
         unit = config.size[0] / 128
-        self.blur = place.sharpness[kind] * unit
-        self.noise_level = place.noise[kind]
+        self.blur = camera.sharpness[kind] * unit
+        self.noise_level = camera.noise[kind]
         wobble = tone_curve(rng.uniform(0.92, 1.06), np.ones(self.channels), rng.uniform(0.93, 1.07), 0)
-        self.tone = cv2.LUT(place.tone if self.visible else place.infrared_tone, wobble).reshape(256, 1, -1)
+        self.tone = cv2.LUT(camera.tone if self.visible else camera.infrared_tone, wobble).reshape(256, 1, -1)
         self.light = rng.uniform(0.08, 0.22) * rng.choice((-1, 1)) * (1.0 if self.visible else 0.4)
         height, width = config.size
         self.cloth = 1 + 0.07 * grain(rng, (2 * height, 2 * width), 4 * unit)
@@ -148,7 +148,7 @@ class Painter:
         return np.exp(-(across**2) - down**2)[..., None]
 
     def _draw_occluder(self) -> Occluder:
-        """Draw a pole that the walker passes, or a low hedge: (is pole, position, extent, colour)."""
+        """Draw a pole that the walker passes, or a low hedge."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)

@@ -39,7 +39,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Gait:
-    """How a person walks; `cadence` is in gait cycles per second, the other values in radians unless said otherwise."""
+    """The gait of a person; `cadence` is in gait cycles per second, other values in radians unless noted."""
 
     cadence: float
     stride: float
@@ -114,9 +114,9 @@ GAIT_RANGES = {
     "sway": (0.000, 0.013),
     "step_width": (0.325, 1.075),
 }
-# Slim and stout people differ in every thickness at once; the traits' own ranges come on top.
+# A factor on all thicknesses at once, from slim to stout, in addition to the range of each.
 BUILD = (0.74, 1.45)
-WALK_TO_WALK = 0.03  # of a gait trait's range: nobody walks twice alike
+WALK_TO_WALK = 0.03  # variation between walks of a person, as a share of a gait trait's range
 THICKNESSES = ("chest_depth", "thigh", "calf", "arm", "hip_width")
 
 
@@ -146,7 +146,7 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 def on_another_day(person: Person, rng: np.random.Generator) -> Person:
-    """Return the same person in another walk: slightly different gait, same body."""
+    """Return the same person in another walk: same body, slightly different gait."""
     gait = asdict(person.gait)
     for name, (low, high) in GAIT_RANGES.items():
         gait[name] += WALK_TO_WALK * (high - low) * rng.normal()

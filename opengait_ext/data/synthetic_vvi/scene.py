@@ -6,7 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-YAWS = (-18.0, 6.0, 15.0, -6.0, 20.0, -12.0)  # degrees; cameras beyond these draw their own
+YAWS = (-18.0, 6.0, 15.0, -6.0, 20.0, -12.0)  # degrees; further cameras draw theirs
 PANORAMA_WIDTH = 8  # frame widths
 PANORAMA_HEIGHT = 1.3  # frame heights
 WALLS = ("plaster", "tiles", "bricks", "foliage", "panels")
@@ -71,7 +71,7 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
     """
     height, width = round(PANORAMA_HEIGHT * size[0]), PANORAMA_WIDTH * size[1]
     unit = size[0] / 128
-    layers = np.zeros((height, width), dtype=np.uint8)  # 0 wall, 1 mortar, 2 ground, from 3 on things
+    layers = np.zeros((height, width), dtype=np.uint8)  # 0 wall, 1 mortar, 2 ground, 3 and above objects
     texture = 0.05 * grain(rng, (height, width), 2 * unit) + 0.07 * grain(rng, (height, width), 22 * unit)
     kind = WALLS[rng.integers(len(WALLS))]
     cell_height, cell_width = unit * rng.uniform(7, 16), unit * rng.uniform(9, 30)
@@ -86,18 +86,18 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
         tile = (row // cell_height) * 977 + (column + shift) // cell_width
         texture += 0.09 * np.sin(tile * 12.9898 + rng.uniform(0, 6))
         layers[((column + shift) % cell_width < 1.6 * unit) | (row % cell_height < 1.6 * unit)] = 1
-    layers, things = add_things(rng, layers, unit)
+    layers, objects = add_objects(rng, layers, unit)
     horizon = round(height * rng.uniform(0.66, 0.80))
     layers[horizon:] = 2
     slope = np.linspace(0, 1, height - horizon)[:, None]
     texture[horizon:] = 0.10 * grain(rng, (height, width), 1.5 * unit)[horizon:] - 0.15 * slope
     texture[horizon : horizon + max(1, round(2 * unit))] -= 0.3
 
-    hue = rng.uniform(-1, 1, (3 + things, 3)) * np.where(np.arange(3 + things) < 3, 14, 36)[:, None]
-    colours = np.clip(rng.uniform(45, 200, (3 + things, 1)) + hue, 15, 235)
+    hue = rng.uniform(-1, 1, (3 + objects, 3)) * np.where(np.arange(3 + objects) < 3, 14, 36)[:, None]
+    colours = np.clip(rng.uniform(45, 200, (3 + objects, 1)) + hue, 15, 235)
     colours[1] = colours[0] * rng.uniform(0.6, 1.3)
     base = rng.choice((rng.uniform(22, 48), rng.uniform(175, 205)))  # a dark or a light camera
-    greys = np.clip(base + rng.uniform(-18, 18, (3 + things, 1)), 14, 220)
+    greys = np.clip(base + rng.uniform(-18, 18, (3 + objects, 1)), 14, 220)
     greys[1] = greys[0] * rng.uniform(0.7, 1.4)
     light = 1 + 0.10 * grain(rng, (height, width), 60 * unit)
     pictures = []
@@ -107,11 +107,11 @@ def panoramas(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
     return pictures[0], pictures[1]
 
 
-def add_things(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
-    """Draw poles, doors, posters and bushes on the wall; return the layers and how much they add."""
+def add_objects(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tuple[np.ndarray, int]:
+    """Draw poles, doors, posters and bushes on the wall; return the layers and the number of objects."""
     height, width = layers.shape
-    things = int(rng.integers(3, 8))
-    for number in range(3, 3 + things):
+    objects = int(rng.integers(3, 8))
+    for number in range(3, 3 + objects):
         x, bottom = rng.uniform(0, width), height * rng.uniform(0.55, 0.95)
         kind = rng.integers(4)
         if kind == 0:
@@ -126,7 +126,7 @@ def add_things(rng: np.random.Generator, layers: np.ndarray, unit: float) -> tup
             cv2.ellipse(layers, (round(x), round(bottom)), axes, 0, 0, 360, number, -1)
             continue
         cv2.rectangle(layers, (round(x - half), round(top)), (round(x + half), round(bottom)), number, -1)
-    return layers, things
+    return layers, objects
 
 
 def grain(rng: np.random.Generator, shape: tuple[int, int], period: float) -> np.ndarray:

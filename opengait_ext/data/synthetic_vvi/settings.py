@@ -5,7 +5,7 @@ from typing import Any
 
 from opengait.errors import UserError
 
-FORMAT = 2  # raise it when the drawn frames change, so that finished folders of older code are not taken for new ones
+FORMAT = 2  # increase it when the drawn frames change, so that folders drawn by older code are not kept
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
 LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
@@ -25,9 +25,9 @@ class SyntheticConfig:
         tracklets: tracklets of one person, camera and modality.
         frames: typical length of a tracklet; lengths vary by a quarter and do not fall under 12 unless `frames` does.
         size: height and width of a frame in pixels.
-        seed: other people, cameras and walks.
-        occlusion, motion_blur: share of tracklets in which something passes before the person, or a few frames blur.
-        opposite: share of tracklets in which the person walks the other way; half of them is the hardest.
+        seed: seed of people, cameras and walks.
+        occlusion, motion_blur: share of tracklets with an occluder, or with some blurred frames.
+        opposite: share of tracklets in which the person walks the other way; 0.5 is the hardest.
     """
 
     train_identities: int = 48
@@ -74,5 +74,5 @@ class SyntheticConfig:
         return {"format": FORMAT} | asdict(self) | {"size": list(self.size)}
 
 
-# What scripts/demo.sh and `vvi ablate` draw: people who train and test a small network within minutes.
+# The data of scripts/demo.sh and `vvi ablate`, on which a small network trains within minutes.
 DEMO = SyntheticConfig(train_identities=64, frames=18, opposite=0.1, occlusion=0.05, motion_blur=0.05)

@@ -70,14 +70,14 @@ class View:
 
 @dataclass(frozen=True)
 class Part:
-    """One polygon per frame, (frames, points, 2), and what it is painted with."""
+    """One polygon per frame, (frames, points, 2), and its paint."""
 
     paint: Paint
     outline: np.ndarray
 
 
 def capsule(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> np.ndarray:
-    """Return a rod with round ends, from and to (frames, 2): (frames, 2 * ARC_POINTS, 2)."""
+    """Return a rod with round ends between points (frames, 2), as (frames, 2 * ARC_POINTS, 2)."""
     axis = end - start
     angle = np.arctan2(axis[:, 1], axis[:, 0])[:, None]
     arc = np.linspace(-np.pi / 2, np.pi / 2, ARC_POINTS)[None]

@@ -14,13 +14,13 @@ from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Part, View
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
 
-FRAMES_A_SECOND = 12.0
+FRAMES_PER_SECOND = 12.0
 SHORTEST = 12  # shorter tracklets are dropped by the benchmark
 
 
 @dataclass(frozen=True, order=True)
 class TrackletKey:
-    """Key of a tracklet. All of its draws come from the key and the seed, so order and workers do not matter."""
+    """Key of a tracklet, from which, with the seed, all draws come, so order and workers do not matter."""
 
     pid: int
     modality: int
@@ -54,26 +54,26 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarr
     """Yield (frame, silhouette) pairs.
 
     Frames are uint8 (height, width, 3), blue green red, or (height, width, 1) in infrared; silhouettes are uint8
-    (height, width) of 0 and 255 and hold what can be seen of the person and of what they carry.
+    (height, width) of 0 and 255 and cover the visible parts of the person and their baggage.
     """
     rng = stream(config, key)
     length = draw_length(config, rng)
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
-    place = camera(config.seed, key.camera, config.size)
+    cam = camera(config.seed, key.camera, config.size)
     reverse = rng.random() < config.opposite
-    heading = place.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
-    view = View(heading, place.pitch)
-    rate = person.gait.cadence / FRAMES_A_SECOND
+    heading = cam.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
+    view = View(heading, cam.pitch)
+    rate = person.gait.cadence / FRAMES_PER_SECOND
     phase = 2 * np.pi * (rng.uniform() + rate * np.arange(length))
     parts = figure(person, view, phase)
     pelvis = parts_anchor(parts)
-    placement, jitter = place_figure(parts, place.fill, config.size, rng)
+    placement, jitter = place_figure(parts, cam.fill, config.size, rng)
     step = 4 * person.body.leg * np.sin(person.gait.stride) * rate * placement.scale.mean() * view.forward
-    scroll = rng.uniform(0, place.visible.shape[1]) + step * np.arange(length)
-    backgrounds = Backdrop(place, key.modality, config.size, scroll, placement, jitter)
+    scroll = rng.uniform(0, cam.visible.shape[1]) + step * np.arange(length)
+    backgrounds = Backdrop(cam, key.modality, config.size, scroll, placement, jitter)
     ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
-    yield from Painter(config, key.modality, rng, place, wardrobe, backgrounds, step, ground).frames(
+    yield from Painter(config, key.modality, rng, cam, wardrobe, backgrounds, step, ground).frames(
         parts, placement, pelvis
     )
 
@@ -98,7 +98,8 @@ def place_figure(
     """Fit the figure into the frame as a detector would, a few per cent off.
 
     Returns:
-        The placement, and the box's own (frames, 3) shift right, shift down and scale, which move the background too.
+        The placement, and the box's jitter (frames, 3): shift right, shift down and scale, which also move the
+        background.
     """
     height, width = size
     low = np.min([part.outline.min(axis=1) for part in parts], axis=0)

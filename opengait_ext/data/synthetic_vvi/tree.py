@@ -1,4 +1,4 @@
-"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes beside them."""
+"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes."""
 
 import json
 import multiprocessing
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
 
-DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second lies there while the first is not yet true
+DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second marks an unfinished folder
 PARTS = ("Train", "Test", "info", "silhouettes")
 FOLDERS = {INFRARED: "ir", VISIBLE: "rgb"}
 FRAME_STEP = 5  # the benchmark keeps every fifth frame of its videos
@@ -29,7 +29,7 @@ def splits(config: SyntheticConfig) -> dict[str, range]:
 def tracklets_of(config: SyntheticConfig, pid: int) -> Iterator[tuple[TrackletKey, str, list[int]]]:
     """Yield a person's tracklets in file order: key, folder under the person's, frame numbers.
 
-    The tracklets of one camera and modality share a folder, as in the benchmark: only the info files tell them apart.
+    The tracklets of one camera and modality share a folder, as in the benchmark; only the info files distinguish them.
     """
     for modality in (VISIBLE, INFRARED):
         for number in range(1, config.cameras + 1):
@@ -83,9 +83,9 @@ def write_info(out: Path, config: SyntheticConfig) -> None:
 
 
 def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
-    """Make `out` ready to be written to; return False if it already holds exactly this dataset.
+    """Prepare `out` for writing; return False if it already holds exactly this dataset.
 
-    Only folders that this generator marked as its own are ever cleared.
+    Only folders that this generator has marked are ever cleared.
 
     Raises:
         SettingsError: `out` holds something else, or, without `force`, a dataset of other parameters.
@@ -102,9 +102,7 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
             names = [
                 name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)
             ]
-            changes = ", ".join(
-                f"{name} is {previous.get(name)} there, {current.get(name)} asked for" for name in names
-            )
+            changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
             raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force")
     elif not started.exists() and out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder")
@@ -118,7 +116,7 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
 
 
 def write_tree(out: Path, config: SyntheticConfig, *, workers: int, progress: bool) -> None:
-    """Draw everyone and write the info files; `workers` processes share the people."""
+    """Draw all people, divided among `workers` processes, and write the info files."""
     jobs = [(split, pid) for split, pids in splits(config).items() for pid in pids]
     task = partial(write_person, out, config)
     with tqdm(total=len(jobs), desc="people", unit="person", disable=not progress) as bar:

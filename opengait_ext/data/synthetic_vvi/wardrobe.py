@@ -10,7 +10,7 @@ from opengait_ext.data.synthetic_vvi.shapes import Paint
 SKIN_TONES = ((226, 178, 150), (205, 150, 120), (168, 116, 86), (122, 80, 58), (84, 56, 42))  # RGB
 HAIR_TONES = ((28, 24, 22), (58, 40, 28), (104, 72, 44), (168, 132, 82), (150, 148, 146))
 PATTERNS = ("plain", "stripes", "pinstripes", "checks", "block", "print")
-# Brightness of a material in infrared, 0 to 1; a tracklet's own offset comes on top (it depends on the weather).
+# Brightness of a material in infrared, 0 to 1; each tracklet adds a random offset.
 MATERIALS = {"cotton": 0.62, "fleece": 0.52, "wool": 0.44, "denim": 0.50, "nylon": 0.36, "leather": 0.30}
 MATERIAL_SPREAD = 0.07
 FAR_SHADE = 0.72  # brightness of the far limbs
@@ -57,7 +57,7 @@ def infrared_palette(wardrobe: Wardrobe, rng: np.random.Generator) -> np.ndarray
 
 
 def pattern_mask(wardrobe: Wardrobe, height: int, width: int, stature: float) -> np.ndarray | None:
-    """Return where the second colour of the upper garment goes, (height, width) bool with the pelvis at the centre.
+    """Return the mask of the upper garment's second colour, (height, width) bool with the pelvis at the centre.
 
     Args:
         stature: of the person, in pixels.

@@ -1,4 +1,4 @@
-"""The differences between two runs: what went into them, read from their capsules, then what came out."""
+"""The differences between two runs: first of their inputs, read from the capsules, then of their outcomes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from opengait.errors import DataError
 from opengait_ext.runs.compare.outcome import first_logged_difference, read_numbers
 from opengait_ext.runs.results import open_test
 
-# In order of relevance: what decides a result comes first.
+# In order of relevance to the results.
 SECTIONS = ("config", "versions", "data", "seed", "hardware", "git", "world_size", "files", "command")
 # Locations and logging intervals. They differ between most runs and no result depends on them: the data's fingerprint
 # shows whether another folder holds other data, and the configuration shows what the command line set.
@@ -64,12 +64,12 @@ def outcome_differences(first: Path | None, second: Path | None) -> Iterator[Dif
     """Yield the differences in the outcome of two runs; none unless both are run folders."""
     if first is None or second is None:
         return
-    for where, (a, b) in first_logged_difference(first, second).items():
-        yield Difference("train", f"logged.{where}", a, b)
+    for name, (a, b) in first_logged_difference(first, second).items():
+        yield Difference("train", f"logged.{name}", a, b)
     numbers = [dict(_walk(read_numbers(run), "results")) for run in (first, second)]
-    for where in numbers[0]:
-        if where in numbers[1] and numbers[0][where] != numbers[1][where]:
-            yield Difference("test", where, numbers[0][where], numbers[1][where])
+    for name, value in numbers[0].items():
+        if name in numbers[1] and value != numbers[1][name]:
+            yield Difference("test", name, value, numbers[1][name])
 
 
 def run_folder(run: Path) -> Path | None:
@@ -118,12 +118,12 @@ def as_text(entries: Sequence[Difference], first: str, second: str) -> str:
     head = entries[0]
     lines = []
     if head.where.startswith(("logged.", "results.")):
-        lines = ["The outcomes differ, although nothing differs that a result depends on.", ""]
+        lines = ["The outcomes differ, although no input that affects them does.", ""]
     lines += [
         f"First difference: {head.where} is {_shown(head.first)} in {first} and {_shown(head.second)} in {second} "
         f"({head.phase}).",
         "",
-        f"All {len(entries)} differences:" if len(entries) > 1 else "There is no other difference:",
+        f"All {len(entries)} differences:" if len(entries) > 1 else "The only difference:",
         "",
         f"| Where | Phase | {first} | {second} |",
         "| --- | --- | --- | --- |",

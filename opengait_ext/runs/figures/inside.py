@@ -115,7 +115,7 @@ def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
         ConfigError: the network does not fuse two priors.
     """
     if inside.attention is None:
-        raise ConfigError("This network has a single prior, so there is no attention between two.")
+        raise ConfigError("This network has a single prior, so it has no attention between two.")
     frames_per_tracklet = len(inside.attention) // len(seen)
     weights = inside.attention[::frames_per_tracklet]
     # The scale is centred on one half and fitted to the data: after a short training all weights are near one half.
@@ -146,29 +146,29 @@ def draw_channel_use(inside: Inside, seen: Sequence[Seen]) -> Figure:
         ConfigError: the network has no E_g.
     """
     if inside.shares is None:
-        raise ConfigError("This network has no E_g, so there is no use of its channels to draw.")
+        raise ConfigError("This network has no E_g, so its channel usage cannot be drawn.")
     count = inside.shares.shape[1]
     entropy = -(inside.shares * np.log2(np.clip(inside.shares, 1e-12, None))).sum(axis=1)
     types = np.repeat([one.shown.type for one in seen], len(inside.shares) // len(seen))
-    # A frame in which the mask finds nobody uses no channel.
+    # A frame with an empty mask uses no channel.
     used = inside.shares.sum(axis=1) > 0
     kinds = sorted(set(types), reverse=True)
     with rc_context(SETTINGS):
         figure = new_figure(7.4, 2.6)
         left, right = figure.subplots(1, 2, width_ratios=(2, 1))
-        for place, kind in enumerate(kinds):
-            of = (types == kind) & used
-            offset = (place - (len(kinds) - 1) / 2) * 0.4
+        for number, kind in enumerate(kinds):
+            selected = (types == kind) & used
+            offset = (number - (len(kinds) - 1) / 2) * 0.4
             left.bar(
                 np.arange(count) + offset,
-                inside.shares[of].mean(axis=0),
+                inside.shares[selected].mean(axis=0),
                 0.38,
-                color=PALETTE[place],
-                hatch=HATCHES[place],
+                color=PALETTE[number],
+                hatch=HATCHES[number],
                 label=kind,
             )
             bins = np.linspace(min(entropy[used].min(initial=np.inf), np.log2(count) - 0.05), np.log2(count), 24)
-            right.hist(entropy[of], bins, color=PALETTE[place], alpha=0.6, hatch=HATCHES[place], label=kind)
+            right.hist(entropy[selected], bins, color=PALETTE[number], alpha=0.6, hatch=HATCHES[number], label=kind)
         left.axhline(1 / count, color="#555555", lw=0.8, ls="--")
         left.set(xlabel="channel of E_g", ylabel="share", title="use of the channels (dashed: uniform)")
         right.axvline(np.log2(count), color="#555555", lw=0.8, ls="--")
@@ -189,10 +189,10 @@ def draw_lge_steps(inside: Inside, seen: Sequence[Seen]) -> Figure:
         figure = new_figure(6.4, 4.2)
         grid = figure.subplots(2, 2, sharex=True)
         for column, (stream, chains) in enumerate(inside.steps.items()):
-            for place, (lengths, angles) in enumerate(chains):
+            for number, (lengths, angles) in enumerate(chains):
                 count = lengths.shape[1]
                 middle = (np.arange(count) + 0.5) / count
-                style = {"color": PALETTE[place], "marker": "o^sD"[place % 4], "ms": 3, "lw": 1}
+                style = {"color": PALETTE[number], "marker": "o^sD"[number % 4], "ms": 3, "lw": 1}
                 style["label"] = f"{count} stripes"
                 grid[0, column].plot(middle, lengths.mean(axis=0), **style)
                 grid[1, column].plot(middle, angles.mean(axis=0), **style)

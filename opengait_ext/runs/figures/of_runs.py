@@ -89,7 +89,7 @@ def queries_of(ranking: Ranking, count: int, choose: str, people: Sequence[str] 
 
 
 def draw_inside(kind: str, run: TestedRun, frames: RunFrames, people: Sequence[str] | None) -> Figure:
-    """Draw what the network makes of a tracklet of each modality of some people.
+    """Draw silhouettes or inner values of the network for a tracklet of each modality of some people.
 
     Raises:
         DataError: the checkpoint is missing, or the network makes no silhouettes.

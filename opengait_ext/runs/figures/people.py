@@ -28,7 +28,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Seen:
-    """Frames of a tracklet with the silhouettes that the network makes of them.
+    """Frames of a tracklet and the silhouettes that the network generates from them.
 
     Attributes:
         shown: the tracklet.

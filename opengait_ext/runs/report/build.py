@@ -38,8 +38,8 @@ def build_report(
         The path of the page.
 
     Raises:
-        DataError: there is no such test, it saved no features, the two runs are not comparable, or nobody has such a
-            number.
+        DataError: there is no such test, it saved no features, the two runs are not comparable, or a person is
+            not in the test.
     """
     subject = Subject(open_runs([run] + ([against] if against is not None else [])), tuple(overrides), seed)
     sections = [

@@ -14,13 +14,13 @@ from opengait_ext.runs.tested_run import TestedRun
 
 @dataclass
 class Subject:
-    """Everything that the sections of a report are made from.
+    """The contents of a report.
 
     Attributes:
         runs: the run and, optionally, a run to compare it with.
         overrides: changes to the run's configuration, such as where the data is now.
         seed: seed of random choices.
-        remarks: what cannot be shown, and why.
+        remarks: sentences that say what cannot be shown, and why.
     """
 
     runs: list[TestedRun]

@@ -1,1 +1,1 @@
-"""How fast tracklets come from the disk: this project's loader beside two other ways of doing it."""
+"""Speed of loading tracklets from disk: this project's loader compared with two other ways."""

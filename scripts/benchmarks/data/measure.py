@@ -1,4 +1,4 @@
-"""The measurement: all ways over the same tracklets in one run, in turns, medians of several rounds."""
+"""Measurement of all ways on the same tracklets in one run, in turns, as medians of several rounds."""
 
 import gc
 import multiprocessing
@@ -19,7 +19,7 @@ from opengait.errors import DataError
 from opengait_ext.data import HITSZVCM
 from scripts.benchmarks.data.ways import NAMES, ours, pickled, plain, write_pickles
 
-# Float64 arithmetic in (c) and its rounding to float32: a few units in the last place of numbers up to 2.7.
+# (c) calculates in float64 and rounds to float32: a few units in the last place of numbers up to 2.7.
 TOLERANCE = 2e-6
 
 Start = Callable[[], Iterator[Tensor]]
@@ -27,17 +27,17 @@ Start = Callable[[], Iterator[Tensor]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """Settings of a measurement.
 
     Attributes:
-        frames: picked of each tracklet.
+        frames: frames picked per tracklet.
         frame_size: (height, width) of the batches.
-        batch: tracklets a batch.
+        batch: tracklets per batch.
         workers: loading processes.
-        augment: training's augmentation instead of test's normalisation.
-        cold: drop the files from the system's page cache before each round; in this process only, without workers.
-        rounds: how often each way is measured.
-        least: tracklets a round at least; a smaller data set is gone through several times, but not when cold.
+        augment: use the training augmentation instead of the normalisation of a test.
+        cold: drop the files from the system's page cache before each round; only without workers.
+        rounds: number of rounds per way.
+        least: minimum of tracklets per round; a smaller dataset is repeated unless `cold`.
     """
 
     frames: int = 6
@@ -50,20 +50,20 @@ class Settings:
     least: int = 256
 
     def picking(self) -> dict[str, Any]:
-        """The sampler section's keys about frames."""
+        """Return the frame keys of the sampler section."""
         pick = "segment_random" if self.augment else "segment_first"
         return {"sample_type": f"fixed_{pick}", "frames_num_fixed": self.frames}
 
     def repeated(self, tracklets: list) -> list:
-        """Whole batches of `tracklets`; where there are fewer than `least`, again and again."""
+        """Return whole batches of `tracklets`, repeated up to at least `least`."""
         if self.cold:
             return tracklets[: max(1, len(tracklets) // self.batch) * self.batch]
         batches = max(1, -(-max(self.least, len(tracklets)) // self.batch))
-        return [tracklets[place % len(tracklets)] for place in range(batches * self.batch)]
+        return [tracklets[index % len(tracklets)] for index in range(batches * self.batch)]
 
 
-class Taken(NamedTuple):
-    """Seconds of a round on the clock, and of computing in the main process and in its workers."""
+class RoundTime(NamedTuple):
+    """Seconds of a round: on the clock, and of processor time in the main process and in its workers."""
 
     clock: float
     main: float
@@ -72,27 +72,27 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one way with some settings; `tracklets` is how many a round has."""
+    """Result of one way with some settings; `tracklets` is the number per round."""
 
     way: str
     settings: Settings
-    rounds: tuple[Taken, ...]
+    rounds: tuple[RoundTime, ...]
     tracklets: int
 
-    def seconds(self, what: str) -> float:
-        """Seconds a tracklet, the median of the rounds; `what` is `clock`, `main` or `workers`."""
-        return statistics.median(getattr(taken, what) for taken in self.rounds) / self.tracklets
+    def seconds(self, kind: str) -> float:
+        """Return the median seconds per tracklet; `kind` is `clock`, `main` or `workers`."""
+        return statistics.median(getattr(times, kind) for times in self.rounds) / self.tracklets
 
 
 class Bench:
-    """The four ways over one data set.
+    """The four ways of loading one dataset.
 
     Args:
-        root: the data set, in HITSZ-VCM's layout.
-        work: a folder for the pack and the pickles, which are made if they are not there.
-        settings: what is measured.
-        tracklets: how many of the training tracklets at most; None for all.
-        progress: show bars.
+        root: the dataset, in HITSZ-VCM's layout.
+        work: a folder for the pack and the pickles, which are written if they do not exist.
+        settings: settings of the measurement.
+        tracklets: maximum number of training tracklets; None for all.
+        progress: show progress bars.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Bench:
         self.pickles = write_pickles(self.once, work / "pickles", settings.frame_size, progress)
 
     def ways(self, settings: Settings) -> dict[str, Start]:
-        """Each way as a function that starts a round: an iterator over the batches."""
+        """Return a function for each way that starts a round and returns an iterator over its batches."""
         once, of_pack, pickles = (settings.repeated(part) for part in (self.once, self.of_pack, self.pickles))
         return {
             "raw": ours(self.raw, once, settings),
@@ -117,23 +117,23 @@ class Bench:
         }
 
     def files(self) -> dict[str, list[Path]]:
-        """What each way reads."""
+        """Return the files that each way reads."""
         frames = [frame for tracklet in self.once for frame in tracklet.frames]
         assert self.pack.pack is not None
         return {"raw": frames, "pack": self.pack.pack.shards, "pickle": self.pickles, "plain": frames}
 
     def bytes_read(self) -> dict[str, float]:
-        """Mean bytes of the files (or parts of the pack) that each way reads for a tracklet."""
+        """Return the mean number of bytes that each way reads per tracklet."""
         frames = sum(frame.stat().st_size for tracklet in self.once for frame in tracklet.frames)
         mean = frames / sum(len(tracklet.frames) for tracklet in self.once) * self.settings.frames
         whole = sum(path.stat().st_size for path in self.pickles) / len(self.pickles)
         return {"raw": mean, "pack": mean, "pickle": whole, "plain": mean}
 
     def check(self) -> dict[str, float]:
-        """The largest difference of each way from (a) in test mode.
+        """Return the largest difference of each way from (a) in test mode.
 
         Raises:
-            DataError: one gives other numbers, so that times could not be compared.
+            DataError: a way returns different frames, so times would not be comparable.
         """
         settings = replace(self.settings, workers=0, augment=False, cold=False, least=1)
         largest = dict.fromkeys(NAMES, 0.0)
@@ -143,34 +143,34 @@ class Bench:
                 largest[name] = max(largest[name], float((batch - batches[0]).abs().max()))
         for name, difference in largest.items():
             if difference > TOLERANCE:
-                raise DataError(f"{NAMES[name]} gives other frames than (a): they differ by {difference:.2g}.")
+                raise DataError(f"{NAMES[name]} returns other frames than (a), by up to {difference:.2g}.")
         return largest
 
     def measure(self, settings: Settings, bar: tqdm) -> list[Speed]:
-        """Time all ways with these settings, one round of each after the other."""
+        """Time all ways with these settings, alternating between them."""
         starts = self.ways(settings)
         files = self.files()
-        rounds: dict[str, list[Taken]] = {name: [] for name in starts}
+        rounds: dict[str, list[RoundTime]] = {name: [] for name in starts}
         tracklets = len(settings.repeated(self.once))
         for number in range(settings.rounds + 1):
             for name, start in starts.items():
                 if settings.cold:
-                    # What a process has mapped stays in memory.
+                    # Mapped files would stay in memory.
                     self.pack.pack.close()
                     gc.collect()
                     forget(files[name])
-                taken = run(start, tracklets)
+                times = run(start, tracklets)
                 bar.update()
                 # The first round starts the workers and fills the page cache.
                 if number:
-                    rounds[name].append(taken)
-        return [Speed(name, settings, tuple(taken), tracklets) for name, taken in rounds.items()]
+                    rounds[name].append(times)
+        return [Speed(name, settings, tuple(times), tracklets) for name, times in rounds.items()]
 
 
 def measure_all(
     bench: Bench, workers: Sequence[int], phases: Sequence[bool], cold: bool = False, progress: bool = False
 ) -> list[Speed]:
-    """Measure every number of workers in test (False) and training (True), and with `cold` reading from the disk."""
+    """Measure every number of workers in test (False) and training (True), and with `cold` also uncached reads."""
     chosen = [replace(bench.settings, workers=count, augment=phase) for phase in phases for count in workers]
     if cold:
         chosen += [replace(bench.settings, workers=0, augment=phase, cold=True) for phase in phases]
@@ -179,18 +179,18 @@ def measure_all(
         return [speed for settings in chosen for speed in bench.measure(settings, bar)]
 
 
-def run(start: Start, tracklets: int) -> Taken:
-    """Go through one round of batches."""
+def run(start: Start, tracklets: int) -> RoundTime:
+    """Time one round of batches."""
     before = clocks()
     seen = sum(len(batch) for batch in start())
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     assert seen == tracklets
-    return Taken(*(now - then for now, then in zip(clocks(), before, strict=True)))
+    return RoundTime(*(now - then for now, then in zip(clocks(), before, strict=True)))
 
 
 def clocks() -> tuple[float, float, float]:
-    """The time, the processor time of this process, and that of its living children where the system tells it."""
+    """Return the time, the processor time of this process, and that of its running children if available."""
     ticks = 0
     for child in multiprocessing.active_children():
         status = Path(f"/proc/{child.pid}/stat")
@@ -202,13 +202,13 @@ def clocks() -> tuple[float, float, float]:
 
 
 def forget(files: Iterable[Path]) -> None:
-    """Drop files from the page cache, so that they are read from the disk again.
+    """Drop files from the page cache, so that they are read from disk again.
 
     Raises:
-        DataError: the system has no call for it.
+        DataError: the system does not support it.
     """
     if not hasattr(os, "posix_fadvise"):
-        raise DataError("This system cannot forget what it read from the disk; leave out --cold.")
+        raise DataError("This system cannot drop files from its page cache; omit --cold.")
     for path in dict.fromkeys(files):
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -10,20 +10,20 @@ SHORT = {name: text[:3] for name, text in NAMES.items()}
 
 
 def describe(bench: Bench, differences: dict[str, float], speeds: Sequence[Speed]) -> str:
-    """The whole report: what was measured, the table, the sizes."""
+    """Return the report: the conditions, the sizes and the table."""
     settings, once = bench.settings, bench.once
     frames = sum(len(tracklet.frames) for tracklet in once) / len(once)
     size = " x ".join(map(str, settings.frame_size))
     lines = [
-        f"{len(once)} tracklets of {frames:.1f} frames on average, {settings.frames} picked of each, {size} pixels, "
-        f"batches of {settings.batch}; medians of {settings.rounds} rounds, all ways in turns; "
+        f"{len(once)} tracklets of {frames:.1f} frames on average, {settings.frames} picked per tracklet, "
+        f"{size} pixels, batches of {settings.batch}; medians of {settings.rounds} rounds, all ways in turns; "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end.",
         "",
         *(f"- {text}" for text in NAMES.values()),
         "",
         "Largest difference from (a) in test mode: "
         + ", ".join(f"{SHORT[name]} {difference:.1g}" for name, difference in differences.items() if name != "raw")
-        + ". Read for a tracklet: "
+        + ". Read per tracklet: "
         + ", ".join(f"{SHORT[name]} {count / 1000:,.0f} kB" for name, count in bench.bytes_read().items())
         + ".",
         "",
@@ -33,7 +33,7 @@ def describe(bench: Bench, differences: dict[str, float], speeds: Sequence[Speed
 
 
 def table(speeds: Sequence[Speed]) -> list[str]:
-    """A line for each way and setting. Ratios are of tracklets a second."""
+    """Return a line for each way and setting; ratios compare tracklets per second."""
     lines = [
         "| phase | workers | way | tracklets/s | frames/s | against (c) | against (d) | CPU ms main | CPU ms workers |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -48,12 +48,12 @@ def table(speeds: Sequence[Speed]) -> list[str]:
             f"{1 / seconds:,.0f}",
             f"{settings.frames / seconds:,.0f}",
             *(f"{clock[settings, other] / seconds:.2f}x" for other in ("pickle", "plain")),
-            *(f"{1000 * speed.seconds(what):.2f}" for what in ("main", "workers")),
+            *(f"{1000 * speed.seconds(kind):.2f}" for kind in ("main", "workers")),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def phase(settings: Settings) -> str:
-    """The first column."""
-    return ("training" if settings.augment else "test") + (", from the disk" if settings.cold else "")
+    """Return the first column."""
+    return ("training" if settings.augment else "test") + (", uncached" if settings.cold else "")

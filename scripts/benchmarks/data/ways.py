@@ -1,14 +1,15 @@
-"""Four ways from the files of a tracklet to a batch for the model, each an iterable over all tracklets in one order.
+"""Four ways from the files of tracklets to batches for the model.
 
     raw     this project's loader, image files
     pack    this project's loader, a pack of the same files
-    pickle  OpenGait's way: a pickle a tracklet, read whole by a worker, frames picked there, transforms in the main
-            process
-    plain   the usual way of re-identification code: Pillow and torchvision, frame by frame in the workers; only the
-            picked frames are opened
+    pickle  OpenGait's way: one pickle per tracklet, which a worker reads whole and picks frames from; transforms run in
+            the main process
+    plain   the usual way of re-identification code: Pillow and torchvision, frame by frame in the workers; only picked
+            frames are opened
 
-All pick the same number of frames a tracklet and give float32 `[n, s, 3, h, w]`, normalised. In test mode they give the
-same numbers; in training they crop, flip, erase and change channels alike, with draws of their own.
+All iterate over the tracklets in the same order, pick the same number of frames per tracklet and return float32
+`[n, s, 3, h, w]`, normalised. In test mode the values are equal; in training, all crop, flip, erase and change channels
+in the same way with different random draws.
 """
 
 import pickle
@@ -51,7 +52,7 @@ NAMES = {
 
 
 def ours(data: HITSZVCM, tracklets: Sequence[Tracklet], settings: Any) -> Callable[[], Iterator[Tensor]]:
-    """(a) and (b): the engine's loader, from files or from the pack that `data` was read from."""
+    """Return (a) or (b), the engine's loader, from files or from the pack that `data` was read from."""
     dataset = CrossModalDataSet(tracklets, [str(t.person) for t in tracklets], settings.frame_size, pack=data.pack)
     transform = CrossModalAugmentation() if settings.augment else Normalise()
     loader = build_loader(
@@ -66,7 +67,7 @@ def ours(data: HITSZVCM, tracklets: Sequence[Tracklet], settings: Any) -> Callab
 
 
 class PickledTracklets(Dataset):
-    """OpenGait's data set: an item is read whole when it is asked for."""
+    """OpenGait's dataset: an item is read whole when it is indexed."""
 
     def __init__(self, paths: Sequence[Path], tracklets: Sequence[Tracklet]) -> None:
         self.paths = paths
@@ -82,10 +83,10 @@ class PickledTracklets(Dataset):
 
 
 def pickled(paths: Sequence[Path], tracklets: Sequence[Tracklet], settings: Any) -> Callable[[], Iterator[Tensor]]:
-    """(c): what upstream's loader and `inputs_pretreament` do, without the copy to a GPU.
+    """Return (c), upstream's loader and `inputs_pretreament` without the copy to a GPU.
 
-    Upstream normalises a tracklet's array in float64 (`BaseRgbTransform`). Crop and flip, which upstream has none of
-    for whole RGB tracklets, move bytes before that and the rest changes floats after it, as cheap as it can be.
+    Upstream normalises a tracklet's array in float64 (`BaseRgbTransform`). It does not crop and flip whole RGB
+    tracklets; here this happens on bytes before the normalisation and the rest on floats after it, which is cheapest.
     """
     dataset = PickledTracklets(paths, tracklets)
     collate = CollateFn(sorted({info[0] for info in dataset.infos}), settings.picking())
@@ -105,24 +106,24 @@ def pickled(paths: Sequence[Path], tracklets: Sequence[Tracklet], settings: Any)
         return grey(y) if kind == Modality.INFRARED else y
 
     def batches() -> Iterator[Tensor]:
-        for (tracklets_,), _, types, _, _ in loader:
+        for (arrays,), _, types, _, _ in loader:
             if settings.augment:
-                yield torch.stack([augmented(x, kind) for x, kind in zip(tracklets_, types, strict=True)])
+                yield torch.stack([augmented(x, kind) for x, kind in zip(arrays, types, strict=True)])
             else:
-                yield torch.from_numpy(np.asarray([normalise(x) for x in tracklets_], dtype=np.float32))
+                yield torch.from_numpy(np.asarray([normalise(x) for x in arrays], dtype=np.float32))
 
     return batches
 
 
 class PlainTracklets(Dataset):
-    """Frames opened and transformed one by one."""
+    """A dataset whose frames are opened and transformed one by one."""
 
     def __init__(self, tracklets: Sequence[Tracklet], settings: Any) -> None:
         self.tracklets = tracklets
         self.pick = FramePicker.from_config(settings.picking())
         size = list(settings.frame_size)
         moves = [tv.Pad(10), tv.RandomCrop(size), tv.RandomHorizontalFlip()] if settings.augment else []
-        # antialias is what Pillow's own resizing does.
+        # Pillow's own resizing always uses antialiasing.
         self.transform = tv.Compose(
             [tv.Resize(size, antialias=True), *moves, tv.ToTensor(), tv.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
         )
@@ -134,11 +135,11 @@ class PlainTracklets(Dataset):
 
     def __getitem__(self, index: int) -> Tensor:
         tracklet = self.tracklets[index]
-        return torch.stack([self.frame(tracklet, place) for place in self.pick(len(tracklet.frames))])
+        return torch.stack([self.frame(tracklet, number) for number in self.pick(len(tracklet.frames))])
 
-    def frame(self, tracklet: Tracklet, place: int) -> Tensor:
-        """One frame, `[3, h, w]`."""
-        x = self.transform(Image.open(tracklet.frames[place]).convert("RGB"))
+    def frame(self, tracklet: Tracklet, number: int) -> Tensor:
+        """Return one frame, `[3, h, w]`."""
+        x = self.transform(Image.open(tracklet.frames[number]).convert("RGB"))
         if self.erase is not None:
             x = self.erase(x[None])[0]
         if self.grey is not None and tracklet.modality is Modality.INFRARED:
@@ -147,7 +148,7 @@ class PlainTracklets(Dataset):
 
 
 def plain(tracklets: Sequence[Tracklet], settings: Any) -> Callable[[], Iterator[Tensor]]:
-    """(d)"""
+    """Return (d), Pillow and torchvision in torch's loader."""
     loader = DataLoader(
         PlainTracklets(tracklets, settings),
         batch_size=settings.batch,
@@ -160,7 +161,7 @@ def plain(tracklets: Sequence[Tracklet], settings: Any) -> Callable[[], Iterator
 def write_pickles(
     tracklets: Sequence[Tracklet], folder: Path, frame_size: tuple[int, int], progress: bool = False
 ) -> list[Path]:
-    """OpenGait's preparation: every tracklet as one array uint8 `[frames, 3, h, w]` in a pickle of its own."""
+    """Write every tracklet as OpenGait's preparation does: uint8 `[frames, 3, h, w]`, one pickle per tracklet."""
     paths = []
     for tracklet in tqdm(tracklets, desc="pickling", unit="tracklet", disable=not progress):
         path = folder / str(tracklet.person) / tracklet.modality / tracklet.view / "rgbs.pkl"

@@ -1,6 +1,7 @@
 """Ablations on the command line: parallel runs that continue where they stopped, and tables of their results."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_the_table(stand_in, tmp_path):
     assert "| with | 55.0 ± 7.1 | 25.0 ± 0.0 | 25.0 ± 0.0 | 25.0 ± 0.0 | *72.5* | *61.1* | *76.1* | *62.3* |" in text
     assert "| Joint learning | IR→VIS R@1 | mAP | VIS→IR R@1 | mAP | *paper* IR→VIS R@1 |" in text
     assert "Measured on HITSZ-VCM, mean ± standard deviation over seeds 0, 1; protocol hitsz-vcm; frames 6" in text
-    assert "printed in Table 6 of the paper, measured by its authors on HITSZ-VCM; on the same data set." in text
+    assert "printed in Table 6 of the paper, measured by its authors on HITSZ-VCM; on the same dataset." in text
     content = json.loads(json.dumps(measured.as_json()))
     assert content["rows"][1]["runs"] == {"0": [50, 25, 25, 25], "1": [60, 25, 25, 25]}
     assert content["rows"][1]["mean"] == [55, 25, 25, 25] and content["rows"][1]["paper_on_hitsz_vcm"][0] == 72.5
@@ -132,8 +133,8 @@ def test_the_table(stand_in, tmp_path):
 
 def test_rows_missing_on_a_dataset_are_named(tmp_path):
     text = measure(TABLES["7"], "synthetic", (0,), [], {}).as_markdown()
-    assert "- Not on the synthetic data: SCHP, Grapy-ML, DINOv3 ViT-S/16, CLIP ViT-B/16" in text
-    assert "| given masks (1) | - |" in text and "- (1) fed with the generator's true silhouettes" in text
+    assert "- Not available on the synthetic data: SCHP, Grapy-ML, DINOv3 ViT-S/16, CLIP ViT-B/16" in text
+    assert "| given masks (1) | - |" in text and "- (1) uses the generator's true silhouettes" in text
 
 
 def test_figure_4_has_a_point_per_value(stand_in, tmp_path):
@@ -157,7 +158,7 @@ def test_changed_settings_are_refused(stand_in, tmp_path):
 
 def test_devices(monkeypatch):
     monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setattr(devices_module.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     assert devices_of([]) == [Device((number,), 8) for number in range(4)]
     assert devices_of(["0,2", "3"]) == [Device((0, 2), 8), Device((3,), 8)]
     assert devices_of(["0,2"])[0].environment == {"CUDA_VISIBLE_DEVICES": "0,2"}
@@ -189,7 +190,7 @@ def test_an_interrupt_ends_running_processes(stand_in, tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=40)
-    assert process.returncode == 130 and "the same command goes on" in errors, errors
+    assert process.returncode == 130 and "the same command again" in errors, errors
     assert not [line for line in _processes() if str(tmp_path / "engine.py") in line and "--cfgs" in line]
 
 

@@ -1,4 +1,4 @@
-"""Rows of Tables 3 to 9 and Figure 4: what each changes, that all its parts learn, and that a step lowers its loss."""
+"""Rows of Tables 3 to 9 and Figure 4: each changes only its own settings, learns in all parts and lowers its loss."""
 
 from pathlib import Path
 
@@ -73,8 +73,8 @@ def test_all_parameters_learn_and_a_step_lowers_the_loss(name):
     first.backward()
     trainable = {key: value for key, value in network.named_parameters() if value.requires_grad}
     without_gradient = {key for key, value in trainable.items() if value.grad is None}
-    unread = "silhouette_generator.appearance_encoder."
-    assert all(key.startswith(unread) for key in without_gradient)
+    untrained = "silhouette_generator.appearance_encoder."
+    assert all(key.startswith(untrained) for key in without_gradient)
     assert (
         bool(without_gradient)
         == config["trainer_cfg"].get("find_unused_parameters", False)
@@ -112,14 +112,14 @@ def test_a_row_applies_over_the_demos_configuration():
     assert names_of(config["loss_cfg"]) == [key for key in demo if key.endswith(("identity", "triplet"))]
     assert all(cfg == demo[cfg["log_prefix"]] for cfg in config["loss_cfg"]), "cosine scores keep their scale of 16"
     assert names_of(config["trainer_cfg"]["transform"]) == ["CrossModalAugmentation", "MaskTransform"]
-    assert config["trainer_cfg"]["transform"][0]["pad"] == 2, "the demo's own"
+    assert config["trainer_cfg"]["transform"][0]["pad"] == 2, "the demo's value"
     assert config["model_cfg"]["granularities"] == [2, 4, 8, 16]
     assert config["data_cfg"]["dataset_root"] == "output/demo/data/seed-1"
     assert config["data_cfg"]["mask_root"] == "output/demo/data/seed-1/silhouettes"
     assert config["trainer_cfg"]["seed"] == 1 and config["evaluator_cfg"]["restore_hint"] == 145
 
 
-def test_a_row_runs_by_hand_with_the_demos_sizes(tmp_path):
+def test_a_row_can_be_based_on_the_demos_sizes_by_hand(tmp_path):
     file = tmp_path / "mine.yaml"
     for name, row in ALL.items():
         if row.weights or (row.data and "synthetic" not in row.data):

@@ -1,4 +1,4 @@
-"""Rows of Table 3 as configurations: their parts and losses, and that each trains and tests."""
+"""Rows of Table 3 as configurations: their parts and losses, and a training and test of each."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ PEOPLE = 5
 
 
 def small(name: str, folder: Path, data: Path | None = None) -> Path:
-    """Write the configuration with small parts and frames into a file of its own."""
+    """Write a configuration with small parts and frames based on the named one."""
     cfgs = load_config(ROOT / f"configs/dinogrl/{name}.yaml")["model_cfg"]
     part = {"backbone": "resnet10", "weights": None, "width": 8, "strides": [1, 1, 1, 1]}
     vision = {
@@ -68,8 +68,8 @@ def small(name: str, folder: Path, data: Path | None = None) -> Path:
 
 
 @pytest.mark.parametrize("name", [*ROWS, FULL])
-def test_every_loss_is_fed_and_every_parameter_learns(name, tmp_path):
-    """Distributed training then needs no search for unused parameters."""
+def test_every_loss_has_an_input_and_every_parameter_a_gradient(name, tmp_path):
+    """Distributed training then does not have to search for unused parameters."""
     cfgs = load_config(small(name, tmp_path))
     torch.manual_seed(0)
     net = DinoGRLNet.from_config(cfgs["model_cfg"])
@@ -131,7 +131,7 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_it_trains_and_tests(name, data, tmp_path):
+def test_rows_train_and_test(name, data, tmp_path):
     config = small(name, tmp_path, data)
     with engine(tmp_path) as run:
         assert run(config, "train") == 0

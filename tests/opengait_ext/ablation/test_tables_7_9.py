@@ -1,4 +1,4 @@
-"""Rows of Tables 7 and 9 in the network: given masks, and every interaction that replaces LGE, learn."""
+"""Rows of Tables 7 and 9 in the network: given masks and all replacements of LGE learn."""
 
 import pytest
 import torch
@@ -77,6 +77,6 @@ def test_given_masks_of_one_or_several_maps_learn(maps):
     assert loss() < before
 
 
-def test_sasg_beside_them_learns_too():
+def test_sasg_learns_as_well():
     net = network(**SASG)
     assert step(net, masks=False) > loss_of(net, masks=False)[0].item()

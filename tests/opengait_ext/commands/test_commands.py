@@ -1,4 +1,4 @@
-"""The command line as a whole: help without torch, one meaning of an option, and exit codes."""
+"""The command line as a whole: fast help, consistent options, and exit codes."""
 
 import argparse
 import dataclasses
@@ -61,9 +61,9 @@ def test_every_command_is_listed_and_described(capsys):
 @pytest.mark.parametrize("command", commands.COMMANDS)
 def test_an_option_has_the_same_form_everywhere(command):
     known = options(command)
-    for name, needs in (("--cfgs", None), ("--checkpoint", None), ("--out", None), ("--seed", int)):
+    for name, kind in (("--cfgs", None), ("--checkpoint", None), ("--out", None), ("--seed", int)):
         if name in known:
-            assert known[name].nargs in (None, "+") and (needs is None or known[name].type is needs)
+            assert known[name].nargs in (None, "+") and (kind is None or known[name].type is kind)
     if "--set" in known:
         args = argparse.Namespace(overrides=["a=1"])
         CHOICES[command]._option_string_actions["--set"](CHOICES[command], args, ["b=2", "c=3"])
@@ -72,7 +72,7 @@ def test_an_option_has_the_same_form_everywhere(command):
 
 
 def test_choices_are_those_of_the_library():
-    """The parser repeats them, since importing them would import torch."""
+    """The parser repeats the library's choices, since importing them would import torch."""
     assert tuple(options("check-data")["data_set"].choices) == DATA_SETS
     assert tuple(options("export-silhouettes")["--split"].choices) == SPLITS
     assert tuple(options("given-silhouettes")["--split"].choices) == SPLITS

@@ -1,4 +1,4 @@
-"""Augmentation: what every draw must satisfy, and how often each thing happens (within 4 standard errors)."""
+"""Augmentation: properties of every draw, and frequencies of the random choices (within 4 standard errors)."""
 
 import numpy as np
 import pytest
@@ -60,12 +60,12 @@ def test_normalise_by_hand():
     for channel in range(3):
         assert torch.allclose(y[0, channel], torch.tensor(-IMAGENET_MEAN[channel] / IMAGENET_STD[channel]))
         assert torch.allclose(y[1, channel], torch.tensor((1 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]))
-    assert x[1].min() == 255, "the input is left alone"
+    assert x[1].min() == 255, "the input is not modified"
 
 
 @pytest.mark.parametrize("size", [(16, 8), (7, 1), (1, 5), (33, 17)])
-def test_bytes_by_table_are_floats_by_calculation(size):
-    """Bit for bit, whatever the size, so that a run on bytes and one on floats do not part."""
+def test_table_for_bytes_equals_the_calculation_for_floats(size):
+    """Bit for bit, for every size, so that runs on bytes and on floats do not diverge."""
     x = torch.randint(0, 256, (5, 3, *size), dtype=torch.uint8)
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     taken = torch.tensor([[0, 1, 2], [2, 2, 2], [1, 1, 1], [0, 0, 0], [0, 1, 2]])
@@ -81,7 +81,7 @@ def test_bytes_by_table_are_floats_by_calculation(size):
 
 
 def shift_of(x, y, pad):
-    """The (down, right) by which y is x moved, zeros brought in; None if it is no such thing."""
+    """Return the (down, right) by which y is x shifted and filled with zeros; None if y is not a shift of x."""
     h, w = x.shape[-2:]
     padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
     for down in range(-pad, pad + 1):
@@ -122,7 +122,7 @@ def test_flip_mirrors_half_of_the_time():
 
 
 def rectangle_of(x, y):
-    """(top, left, height, width) of what changed, after checking that it is one filled rectangle in all channels."""
+    """Return (top, left, height, width) of the change after checking that it is one filled rectangle."""
     changed = (x != y).any(dim=(0, 1))
     rows, columns = changed.any(1).nonzero().flatten(), changed.any(0).nonzero().flatten()
     if not len(rows):
@@ -140,36 +140,37 @@ def test_erasing_statistics(size, mean_area):
     x = torch.zeros(1, 3, *size)
     draws = 1500
     rectangles = [rectangle_of(x, ChannelErasing(0.5)(x)) for _ in range(draws)]
-    found = [rectangle for rectangle in rectangles if rectangle]
-    assert within(0.5, len(found), draws)
-    area = np.array([h * w / (size[0] * size[1]) for _, _, h, w in found])
-    aspect = np.array([h / w for _, _, h, w in found])
+    erased = [rectangle for rectangle in rectangles if rectangle]
+    assert within(0.5, len(erased), draws)
+    area = np.array([h * w / (size[0] * size[1]) for _, _, h, w in erased])
+    aspect = np.array([h / w for _, _, h, w in erased])
     # The drawn ranges, .02 to .4 and .3 to 3.33, with both sides rounded to whole pixels.
     assert area.min() > 0.019 and area.max() < 0.405
     assert aspect.min() > 0.29 and aspect.max() < 3.5
     # Measured on the public code; the deviation of a single area is about 0.107.
     assert abs(area.mean() - mean_area) < 4 * area.std() / len(area) ** 0.5
-    assert max(h for _, _, h, _ in found) < size[0] and max(w for _, _, _, w in found) < size[1]
-    # Over its free range the corner is uniform: the mean relative place is a half.
-    for place in ([top / (size[0] - h) for top, _, h, _ in found], [left / (size[1] - w) for _, left, _, w in found]):
-        assert abs(np.mean(place) - 0.5) < 4 * np.std(place) / len(place) ** 0.5
+    assert max(h for _, _, h, _ in erased) < size[0] and max(w for _, _, _, w in erased) < size[1]
+    # The corner is uniform over its free range, so its mean relative position is one half.
+    rows, columns = zip(*((top / (size[0] - h), left / (size[1] - w)) for top, left, h, w in erased), strict=True)
+    for positions in (rows, columns):
+        assert abs(np.mean(positions) - 0.5) < 4 * np.std(positions) / len(positions) ** 0.5
 
 
 def test_aspect_is_uniform_not_its_logarithm():
-    # Small areas always fit, so that no draw is thrown away; the mean of U(0.3, 1/0.3) is 1.817, of its log 1.26.
+    # Small areas always fit, so no draw is rejected; the mean of U(0.3, 1/0.3) is 1.817, of its logarithm 1.26.
     erase = ChannelErasing(1.0, area=(0.02, 0.03))
     x = torch.zeros(1, 3, 256, 256)
     aspect = np.array([h / w for _, _, h, w in (rectangle_of(x, erase(x)) for _ in range(500))])
     assert abs(aspect.mean() - 1.8167) < 4 * aspect.std() / len(aspect) ** 0.5
 
 
-def test_erasing_leaves_alone_what_nothing_fits():
+def test_frames_too_small_for_a_rectangle_are_unchanged():
     x = torch.zeros(1, 3, 1, 1)
     assert torch.equal(ChannelErasing(1.0)(x), x)
 
 
 def sources_of(x, y):
-    """Which of channel 0, 1, 2, grey ("grey") or nothing ("same") the output is."""
+    """Return the source of the output's channels: 0, 1, 2, "grey", or "same" if nothing changed."""
     if torch.equal(x, y):
         return "same"
     for channel in range(3):
@@ -182,19 +183,19 @@ def sources_of(x, y):
 
 def test_adaptive_grey_rates():
     x = normalised(frames(h=3, w=2))
-    found = [sources_of(x, ChannelAdaptiveGrey(0.5)(x)) for _ in range(4000)]
+    sources = [sources_of(x, ChannelAdaptiveGrey(0.5)(x)) for _ in range(4000)]
     for source, rate in ((0, 1 / 4), (1, 1 / 4), (2, 1 / 4), ("grey", 1 / 8), ("same", 1 / 8)):
-        assert within(rate, found.count(source), 4000), source
+        assert within(rate, sources.count(source), 4000), source
 
 
 @pytest.mark.parametrize("grey", [False, True])
 def test_exchange_rates(grey):
     x = normalised(frames(h=3, w=2))
-    found = [sources_of(x, ChannelExchange(grey)(x)) for _ in range(3000)]
+    sources = [sources_of(x, ChannelExchange(grey)(x)) for _ in range(3000)]
     for source in (0, 1, 2, "grey"):
         rate = (1 / 4 if grey else 1 / 3) if source != "grey" or grey else 0
-        assert within(rate, found.count(source), 3000) or found.count(source) == rate == 0, source
-    assert "same" not in found
+        assert within(rate, sources.count(source), 3000) or sources.count(source) == rate == 0, source
+    assert "same" not in sources
 
 
 def test_grey_of_infrared_is_an_affine_change():
@@ -218,17 +219,17 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize("make", OPERATIONS, ids=["crop", "flip", "erasing", "grey", "exchange"])
-def test_one_draw_for_all_frames_or_one_each(make):
+def test_one_draw_for_all_frames_or_one_per_frame(make):
     x = normalised(frames(s=1)).expand(6, -1, -1, -1).contiguous()
     before = x.clone()
     for _ in range(30):
         y = make(per_frame=False)(x)
         assert all(torch.equal(y[0], frame) for frame in y)
     assert any(len({frame.numpy().tobytes() for frame in make(per_frame=True)(x)}) > 1 for _ in range(10))
-    assert torch.equal(x, before), "the input is left alone"
+    assert torch.equal(x, before), "the input is not modified"
 
 
-def test_frames_draw_independently_when_asked():
+def test_frames_draw_independently_with_per_frame():
     x = frames(s=1, h=1, w=3).expand(6, -1, -1, -1).contiguous()
     x[..., 0], x[..., 2] = 1, 2
     agreeing = sum(all(torch.equal(y[0], f) for f in y) for y in (Flip(0.5, True)(x) for _ in range(3000)))
@@ -236,18 +237,18 @@ def test_frames_draw_independently_when_asked():
 
 
 class TestWholeChain:
-    def test_without_chance_it_is_the_test_transform(self):
+    def test_without_random_changes_it_equals_the_test_transform(self):
         x = frames(s=3).numpy()
         chain = CrossModalAugmentation(pad=0, flip=0, erasing=0, adaptive_grey=None)
         for info in (VISIBLE, INFRARED):
             assert torch.equal(chain(x, info), Normalise()(x))
 
-    def test_crop_brings_in_zeros_before_normalisation(self):
+    def test_crop_pads_with_zeros_before_normalisation(self):
         x = np.full((1, 3, 12, 12), 200, dtype=np.uint8)
         chain = CrossModalAugmentation(pad=10, flip=0, erasing=0, adaptive_grey=None)
         values = torch.cat([chain(x, VISIBLE)[:, 0].flatten() for _ in range(10)]).unique()
-        wanted = torch.tensor([-IMAGENET_MEAN[0] / IMAGENET_STD[0], (200 / 255 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]])
-        assert torch.allclose(values, wanted, atol=1e-6)
+        expected = torch.tensor([0, 200 / 255]).sub(IMAGENET_MEAN[0]).div(IMAGENET_STD[0])
+        assert torch.allclose(values, expected, atol=1e-6)
 
     def test_channels_change_on_infrared_only(self):
         x = frames(s=2).numpy()
@@ -257,16 +258,16 @@ class TestWholeChain:
         changed = sum(not torch.equal(chain(x, INFRARED), plain) for _ in range(1000))
         assert within(7 / 8, changed, 1000)
 
-    def test_exchange_takes_half_of_the_visible_tracklets(self):
+    def test_half_of_the_visible_tracklets_exchange_channels(self):
         x = frames(s=4, h=4, w=4).numpy()
         chain = CrossModalAugmentation(0, 0, 0, channel_exchange=0.5, per_frame=True)
         outputs = [chain(x, VISIBLE) for _ in range(1500)]
         equal = [(y[:, 0] == y[:, 1]).flatten(1).all(1) & (y[:, 1] == y[:, 2]).flatten(1).all(1) for y in outputs]
-        assert all(e.all() or not e.any() for e in equal), "one choice of pipeline a tracklet"
+        assert all(e.all() or not e.any() for e in equal), "one choice of pipeline per tracklet"
         assert within(0.5, sum(bool(e.all()) for e in equal), 1500)
 
     def test_erased_pixels_are_replaced_by_the_channel_operation_too(self):
-        # Erasing comes first, so the three fill values may be made equal afterwards.
+        # Erasing comes first, so the channel operation can make the three fill values equal.
         x = frames(s=1, h=32, w=32).numpy()
         chain = CrossModalAugmentation(pad=0, flip=0, erasing=1.0)
         fills = set()
@@ -287,7 +288,7 @@ class TestWholeChain:
         assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
         assert outputs[0].dtype == torch.float32 and outputs[0].shape == (12, 3, 32, 16)
 
-    def test_channels_can_be_drawn_apart_from_the_geometry(self):
+    def test_channels_can_be_drawn_separately_from_the_geometry(self):
         x = np.repeat(frames(s=1).numpy(), 6, axis=0)
         chain = CrossModalAugmentation(per_frame=False, channels_per_frame=True, erasing=0, pad=0, flip=0)
         assert any(len({frame.numpy().tobytes() for frame in chain(x, INFRARED)}) > 1 for _ in range(5))
@@ -300,7 +301,7 @@ class TestWholeChain:
 
 
 def reference(x, rectangles, sources):
-    """Frame by frame in the order that the paper's code has: normalise, erase, then change the normalised channels."""
+    """Process frame by frame in the order of the public code: normalise, erase, change the normalised channels."""
     out = []
     for frame, (top, left, height, width), source in zip(normalised(x), rectangles, sources, strict=True):
         frame = frame.clone()
@@ -315,7 +316,7 @@ def reference(x, rectangles, sources):
 
 
 class OneDevice(TorchDispatchMode):
-    """Refuses operations on tensors of two devices, as CUDA does; only copies may cross."""
+    """A mode that rejects operations on tensors of two devices, as CUDA does, except for copies."""
 
     def __torch_dispatch__(self, operation, types, arguments=(), settings=None):
         settings = settings or {}
@@ -325,32 +326,32 @@ class OneDevice(TorchDispatchMode):
 
 
 class TestHalves:
-    """What workers begin and the device finishes (`opengait.data.deferred`)."""
+    """The part of a transform that workers run and the part that the device runs (`opengait.data.deferred`)."""
 
     def test_all_transforms_of_frames_and_masks_can_be_deferred(self):
         transforms = CrossModalAugmentation(), Normalise(), MaskTransform()
         assert all(isinstance(transform, DeferrableTransform) for transform in transforms)
 
-    def test_finishing_is_the_sequence_of_operations(self):
+    def test_finish_equals_the_sequence_of_operations(self):
         x = frames(s=10, h=12, w=9)
         rectangles = [(0, 0, 0, 0), (0, 0, 5, 4), (3, 2, 9, 7), (11, 8, 1, 1), (0, 0, 0, 0)] * 2
         sources = [0, 1, 2, GREY, UNCHANGED, UNCHANGED, GREY, 0, 1, 2]
         before = x.clone()
-        found = finish(x, torch.tensor(rectangles), torch.tensor(sources))
-        assert torch.equal(x, before), "the input is left alone"
-        assert torch.allclose(found, reference(x, rectangles, sources), atol=1e-6, rtol=0)
+        finished = finish(x, torch.tensor(rectangles), torch.tensor(sources))
+        assert torch.equal(x, before), "the input is not modified"
+        assert torch.allclose(finished, reference(x, rectangles, sources), atol=1e-6, rtol=0)
         out = torch.empty(10, 3, 12, 9)
-        assert finish(x, torch.tensor(rectangles), torch.tensor(sources), out) is out and torch.equal(out, found)
+        assert finish(x, torch.tensor(rectangles), torch.tensor(sources), out) is out and torch.equal(out, finished)
 
     @pytest.mark.parametrize("per_frame", [False, True])
-    def test_tracklets_finished_together_are_those_finished_alone(self, per_frame):
+    def test_tracklets_can_be_finished_together_or_alone(self, per_frame):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
         begun = [chain.begin(frames(s=3, h=20, w=10), info) for info in (VISIBLE, INFRARED) * 12]
         assert all(x.dtype == torch.uint8 and drawn.shape == (3, 5) for x, _, drawn in begun)
         together = chain.finish(torch.cat([x for x, *_ in begun]), torch.cat([drawn for *_, drawn in begun]))
         assert torch.equal(together, torch.cat([chain.finish(x, drawn) for x, _, drawn in begun]))
 
-    def test_both_halves_are_the_whole(self):
+    def test_both_halves_equal_the_whole(self):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=True)
         x = frames(s=4, h=20, w=10).numpy()
         for info in (VISIBLE, INFRARED):
@@ -364,7 +365,7 @@ class TestHalves:
         assert torch.equal(plain.finish(begun, drawn), plain(x))
 
     @pytest.mark.parametrize("per_frame", [False, True])
-    def test_masks_move_with_their_frames_and_change_no_draw(self, per_frame):
+    def test_masks_move_with_their_frames_and_do_not_affect_draws(self, per_frame):
         chain = CrossModalAugmentation(pad=3, per_frame=per_frame)
         x = frames(s=4, h=20, w=10)
         for info in (VISIBLE, INFRARED) * 5:
@@ -375,8 +376,8 @@ class TestHalves:
             assert torch.equal(moved, alone) and torch.equal(drawn, expected) and torch.equal(masks, moved[:, :1])
 
     @pytest.mark.parametrize("per_frame", [False, True])
-    def test_draws_come_in_one_order(self, per_frame):
-        """Runs are compared by their seeds, so the order is part of the interface."""
+    def test_order_of_the_draws(self, per_frame):
+        """The order is part of the interface, because a seed must reproduce a run."""
         chain = CrossModalAugmentation(pad=2, per_frame=per_frame)
         x = torch.arange(1, 8, dtype=torch.uint8).view(1, 1, 1, 7).expand(5, 3, 9, 7).contiguous()
         for seed in range(20):
@@ -397,13 +398,13 @@ class TestHalves:
                 rectangles.append([*corner, h, w] if hit else [0, 0, 0, 0])
             sources = torch.randint(4, (draws,))
             sources[(sources == GREY) & (torch.rand(draws) >= 0.5)] = UNCHANGED
-            wanted = torch.cat([torch.tensor(rectangles), sources[:, None]], dim=1)
-            assert torch.equal(drawn, wanted.expand(5, 5))
-            for place in range(5):
-                own = place if per_frame else 0
-                middle = moved[place, 0, 4].tolist()
-                line = middle[::-1] if mirrored[own] else middle
-                right = int(shifts[own, 1])
+            expected = torch.cat([torch.tensor(rectangles), sources[:, None]], dim=1)
+            assert torch.equal(drawn, expected.expand(5, 5))
+            for frame in range(5):
+                number = frame if per_frame else 0
+                middle = moved[frame, 0, 4].tolist()
+                line = middle[::-1] if mirrored[number] else middle
+                right = int(shifts[number, 1])
                 assert line == [value if 1 <= value <= 7 else 0 for value in range(1 - right, 8 - right)]
 
     def test_both_ways_of_erasing_agree(self):
@@ -415,8 +416,8 @@ class TestHalves:
         assert torch.equal(one, other)
         assert torch.equal((one[:, 0] != 0).sum((1, 2)), rectangles[:, 2] * rectangles[:, 3])
 
-    def test_all_of_it_happens_on_the_device_of_the_frames(self):
-        # Tensors of the meta device have no values, and stand here for CUDA's.
+    def test_all_operations_run_on_the_device_of_the_frames(self):
+        # Tensors on the meta device, which have no values, stand in for CUDA's.
         chain = CrossModalAugmentation(pad=3, erasing=1.0, per_frame=True)
         for transform in (chain, Normalise()):
             for _ in range(8):
@@ -426,19 +427,19 @@ class TestHalves:
                     done = waiting.finished(transform, torch.device("meta"))
                 assert done.device.type == "meta" and done.shape == (1, 6, 3, 20, 10) and done.dtype == torch.float32
 
-    def test_channels_of_each_frame_are_its_own(self):
+    def test_channels_are_taken_within_each_frame(self):
         x = torch.arange(4 * 3 * 2, dtype=torch.float32).view(4, 3, 1, 2)
         taken = torch.tensor([[0, 1, 2], [2, 2, 2], [0, 0, 0], [2, 1, 0]])
-        found = take_channels(x, taken)
-        assert all(torch.equal(found[i, c], x[i, taken[i, c]]) for i in range(4) for c in range(3))
+        y = take_channels(x, taken)
+        assert all(torch.equal(y[i, c], x[i, taken[i, c]]) for i in range(4) for c in range(3))
         assert take_channels(x, taken[:1].expand(4, 3)) is x
 
     @pytest.mark.cuda
     @pytest.mark.parametrize("per_frame", [False, True])
-    def test_cuda_finishes_as_the_cpu_does(self, per_frame):
+    def test_cuda_agrees_with_the_cpu(self, per_frame):
         chain = CrossModalAugmentation(pad=3, channel_exchange=0.5, per_frame=per_frame)
         for info in (VISIBLE, INFRARED) * 8:
             x, _, drawn = chain.begin(frames(s=6, h=40, w=20), info)
-            here, there = chain.finish(x, drawn), chain.finish(x.cuda(), drawn)
-            assert there.device.type == "cuda"
-            torch.testing.assert_close(there.cpu(), here, atol=1e-6, rtol=0)
+            on_cpu, on_cuda = chain.finish(x, drawn), chain.finish(x.cuda(), drawn)
+            assert on_cuda.device.type == "cuda"
+            torch.testing.assert_close(on_cuda.cpu(), on_cpu, atol=1e-6, rtol=0)

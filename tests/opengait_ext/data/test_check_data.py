@@ -1,4 +1,4 @@
-"""The checks of whole data sets: a sound one has no problems, and of a broken one every problem is listed."""
+"""The checks of datasets: an intact one has no problems, and every problem of a damaged one is listed."""
 
 import io
 import json
@@ -47,17 +47,17 @@ def bupt_tree(tmp_path_factory):
 
 
 @pytest.fixture
-def own_hitsz(hitsz_tree, tmp_path):
+def hitsz_copy(hitsz_tree, tmp_path):
     return copied(hitsz_tree, tmp_path / "hitsz")
 
 
 @pytest.fixture
-def own_bupt(bupt_tree, tmp_path):
+def bupt_copy(bupt_tree, tmp_path):
     return copied(bupt_tree, tmp_path / "bupt")
 
 
 def copied(tree: Path, out: Path) -> Path:
-    """A copy with lists of its own; frames are links, so replace them, never write into them."""
+    """Copy the lists and link the frames, which must be replaced and never be written to."""
     return Path(
         shutil.copytree(tree, out, copy_function=lambda a, b: (os.link if a.endswith("jpg") else shutil.copy)(a, b))
     )
@@ -68,12 +68,12 @@ def replace(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def found(report) -> dict[str, list[str]]:
-    """Where each kind of problem is."""
-    places: dict[str, list[str]] = {}
+def locations(report) -> dict[str, list[str]]:
+    """Return the locations of the problems by kind."""
+    by_kind: dict[str, list[str]] = {}
     for problem in report.problems:
-        places.setdefault(problem.kind, []).append(problem.where)
-    return places
+        by_kind.setdefault(problem.kind, []).append(problem.where)
+    return by_kind
 
 
 def edit(path: Path, number: int, line: str | None) -> str:
@@ -85,7 +85,7 @@ def edit(path: Path, number: int, line: str | None) -> str:
 
 
 def break_frames(paths: list[Path]) -> dict[str, list[Path]]:
-    """Break seven frames, each in its own way."""
+    """Break seven frames, each in a different way."""
     missing, empty, folder, text, cut, odd, tail = paths
     for path in (missing, folder):
         path.unlink()
@@ -98,7 +98,7 @@ def break_frames(paths: list[Path]) -> dict[str, list[Path]]:
         Image.fromarray(noise[:, :width]).save(jpeg, "JPEG")
     replace(cut, jpegs[0].getvalue()[:-60])
     replace(odd, jpegs[1].getvalue())
-    # Bytes after the end harm nobody.
+    # Bytes after the end do no harm.
     replace(tail, tail.read_bytes() + b"\0\0")
     return {
         frames.MISSING: [missing],
@@ -111,7 +111,7 @@ def break_frames(paths: list[Path]) -> dict[str, list[Path]]:
 
 
 @pytest.mark.parametrize("name", ["hitsz", "bupt"])
-def test_a_sound_data_set_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path):
+def test_an_intact_dataset_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path):
     tree = hitsz_tree if name == "hitsz" else bupt_tree
     write_pack(tree, tmp_path / "pack")
     reports = [
@@ -123,7 +123,7 @@ def test_a_sound_data_set_has_no_problems(name, hitsz_tree, bupt_tree, tmp_path)
         assert "No problems found." in report.text()
 
 
-def test_hitsz_counts_stand_beside_the_published_ones(hitsz_tree):
+def test_hitsz_counts_are_shown_with_the_published_ones(hitsz_tree):
     report, splits = check_dataset("hitsz", hitsz_tree, fast=True, workers=1)
     rows = {(row.split, row.modality): row for row in report.counts}
     visible = rows["train", "visible"]
@@ -135,19 +135,21 @@ def test_hitsz_counts_stand_beside_the_published_ones(hitsz_tree):
 
 
 @pytest.mark.parametrize("fast", [False, True])
-def test_every_broken_frame_is_listed(own_hitsz, own_bupt, fast):
-    for name, root in (("hitsz", own_hitsz), ("bupt", own_bupt)):
+def test_every_broken_frame_is_listed(hitsz_copy, bupt_copy, fast):
+    for name, root in (("hitsz", hitsz_copy), ("bupt", bupt_copy)):
         _, splits = check_dataset(name, root, fast=True, workers=1)
         some = [tracklet.frames[0] for tracklet in splits["train"][:7]]
         expected = break_frames(some)
         report, _ = check_dataset(name, root, fast, workers=1)
-        assert found(report) == {kind: [str(p.relative_to(root)) for p in paths] for kind, paths in expected.items()}
+        assert locations(report) == {
+            kind: [str(p.relative_to(root)) for p in paths] for kind, paths in expected.items()
+        }
         odd = next(problem for problem in report.problems if problem.kind == frames.ODD)
         assert odd.what.startswith("32 x 9 where ")
 
 
-def test_hitsz_lists_are_read_to_their_end(own_hitsz):
-    info = own_hitsz / "info"
+def test_hitsz_lists_are_checked_to_their_end(hitsz_copy):
+    info = hitsz_copy / "info"
     names, rows = info / "train_name.txt", info / "track_train_info.txt"
     count = len(names.read_text().split())
     lost = edit(names, 3, "0001M2D3T1.jpg")
@@ -162,50 +164,50 @@ def test_hitsz_lists_are_read_to_their_end(own_hitsz):
     twice = query.read_text().split()[0]
     query.write_text(query.read_text().strip() + f" {twice} 9999 one\n")
     assert lost and first
-    report, _ = check_dataset("hitsz", own_hitsz, workers=1)
-    places = found(report)
-    assert places[BAD_LINE] == [
+    report, _ = check_dataset("hitsz", hitsz_copy, workers=1)
+    problems = locations(report)
+    assert problems[BAD_LINE] == [
         "train_name.txt, line 3",
         "track_train_info.txt, line 1",
         "track_train_info.txt, line 2",
         "query_IDX.txt, line 1",
         "query_IDX.txt, line 1",
     ]
-    assert places[PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
-    assert places[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
-    assert places[hitsz.TWICE] == ["track_train_info.txt, line 6"]
+    assert problems[PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
+    assert problems[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
+    assert problems[hitsz.TWICE] == ["track_train_info.txt, line 6"]
     assert any("belong to no row" in remark for remark in report.remarks)
 
 
-def test_hitsz_people_in_two_splits_or_alone(own_hitsz):
-    rows, tests = own_hitsz / "info/track_train_info.txt", own_hitsz / "info/track_test_info.txt"
+def test_hitsz_people_in_two_splits_or_one_modality(hitsz_copy):
+    rows, tests = hitsz_copy / "info/track_train_info.txt", hitsz_copy / "info/track_test_info.txt"
     person = tests.read_text().split()[3]
     lines = [line.split() for line in rows.read_text().strip().split("\n")]
     first, last = lines[0][3], lines[-1][3]
     moved = [[*line[:3], person, line[4]] if line[3] == first else line for line in lines]
     alone = [["2", *line[1:]] if line[3] == last else line for line in moved]
     rows.write_text("\n".join(" ".join(line) for line in alone) + "\n")
-    places = found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0])
-    assert places[hitsz.BOTH] == [f"person {person}"]
-    assert places[ALONE] == [f"person {last}"]
-    assert all(place.startswith("track_train_info.txt") for place in places[hitsz.AGAINST])
+    problems = locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0])
+    assert problems[hitsz.BOTH] == [f"person {person}"]
+    assert problems[ALONE] == [f"person {last}"]
+    assert all(line.startswith("track_train_info.txt") for line in problems[hitsz.AGAINST])
 
 
-def test_hitsz_missing_lists_and_folders(own_hitsz, tmp_path):
-    (own_hitsz / "info/test_name.txt").unlink()
-    (own_hitsz / "info/query_IDX.txt").write_text("")
-    shutil.rmtree(own_hitsz / "Train")
-    places = found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0])
-    assert places[LIST] == ["test_name.txt", "query_IDX.txt"]
-    assert places[hitsz.SPLIT_FOLDER] == [str(own_hitsz / "Train")]
-    # Rows and frames that hang on what is missing are not listed one by one.
-    assert set(places) == {LIST, hitsz.SPLIT_FOLDER}
-    write_pack(own_hitsz, tmp_path / "pack")
-    assert found(check_dataset("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
+def test_hitsz_missing_lists_and_folders(hitsz_copy, tmp_path):
+    (hitsz_copy / "info/test_name.txt").unlink()
+    (hitsz_copy / "info/query_IDX.txt").write_text("")
+    shutil.rmtree(hitsz_copy / "Train")
+    problems = locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0])
+    assert problems[LIST] == ["test_name.txt", "query_IDX.txt"]
+    assert problems[hitsz.SPLIT_FOLDER] == [str(hitsz_copy / "Train")]
+    # Rows and frames that depend on missing files are not listed one by one.
+    assert set(problems) == {LIST, hitsz.SPLIT_FOLDER}
+    write_pack(hitsz_copy, tmp_path / "pack")
+    assert locations(check_dataset("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
         str(tmp_path / "pack" / "Train")
     ]
-    for root, sentence in ((tmp_path / "none", "there is no folder .*none;"), (tmp_path, "there is no folder .*info;")):
-        with pytest.raises(DataError, match=sentence):
+    for root, folder in ((tmp_path / "none", "none;"), (tmp_path, "info;")):
+        with pytest.raises(DataError, match=f"no folder .*{folder}"):
             check_dataset("hitsz", root)
 
 
@@ -216,48 +218,50 @@ def test_hitsz_older_layout(tmp_path):
         assert check_dataset("hitsz", root, fast=True, workers=1)[0].problems == []
 
 
-def test_hitsz_of_short_tracklets_alone(own_hitsz):
-    path = own_hitsz / "info/track_train_info.txt"
+def test_hitsz_with_short_tracklets_only(hitsz_copy):
+    path = hitsz_copy / "info/track_train_info.txt"
     rows = [line.split() for line in path.read_text().splitlines()]
     path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
-    assert found(check_dataset("hitsz", own_hitsz, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
+    assert locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
 
 
-def test_a_frame_cut_in_its_header_is_truncated(own_hitsz):
-    _, splits = check_dataset("hitsz", own_hitsz, fast=True, workers=1)
+def test_a_frame_cut_off_in_its_header_is_truncated(hitsz_copy):
+    _, splits = check_dataset("hitsz", hitsz_copy, fast=True, workers=1)
     frame = splits["test"][0].frames[0]
     replace(frame, frame.read_bytes()[:300])
     for fast in (False, True):
-        assert list(found(check_dataset("hitsz", own_hitsz, fast, workers=1)[0])) == [frames.TRUNCATED]
+        assert list(locations(check_dataset("hitsz", hitsz_copy, fast, workers=1)[0])) == [frames.TRUNCATED]
 
 
-def test_bupt_lists_are_read_to_their_end(own_bupt):
-    train, gallery, query = (own_bupt / f"{name}.txt" for name in ("train", "gallery", "query"))
+def test_bupt_lists_are_checked_to_their_end(bupt_copy):
+    train, gallery, query = (bupt_copy / f"{name}.txt" for name in ("train", "gallery", "query"))
     edit(train, 1, "12 RGB/IR")
     person, _, camera, track = edit(train, 2, "1 IR LS3 1").split()
     edit(train, 3, "1 RGB/IR XX 1")
     edit(train, 4, f"{person} RGB/IR {camera} 99")
     repeated = train.read_text().split("\n")[4]
     edit(train, 6, repeated)
-    asking = query.read_text().split()[0]
-    edit(train, 7, " ".join([asking, *train.read_text().split("\n")[6].split()[1:]]))
-    paths = json.loads((own_bupt / "data_paths.json").read_text())
-    unequal, wrong = (train.read_text().split("\n")[place].split() for place in (7, 8))
+    person_of_query = query.read_text().split()[0]
+    edit(train, 7, " ".join([person_of_query, *train.read_text().split("\n")[6].split()[1:]]))
+    paths = json.loads((bupt_copy / "data_paths.json").read_text())
+    unequal, wrong = (train.read_text().split("\n")[index].split() for index in (7, 8))
     paths[unequal[0]]["IR"][unequal[2]][unequal[3]].pop()
     paths[wrong[0]]["RGB"][wrong[2]][wrong[3]][0] = "elsewhere.jpg"
-    (own_bupt / "data_paths.json").write_text(json.dumps(paths))
+    (bupt_copy / "data_paths.json").write_text(json.dumps(paths))
     lone = gallery.read_text().split()[0]
     for path in (gallery, query):
         lines = [line for line in path.read_text().strip().split("\n") if line.split()[:2] != [lone, "IR"]]
         path.write_text("\n".join(lines) + "\n")
-    (own_bupt / "train_auxiliary.txt").unlink()
-    report, _ = check_dataset("bupt", own_bupt, workers=1)
-    places = found(report)
-    assert places[BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
-    assert places[bupt_lists.UNKNOWN][0] == "train.txt, line 4" and places[bupt_lists.TWICE] == ["train.txt, line 6"]
-    assert places[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and places[bupt.AGAINST] == ["train.txt, line 9"]
-    assert places[LIST] == ["train_auxiliary.txt"]
-    assert f"person {lone}" in places[ALONE] and places[frames.MISSING] == ["DATA/elsewhere.jpg"]
+    (bupt_copy / "train_auxiliary.txt").unlink()
+    report, _ = check_dataset("bupt", bupt_copy, workers=1)
+    problems = locations(report)
+    assert problems[BAD_LINE] == ["train.txt, line 1", "train.txt, line 2", "train.txt, line 3"]
+    assert problems[bupt_lists.UNKNOWN][0] == "train.txt, line 4" and problems[bupt_lists.TWICE] == [
+        "train.txt, line 6"
+    ]
+    assert problems[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and problems[bupt.AGAINST] == ["train.txt, line 9"]
+    assert problems[LIST] == ["train_auxiliary.txt"]
+    assert f"person {lone}" in problems[ALONE] and problems[frames.MISSING] == ["DATA/elsewhere.jpg"]
     assert track
 
 
@@ -273,34 +277,34 @@ def test_bupt_lists_are_read_to_their_end(own_bupt):
         ("query.txt", "1901 RGB W4 99"),
     ],
 )
-def test_the_reader_raises_the_first_problem_of_the_checker(file, line, own_hitsz, own_bupt):
-    name, root, reader = ("hitsz", own_hitsz, HITSZVCM) if "/" in file else ("bupt", own_bupt, BUPTCampus)
+def test_the_reader_raises_the_first_problem_of_the_check(file, line, hitsz_copy, bupt_copy):
+    name, root, reader = ("hitsz", hitsz_copy, HITSZVCM) if "/" in file else ("bupt", bupt_copy, BUPTCampus)
     edit(root / file, 1, line)
     problem = next(
         p for p in check_dataset(name, root, fast=True, workers=1)[0].problems if p.where.startswith(Path(file).name)
     )
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as error:
         reader(root)
-    assert str(caught.value) == f"{(root / file).parent}/{problem}."
+    assert str(error.value) == f"{(root / file).parent}/{problem}."
 
 
-def test_bupt_queries_without_a_match(own_bupt):
-    person, modality, *_ = (own_bupt / "query.txt").read_text().split()
+def test_bupt_queries_without_a_match(bupt_copy):
+    person, modality, *_ = (bupt_copy / "query.txt").read_text().split()
     other = "IR" if modality == "RGB" else "RGB"
-    gallery = own_bupt / "gallery.txt"
+    gallery = bupt_copy / "gallery.txt"
     lines = [line for line in gallery.read_text().splitlines() if line.split()[:2] != [person, other]]
     gallery.write_text("\n".join(lines))
-    assert found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
+    assert locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
     gallery.write_text("")
-    assert bupt.NO_MATCH not in found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])
+    assert bupt.NO_MATCH not in locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])
 
 
-def test_bupt_people_in_two_lists(own_bupt):
-    query, train = own_bupt / "query.txt", own_bupt / "train.txt"
+def test_bupt_people_in_two_lists(bupt_copy):
+    query, train = bupt_copy / "query.txt", bupt_copy / "train.txt"
     person, _, camera, track = train.read_text().split("\n")[0].split()
     query.write_text(query.read_text() + f"{person} RGB {camera} {track}\n")
-    places = found(check_dataset("bupt", own_bupt, fast=True, workers=1)[0])
-    assert places[bupt.TWO_LISTS] == [f"person {person}"] and places[ALONE] == [f"person {person}"]
+    problems = locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])
+    assert problems[bupt.TWO_LISTS] == [f"person {person}"] and problems[ALONE] == [f"person {person}"]
 
 
 def make_opengait(root: Path) -> Path:
@@ -340,19 +344,19 @@ def test_every_problem_of_opengaits_layout_is_listed(tmp_path):
     (data / "001/bg-01/090/sils.pkl").unlink()
     (data / "001/bg-01/090/sils.pkl").mkdir()
     for fast in (False, True):
-        places = found(check_dataset("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
-        assert places[layout.BOTH] == ["id 001"] and places[layout.NO_FOLDER] == ["train id 009"]
-        assert places[layout.PARTITION] == ["set.json"] and places[layout.UNKNOWN] == ["x"]
-        assert places[layout.NO_FILES] == ["002/nm-01/090"]
-        assert places[layout.OTHER_NUMBER] == ["001-bg-01-000"] * 2  # 001 is in both lists
-        assert places[pickles.EMPTY] == ["001/nm-01/000/sils.pkl"]
-        assert places[pickles.FOLDER] == ["001/bg-01/090/sils.pkl"]
+        problems = locations(check_dataset("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
+        assert problems[layout.BOTH] == ["id 001"] and problems[layout.NO_FOLDER] == ["train id 009"]
+        assert problems[layout.PARTITION] == ["set.json"] and problems[layout.UNKNOWN] == ["x"]
+        assert problems[layout.NO_FILES] == ["002/nm-01/090"]
+        assert problems[layout.OTHER_NUMBER] == ["001-bg-01-000"] * 2  # 001 is in both lists
+        assert problems[pickles.EMPTY] == ["001/nm-01/000/sils.pkl"]
+        assert problems[pickles.FOLDER] == ["001/bg-01/090/sils.pkl"]
         if fast:
-            assert places[pickles.TRUNCATED] == ["001/nm-01/090/sils.pkl"]
+            assert problems[pickles.TRUNCATED] == ["001/nm-01/090/sils.pkl"]
         else:
-            assert places[pickles.UNREADABLE] == ["001/nm-01/090/sils.pkl", "002/nm-01/000/sils.pkl"]
-            assert places[pickles.NONE] == ["002/bg-01/090/sils.pkl"]
-            assert places[layout.UNEQUAL] == ["002-bg-01-000"]
+            assert problems[pickles.UNREADABLE] == ["001/nm-01/090/sils.pkl", "002/nm-01/000/sils.pkl"]
+            assert problems[pickles.NONE] == ["002/bg-01/090/sils.pkl"]
+            assert problems[layout.UNEQUAL] == ["002-bg-01-000"]
 
 
 def test_odd_shapes_and_people_of_one_modality(tmp_path):
@@ -366,7 +370,7 @@ def test_odd_shapes_and_people_of_one_modality(tmp_path):
     (folder / "sils.pkl").write_bytes(pickle.dumps(np.zeros((5, 6, 3), np.uint8)))
     shutil.rmtree(data / "003/infrared")
     report, _ = check_dataset("opengait", data, workers=1, partition=tmp_path / "set.json")
-    assert found(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], layout.ALONE: ["id 003"]}
+    assert locations(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], layout.ALONE: ["id 003"]}
     assert [(row.split, row.modality) for row in report.counts] == [
         ("train", "infrared"),
         ("train", "visible"),
@@ -379,11 +383,11 @@ def test_odd_sizes_need_a_common_one():
     mixed = [Look(100 + 10 * number, 50) for number in range(40)]
     assert list(odd_sizes(mixed)) == []
     assert list(odd_sizes([*mixed, Look(30, 60), Look(40, 6), Look()])) == [(40, "30 x 60"), (41, "40 x 6")]
-    assert [place for place, _ in odd_sizes([Look(9, 9)] * 19 + [Look(9, 8)])] == [19]
+    assert [index for index, _ in odd_sizes([Look(9, 9)] * 19 + [Look(9, 8)])] == [19]
     assert list(odd_sizes([Look()])) == []
 
 
-def test_processes_give_the_same_in_the_same_order(hitsz_tree, monkeypatch):
+def test_processes_give_the_same_results_in_the_same_order(hitsz_tree, monkeypatch):
     monkeypatch.setattr(pool, "CHUNK", 10)
     paths = [str(path) for path in sorted(hitsz_tree.rglob("*"))][:300]
     looks = check_all(paths, FrameCheck(fast=True))
@@ -391,25 +395,25 @@ def test_processes_give_the_same_in_the_same_order(hitsz_tree, monkeypatch):
     assert check_all(paths, FrameCheck(fast=True), workers=2) == looks
 
 
-def test_the_command_line(own_hitsz, tmp_path, capsys):
+def test_the_command_line(hitsz_copy, tmp_path, capsys):
     report, preview = tmp_path / "out/report.json", tmp_path / "preview.png"
-    arguments = ["hitsz", str(own_hitsz), "--workers", "1", "--report", str(report), "--preview", str(preview)]
+    arguments = ["hitsz", str(hitsz_copy), "--workers", "1", "--report", str(report), "--preview", str(preview)]
     assert check_data(arguments) == 0
     assert "No problems found." in capsys.readouterr().out
-    broken = sorted((own_hitsz / "Train").rglob("*.jpg"))[::40][:12]
+    broken = sorted((hitsz_copy / "Train").rglob("*.jpg"))[::40][:12]
     for path in broken:
         replace(path, b"")
     assert check_data([*arguments, "--show", "3"]) == 1
     out = capsys.readouterr().out
-    told = json.loads(report.read_text())
+    content = json.loads(report.read_text())
     assert f"empty frame file: {len(broken)}" in out and f"... and {len(broken) - 3} more" in out
-    assert out.count(".jpg") == 3 and told["problem_counts"] == {"empty frame file": len(broken)}
-    assert len(told["problems"]) == len(broken)
+    assert out.count(".jpg") == 3 and content["problem_counts"] == {"empty frame file": len(broken)}
+    assert len(content["problems"]) == len(broken)
     with Image.open(preview) as sheet:
         assert sheet.height > 16 * 128 and sheet.width > 500
     assert check_data(["hitsz", str(tmp_path / "none")]) == 2
     assert check_data(["opengait", str(tmp_path)]) == 2
-    assert check_data(["hitsz", str(own_hitsz), "--workers", "1", "--report", str(preview / "x.json")]) == 2
+    assert check_data(["hitsz", str(hitsz_copy), "--workers", "1", "--report", str(preview / "x.json")]) == 2
     assert [line[:7] for line in capsys.readouterr().err.split("\n")[:-1]] == ["error: "] * 3
 
 
@@ -423,7 +427,7 @@ def test_a_preview_of_pickles(tmp_path, capsys):
 
 
 def test_the_command_does_not_import_torch(hitsz_tree):
-    """Every checking process imports what the command imports."""
+    """Every checking process imports the modules of the command."""
     code = "import sys; from opengait_ext.commands import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     arguments = ["check-data", "hitsz", str(hitsz_tree), "--fast", "--workers", "1"]
     done = subprocess.run(
@@ -432,7 +436,7 @@ def test_the_command_does_not_import_torch(hitsz_tree):
     assert done.stdout.splitlines()[-1] == "0 False"
 
 
-def test_point_clouds_are_frames_of_several_shapes(tmp_path):
+def test_point_clouds_may_have_several_shapes(tmp_path):
     clouds = tmp_path / "clouds.pkl"
     clouds.write_bytes(pickle.dumps([np.zeros((3, 3)), np.zeros((5, 3))]))
     assert pickles.content_of(clouds) == pickles.PickleLook(2, ((3, 3), (5, 3)))

@@ -27,13 +27,13 @@ def test_train(data_cfg):
     assert {t.label for t in choose_tracklets(data_cfg, "train")} == {"0001"}
 
 
-def test_people_are_known_without_leading_zeros_and_frames_are_spread(data_cfg):
+def test_leading_zeros_are_optional_and_frames_are_spread(data_cfg):
     chosen = choose_tracklets(data_cfg, "test", people=["503"], frames=2)
     assert {t.label for t in chosen} == {"0503"}
     assert all(t.indices == (0, 1) and t.names == ("1", "6") for t in chosen)
 
 
-def test_a_few_tracklets_show_everyone_in_both_modalities(data_cfg):
+def test_the_first_tracklets_cover_all_people_and_modalities(data_cfg):
     chosen = choose_tracklets(data_cfg, "test", tracklets=4)
     assert [(t.label, t.type, t.view[:2]) for t in chosen] == [
         (person, kind, "c2") for person in ("0501", "0503") for kind in ("visible", "infrared")

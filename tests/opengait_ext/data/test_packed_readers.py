@@ -1,4 +1,4 @@
-"""The data readers on a pack: the tracklets, batches and labels that they read from the files."""
+"""The data readers on a pack: the same tracklets, batches and labels as from files."""
 
 import itertools
 import shutil
@@ -34,8 +34,8 @@ SAMPLER = {
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
-    """Folder and pack of each data set."""
-    made = {}
+    """Return the folder and the pack of each dataset."""
+    roots = {}
     for name, generator, flags in (
         ("hitsz", mini_hitsz, {}),
         ("flat", mini_hitsz, {"flat": True}),
@@ -44,8 +44,8 @@ def trees(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         root = generator.write(folder / "tree", **flags)
         write_pack(root, folder / "pack", shard_bytes=100_000)
-        made[name] = root, folder / "pack"
-    return made
+        roots[name] = root, folder / "pack"
+    return roots
 
 
 READERS = {"hitsz": HITSZVCM, "flat": HITSZVCM, "bupt": BUPTCampus}
@@ -74,65 +74,65 @@ def test_same_frames(trees, name):
     root, pack = trees[name]
     cfg = {"frame_size": [16, 8]}
     for training in (True, False):
-        of_files, of_pack = (DATA_SETS[name](cfg | {"dataset_root": str(place)}, training) for place in (root, pack))
-        assert of_pack.label_list == of_files.label_list and of_pack.views_list == of_files.views_list
-        for index in range(0, len(of_files), 5):
-            one, other = of_files[index][0][0], of_pack[index][0][0]
+        from_files, from_pack = (DATA_SETS[name](cfg | {"dataset_root": str(path)}, training) for path in (root, pack))
+        assert from_pack.label_list == from_files.label_list and from_pack.views_list == from_files.views_list
+        for index in range(0, len(from_files), 5):
+            one, other = from_files[index][0][0], from_pack[index][0][0]
             assert np.array_equal(one[range(len(one))], other[range(len(other))])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_same_batches(trees, workers, temporarily):
     temporarily(registry.samplers, CrossModalSampler)
-    found = []
+    batches = []
     for root in trees["hitsz"]:
         data = HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [16, 8]}, True)
         loader = build_loader(data, SAMPLER, [CrossModalAugmentation()], training=True, seed=3, num_workers=workers)
-        found.append(list(itertools.islice(loader, 2)))
-    for one, other in zip(*found, strict=True):
+        batches.append(list(itertools.islice(loader, 2)))
+    for one, other in zip(*batches, strict=True):
         assert torch.equal(one[0][0], other[0][0]) and one[1:4] == other[1:4]
 
 
-def test_a_pack_without_frames_of_a_split_is_told(trees, tmp_path):
-    for name, folder, sentence in (
-        ("hitsz", "Test", "The first test tracklet of .* has no folder"),
-        ("bupt", "DATA", "BUPTCampus was not found at .* the folder has no DATA/ in it"),
+def test_a_pack_without_frames_of_a_split_is_reported(trees, tmp_path):
+    for name, folder, message in (
+        ("hitsz", "Test", "first test tracklet .* has no folder"),
+        ("bupt", "DATA", "not found at .*no DATA/ in it"),
     ):
         root = Path(shutil.copytree(trees[name][0], tmp_path / name))
         shutil.rmtree(root / folder)
         if name == "bupt":
             (root / "one.jpg").write_bytes(b"")
         write_pack(root, tmp_path / f"{name}-pack")
-        with pytest.raises(DataError, match=sentence):
+        with pytest.raises(DataError, match=message):
             READERS[name](tmp_path / f"{name}-pack")
 
 
-def test_a_damaged_pack_is_told(trees, tmp_path):
+def test_a_damaged_pack_is_reported(trees, tmp_path):
     pack = Path(shutil.copytree(trees["hitsz"][1], tmp_path / "pack"))
     shard = next(pack.glob("frames-*.bin"))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(DataError, match="has 100 bytes, but the pack's header"):
+    with pytest.raises(DataError, match="has 100 bytes"):
         HITSZVCM(pack)
 
 
-def test_reduced_decoding_is_a_key(trees):
+def test_reduced_decode_is_a_key_of_both_readers(trees):
     root = trees["hitsz"][0]
     plain, reduced = (
         HITSZVCMDataSet({"dataset_root": str(root), "frame_size": [8, 4]} | extra, True)[0][0][0]
         for extra in ({}, {"reduced_decode": True})
     )
     assert (plain.reduced, reduced.reduced) == (False, True) and reduced[[0]].shape == (1, 3, 8, 4)
-    for data_set, place in ((HITSZVCMDataSet, "hitsz"), (BUPTCampusDataSet, "bupt")):
+    for name, data_set in DATA_SETS.items():
         assert "reduced_decode" in data_set.config_keys
         with pytest.raises(ConfigError, match="data_cfg.reduced_decode: .*'yes'"):
-            data_set({"dataset_root": str(trees[place][0]), "reduced_decode": "yes"}, True)
+            data_set({"dataset_root": str(trees[name][0]), "reduced_decode": "yes"}, True)
 
 
 def test_the_command_line(trees, tmp_path, capsys):
     root, out = trees["bupt"][0], tmp_path / "pack"
     assert pack([str(root), "--out", str(out), "--verify", "--shard-size", "1"]) == 0
     images = len(list(root.rglob("*.jpg")))
-    assert f"all {images:,} images and the lists have their checksums" in capsys.readouterr().out
+    assert f"all {images:,} images and the lists match their checksums" in capsys.readouterr().out
     assert pack([str(out), "--verify"]) == 0
     shard = out / "frames-00000.bin"
     data = bytearray(shard.read_bytes())

@@ -1,4 +1,4 @@
-"""Aligned pairs from the sampler into a batch: the same frames and the same crop, whatever the workers and ranks."""
+"""Aligned pairs from the sampler to the batch: the same frames and crop for any number of workers and ranks."""
 
 import itertools
 import random
@@ -36,7 +36,7 @@ def sampler_known():
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """The tree with pictures instead of flat colours, both modalities of a moment alike, so that places can be seen."""
+    """Return the tree with textured images, equal in both modalities of a moment, so that crops can be compared."""
     root = mini_bupt.write(tmp_path_factory.mktemp("bupt"))
     rng = np.random.default_rng(0)
     for person in (root / "DATA").iterdir():
@@ -44,7 +44,7 @@ def tree(tmp_path_factory):
             picture = Image.fromarray(rng.integers(0, 256, (32, 16), np.uint8)).convert("RGB")
             for code in ("RGB", "IR", "FakeIR"):
                 name = visible.name.replace("_RGB_", f"_{code}_") if code == "IR" else visible.name
-                # As PNG, whatever the name says: no loss.
+                # Written as lossless PNG in spite of the name.
                 picture.save(person / code / visible.parent.name / name, format="png")
     return root
 
@@ -54,7 +54,7 @@ def reader(tree, **more):
 
 
 def sketch(lines):
-    """A data set of lines (person, camera, modalities), a tracklet for each modality: V, I or F, made infrared."""
+    """Return a dataset from lines (person, camera, letters), with a tracklet per letter: V, I or F (fake infrared)."""
     labels, types, views = [], [], []
     for row, (person, camera, modalities) in enumerate(lines, start=1):
         for letter in modalities:
@@ -98,10 +98,10 @@ class TestSampler:
             assert all(a.seed == b.seed for a, b in halves(batch, 4, 3))
             draws |= {item.seed for item in batch}
             indices = indices_of(batch)
-            for place, (a, b) in enumerate(halves(indices, 4, 3)):
+            for number, (a, b) in enumerate(halves(indices, 4, 3)):
                 assert (data.label_list[a], data.views_list[a]) == (data.label_list[b], data.views_list[b])
                 # Every second person starts with infrared.
-                assert data.types_list[a] == ("visible" if place // 3 % 2 == 0 else "infrared") != data.types_list[b]
+                assert data.types_list[a] == ("visible" if number // 3 % 2 == 0 else "infrared") != data.types_list[b]
             counts = Counter(data.label_list[i] for i in indices)
             assert set(counts.values()) == {6}
         assert len(draws) == 20 * 12
@@ -114,7 +114,7 @@ class TestSampler:
             # A pair that is drawn twice gets a new seed each time.
             assert len({i.seed for i in batch}) == 8
 
-    def test_who_has_no_pair_is_left_out_and_named(self, caplog):
+    def test_people_without_a_pair_are_skipped_and_named(self, caplog):
         data = sketch([("a", 0, "VI"), ("b", 1, "V"), ("b", 1, "I"), ("c", 2, "VI")])
         with caplog.at_level("INFO", logger="opengait"):
             sampler = CrossModalSampler(data, [2, 1], paired=True)
@@ -122,17 +122,17 @@ class TestSampler:
         assert {data.label_list[i] for batch in take(sampler, 3) for i in indices_of(batch)} == {"a", "c"}
         with pytest.raises(ConfigError, match="asks for 3 people per batch, but only 2"):
             CrossModalSampler(data, [3, 1], paired=True)
-        with pytest.raises(DataError, match="Nobody in the training set has an aligned pair"):
+        with pytest.raises(DataError, match="No person .* an aligned pair"):
             CrossModalSampler(sketch([("a", 0, "V"), ("a", 0, "I")]), [1, 1], paired=True)
 
-    def test_unpaired_tracklets_of_a_person_with_pairs_stay_out(self):
+    def test_unpaired_tracklets_of_a_person_with_pairs_are_not_drawn(self):
         data = sketch([("a", 0, "VI"), ("a", 0, "V"), ("a", 1, "I")])
         assert {i for batch in take(CrossModalSampler(data, [1, 2], paired=True), 5) for i in indices_of(batch)} == {
             0,
             1,
         }
 
-    def test_a_made_infrared_tracklet_is_a_second_partner(self):
+    def test_a_fake_infrared_tracklet_is_a_second_partner(self):
         data = sketch([("a", 0, "VIF")] * 2)
         pairs = {
             pair
@@ -150,7 +150,7 @@ class TestSampler:
                 assert cameras[:2] == cameras[2:] and len(set(cameras)) == 2
 
     @pytest.mark.parametrize("paired", [False, True])
-    def test_cameras_share_evenly_and_fewer_give_more(self, paired):
+    def test_tracklets_are_spread_evenly_over_cameras(self, paired):
         lines = [("a", c, "VI") for c in (0, 1, 1, 1, 2, 2)] + [("b", 4, "VI")] * 3 + [("c", 1, "VI"), ("c", 3, "VI")]
         data = sketch(lines)
         seen = set()
@@ -167,18 +167,18 @@ class TestSampler:
                         assert sorted(Counter(drawn).values()) == [1, 1, 2]
         assert seen == {"c0", "c1", "c2"}
 
-    def test_cameras_are_drawn_alike_whatever_they_hold(self):
+    def test_cameras_are_equally_likely_for_any_number_of_tracklets(self):
         data = sketch([("a", 0, "VI")] + [("a", 1, "VI")] * 9)
         counts = Counter(data.views_list[b[0]][:2] for b in take(CrossModalSampler(data, [1, 1], cameras=1), 1000))
         assert abs(counts["c0"] / 1000 - 0.5) < 4 * (0.25 / 1000) ** 0.5
 
-    def test_batch_k_depends_on_the_seed_and_k_alone(self):
+    def test_batch_k_depends_only_on_the_seed_and_k(self):
         data = sketch([(f"{p}", 0, "VI") for p in range(5) for _ in range(3)])
         one, two = (take(CrossModalSampler(data, [2, 2], paired=True), 6) for _ in range(2))
         assert one == two
         assert one[0] != take(CrossModalSampler(data, [2, 2], paired=True), 1, seed=1)[0]
 
-    def test_what_cannot_be_drawn_is_said(self):
+    def test_invalid_settings_and_views_are_reported(self):
         data = sketch([("a", 0, "VI")] * 4)
         for wrong in (0, 3, True, "2", 1.0):
             with pytest.raises(ConfigError, match="sampler.cameras: .*divides the 4 tracklets"):
@@ -205,16 +205,16 @@ def pairs_in(batch, people=3, tracklets=2):
 
 
 class TestBatch:
-    def test_both_of_a_pair_show_the_same_pixels_and_pairs_differ(self, tree):
+    def test_tracklets_of_a_pair_show_the_same_pixels_and_pairs_differ(self, tree):
         plain = []
         for batch in batches(tree, 3):
             for first, second in pairs_in(batch):
-                # The modalities of this tree have the same pictures, so equal frames and geometry are equal tensors.
+                # Both modalities have the same images here, so equal frames and geometry give equal tensors.
                 assert torch.equal(first, second)
                 plain.append(first)
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(plain, 2))
 
-    def test_without_the_key_picks_and_geometry_are_independent(self, tree):
+    def test_without_pairing_frames_and_geometry_are_independent(self, tree):
         sampler = SAMPLER | {"paired": False, "batch_size": [3, 1]}
         same = 0
         for (frames,), _, _, views, _ in batches(tree, 4, sampler):
@@ -228,7 +228,7 @@ class TestBatch:
         assert all(torch.equal(a, b) for a, b in pairs_in(erased)) and all(mask.any() for mask in filled)
         grey = batches(tree, 2, transform=CrossModalAugmentation(pad=6, erasing=0.0, adaptive_grey=1.0))
         pairs = [pair for batch in grey for pair in pairs_in(batch)]
-        # Another channel's shift and scale: a line, if the pixels are the same.
+        # Channels differ in shift and scale, so equal pixels lie on a line.
         lines = [np.corrcoef(a[:, 0].flatten(), b[:, 0].flatten())[0, 1] for a, b in pairs]
         assert min(lines) > 0.9999 and not all(torch.equal(a, b) for a, b in pairs)
 
@@ -240,7 +240,7 @@ class TestBatch:
                 assert batch[1:4] == plain[number + shift][1:4]
         assert not torch.equal(plain[0][0][0], batches(tree, 1, seed=4)[0][0][0])
 
-    def test_ranks_share_out_the_batch_of_one_process(self, tree, monkeypatch):
+    def test_ranks_divide_the_batch_of_one_process(self, tree, monkeypatch):
         whole = batches(tree, 2)
         monkeypatch.setattr(distributed, "world_size", lambda: 3)
         for rank in range(3):
@@ -248,14 +248,14 @@ class TestBatch:
             for batch, everything in zip(batches(tree, 2), whole, strict=True):
                 assert torch.equal(batch[0][0], everything[0][0][rank::3])
 
-    def test_loading_leaves_the_random_streams_alone(self, tree):
+    def test_loading_does_not_change_the_random_states(self, tree):
         distributed.seed_everything(9)
         state = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
         batches(tree, 2)
         assert random.getstate() == state[0] and np.random.get_state()[1].tolist() == state[1]  # noqa: NPY002
         assert torch.equal(torch.get_rng_state(), state[2])
 
-    def test_single_frames_are_repeated_and_test_batches_hold_no_chance(self, tree):
+    def test_single_frames_are_repeated_and_test_batches_are_deterministic(self, tree):
         data = BUPTCampusDataSet({"dataset_root": str(tree), "frame_size": [32, 16]}, False)
         cfg = {"type": "InferenceSampler", "batch_size": 16, "sample_type": "fixed_uniform", "frames_num_fixed": 6}
         runs = [list(build_loader(data, cfg, [Normalise()], training=False, seed=seed)) for seed in (0, 1)]

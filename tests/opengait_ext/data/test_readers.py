@@ -1,4 +1,4 @@
-"""From the mini HITSZ-VCM tree to the engine's batches: reader, sampler, frame picks and augmentation together."""
+"""From the mini HITSZ-VCM tree to the engine's batches: reader, sampler, frame picker and augmentation combined."""
 
 import itertools
 import shutil
@@ -60,7 +60,7 @@ def test_workers_and_resuming_change_nothing(tree):
             assert batch[1:4] == plain[number + shift][1:4]
 
 
-def test_ranks_share_out_the_batch_of_one_process(tree, monkeypatch):
+def test_ranks_divide_the_batch_of_one_process(tree, monkeypatch):
     whole = batches(tree, 2)
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     for rank in range(2):
@@ -70,7 +70,7 @@ def test_ranks_share_out_the_batch_of_one_process(tree, monkeypatch):
             assert batch[2] == everything[2][rank::2]
 
 
-def test_test_batches_hold_every_tracklet_once_and_no_chance(tree):
+def test_test_batches_are_deterministic_and_hold_every_tracklet_once(tree):
     data = reader(tree, False)
     runs = [list(build_loader(data, TEST, [Normalise()], training=False, seed=seed)) for seed in (0, 1)]
     views = [view for batch in runs[0] for view in batch[3]]
@@ -82,6 +82,6 @@ def test_a_broken_frame_names_its_file_and_tracklet(tree, tmp_path):
     data = reader(shutil.copytree(tree, tmp_path / "tree"), False)
     info = data.seqs_info[0]
     info[3][0].write_bytes(b"")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as error:
         next(iter(build_loader(data, TEST, [Normalise()], training=False, seed=0)))
-    assert str(info[3][0]) in str(caught.value) and "-".join(info[:3]) in str(caught.value)
+    assert str(info[3][0]) in str(error.value) and "-".join(info[:3]) in str(error.value)

@@ -21,33 +21,33 @@ def measure(case, camera_rule, dtype=np.float64):
     return cross_modal_metrics(dist.astype(dtype), *ids, camera_rule)
 
 
-def assert_close(got, cmc, mean_ap, mean_inp, tolerance):
+def assert_close(actual, cmc, mean_ap, mean_inp, tolerance):
     for rank, value in cmc.items():
         if value is not None:
-            assert got[f"rank{rank}"] == pytest.approx(value, abs=tolerance), rank
-    assert got["map"] == pytest.approx(mean_ap, abs=tolerance)
+            assert actual[f"rank{rank}"] == pytest.approx(value, abs=tolerance), rank
+    assert actual["map"] == pytest.approx(mean_ap, abs=tolerance)
     if mean_inp is not None:
-        assert got["minp"] == pytest.approx(mean_inp, abs=tolerance)
+        assert actual["minp"] == pytest.approx(mean_inp, abs=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("camera_rule", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_equals_the_definition(case, camera_rule, dtype):
-    wanted = EXPECTED[case]["definition_camera_filter" if camera_rule else "definition_no_camera_filter"]["stable"]
-    got = measure(case, camera_rule, dtype)
-    assert got["valid_queries"] == wanted["valid_queries"]
-    assert_close(got, wanted["cmc"], wanted["mAP"], wanted["mINP"], 1e-9)
-    assert (got["queries"], got["gallery"]) == INPUTS[f"{case}/dist"].shape
+    expected = EXPECTED[case]["definition_camera_filter" if camera_rule else "definition_no_camera_filter"]["stable"]
+    actual = measure(case, camera_rule, dtype)
+    assert actual["valid_queries"] == expected["valid_queries"]
+    assert_close(actual, expected["cmc"], expected["mAP"], expected["mINP"], 1e-9)
+    assert (actual["queries"], actual["gallery"]) == INPUTS[f"{case}/dist"].shape
 
 
 @pytest.mark.parametrize("code", ["mitml", "buptcampus", "m3reid"])
 @pytest.mark.parametrize("case", [case for case in CASES if "ties" not in case])
 def test_equals_public_code(case, code):
-    wanted = EXPECTED[case][code]
-    if "error" in wanted:
+    expected = EXPECTED[case][code]
+    if "error" in expected:
         pytest.skip("the public code raises here")
-    assert_close(measure(case, code != "buptcampus"), wanted["cmc"], wanted["mAP"], wanted.get("mINP"), 2e-6)
+    assert_close(measure(case, code != "buptcampus"), expected["cmc"], expected["mAP"], expected.get("mINP"), 2e-6)
 
 
 @pytest.mark.parametrize("camera_rule", [True, False])
@@ -58,17 +58,17 @@ def test_ties_lie_between_the_worst_and_the_best_order(camera_rule):
 
 @pytest.mark.parametrize(("code", "camera_rule"), [("evaluate_vcm", True), ("evaluate_bupt", False)])
 def test_equals_the_authors_release(code, camera_rule):
-    wanted = json.loads((GOLDEN.parent / "dinogrl_official/metrics.json").read_text())
+    expected = json.loads((GOLDEN.parent / "dinogrl_official/metrics.json").read_text())
     rng = np.random.default_rng(780)
     distance = rng.random((40, 120))
     ids = rng.integers(0, 15, 40), rng.integers(0, 12, 120)
     cameras = rng.integers(1, 7, 40), rng.integers(1, 7, 120)
     distance -= 0.1 * (ids[0][:, None] == ids[1][None])
-    assert distance.sum() == pytest.approx(wanted["check"]["D_sum"])
-    got = cross_modal_metrics(distance, *ids, *cameras, camera_rule)
-    cmc = {str(rank): wanted[code]["cmc"][rank - 1] for rank in (1, 5, 10, 20)}
-    assert_close(got, cmc, wanted[code]["mAP"], None, 2e-6)
-    assert got["valid_queries"] == wanted[code]["valid_queries"]
+    assert distance.sum() == pytest.approx(expected["check"]["D_sum"])
+    actual = cross_modal_metrics(distance, *ids, *cameras, camera_rule)
+    cmc = {str(rank): expected[code]["cmc"][rank - 1] for rank in (1, 5, 10, 20)}
+    assert_close(actual, cmc, expected[code]["mAP"], None, 2e-6)
+    assert actual["valid_queries"] == expected[code]["valid_queries"]
 
 
 def by_loops(distance, query_ids, gallery_ids, query_cameras, gallery_cameras, camera_rule):

@@ -2,9 +2,8 @@
 
 Written from the facts of OpenGait's interface: the folder `opengait/` comes first on `sys.path`, so `modeling`,
 `data`, `utils` and `evaluation` are top-level names, some of them plain folders; every file of `modeling/models` is
-imported before the configuration is read; a model is built from `(cfgs, training)`, converted, wrapped in DDP,
-and run by its static `run_train` and `run_test`. Without a GPU the processes use gloo
-instead of nccl.
+imported before the configuration is read; a model is built from `(cfgs, training)`, converted, wrapped in DDP, and run
+by its static `run_train` and `run_test`. Without a GPU, the processes use gloo instead of nccl.
 """
 
 from pathlib import Path

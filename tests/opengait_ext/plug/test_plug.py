@@ -65,7 +65,7 @@ def test_main_of_the_checkout_trains_and_tests(checkout, world, tmp_path, world_
 
 
 def test_biggait_trains_in_the_checkout(checkout, world, tmp_path):
-    """It has another name than the checkout's BigGait, and an optimiser that rejects some of OpenGait's defaults."""
+    """Its name differs from the checkout's BigGait, and its optimiser rejects some of OpenGait's defaults."""
     content = {
         "base": str(ROOT / "configs/biggait/hitsz.yaml"),
         "data_cfg": {"dataset_root": str(world / "data"), "frame_size": [64, 32], "num_workers": 0},
@@ -87,8 +87,8 @@ def test_biggait_trains_in_the_checkout(checkout, world, tmp_path):
 def test_several_configurations_at_once(checkout, capsys):
     files = [str(ROOT / f"configs/dinogrl/{name}.yaml") for name in ("hitsz", "bupt", "hitsz_official")]
     assert run_plug([str(checkout), "--cfgs", *files]) == 0
-    made = sorted(path.name for path in (checkout / "configs/opengait_ext").iterdir())
-    assert made == ["dinogrl_bupt.yaml", "dinogrl_hitsz.yaml", "dinogrl_hitsz_official.yaml"]
+    names = sorted(path.name for path in (checkout / "configs/opengait_ext").iterdir())
+    assert names == ["dinogrl_bupt.yaml", "dinogrl_hitsz.yaml", "dinogrl_hitsz_official.yaml"]
 
 
 def test_adapted_configuration_is_complete(checkout, capsys):
@@ -118,7 +118,7 @@ def test_plug_is_removed_without_a_trace(checkout, capsys):
 
 
 def test_files_of_an_earlier_version_are_replaced_and_removed(checkout, capsys):
-    """They carry the name of the script that preceded `vvi plug`."""
+    """They contain the name of the script that preceded `vvi plug`."""
     config = checkout / "configs/opengait_ext/dinogrl_demo.yaml"
     plug_text = f'"""Added by scripts/plug_into_opengait.py of {ROOT.name}; remove it with the same script."""\n'
     for options in ([], ["--remove"]):
@@ -135,8 +135,8 @@ def test_files_of_an_earlier_version_are_replaced_and_removed(checkout, capsys):
 
 
 @pytest.mark.parametrize("on_path", ["", "."])
-def test_models_of_the_checkout_stay_its_own(checkout, on_path):
-    """Whatever else is on the path, the four top-level names are the checkout's and `opengait` is this project."""
+def test_models_of_the_checkout_are_unaffected(checkout, on_path):
+    """For any path, the four top-level names belong to the checkout and `opengait` to this project."""
     assert run_plug([str(checkout)]) == 0
     program = """
 from modeling import models, base_model

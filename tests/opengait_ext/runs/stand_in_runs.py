@@ -16,7 +16,7 @@ Run = Callable[..., int]
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Run]:
-    """Give a function that runs `opengait/main.py` with run folders below `folder` and returns its exit status."""
+    """Yield a function that runs `opengait/main.py` with run folders below `folder` and returns its exit status."""
 
     def run(config: Path, phase: str, *arguments: str) -> int:
         root = f"trainer_cfg.output_root={folder / 'output'}"

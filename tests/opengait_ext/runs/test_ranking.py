@@ -30,7 +30,7 @@ def test_ranking_reproduces_the_numbers_of_the_test(tmp_path, direction):
     ranking, expected = ranking_of(run, direction), run.content["results"][direction]
     assert np.nanmean(ranking.metrics.ap) == pytest.approx(expected["map"], abs=1e-6)
     assert ranking.metrics.cmc[[0, 4, 9, 19]] == pytest.approx([expected[f"rank{k}"] for k in (1, 5, 10, 20)], abs=1e-6)
-    assert 0.1 < expected["rank1"] < 1  # otherwise the case proves nothing
+    assert 0.1 < expected["rank1"] < 1  # otherwise the test would be trivial
     assert not ranking.hits[np.take_along_axis(ranking.removed, ranking.order, axis=1)].any()
 
 
@@ -57,7 +57,7 @@ def test_ranking_uses_the_distance_and_camera_rule_of_the_test(tmp_path):
 
 def test_ranking_uses_the_population_of_the_test(tmp_path):
     data = planted(people=40, cameras=2, noise=1.2)
-    data["views"] = [f"{view}-query" if place % 2 else view for place, view in enumerate(data["views"])]
+    data["views"] = [f"{view}-query" if index % 2 else view for index, view in enumerate(data["views"])]
     settings = {"dataset": "BUPTCampus", "protocol": "bupt-campus"}
     full = open_run(write_run(tmp_path / "full", data, **settings))
     cut = open_run(write_run(tmp_path / "cut", data, population="official_cut", **settings))
@@ -78,7 +78,7 @@ def test_names_of_runs_differ(tmp_path):
 
 def test_second_population_is_nested_below_its_name(tmp_path):
     data = planted(people=40, cameras=2, noise=1.2)
-    data["views"] = [f"{view}-query" if place % 2 else view for place, view in enumerate(data["views"])]
+    data["views"] = [f"{view}-query" if index % 2 else view for index, view in enumerate(data["views"])]
     settings = {"dataset": "BUPTCampus", "protocol": "bupt-campus", "population": "both"}
     (file,) = result_files(write_run(tmp_path / "run", data, **settings))
     test = open_test(file)

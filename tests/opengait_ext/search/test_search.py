@@ -156,7 +156,7 @@ def test_shift_of_a_whole_modality_changes_no_answer():
 def test_p_values_by_simulation(count):
     draws = np.random.default_rng(0).standard_normal((1500, count))
     smallest = np.array([p_values(row, np.array(["visible"] * count)).min() for row in draws])
-    # In a small gallery the nearest tracklet itself widens the spread, which favours "nobody here".
+    # In a small gallery the nearest tracklet itself widens the spread, which favours "no match".
     for level in (0.05, 0.1):
         share = (smallest < level).mean()
         assert (0.1 if count == 8 else 0.5) * level < share < 1.3 * level

@@ -397,7 +397,7 @@ def test_the_command_fetches(tiny_catalogue, tmp_path, capsys):
     assert download(["tiny", "--out", str(tmp_path)]) == 0
     assert "tiny.pth: fetched and checked" in capsys.readouterr().out
     assert download(["tiny.pth", "--out", str(tmp_path)]) == 0
-    assert "tiny.pth: there already and checked" in capsys.readouterr().out
+    assert "tiny.pth: already there and checked" in capsys.readouterr().out
 
 
 def test_the_command_without_network_prints_how_to_get_the_file(tiny_catalogue, server, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The HITSZ-VCM reader: what public readers find in the same tree, and a clear sentence for everything broken."""
+"""The HITSZ-VCM reader: equal to public readers on the same tree, with a clear error for every kind of damage."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def tree(tmp_path_factory):
 
 @pytest.fixture
 def copy(tree, tmp_path):
-    """A tree of one's own to break."""
+    """Return a copy of the tree that a test may damage."""
     return Path(shutil.copytree(tree, tmp_path / "HITSZ-VCM"))
 
 
@@ -47,13 +47,13 @@ def described(split, tracklet, root):
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_reads_what_public_readers_read(flat, tmp_path):
+def test_equals_public_readers(flat, tmp_path):
     root = mini_hitsz.write(tmp_path, flat=flat)
     data = HITSZVCM(root)
-    got = [
+    actual = [
         described(split, tracklet, root) for split in ("train", "query", "gallery") for tracklet in getattr(data, split)
     ]
-    wanted = [
+    expected = [
         (
             t["split"],
             MODALITY[t["modality"]],
@@ -65,11 +65,11 @@ def test_reads_what_public_readers_read(flat, tmp_path):
         for t in EXPECTED["tracklets"]
         if t["split"] == split
     ]
-    assert got == wanted
+    assert actual == expected
     assert all(path.is_absolute() and path.is_file() for t in data.train for path in t.frames)
 
 
-def test_the_generator_is_the_one_the_numbers_were_made_with(tree):
+def test_the_tree_is_the_one_the_expected_numbers_come_from(tree):
     for name, digest in EXPECTED["info_sha256"].items():
         assert hashlib.sha256((tree / "info" / name).read_bytes()).hexdigest() == digest
 
@@ -93,12 +93,12 @@ def test_query_rows_may_be_spread_over_lines(tree, copy):
     assert [t.track for t in HITSZVCM(copy).query] == [t.track for t in HITSZVCM(tree).query]
 
 
-def test_lists_saved_on_windows_are_the_same(tree, copy):
+def test_lists_saved_on_windows_are_read_alike(tree, copy):
     for path in (copy / "info").iterdir():
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    found, wanted = HITSZVCM(copy), HITSZVCM(tree)
-    assert [(t.track, len(t.frames)) for t in found.train] == [(t.track, len(t.frames)) for t in wanted.train]
-    assert [t.track for t in found.query] == [t.track for t in wanted.query]
+    saved, original = HITSZVCM(copy), HITSZVCM(tree)
+    assert [(t.track, len(t.frames)) for t in saved.train] == [(t.track, len(t.frames)) for t in original.train]
+    assert [t.track for t in saved.query] == [t.track for t in original.query]
 
 
 def test_minimum_frames_and_summary(tree):
@@ -112,7 +112,7 @@ def test_minimum_frames_and_summary(tree):
     assert "[5,460]" not in everything.summary() and "[6,142]" in everything.summary()
 
 
-def test_discard_lists_come_before_the_short_rule(tree, tmp_path):
+def test_discard_lists_apply_before_short_tracklets_are_dropped(tree, tmp_path):
     twelve = next(t for t in HITSZVCM(tree).train if len(t.frames) == 12)
     names = (tree / "info" / "train_name.txt").read_text().split("\n")
     row = (tree / "info" / "track_train_info.txt").read_text().split("\n")[twelve.track - 1].split()
@@ -123,7 +123,7 @@ def test_discard_lists_come_before_the_short_rule(tree, tmp_path):
     assert "1 train frames removed: named in the discard lists" in data.summary()
 
 
-def test_a_discard_list_that_is_not_there_is_named(tree, tmp_path):
+def test_a_missing_discard_list_is_named(tree, tmp_path):
     with pytest.raises(DataError, match=r"discard_lists: .*none\.txt"):
         HITSZVCM(tree, discard_lists=[tmp_path / "none.txt"])
 
@@ -137,7 +137,7 @@ def test_people_in_one_modality_only_are_counted(copy):
     assert {t.modality for t in data.train if t.person == 2} == {Modality.VISIBLE}
 
 
-def test_the_row_decides_when_names_disagree(copy):
+def test_the_row_takes_precedence_over_frame_names(copy):
     path = copy / "info" / "track_train_info.txt"
     row = path.read_text().split("\n")[0].split()
     edit(path, 1, " ".join([*row[:4], "9"]))
@@ -227,14 +227,14 @@ def test_a_rule_that_drops_everything_is_an_error(tree):
         HITSZVCM(tree, minimum_frames=99)
 
 
-def test_views_keep_tracklets_of_one_camera_apart(tree):
+def test_views_distinguish_tracklets_of_one_camera(tree):
     data = HITSZVCM(tree)
     views = {(t.person, t.modality, t.view) for t in data.test}
     assert len(views) == len(data.test)
     assert [parse_view(t.view) for t in data.test] == [(t.camera, t.track, None) for t in data.test]
 
 
-def test_tracklets_are_values():
+def test_tracklets_are_immutable_and_hashable():
     a = Tracklet(1, Modality.VISIBLE, 3, (Path("/x.jpg"),))
     assert a == Tracklet(1, Modality("visible"), 3, (Path("/x.jpg"),)) and hash(a) is not None
     assert [modality.number for modality in Modality] == [0, 1]
@@ -259,15 +259,15 @@ class TestEngineReader:
             assert (modality, view, paths) == (tracklet.modality, tracklet.view, tracklet.frames)
             assert type(modality) is str
 
-    def test_frames_are_the_frames_asked_for(self, tree):
+    def test_frames_are_those_requested(self, tree):
         train = self.reader(tree, True)
         (frames,), info = train[0]
         picked = frames[[4, 0, 4]]
         assert picked.shape == (3, 3, 16, 8) and picked.dtype == np.uint8
         camera = parse_view(info[2]).camera
         for frame, position in zip(picked, (4, 0, 4), strict=True):
-            wanted = mini_hitsz.colour(2, 1, camera, 1, position)
-            np.testing.assert_allclose(frame.mean(axis=(1, 2)), wanted, atol=6)
+            colour = mini_hitsz.colour(2, 1, camera, 1, position)
+            np.testing.assert_allclose(frame.mean(axis=(1, 2)), colour, atol=6)
 
     def test_a_missing_frame_is_named_when_it_is_read(self, copy):
         train = self.reader(copy, True)

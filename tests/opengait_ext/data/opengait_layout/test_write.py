@@ -1,4 +1,4 @@
-"""OpenGait's layout from HITSZ-VCM and BUPTCampus: what is written, read back, continued and refused."""
+"""OpenGait's layout of HITSZ-VCM and BUPTCampus: writing, reading back, resuming, and refused folders."""
 
 import itertools
 import json
@@ -26,13 +26,13 @@ from tests.golden.vvi import mini_bupt, mini_hitsz
 from tests.opengait_ext.runs.stand_in_runs import command
 
 SIZE = (32, 16)
-WHICH = {"data_set": "test"}
+SETTINGS = {"data_set": "test"}
 READERS = {HITSZVCM: HITSZVCMDataSet, BUPTCampus: BUPTCampusDataSet}
 
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
-    """Raw trees whose frames have a height of twice the width, as the stored ones have."""
+    """Return raw trees whose frames, like the stored ones, are twice as high as wide."""
     root = tmp_path_factory.mktemp("raw")
     return {HITSZVCM: mini_hitsz.write(root / "hitsz"), BUPTCampus: mini_bupt.write(root / "bupt")}
 
@@ -41,7 +41,7 @@ def trees(tmp_path_factory):
 def prepared(trees, tmp_path_factory):
     out = {kind: tmp_path_factory.mktemp("prepared") / kind.__name__ for kind in trees}
     for kind, root in trees.items():
-        prepare(kind(root), out[kind], WHICH, SIZE)
+        prepare(kind(root), out[kind], SETTINGS, SIZE)
     return out
 
 
@@ -56,26 +56,26 @@ def run(data_set, root, out, *options):
 
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize("training", [True, False])
-def test_the_engine_reads_the_frames_of_the_in_place_reader_bit_for_bit(kind, training, trees, prepared):
+def test_the_engine_reads_the_same_frames_as_the_in_place_reader(kind, training, trees, prepared):
     ours = opened(prepared[kind], training)
     in_place = READERS[kind]({"dataset_root": str(trees[kind]), "frame_size": list(SIZE)}, training)
-    places = {tuple(info[:3]): i for i, info in enumerate(in_place.seqs_info)}
+    indices = {tuple(info[:3]): i for i, info in enumerate(in_place.seqs_info)}
     assert len(ours) == len(in_place)
     for index in range(len(ours)):
         (frames, ratios), (label, kind_of, view, paths) = ours[index]
         assert [Path(path).name for path in paths] == [f"{view}-aligned-rgbs.pkl", f"{view}-ratios.pkl"]
-        (wanted,), info = in_place[places.pop((label.removeprefix("Mine-"), kind_of, view))]
-        everything = range(len(wanted))
+        (expected,), info = in_place[indices.pop((label.removeprefix("Mine-"), kind_of, view))]
+        everything = range(len(expected))
         assert len(frames) == len(ratios) == len(info[3])
-        assert np.array_equal(frames[everything], wanted[everything]) and frames[[0]].dtype == np.uint8
-        assert ratios[everything].tolist() == [0.5] * len(wanted)
-    assert not places
-    # The classes are the data set's own.
+        assert np.array_equal(frames[everything], expected[everything]) and frames[[0]].dtype == np.uint8
+        assert ratios[everything].tolist() == [0.5] * len(expected)
+    assert not indices
+    # The classes are those of the dataset.
     assert [label.removeprefix("Mine-") for label in ours.label_set] == in_place.label_set
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_batches_for_a_model_of_rgb_frames(kind, prepared, temporarily):
+def test_batches_for_a_model_that_reads_rgb_frames(kind, prepared, temporarily):
     temporarily(registry.samplers, CrossModalSampler)
     sampler = {"type": "TripletSampler", "batch_size": [3, 2], "sample_type": "fixed_unordered", "frames_num_fixed": 5}
     transforms = [transform.BaseRgbTransform(), transform.NoOperation()]
@@ -121,23 +121,23 @@ def test_the_partition_lists_people_probes_and_gallery(kind, trees, prepared):
     )
 
 
-def picture(path, across, down, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (down, across, 3), np.uint8)
+def write_image(path, width, height, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     return Image.fromarray(pixels)
 
 
 class TestRender:
-    """Frames of other proportions than the stored ones."""
+    """Frames with another aspect ratio than the stored ones."""
 
-    @pytest.mark.parametrize(("across", "down"), [(10, 40), (13, 40), (30, 40), (31, 40), (20, 40), (1, 90)])
-    def test_pad_keeps_the_proportions(self, across, down, tmp_path):
-        image = picture(tmp_path / "a.png", across, down)
+    @pytest.mark.parametrize(("width", "height"), [(10, 40), (13, 40), (30, 40), (31, 40), (20, 40), (1, 90)])
+    def test_pad_keeps_the_aspect_ratio(self, width, height, tmp_path):
+        image = write_image(tmp_path / "a.png", width, height)
         frames, ratios = render([tmp_path / "a.png"], SIZE, "pad")
-        # OpenGait's readers find the picture by its ratio: int(height * ratio) columns in the middle.
+        # OpenGait's readers locate the image by its ratio: int(height * ratio) columns in the middle.
         wide = max(1, int(32 * ratios[0]))
         assert frames.shape == (1, 3, *SIZE) and ratios.dtype == np.float32
-        assert ratios[0] == pytest.approx(across / down)
+        assert ratios[0] == pytest.approx(width / height)
         whole = np.asarray(image.resize((wide, 32), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
         if wide <= 16:
             left = (16 - wide) // 2
@@ -147,9 +147,9 @@ class TestRender:
             left = (wide - 16) // 2
             assert np.array_equal(frames[0], whole[:, :, left : left + 16])
 
-    def test_stretch_is_what_the_in_place_readers_give(self, tmp_path):
+    def test_stretch_equals_the_in_place_readers(self, tmp_path):
         paths = [tmp_path / f"{n}.png" for n in range(3)]
-        images = [picture(path, 9 + n, 50, n) for n, path in enumerate(paths)]
+        images = [write_image(path, 9 + n, 50, n) for n, path in enumerate(paths)]
         frames, ratios = render(paths, SIZE, "stretch")
         for frame, image in zip(frames, images, strict=True):
             assert np.array_equal(
@@ -157,10 +157,10 @@ class TestRender:
             )
         assert ratios.tolist() == [0.5] * 3
 
-    def test_sizes_may_change_inside_a_tracklet(self, tmp_path):
+    def test_sizes_may_change_within_a_tracklet(self, tmp_path):
         paths = [tmp_path / f"{n}.png" for n in range(3)]
         for n, path in enumerate(paths):
-            picture(path, 8 * (n + 1), 32, n)
+            write_image(path, 8 * (n + 1), 32, n)
         frames, ratios = render(paths, SIZE, "pad")
         assert ratios.tolist() == [0.25, 0.5, 0.75] and frames[0, :, :, :4].max() == 0 < frames[1, :, :, 0].max()
 
@@ -175,146 +175,145 @@ class TestRender:
 class TestWriting:
     @pytest.fixture
     def source(self, trees):
-        """The first tracklets of BUPTCampus only."""
+        """Return a reader with only the first tracklets of BUPTCampus."""
         source = BUPTCampus(trees[BUPTCampus])
         source.train, source.query, source.gallery = source.train[:4], source.query[:2], source.gallery[:2]
         return source
 
-    def test_continues_where_it_stopped_and_leaves_what_is_there(self, source, tmp_path):
+    def test_resumes_and_keeps_finished_tracklets(self, source, tmp_path):
         out = tmp_path / "out"
         whole = sum(len(t.frames) for t in [*source.train, *source.test])
-        assert prepare(source, out, WHICH, SIZE) == Prepared(written=8, frames=whole, kept=0)
+        assert prepare(source, out, SETTINGS, SIZE) == Prepared(written=8, frames=whole, kept=0)
         first, second = (out / folder_of(t) for t in (source.train[0], source.test[0]))
         before = [(path, path.stat().st_mtime_ns) for path in sorted(first.iterdir())]
         shutil.rmtree(second)
         (out / "partition.json").unlink()
         lost = len(source.test[0].frames)
-        assert prepare(source, out, WHICH, SIZE) == Prepared(written=1, frames=lost, kept=7)
+        assert prepare(source, out, SETTINGS, SIZE) == Prepared(written=1, frames=lost, kept=7)
         assert [(path, path.stat().st_mtime_ns) for path in sorted(first.iterdir())] == before
         assert len(list(second.iterdir())) == 2 and (out / "partition.json").is_file()
         assert sorted(p.name for p in out.iterdir() if p.name.startswith(".")) == []
 
-    def test_a_tracklet_that_fails_leaves_nothing_half_done(self, source, tmp_path, monkeypatch):
+    def test_a_failed_tracklet_leaves_no_partial_folder(self, source, tmp_path, monkeypatch):
         broken = source.train[2]
-        source.train[2] = type(broken)(**vars(broken) | {"frames": [tmp_path / "gone.jpg"]})
+        source.train[2] = type(broken)(**vars(broken) | {"frames": [tmp_path / "missing.jpg"]})
         out = tmp_path / "out"
-        with pytest.raises(DataError, match="gone.jpg"):
-            prepare(source, out, WHICH, SIZE)
+        with pytest.raises(DataError, match="missing.jpg"):
+            prepare(source, out, SETTINGS, SIZE)
         assert len(list(out.glob("*/*/*/*.pkl"))) == 4 and not list(out.glob(".partial*"))
         assert not (out / "partition.json").exists()
         source.train[2] = broken
-        assert prepare(source, out, WHICH, SIZE).kept == 2
+        assert prepare(source, out, SETTINGS, SIZE).kept == 2
 
         # A folder gets its name last.
-
-        def refused(folder, target):
+        def denied(folder, target):
             raise OSError(13, "Permission denied")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "rename", refused)
+            patch.setattr(Path, "rename", denied)
             with pytest.raises(DataError, match="Cannot write .*Permission denied"):
-                prepare(source, tmp_path / "unnamed", WHICH, SIZE)
+                prepare(source, tmp_path / "unnamed", SETTINGS, SIZE)
         assert not list((tmp_path / "unnamed").glob("[0-9]*/*/*"))
 
         def full_disk(path, data):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "write_bytes", full_disk)
-        with pytest.raises(DataError, match="Cannot write .*No space left on device; make room and run again"):
-            prepare(source, tmp_path / "other", WHICH, SIZE)
+        with pytest.raises(DataError, match="Cannot write .*No space left"):
+            prepare(source, tmp_path / "other", SETTINGS, SIZE)
         assert not list((tmp_path / "other").glob("[0-9]*/*/*"))
 
-    def test_what_a_killed_run_left_goes_and_a_running_one_is_left_alone(self, source, tmp_path):
+    def test_staging_folders_of_killed_runs_are_removed_and_of_running_ones_kept(self, source, tmp_path):
         out = tmp_path / "out"
-        prepare(source, out, WHICH, SIZE)
+        prepare(source, out, SETTINGS, SIZE)
         killed, running = (out / f".partial-{name}" for name in ("killed", "running"))
         for folder in (killed, running):
             (folder / "staged").mkdir(parents=True)
         os.utime(killed, (0, 0))
-        prepare(source, out, WHICH, SIZE)
+        prepare(source, out, SETTINGS, SIZE)
         assert running.is_dir() and not killed.exists()
 
-    def test_what_another_run_wrote_meanwhile_stays(self, source, tmp_path, monkeypatch):
+    def test_tracklets_that_another_run_wrote_meanwhile_are_kept(self, source, tmp_path, monkeypatch):
         rename = Path.rename
 
-        def beaten(folder, target):
+        def overtaken(folder, target):
             shutil.copytree(folder, target)
             return rename(folder, target)
 
-        monkeypatch.setattr(Path, "rename", beaten)
-        assert prepare(source, tmp_path / "out", WHICH, SIZE).written == 8
+        monkeypatch.setattr(Path, "rename", overtaken)
+        assert prepare(source, tmp_path / "out", SETTINGS, SIZE).written == 8
         assert len(list((tmp_path / "out").glob("*/*/*/*.pkl"))) == 16
 
     @pytest.mark.parametrize("fit", ["pad", "stretch"])
-    def test_a_pack_gives_what_its_files_give(self, fit, trees, source, tmp_path):
+    def test_packs_and_files_give_the_same_bytes(self, fit, trees, source, tmp_path):
         write_pack(trees[BUPTCampus], tmp_path / "pack")
         packed = BUPTCampus(tmp_path / "pack")
         packed.train, packed.query, packed.gallery = packed.train[:4], packed.query[:2], packed.gallery[:2]
         for name, data in (("files", source), ("packed", packed)):
-            prepare(data, tmp_path / name, WHICH, SIZE, fit)
+            prepare(data, tmp_path / name, SETTINGS, SIZE, fit)
         files = sorted(path.relative_to(tmp_path / "files") for path in (tmp_path / "files").rglob("*.pkl"))
         assert len(files) == 16
         for file in files:
             assert (tmp_path / "files" / file).read_bytes() == (tmp_path / "packed" / file).read_bytes()
 
-    def test_processes_write_the_same(self, source, tmp_path):
+    def test_several_processes_write_the_same_bytes(self, source, tmp_path):
         alone, together = tmp_path / "alone", tmp_path / "together"
-        assert prepare(source, alone, WHICH, SIZE) == prepare(source, together, WHICH, SIZE, workers=2)
+        assert prepare(source, alone, SETTINGS, SIZE) == prepare(source, together, SETTINGS, SIZE, workers=2)
         files = sorted(path.relative_to(alone) for path in alone.rglob("*") if path.is_file())
         assert files == sorted(path.relative_to(together) for path in together.rglob("*") if path.is_file())
         assert all((alone / file).read_bytes() == (together / file).read_bytes() for file in files)
 
-    def test_a_sentence_from_a_process_arrives(self, source, tmp_path):
-        source.train[1] = type(source.train[1])(**vars(source.train[1]) | {"frames": [tmp_path / "gone.jpg"]})
-        with pytest.raises(DataError, match="Cannot read the frame .*gone.jpg"):
-            prepare(source, tmp_path / "out", WHICH, SIZE, workers=2)
+    def test_errors_of_worker_processes_are_raised(self, source, tmp_path):
+        source.train[1] = type(source.train[1])(**vars(source.train[1]) | {"frames": [tmp_path / "missing.jpg"]})
+        with pytest.raises(DataError, match="Cannot read the frame .*missing.jpg"):
+            prepare(source, tmp_path / "out", SETTINGS, SIZE, workers=2)
 
-    def test_other_settings_or_a_strangers_folder_are_refused(self, source, tmp_path):
+    def test_other_settings_and_unknown_folders_are_refused(self, source, tmp_path):
         out = tmp_path / "out"
-        prepare(source, out, WHICH, SIZE)
+        prepare(source, out, SETTINGS, SIZE)
         for changed in ({"size": (64, 32)}, {"fit": "stretch"}, {"settings": {"data_set": "other"}}):
             with pytest.raises(DataError, match=r"was prepared with (height 32|fit pad|data_set test), not"):
-                prepare(source, out, **({"settings": WHICH, "size": SIZE} | changed))
+                prepare(source, out, **({"settings": SETTINGS, "size": SIZE} | changed))
         (out / "prepared.json").write_text("{")
         with pytest.raises(DataError, match="Cannot read .*prepared.json"):
-            prepare(source, out, WHICH, SIZE)
+            prepare(source, out, SETTINGS, SIZE)
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").touch()
         with pytest.raises(DataError, match="is not empty"):
-            prepare(source, tmp_path / "mine", WHICH, SIZE)
+            prepare(source, tmp_path / "mine", SETTINGS, SIZE)
         with pytest.raises(DataError, match="Cannot create the folder"):
-            prepare(source, tmp_path / "mine" / "thesis.tex" / "out", WHICH, SIZE)
+            prepare(source, tmp_path / "mine" / "thesis.tex" / "out", SETTINGS, SIZE)
 
-    def test_too_small_a_disk_is_said_before_anything_is_written(self, source, tmp_path, monkeypatch):
+    def test_free_space_is_checked_before_writing(self, source, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
         with pytest.raises(DataError, match=r"0\.0 GB of free space"):
-            prepare(source, tmp_path / "out", WHICH, SIZE)
+            prepare(source, tmp_path / "out", SETTINGS, SIZE)
         assert not list((tmp_path / "out").glob("*/*"))
 
 
 class TestCommandLine:
     @pytest.mark.parametrize(("name", "kind"), [("hitsz", HITSZVCM), ("bupt", BUPTCampus)])
-    def test_prepares_and_says_what_it_did(self, name, kind, trees, tmp_path, capsys):
+    def test_output_and_summary(self, name, kind, trees, tmp_path, capsys):
         out = tmp_path / "out"
         assert run(name, trees[kind], out, "--workers", 1, "--size", 16, 8) == 0
         count = len(opened(out, True)) + len(opened(out, False))
-        said = capsys.readouterr().out
-        assert f"{count} tracklets" in said and f"dataset_partition: {out}/partition.json" in said
-        assert "in brackets: as published" in said
+        printed = capsys.readouterr().out
+        assert f"{count} tracklets" in printed and f"dataset_partition: {out}/partition.json" in printed
+        assert "in brackets: as published" in printed
         frames = load_pickle(next(out.glob("*/*/*/*-aligned-rgbs.pkl")))
         assert frames.shape[1:] == (3, 16, 8)
         assert run(name, trees[kind], out, "--workers", 1, "--size", 16, 8) == 0
-        assert f"0 tracklets (0 frames) written to {out}, {count} were there already" in capsys.readouterr().out
+        assert f"0 tracklets (0 frames) written to {out}, {count} already existed" in capsys.readouterr().out
 
-    def test_what_is_wrong_is_one_sentence(self, trees, tmp_path, capsys):
+    def test_errors_are_one_sentence(self, trees, tmp_path, capsys):
         assert run("bupt", tmp_path / "nowhere", tmp_path / "out") == 2
-        said = capsys.readouterr().err
-        assert said.startswith("error: BUPTCampus was not found at") and said.count("\n") == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: BUPTCampus was not found at") and error.count("\n") == 1
         assert not (tmp_path / "out").exists()
         with pytest.raises(SystemExit):
             run("hitsz", trees[HITSZVCM], tmp_path / "out", "--workers", "0")
 
-    def test_further_tracklets_on_request(self, trees, tmp_path, capsys):
+    def test_optional_tracklets(self, trees, tmp_path, capsys):
         arguments = ("--workers", 1, "--size", 4, 2, "--auxiliary", "--fake-infrared")
         assert run("bupt", trees[BUPTCampus], tmp_path / "a", *arguments) == 0
         assert len(opened(tmp_path / "a", True)) == 62 + 8 + 31 + 4
@@ -323,7 +322,7 @@ class TestCommandLine:
         assert run("hitsz", trees[HITSZVCM], tmp_path / "b", *arguments[:5]) == 2
         assert "was prepared with minimum_frames 1, not 12" in capsys.readouterr().err
 
-    def test_an_interruption_is_no_traceback(self, trees, tmp_path, capsys, monkeypatch):
+    def test_an_interruption_prints_no_traceback(self, trees, tmp_path, capsys, monkeypatch):
         def stopped(*arguments):
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The synthetic data set: HITSZ-VCM's layout, determinism, true silhouettes, and what identity is made of."""
+"""The synthetic dataset: HITSZ-VCM's layout, determinism, true silhouettes, and the cues of identity."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def walks() -> dict[TrackletKey, list[tuple[np.ndarray, np.ndarray]]]:
-    """Every other frame of twelve people: infrared in camera 1, visible in cameras 2 and 3."""
+    """Return every other frame of twelve people: infrared in camera 1, visible in cameras 2 and 3."""
     seen_by = ((INFRARED, 1), (VISIBLE, 2), (VISIBLE, 3))
     keys = [TrackletKey(pid, modality, cam, 1) for pid in PEOPLE for modality, cam in seen_by]
     return {key: list(render(MEASURED, key))[::2] for key in keys}
@@ -97,7 +97,7 @@ def test_people_fill_the_frame_and_stand_in_the_middle(walks) -> None:
 
 
 def test_the_silhouette_lies_on_the_person() -> None:
-    """With the background left as it is, another palette changes the pixels of the person and no others."""
+    """With an unchanged background, another palette changes only the pixels of the person."""
     key = TrackletKey(501, INFRARED, 1, 1)
     config = SyntheticConfig(occlusion=0.0, motion_blur=0.0)
     frame, mask = next(render(config, key))
@@ -126,7 +126,7 @@ def test_another_seed_gives_other_people_and_frames() -> None:
 
 
 def gait_energy(masks: list[np.ndarray]) -> np.ndarray:
-    """The mean silhouette, scaled to the person's height and centred on the median column."""
+    """Return the mean silhouette, scaled to the person's height and centred on the median column."""
     aligned = []
     for mask in masks:
         rows, columns = np.nonzero(mask)
@@ -137,9 +137,9 @@ def gait_energy(masks: list[np.ndarray]) -> np.ndarray:
 
 
 def rank1(features: dict[TrackletKey, np.ndarray], modality: int, *, mirror: bool) -> float:
-    """The share of tracklets of `modality` whose nearest one of the other modality shows the same person.
+    """Return the share of tracklets of `modality` whose nearest one of the other modality shows the same person.
 
-    With `mirror`, a gallery entry counts as near as the nearer of itself and its mirror image.
+    With `mirror`, the distance to a gallery entry is the smaller one of itself and its mirror image.
     """
     gallery = {key: feature for key, feature in features.items() if key.modality != modality}
     hits = []
@@ -153,10 +153,10 @@ def rank1(features: dict[TrackletKey, np.ndarray], modality: int, *, mirror: boo
 
 
 def test_identity_is_in_shape_and_not_in_brightness(walks) -> None:
-    """Twelve people across cameras and modalities: true silhouettes tell them apart, grey values do not."""
+    """Across cameras and modalities, true silhouettes distinguish twelve people and grey values do not."""
     energies = {key: gait_energy([mask for _, mask in pairs]) for key, pairs in walks.items()}
     assert rank1(energies, INFRARED, mirror=True) >= 0.7
-    assert rank1(energies, VISIBLE, mirror=True) >= 0.6  # one gallery tracklet a person
+    assert rank1(energies, VISIBLE, mirror=True) >= 0.6  # one gallery tracklet per person
 
     brightness = {}
     for key, pairs in walks.items():
@@ -166,7 +166,7 @@ def test_identity_is_in_shape_and_not_in_brightness(walks) -> None:
     assert rank1(brightness, VISIBLE, mirror=False) <= 0.35
 
 
-def test_colours_say_nothing_about_infrared() -> None:
+def test_colours_do_not_predict_infrared() -> None:
     """Over many people, the luminance of a garment and its grey value in infrared are uncorrelated."""
     rng = np.random.default_rng(0)
     wardrobes = [who(SyntheticConfig(), pid)[1] for pid in range(1, 401)]
@@ -176,7 +176,7 @@ def test_colours_say_nothing_about_infrared() -> None:
         assert abs(np.corrcoef(visible, infrared)[0, 1]) < 0.15
 
 
-def test_walking_is_periodic_symmetric_and_on_the_ground() -> None:
+def test_walks_are_periodic_and_symmetric_and_touch_the_ground() -> None:
     person = draw_person(np.random.default_rng(3))
     phase = np.linspace(0, 2 * np.pi, 41)
     joints = walk(person, phase)
@@ -201,7 +201,7 @@ def test_projection_and_capsule_by_hand() -> None:
     assert rod.max(axis=0) == pytest.approx([0.5, 0.5]) and rod.min(axis=0) == pytest.approx([-0.5, -2.25])
 
 
-def test_finished_folder_is_kept_and_partial_one_redone(tmp_path: Path) -> None:
+def test_finished_folder_is_kept_and_partial_one_drawn_again(tmp_path: Path) -> None:
     config = SyntheticConfig(train_identities=1, test_identities=1, cameras=1, frames=2, size=(32, 16))
     root = tmp_path / "data"
     generate(root, config)
@@ -222,7 +222,7 @@ def test_other_parameters_need_force(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments += ["--frames", "2", "--size", "32", "16"]
     assert synthesize(arguments) == 0
     assert synthesize([*arguments, "--seed", "4"]) == 2
-    assert "seed is 0 there, 4 asked for" in capsys.readouterr().err
+    assert "seed 0 instead of 4" in capsys.readouterr().err
     assert synthesize([*arguments, "--seed", "4", "--force"]) == 0
 
 
@@ -251,13 +251,13 @@ def test_bad_settings_are_named(setting: dict, message: str) -> None:
         SyntheticConfig(**setting)
 
 
-def test_test_people_follow_more_than_500_train_people() -> None:
+def test_test_people_are_numbered_after_more_than_500_training_people() -> None:
     assert SyntheticConfig(train_identities=500).test_pids[0] == 501
     assert SyntheticConfig(train_identities=600, test_identities=3).test_pids == range(601, 604)
 
 
 def test_opposite_is_the_share_that_walks_the_other_way(tmp_path):
-    """Everybody walks one way with 0 and the other with 1: the second set's first silhouettes are not the first's."""
+    """With 0 and 1, all people walk in opposite directions, so the mean silhouettes are mirrored."""
     shapes = {}
     for opposite in (0.0, 1.0):
         root = tmp_path / str(opposite)

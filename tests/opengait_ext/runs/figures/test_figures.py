@@ -82,7 +82,7 @@ def test_planted_wrong_match_is_framed_in_red(tmp_path):
 
 
 def rgb(colour):
-    return [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
 
 
 def test_camera_rule_removes_the_same_camera_from_the_list(run):

@@ -1,4 +1,4 @@
-"""Values inside SASG and PBMGE as the network computed them."""
+"""Values inside SASG and PBMGE, compared with the network's own computation."""
 
 import math
 
@@ -29,7 +29,7 @@ def seen():
     blank = np.zeros((3, 64, 32), np.uint8)
     frames = np.zeros((3, 64, 32, 3), np.uint8)
     kinds = ("visible", "infrared")
-    return [Seen(Shown(place, "0001", kind), frames, blank, frames) for place, kind in enumerate(kinds)]
+    return [Seen(Shown(index, "0001", kind), frames, blank, frames) for index, kind in enumerate(kinds)]
 
 
 def test_attention_is_the_weight_of_the_gait_prior():

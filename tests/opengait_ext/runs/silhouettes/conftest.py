@@ -20,7 +20,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def checkpoint(network, tmp_path_factory):
-    """A checkpoint as the engine saves it, without the frozen vision model."""
+    """Save a checkpoint as the engine does, without the frozen vision model."""
     path = tmp_path_factory.mktemp("checkpoints") / "tiny-00010.pt"
     state = {f"network.{key}": value for key, value in network.state_dict().items() if "vision_model." not in key}
     torch.save({"model": state, "iteration": 10}, path)

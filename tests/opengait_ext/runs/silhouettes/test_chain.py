@@ -1,4 +1,4 @@
-"""From drawn people to the results of a gait model: export silhouettes, train GaitSet and GaitBase on them, test."""
+"""From synthetic people to gait models: export silhouettes, then train and test GaitSet and GaitBase on them."""
 
 import dataclasses
 import json
@@ -63,7 +63,7 @@ def write(path: Path, content: dict) -> Path:
 
 @pytest.fixture(scope="module")
 def configuration(data) -> Path:
-    """hitsz.yaml for the drawn people."""
+    """Write hitsz.yaml for the synthetic people."""
     frames = {"dataset_name": "Drawn", "test_dataset_name": "Drawn", "dataset_root": str(data), "frame_size": [64, 32]}
     content = {"base": str(ROOT / "configs/dinogrl/hitsz.yaml"), "data_cfg": frames, "model_cfg": MODEL}
     return write(data.parent / "dinogrl.yaml", content)
@@ -71,7 +71,7 @@ def configuration(data) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(data) -> Path:
-    """An untrained network with scaled weights, since its masks would be nearly uniform otherwise."""
+    """Save an untrained network with scaled weights, since its masks would be nearly uniform otherwise."""
     torch.manual_seed(3)
     network = DinoGRLNet.from_config(MODEL)
     with torch.no_grad():
@@ -83,7 +83,7 @@ def checkpoint(data) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(configuration, checkpoint, tmp_path_factory) -> Path:
-    """The export of both splits in one folder."""
+    """Export both splits into one folder."""
     out = tmp_path_factory.mktemp("exported") / "out"
     arguments = ["--cfgs", str(configuration), "--checkpoint", str(checkpoint), "--device", "cpu", "--out", str(out)]
     for split in PEOPLE:
@@ -93,7 +93,7 @@ def exported(configuration, checkpoint, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def given(configuration, data, tmp_path_factory) -> Path:
-    """The silhouette folders of both splits from the true silhouettes."""
+    """Write silhouette folders of both splits from the true silhouettes."""
     out = tmp_path_factory.mktemp("given") / "out"
     arguments = ["--cfgs", str(configuration), "--out", str(out), "--set", f"data_cfg.mask_root={data / 'silhouettes'}"]
     for split in PEOPLE:
@@ -102,7 +102,7 @@ def given(configuration, data, tmp_path_factory) -> Path:
 
 
 def gait_config(folder: Path, model: str, silhouettes: Path) -> Path:
-    """configs/<model>/hitsz.yaml with few channels and few iterations."""
+    """Write configs/<model>/hitsz.yaml with few channels and iterations."""
     content = {
         "base": str(ROOT / f"configs/{model}/hitsz.yaml"),
         "data_cfg": {

@@ -106,7 +106,7 @@ def test_export_of_another_network_is_refused(exported, network, tracklets):
         export_silhouettes(other, tracklets, exported, progress=False)
 
 
-def test_damaged_frame_is_named(network, data_cfg, data, tmp_path):
+def test_error_names_a_damaged_frame(network, data_cfg, data, tmp_path):
     copy = tmp_path / "vcm"
     shutil.copytree(data, copy)
     (copy / "Test" / "0501" / "rgb" / "D2" / "6.jpg").write_bytes(b"")

@@ -13,21 +13,21 @@ def test_checkpoint_gives_the_same_silhouettes(network, checkpoint):
     frames = np.random.default_rng(1).integers(0, 256, (3, 3, HEIGHT, WIDTH), dtype=np.uint8)
     loaded = load_silhouette_network({"model_cfg": MODEL, "trainer_cfg": {"seed": SEED}}, checkpoint, "cpu")
     assert not loaded.training
-    mine, theirs = silhouettes_of(loaded, frames), silhouettes_of(network, frames)
-    assert mine.mask.shape == (3, 1, 64, 32) and mine.enriched.shape == (3, 6, 64, 32)
-    assert torch.equal(mine.mask, theirs.mask) and torch.equal(mine.enriched, theirs.enriched)
-    assert mine.mask.min() < 0.2 and mine.mask.max() > 0.8
+    actual, expected = silhouettes_of(loaded, frames), silhouettes_of(network, frames)
+    assert actual.mask.shape == (3, 1, 64, 32) and actual.enriched.shape == (3, 6, 64, 32)
+    assert torch.equal(actual.mask, expected.mask) and torch.equal(actual.enriched, expected.enriched)
+    assert actual.mask.min() < 0.2 and actual.mask.max() > 0.8
 
 
-def test_vision_model_in_the_checkpoint_counts(network, tmp_path):
+def test_vision_model_in_the_checkpoint_is_used(network, tmp_path):
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     torch.save({"model": state}, tmp_path / "whole.pt")
     loaded = load_silhouette_network({"model_cfg": MODEL}, tmp_path / "whole.pt", "cpu")
-    own = network.vision_model.state_dict()
-    assert all(torch.equal(value, own[key]) for key, value in loaded.vision_model.state_dict().items())
+    expected = network.vision_model.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in loaded.vision_model.state_dict().items())
 
 
-def test_loading_draws_nothing_from_the_global_streams(checkpoint):
+def test_loading_does_not_change_the_random_state(checkpoint):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -59,7 +59,7 @@ def test_model_without_gait_stream(checkpoint):
 
 
 def test_missing_checkpoint_names_those_there(checkpoint):
-    with pytest.raises(CheckpointError, match="no checkpoint .*none.pt; its folder has tiny-00010.pt"):
+    with pytest.raises(CheckpointError, match="none.pt; .* tiny-00010.pt"):
         load_silhouette_network({"model_cfg": MODEL}, checkpoint.with_name("none.pt"), "cpu")
 
 

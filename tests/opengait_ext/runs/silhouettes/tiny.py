@@ -44,9 +44,9 @@ def write_data(root: Path) -> Path:
                     rows.append(f"{code} {len(names) + 1} {len(names) + FRAMES} {person:04d} {camera}")
                     if code == 1:
                         queries.append(str(len(rows)))
-                    place = Path(split.capitalize(), f"{person:04d}", sensor, f"D{camera}")
-                    (root / place).mkdir(parents=True)
-                    (root / "silhouettes" / place).mkdir(parents=True)
+                    folder = Path(split.capitalize(), f"{person:04d}", sensor, f"D{camera}")
+                    (root / folder).mkdir(parents=True)
+                    (root / "silhouettes" / folder).mkdir(parents=True)
                     for frame in range(FRAMES):
                         number = 1 + 5 * frame
                         names.append(f"{person:04d}M{code}D{camera}T1F{number}.jpg")
@@ -54,8 +54,8 @@ def write_data(root: Path) -> Path:
                         picture = noise.integers(0, 90, (HEIGHT, WIDTH, 3 if code == 2 else 1))
                         picture = picture + shape[..., None] * 40 * np.arange(2, 2 + picture.shape[2])
                         picture = np.broadcast_to(picture, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-                        Image.fromarray(picture).save(root / place / f"{number}.jpg")
-                        Image.fromarray(shape).save(root / "silhouettes" / place / f"{number}.png")
+                        Image.fromarray(picture).save(root / folder / f"{number}.jpg")
+                        Image.fromarray(shape).save(root / "silhouettes" / folder / f"{number}.png")
         (root / "info" / f"{split}_name.txt").write_text("\n".join(names) + "\n")
         (root / "info" / f"track_{split}_info.txt").write_text("\n".join(rows) + "\n")
         (root / "info" / "query_IDX.txt").write_text(" ".join(queries) + "\n")
