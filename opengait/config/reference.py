@@ -50,7 +50,7 @@ _PARTS = (
     ("Evaluators: `evaluator_cfg.eval_func`", registry.evaluators, 2),
 )
 # Base classes and helpers beside the parts.
-_NOT_NAMED = ("read_partition", "TrainingSampler", "get_transform", "BaseLoss")
+_NOT_NAMED = ("read_partition", "Draw", "TrainingSampler", "get_transform", "BaseLoss")
 
 
 def reference() -> str:
