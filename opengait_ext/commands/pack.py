@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from opengait.errors import ConfigError
 
     if args.out is None and not args.verify:
-        raise ConfigError("give --out PACK, or --verify with the folder of a pack.")
+        raise ConfigError("Give --out PACK, or --verify with the folder of a pack.")
     bars = sys.stderr.isatty()
     if args.out is not None:
         done = write_pack(args.root, args.out, args.shard_size * MIB, bars)

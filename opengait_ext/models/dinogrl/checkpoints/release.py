@@ -124,7 +124,7 @@ def convert_to_official(
     found.pop(POSITIONS, None)
     if KEPT[0] not in found:
         if vision_model is None:
-            raise CheckpointError("The checkpoint has no DINOv2 inside; give the DINOv2 file it was trained with, too.")
+            raise CheckpointError("The checkpoint does not contain DINOv2; name its file too (--vision-model).")
         found |= {
             name if name in KEPT else renamed(name, NAMES["shape"]) or name: value
             for name, value in ((f"{DINOV2}{inner}", value) for inner, value in vision_model.items())
