@@ -1,5 +1,6 @@
 """What the pages name exists: commands, options, configuration keys, files and links."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -134,6 +135,28 @@ def is_known(setting: str) -> bool:
 
 def test_an_unknown_key_is_noticed():
     assert is_known("evaluator_cfg.population=null") and not is_known("evaluator_cfg.popolation=null")
+
+
+def texts_of_the_program() -> str:
+    """Return all strings of the two packages, without the values that are formatted into them."""
+    texts = []
+    for package in ("opengait", "opengait_ext"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+                values = [part.value if isinstance(part, ast.Constant) else "" for part in parts]
+                texts.append("".join(value for value in values if isinstance(value, str)))
+    return "\n".join(texts)
+
+
+def test_the_quoted_messages_are_those_of_the_program():
+    rows = re.findall(r"^\| `([^`]+)` \|", read_page("docs/troubleshooting.md").text, flags=re.M)
+    program = texts_of_the_program()
+    quoted = [message for message in rows if not message.startswith("torch.")]
+    # What varies in a message is quoted as a number or as dots; its first word may vary too.
+    parts = [part.strip(" .") for message in quoted for part in re.split(r"\d+|\.\.\.", message)]
+    assert len(quoted) > 8
+    assert [part for part in parts if part not in program and part.partition(" ")[2] not in program] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -50,8 +50,8 @@ _PARTS = (
     ("Losses: `loss_cfg.type`", registry.losses, 0),
     ("Evaluators: `evaluator_cfg.eval_func`", registry.evaluators, 2),
 )
-# Base classes and helpers, which are not parts.
-_NOT_NAMED = ("read_partition", "TrainingSampler", "get_transform", "BaseLoss")
+# Base classes and helpers beside the parts.
+_NOT_NAMED = ("read_partition", "Draw", "TrainingSampler", "get_transform", "BaseLoss")
 
 
 def reference() -> str:

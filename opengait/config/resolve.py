@@ -35,7 +35,8 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
     """Convert epochs to iterations, in place.
 
     Raises:
-        ConfigError: a value is in epochs, but `trainer_cfg.steps_per_epoch` is not a positive integer.
+        ConfigError: a value is in epochs, but `trainer_cfg.steps_per_epoch` is not a positive integer, or a count is
+            text.
     """
     steps = config["trainer_cfg"].pop("steps_per_epoch", None)
     if steps is not None and (type(steps) is not int or steps < 1):
@@ -59,6 +60,10 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
 
     for name, key in _COUNTED:
         if key in config[name]:
-            config[name][key] = resolved(config[name][key], (name, key))
+            value = config[name][key] = resolved(config[name][key], (name, key))
+            # A checkpoint may be named by its file.
+            if isinstance(value, str) and key != "restore_hint":
+                place = place_of((name, key), origins)
+                raise ConfigError(f"{place}: {name}.{key}: expected an integer or epochs ('35 epochs'), got {value!r}.")
     if "scheduler_cfg" in config:
         config["scheduler_cfg"] = resolved(config["scheduler_cfg"], ("scheduler_cfg",))

@@ -55,16 +55,14 @@ def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") 
         if not path.parent.is_dir():
             contents = "does not exist"
         raise CheckpointError(
-            f"There is no checkpoint {path}; its folder {contents}. Name another with `restore_hint` or --iter, or "
-            f"train first."
+            f"There is no checkpoint {path}; its folder {contents}. Name another checkpoint, or train first."
         )
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({reason[0]}); it is damaged, or holds objects other than "
-            f"tensors and plain values."
+            f"{path} cannot be read as a checkpoint: it is damaged, or holds objects other than tensors and plain "
+            f"values."
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is not a checkpoint: expected a dict, got a {type(content).__name__}.")

@@ -134,7 +134,8 @@ class HITSZVCM:
         reason = "the folder does not exist" if not self.root.is_dir() else "the folder has no info/"
         raise DataError(
             f"{NAME} was not found at {self.root}: {reason}; ask its authors for the archives Train, Test "
-            f"and info (see {README}), unpack them into one folder, and pass it with --set data_cfg.dataset_root=PATH."
+            f"and info (see {README}), unpack them into one folder, and pass it with --set data_cfg.dataset_root=PATH; "
+            f"or draw synthetic data in this layout (vvi synthesize)."
         )
 
     def _read_split(self, split: str, discarded: set[str]) -> Split:

@@ -24,6 +24,6 @@ def generate(
         SettingsError: `out` holds something else.
     """
     if workers < 1:
-        raise SettingsError(f"workers is {workers}; give at least 1")
+        raise SettingsError(f"workers: expected a positive integer, got {workers}.")
     if prepare(Path(out), config, force=force):
         write_tree(Path(out), config, workers=workers, progress=progress)

@@ -45,18 +45,22 @@ class SyntheticConfig:
         """Raise SettingsError for a value that cannot be drawn."""
         for name in ("train_identities", "test_identities", "cameras", "tracklets", "frames"):
             if getattr(self, name) < 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}; give at least 1")
+                raise SettingsError(f"{name}: expected a positive integer, got {getattr(self, name)}.")
         if self.seed < 0:
-            raise SettingsError(f"seed is {self.seed}; give 0 or more")
+            raise SettingsError(f"seed: expected 0 or more, got {self.seed}.")
         for name in ("occlusion", "motion_blur", "opposite"):
             if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
+                raise SettingsError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}.")
         object.__setattr__(self, "size", tuple(self.size))  # a list, as from JSON, would not compare equal
         height, width = self.size
         if not (32 <= height <= 1024 and 16 <= width <= 1024):
-            raise SettingsError(f"size is {height} x {width}; give a height of 32..1024 and a width of 16..1024 pixels")
+            raise SettingsError(
+                f"size: expected a height of 32 to 1024 and a width of 16 to 1024 pixels, got {height} {width}."
+            )
         if self.test_pids[-1] > LARGEST_PID:
-            raise SettingsError(f"the last person would be number {self.test_pids[-1]}; at most {LARGEST_PID} fit")
+            raise SettingsError(
+                f"The last person would have number {self.test_pids[-1]}; frame names have room for {LARGEST_PID}."
+            )
 
     @property
     def train_pids(self) -> range:

@@ -91,7 +91,7 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
         SettingsError: `out` holds something else, or, without `force`, a dataset of other parameters.
     """
     if out.exists() and not out.is_dir():
-        raise SettingsError(f"{out} is a file; name a folder with --out")
+        raise SettingsError(f"{out} is a file; name a folder with --out.")
     done, started = out / DONE, out / STARTED
     if done.exists():
         previous = json.loads(done.read_text())
@@ -103,9 +103,9 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
                 name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)
             ]
             changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
-            raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force")
+            raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
     elif not started.exists() and out.exists() and any(out.iterdir()):
-        raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder")
+        raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder.")
     out.mkdir(parents=True, exist_ok=True)
     started.write_text(json.dumps(config.as_json(), indent=2) + "\n")
     done.unlink(missing_ok=True)

@@ -80,3 +80,9 @@ def test_only_counts_of_iterations_are_in_epochs(write):
 def test_epochs_of_unknown_length(write, text, message):
     with pytest.raises(ConfigError, match=message):
         load_config(write(text))
+
+
+@pytest.mark.parametrize("key", ["total_iter", "save_iter", "log_iter"])
+def test_a_count_that_is_text_is_an_error(write, key):
+    with pytest.raises(ConfigError, match=rf"trainer_cfg.{key}: .* 'ten epochs'"):
+        load_config(write(EPOCHS), [f"trainer_cfg.{key}=ten epochs"])

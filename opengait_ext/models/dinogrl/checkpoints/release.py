@@ -124,9 +124,7 @@ def convert_to_official(
     state.pop(POSITIONS, None)
     if KEPT[0] not in state:
         if vision_model is None:
-            raise CheckpointError(
-                "The checkpoint has no DINOv2 inside; also pass the DINOv2 file that it was trained with."
-            )
+            raise CheckpointError("The checkpoint does not contain DINOv2; name its file too (--vision-model).")
         state |= {
             name if name in KEPT else renamed(name, NAMES["shape"]) or name: value
             for name, value in ((f"{DINOV2}{inner}", value) for inner, value in vision_model.items())

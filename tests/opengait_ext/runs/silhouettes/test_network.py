@@ -59,7 +59,7 @@ def test_model_without_gait_stream(checkpoint):
 
 
 def test_missing_checkpoint_names_those_there(checkpoint):
-    with pytest.raises(CheckpointError, match="none.pt; .* tiny-00010.pt"):
+    with pytest.raises(CheckpointError, match="none.pt; .* has tiny-00010.pt"):
         load_silhouette_network({"model_cfg": MODEL}, checkpoint.with_name("none.pt"), "cpu")
 
 
