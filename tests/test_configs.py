@@ -69,6 +69,7 @@ def test_the_configuration_names_parts_that_exist(path):
 NETWORKS = sorted((ROOT / "configs/dinogrl").glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.name)
 def test_the_network_builds(path, weights):
     cfgs = load_config(path)

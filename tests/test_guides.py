@@ -16,6 +16,8 @@ from tests.opengait_ext.runs.stand_in_runs import draw_people
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 OWN_MODEL = read_page("docs/your-own-model.md")
 OWN_DATA = read_page("docs/your-own-data.md")
 

@@ -102,6 +102,7 @@ def test_psi_q_starts_as_the_identity():
     assert torch.equal(step(feature, torch.randn(2, CHANNELS, 3)), feature)
 
 
+@pytest.mark.slow
 def test_gradients(module, parts):
     small = [part[:1].clone().requires_grad_() for part in parts]
     assert torch.autograd.gradcheck(lambda a, g: module(a, g), small)

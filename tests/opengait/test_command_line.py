@@ -38,6 +38,7 @@ def test_programming_errors_keep_their_traceback():
     assert exit_status(lambda: 1) == 1
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_a_command_silently():
     program = "from opengait.command_line import exit_status; exit_status(lambda: print('x' * 10**6) or 0)"
     pipe = f'{sys.executable} -c "{program}" | true'

@@ -15,6 +15,8 @@ from opengait.modeling.multidataset_model import MultiDatasets
 from tests.opengait import tiny
 from tests.opengait.ranks import on_ranks
 
+pytestmark = pytest.mark.slow
+
 FILES = Path(__file__).resolve().parent / "upstream_models"
 MODELS = ("Strips", "StripsPP", "OwnLoops", "OwnStart", "SeveralSets")
 MODEL_CFG = {

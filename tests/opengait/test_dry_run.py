@@ -52,6 +52,7 @@ def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
     assert "find_unused_parameters" in dry_run.text_of(report, "TinySil")
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_nothing(file, tmp_path):
     before = listing(tmp_path)
     result = tiny.trained(tmp_path, file, script=(str(ROOT / "opengait/dry_run.py"),))

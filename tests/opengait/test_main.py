@@ -50,6 +50,7 @@ def same(a, b) -> bool:
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
+@pytest.mark.slow
 def test_one_process_and_two_agree(folder):
     """Compare the parameters after three steps with synchronised batch norm, and all results of the evaluation."""
     # With this margin every triplet is active; at the kink of the hinge, rounding errors would change the weights.
@@ -179,6 +180,7 @@ def test_invalid_command_lines(run_main, capsys):
     assert "no loss_cfg" in error_of(capsys)
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_divided_among_processes(folder):
     """Under torchrun, rank 0 reports the error and every rank exits."""
     config = tiny.write_config(folder, "odd.yaml", trainer_cfg={"output_root": "odd"})
@@ -196,6 +198,7 @@ def test_errors_of_other_ranks_name_the_rank(capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("[rank 1] error: Cannot read the configuration nowhere.yaml")
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module():
     process = tiny.launch("--cfgs", "nowhere.yaml", script=("-m", "opengait.main"))
     assert process.returncode == 2

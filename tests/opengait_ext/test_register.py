@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from opengait import registry
 from opengait_ext import register
 
@@ -30,6 +32,7 @@ def test_every_part_is_found_and_registering_twice_is_fine():
             assert callable(parts.get(name))
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_no_part():
     code = "import sys, opengait_ext; print([name for name in sys.modules if name.startswith('opengait_ext.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -21,6 +21,8 @@ from pretrained.synthetic_vit.start import start_as_convolution
 from pretrained.synthetic_vit.trainer import augment
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SMALL = PretrainSettings(
     arguments={"patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 2},
     image_size=(64, 32),

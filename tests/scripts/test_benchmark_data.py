@@ -11,6 +11,8 @@ from scripts.benchmarks.data.measure import Bench, RoundTime, Settings, Speed
 from scripts.benchmarks.data.table import table
 from tests.golden.vvi import mini_hitsz
 
+pytestmark = pytest.mark.slow
+
 TINY = ["--frame-size", "16", "8", "--batch", "4", "--rounds", "1", "--least", "8", "--tracklets", "8"]
 
 

@@ -1,7 +1,11 @@
 """scripts/benchmarks/training.py: one row per precision and form, with the same loss in each form."""
 
+import pytest
+
 from scripts.benchmarks import training
 from tests.paths import ROOT
+
+pytestmark = pytest.mark.slow
 
 SMALL = ["--cfgs", str(ROOT / "configs/dinogrl/demo.yaml"), "--batch", "2", "1", "--frames", "1", "--steps", "1"]
 

@@ -75,7 +75,7 @@ class Projection:
         write_whole(path, lambda partial: np.savez(partial, **{f.name: getattr(self, f.name) for f in fields(self)}))
 
     @classmethod
-    def load(cls, path: str | Path, channels: int) -> "Projection":
+    def load(cls, path: Path, channels: int) -> "Projection":
         """Read a file written by `save`.
 
         Raises:

@@ -12,6 +12,7 @@ from opengait.data.frame_picker import FRAME_KEYS
 from tests.paths import ROOT
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date():
     """Run `python -m opengait.config opengait_ext > docs/configuration.md` if this fails."""
     command = [sys.executable, "-m", "opengait.config", "opengait_ext"]

@@ -99,6 +99,7 @@ def read_all(pack: Pack) -> list[bytes]:
     return [bytes(pack.read(name)) for name in pack.names()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes_map_the_files_again(whole, method):
     pack = Pack(whole)
@@ -114,6 +115,7 @@ def test_other_processes_map_the_files_again(whole, method):
     assert read_all(pack) == expected
 
 
+@pytest.mark.slow
 def test_a_forked_process_does_not_use_its_parents_maps(whole):
     pack = Pack(whole)
     read_all(pack)

@@ -93,6 +93,7 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return on_ranks(on_rank, tmp_path_factory.mktemp("ranks"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", OPTIONS)
 @pytest.mark.parametrize("case", CASES)
 def test_two_ranks_equal_one_process_on_the_whole_batch(case: str, tag: str, two_ranks: list[dict]) -> None:
@@ -111,16 +112,19 @@ def test_two_ranks_equal_one_process_on_the_whole_batch(case: str, tag: str, two
         torch.testing.assert_close(ours, value, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.slow
 def test_network_under_ddp_has_the_gradients_of_one_process(two_ranks: list[dict]) -> None:
     expected = network_gradients(None)
     for rank in two_ranks:
         torch.testing.assert_close(rank["network"], expected)
 
 
+@pytest.mark.slow
 def test_a_single_value_over_all_ranks_is_rejected(two_ranks: list[dict]) -> None:
     assert all("two values per channel, got 1" in rank["too few"] for rank in two_ranks)
 
 
+@pytest.mark.slow
 def test_half_precision_is_computed_in_float32(two_ranks: list[dict]) -> None:
     rows = make_rows((3,), (4, 4))[0].bfloat16()
     expected = nn.BatchNorm1d(3)(rows.float()).bfloat16()

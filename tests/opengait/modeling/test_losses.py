@@ -119,11 +119,13 @@ def test_equals_upstream_on_cuda() -> None:
     check(outcomes("cuda"), GOLDEN["world_1"][0])
 
 
+@pytest.mark.slow
 def test_equals_upstream_on_two_ranks(two_ranks: list[dict]) -> None:
     for results, golden in zip(two_ranks, GOLDEN["world_2"], strict=True):
         check(results["golden"], golden)
 
 
+@pytest.mark.slow
 def test_gradient_on_two_ranks_is_that_of_the_whole_batch(two_ranks: list[dict]) -> None:
     for squared, tag in ((False, "plain"), (True, "squared")):
         expected = network_gradient(squared)

@@ -59,6 +59,7 @@ def test_outputs_equal_upstream(golden_and_model: tuple[dict, nn.Module], case: 
         assert_golden(out["training_feat"]["softmax"]["logits"], expected[f"{case}__logits"])
 
 
+@pytest.mark.slow
 def test_two_training_steps_equal_upstream() -> None:
     golden = read("gaitbase_train")
     # In double precision, since in single precision the CPU decides which of two almost equal values is the maximum,

@@ -22,6 +22,8 @@ from tests.opengait_ext.ablation.tiny import TINY
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 TABLES = read_tables()
 ablate = command("ablate")
 # A quick stand-in for the engine: writes checkpoints, then a test result whose Rank-1 depends on the seed.

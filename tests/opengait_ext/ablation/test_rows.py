@@ -54,6 +54,7 @@ def test_figure_4_varies_the_papers_weights():
     assert {cfg["log_prefix"]: cfg.get("loss_term_weight") for cfg in changed} == weights | {"smoothness": 0.08}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, row in ALL.items() if row.data is None or "synthetic" in row.data])
 def test_all_parameters_learn_and_a_step_lowers_the_loss(name):
     config = tiny(name)

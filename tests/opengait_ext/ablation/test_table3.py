@@ -16,6 +16,8 @@ from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator
 from tests.opengait_ext.runs.stand_in_runs import draw_people, engine
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 FULL = "hitsz"
 ROWS = {"hitsz_baseline": "B", "hitsz_pbmge": "B-PBMGE", "hitsz_sasgl": "B-SASGL"}
 GAIT = ["appearance_identity", "appearance_triplet", "gait_identity", "gait_triplet"]

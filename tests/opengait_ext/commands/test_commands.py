@@ -29,6 +29,7 @@ def options(command: str) -> dict[str, argparse.Action]:
     return {name: action for action in CHOICES[command]._actions for name in action.option_strings or [action.dest]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["check-data", "--help"], ["ablate", "--help"]])
 def test_help_appears_within_a_second_and_without_torch(arguments):
     program = (

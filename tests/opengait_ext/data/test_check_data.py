@@ -426,6 +426,7 @@ def test_a_preview_of_pickles(tmp_path, capsys):
     assert target.is_file() and "1 problem." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_does_not_import_torch(hitsz_tree):
     """Every checking process imports the modules of the command."""
     code = "import sys; from opengait_ext.commands import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"

@@ -136,6 +136,7 @@ class TestSourceState:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
+    @pytest.mark.slow
     def test_commit_and_changes(self, tmp_path):
         assert environment.source_state(tmp_path) is None
         self.git(tmp_path, "init")
@@ -152,6 +153,7 @@ class TestSourceState:
         assert two["dirty"] and three["dirty"] and len({two["changes"], three["changes"], None}) == 3
         assert two["commit"] == clean["commit"]
 
+    @pytest.mark.slow
     def test_an_ignored_copy_is_not_the_repository(self, tmp_path):
         self.git(tmp_path, "init")
         (tmp_path / ".gitignore").write_text("installed/\n")

@@ -36,6 +36,7 @@ def write_run(folder: Path, *networks: DinoGRLNet) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_configuration_with_a_checkpoint(trained, tmp_path):
     torch.save(checkpoint_of(trained), tmp_path / "some.pt")
     for checkpoint in (checkpoint_of(trained), tmp_path / "some.pt", str(tmp_path / "some.pt")):
@@ -45,6 +46,7 @@ def test_a_configuration_with_a_checkpoint(trained, tmp_path):
             assert torch.equal(value, trained.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_a_run_folder_with_several_checkpoints(trained, tmp_path):
     folder = write_run(tmp_path / "run", small_network(seed=1), trained)
     (folder / "checkpoints/notes.pt").write_text("not numbered")
@@ -55,6 +57,7 @@ def test_a_run_folder_with_several_checkpoints(trained, tmp_path):
     assert not torch.equal(first.gait_parts.FCs.fc_bin, trained.gait_parts.FCs.fc_bin)
 
 
+@pytest.mark.slow
 def test_overrides_change_a_configuration_file(trained, tmp_path):
     folder = write_run(tmp_path / "run", trained)
     loaded = load_network(folder / "config.yaml", checkpoint_of(trained), "cpu", ["model_cfg.num_classes=9"])

@@ -18,6 +18,8 @@ from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 run_plug = command("plug")
 PLUG = "opengait/modeling/models/opengait_ext_plug.py"
 

@@ -152,6 +152,7 @@ def test_shift_of_a_whole_modality_changes_no_answer():
     assert p[4] < 1e-6 and search(both, query)[0].somebody
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [8, 25, 200])
 def test_p_values_by_simulation(count):
     draws = np.random.default_rng(0).standard_normal((1500, count))
@@ -201,6 +202,7 @@ def trained(world, tmp_path):
     return file, tmp_path / "net.pt"
 
 
+@pytest.mark.slow
 def test_embed_and_search_from_the_command_line(trained, world, tmp_path, capsys):
     file, checkpoint = map(str, trained)
     frames = next((world / "data").rglob("*.jpg")).parents[1]  # one person's visible or infrared tracklets

@@ -293,6 +293,7 @@ def breakages():
     return [function for name, function in sorted(locals().items())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", breakages(), ids=lambda function: function.__name__)
 def test_damage_is_named(damage, copy):
     message = damage(copy)

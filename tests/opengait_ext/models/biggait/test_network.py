@@ -53,6 +53,7 @@ def test_names_and_shapes_are_upstreams(network):
     assert sum(parameter.numel() for parameter in network.parameters()) == FACTS["parameters"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["padded_packed", "unpadded"])
 def test_descriptors_and_stages_equal_upstreams(network, expected, case):
     with torch.no_grad():
@@ -72,6 +73,7 @@ def test_descriptors_and_stages_equal_upstreams(network, expected, case):
         assert_golden(maps.appearance.transpose(0, 1)[None], expected["appearance"])
 
 
+@pytest.mark.slow
 def test_training_and_test_of_one_batch_equal_upstreams(network, expected):
     buffers = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
     features = []

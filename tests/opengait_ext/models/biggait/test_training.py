@@ -25,6 +25,8 @@ from tests.opengait_ext.models.biggait.tiny import tiny_config, tiny_frames, tin
 from tests.opengait_ext.runs.stand_in_runs import draw_people, engine
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SMALL_VISION_MODEL = {
     "name": "vit_tiny_patch16_224",
     "layers": [0, 1, 2, 3],

@@ -62,6 +62,7 @@ def pretrained(tmp_path_factory) -> dict[str, str]:
     return {"pretrained_lvm": str(lvm), "pretrained_mask_branch": str(mask)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hitsz", "ccpg"])
 def test_shipped_configurations_have_the_published_names_and_shapes(name, pretrained):
     path = ROOT / f"configs/biggergait/{name}.yaml"

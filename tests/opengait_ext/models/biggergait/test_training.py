@@ -16,6 +16,8 @@ from tests.opengait.tiny import trained
 from tests.opengait_ext.models.biggergait.hugging_face import weights
 from tests.opengait_ext.models.biggergait.tiny import GROUPS, PARTS, model_cfg, published_names, write_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, str]:

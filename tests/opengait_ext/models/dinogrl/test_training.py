@@ -9,6 +9,8 @@ import torch
 from tests.opengait.tiny import launch, trained
 from tests.opengait_ext.world import write_config
 
+pytestmark = pytest.mark.slow
+
 
 def checkpoint(folder: Path, iteration: int) -> dict:
     path = folder / f"output/Synthetic-VVI/DinoGRL/DinoGRL/checkpoints/DinoGRL-{iteration:05d}.pt"

@@ -25,6 +25,8 @@ from tests.opengait_ext.runs.stand_in_runs import command, engine
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
 from tests.opengait_ext.world import write_config
 
+pytestmark = pytest.mark.slow
+
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 
 

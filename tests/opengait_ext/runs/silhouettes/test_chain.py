@@ -22,6 +22,8 @@ from tests.golden.compare import FOLDER
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people, engine
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = {"train": 5, "test": 4}
 TRACKLETS = 4  # per person: two cameras, two modalities
 MODEL = {

@@ -211,6 +211,7 @@ def equal_descriptors(network: DinoGRLNet, reference: DinoGRLNet) -> bool:
         return torch.equal(network.cpu().eval()(*batch).descriptor, reference(*batch).descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "classes"),
     [((), 5), ((), 9), ((), None), (("gait_heads.", "appearance_heads."), 5), (("gait_heads.",), None)],
@@ -220,6 +221,7 @@ def test_testing_needs_no_classifiers(trained, tmp_path, without, classes):
     assert equal_descriptors(in_test_phase(tmp_path / "some.pt", num_classes=classes), trained)
 
 
+@pytest.mark.slow
 def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp_path):
     torch.save(entries(trained), tmp_path / "some.pt")
     missing = {
@@ -240,6 +242,7 @@ def test_testing_needs_no_weight_files_that_the_checkpoint_replaces(trained, tmp
             take()
 
 
+@pytest.mark.slow
 def test_the_checkpoints_vision_model_goes_before_the_file(trained, tmp_path):
     torch.save(entries(trained), tmp_path / "some.pt")
     torch.save(small_network(seed=8).vision_model.transformer.state_dict(), tmp_path / "vit.pth")
@@ -249,6 +252,7 @@ def test_the_checkpoints_vision_model_goes_before_the_file(trained, tmp_path):
     assert not equal_descriptors(in_test_phase(tmp_path / "usual.pt", vision_model=settings), trained)
 
 
+@pytest.mark.slow
 def test_classifiers_of_other_identities_are_dropped_with_a_warning(trained, caplog):
     for classes in (5, None, 9):
         with caplog.at_level(logging.WARNING, logger="opengait"):
@@ -258,6 +262,7 @@ def test_classifiers_of_other_identities_are_dropped_with_a_warning(trained, cap
         caplog.clear()
 
 
+@pytest.mark.slow
 def test_building_needs_no_weight_files_that_the_checkpoint_replaces(trained):
     missing = {
         "gait": {"backbone": "resnet10", "width": 8, "weights": "no.pth"},
@@ -273,6 +278,7 @@ def test_building_needs_no_weight_files_that_the_checkpoint_replaces(trained):
         build_network(cfg, entries(trained, "vision_model."))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused(trained):
     with pytest.raises(CheckpointError, match=r"this configuration: gait\..* is missing"):
         build_network(small_config(), entries(trained, "gait."))
@@ -280,6 +286,7 @@ def test_a_checkpoint_of_another_network_is_refused(trained):
         build_network(small_config(), {"model": trained.state_dict()})
 
 
+@pytest.mark.slow
 def test_state_dicts_load_as_torch_loads_them(trained):
     network = small_network(seed=2)
     network.load_state_dict(trained.state_dict())

@@ -15,6 +15,8 @@ from tests.golden.vvi import mini_bupt
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people, engine
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 VIT = {
     "name": "vit_tiny_patch16_224",
     "weights": None,

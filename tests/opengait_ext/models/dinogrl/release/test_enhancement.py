@@ -317,6 +317,7 @@ def two_ranks(tmp_path_factory):
     return on_ranks(on_rank, tmp_path_factory.mktemp("ranks"), ("engine", "torch", "frozen"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["engine", "torch", "frozen"])
 def test_synchronised_norms_on_two_ranks_equal_the_whole_batch(two_ranks, kind):
     module = make_module()

@@ -12,6 +12,8 @@ from opengait_ext.models.shared.foreground import silhouette_band
 from tests.golden.dinogrl_official import recipe
 from tests.opengait_ext.models.dinogrl.release.conftest import CONFIG
 
+pytestmark = pytest.mark.slow
+
 LOSSES = {
     "mask_smoothness": "loss_connect_shape",
     "mask": "loss_mse",

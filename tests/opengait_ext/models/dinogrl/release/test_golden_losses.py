@@ -74,6 +74,7 @@ def test_distance_is_the_mean_over_parts():
     assert single[1, 2] < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "steps", "epochs"), [(CONFIG, 300, 300), (BUPT, 200, 200)], ids=["hitsz", "bupt"])
 def test_learning_rate_of_every_epoch(path, steps, epochs):
     cfgs = load_config(path)

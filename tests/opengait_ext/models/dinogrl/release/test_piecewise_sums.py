@@ -90,6 +90,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(sorted_sums, case)
 
 
+@pytest.mark.slow
 def test_gradients_of_the_slope_alone():
     slope, offset, keys = random_case(5)
     slope.requires_grad_()
