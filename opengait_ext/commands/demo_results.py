@@ -1,11 +1,14 @@
 """Collect the demo's numbers in one JSON file and print them as a table.
 
 vvi demo-results --run output/demo/seed-0 --out output/demo/results.json
+vvi demo-results --run output/demo/seed-*     # a row per seed, then mean, smallest and largest
 """
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from opengait.errors import DataError
@@ -18,26 +21,32 @@ COUNTS = {"queries": "queries", "gallery": "gallery"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the demo's run folder")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--run", type=Path, required=True, nargs="+", metavar="DIR", help="run folders of the demo")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write and print the numbers, and list the demo's other outputs.
+    """Print and write the numbers of one demo with its other outputs, or the spread over several.
 
     Raises:
-        DataError: the demo has not finished.
+        DataError: a demo has not finished.
     """
-    numbers = collect(args.run)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    print(table(numbers))
+    from opengait.utils.files import write_json
+
+    numbers = {str(folder): collect(folder) for folder in args.run}
+    (folder, *others) = args.run
+    if args.out is not None:
+        write_json(args.out, numbers if others else numbers[str(folder)])
+    if others:
+        print(spread(numbers))
+        return 0
+    print(table(numbers[str(folder)]))
     outputs = {
         "numbers": args.out,
-        "contact sheet": next(iter(sorted((args.run / "silhouettes").glob("contact_sheet*.png"))), None),
-        "report": next(iter(args.run.glob("report/index.html")), None),
-        "silhouettes": args.run / "silhouettes",
-        "checkpoints": next(iter(sorted(args.run.glob("**/checkpoints"))), None),
+        "contact sheet": next(iter(sorted((folder / "silhouettes").glob("contact_sheet*.png"))), None),
+        "report": next(iter(folder.glob("report/index.html")), None),
+        "silhouettes": folder / "silhouettes",
+        "checkpoints": next(iter(sorted(folder.glob("**/checkpoints"))), None),
     }
     print("\n" + "\n".join(f"{name + ':':<15}{path}" for name, path in outputs.items() if path is not None))
     return 0
@@ -76,3 +85,17 @@ def table(numbers: dict[str, Any]) -> str:
     lines.append(f"{'guessing':<21}{100 * numbers['chance_rank1']:>9.1f}")
     lines.append(f"\nsilhouettes: mean IoU with the true ones {numbers['silhouette_iou']:.3f}")
     return "\n".join(lines)
+
+
+def spread(numbers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a Markdown table with a row per run, then mean, smallest and largest, in percent."""
+    heads = ["Rank-1, IR→VIS", "mAP, IR→VIS", "Rank-1, VIS→IR", "mAP, VIS→IR", "Silhouette IoU"]
+    rows = {
+        name: [100 * run[direction][key] for direction in DIRECTIONS for key in ("rank1", "map")]
+        + [100 * run["silhouette_iou"]]
+        for name, run in numbers.items()
+    }
+    for name, summary in (("mean", fmean), ("smallest", min), ("largest", max)):
+        rows[name] = [summary(column) for column in zip(*list(rows.values())[: len(numbers)], strict=True)]
+    lines = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(f'{v:.1f}' for v in row)} |" for name, row in rows.items())])
