@@ -27,7 +27,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
     """Load the whole configuration that a file describes, and the extensions that it names.
 
     Args:
-        path: the YAML file; if it does not exist, the shipped one of that name, such as `configs/dinogrl/hitsz.yaml`.
+        path: the YAML file; if it does not exist, the shipped one of that name, such as `configs/gaitset/gaitset.yaml`.
         overrides: `section.key=value`, with the value read as YAML; list entries by number or name, as in
             `loss_cfg.0.margin=0.3` or `loss_cfg.triplet.margin=0.3`.
         overlays: files merged over all of the above; their bases are merged too, unless `path` builds on them already.

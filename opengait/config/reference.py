@@ -12,7 +12,7 @@ from opengait.config.source import read_yaml
 _HEAD = """\
 # Configuration reference
 
-<!-- Written by `python -m opengait.config opengait_ext > docs/configuration.md`; edit the sources instead. -->
+<!-- Written by `python -m opengait.config EXTENSION ...`; edit the sources instead. -->
 
 A configuration is a YAML file with the sections below. It is merged over the files that its `base:` names, and these
 over `opengait/config/default.yaml`: mappings are merged key by key, any other value is replaced. An unknown key is an

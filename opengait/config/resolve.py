@@ -63,7 +63,9 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
             value = config[name][key] = resolved(config[name][key], (name, key))
             # A checkpoint may be named by its file.
             if isinstance(value, str) and key != "restore_hint":
-                place = place_of((name, key), origins)
-                raise ConfigError(f"{place}: {name}.{key}: expected an integer or epochs ('35 epochs'), got {value!r}.")
+                source = place_of((name, key), origins)
+                raise ConfigError(
+                    f"{source}: {name}.{key}: expected an integer or epochs ('35 epochs'), got {value!r}."
+                )
     if "scheduler_cfg" in config:
         config["scheduler_cfg"] = resolved(config["scheduler_cfg"], ("scheduler_cfg",))
