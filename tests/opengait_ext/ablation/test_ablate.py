@@ -177,7 +177,9 @@ def test_devices(monkeypatch):
 
 def test_an_interrupt_ends_running_processes(stand_in, tmp_path):
     stand_in(seconds=60)
+    # A shell starts background jobs with SIGINT ignored, and processes inherit that.
     program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.ablation import devices;"
         "from pathlib import Path; devices.MAIN = Path(sys.argv[2]);"
         "from opengait_ext.commands import main; sys.exit(main(['ablate', *sys.argv[3:]]))"
@@ -188,10 +190,13 @@ def test_an_interrupt_ends_running_processes(stand_in, tmp_path):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     started = tmp_path / "runs/hitsz/table6_separate/seed-0/started"
     until = time.monotonic() + 60
-    while not started.exists() and time.monotonic() < until and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=40)
+    try:
+        while not started.exists() and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=40)
+    finally:
+        process.kill()
     assert process.returncode == 130 and "the same command again" in errors, errors
     assert not [line for line in _processes() if str(tmp_path / "engine.py") in line and "--cfgs" in line]
 
