@@ -9,9 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +22,7 @@ from tqdm import tqdm
 from opengait.data.packs.read import ARRAYS, FORMAT, HEADER, INDEX, VERSION, Pack, is_pack
 from opengait.errors import DataError
 from opengait.utils.files import sha256_of, write_json, write_whole
+from opengait.utils.threads import in_threads
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SHARD_BYTES = 1 << 30
@@ -200,7 +199,8 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
         DataError: a file cannot be read, or its size has changed.
     """
 
-    def read(path: Path, size: int) -> bytes:
+    def read(file: tuple[Path, int]) -> bytes:
+        path, size = file
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -209,18 +209,7 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
             raise DataError(f"{path} changed while it was packed; pack again while nothing writes to the dataset.")
         return data
 
-    with ThreadPoolExecutor(READERS) as pool:
-        waiting: deque = deque()
-        try:
-            for path, size in zip(paths, sizes, strict=True):
-                waiting.append(pool.submit(read, path, size))
-                if len(waiting) >= 4 * READERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    yield from in_threads(read, zip(paths, sizes, strict=True), READERS, ahead=4)
 
 
 @contextmanager

@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from opengait.errors import DataError
 from opengait.utils.files import write_json
+from opengait.utils.threads import in_threads
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.silhouettes.image_files import write_gif, write_png
 from opengait_ext.runs.silhouettes.network import Maps, silhouettes_of
 from opengait_ext.runs.silhouettes.panels import panels
 from opengait_ext.runs.silhouettes.projection import Projection
-from opengait_ext.runs.silhouettes.threads import in_threads
 
 MASKS, ENRICHED, ANIMATION = "mask", "enriched", "walk.gif"
 PROJECTION, RECORD = "projection.npz", "export.json"

@@ -20,11 +20,11 @@ from tqdm import tqdm
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
 from opengait.utils.files import write_json, write_whole
+from opengait.utils.threads import in_threads
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.data.masks import MaskFolder
 from opengait_ext.runs.silhouettes.export import MASKS, RECORD
 from opengait_ext.runs.silhouettes.image_files import read_grey
-from opengait_ext.runs.silhouettes.threads import in_threads
 
 SIZE = 64
 SIDES = 10  # columns that OpenGait's silhouette transform cuts off on each side of 64

@@ -12,11 +12,11 @@ from tqdm import tqdm
 from opengait.errors import DataError
 from opengait.evaluation.overlap import mean_iou
 from opengait.utils.files import write_json
+from opengait.utils.threads import in_threads
 from opengait_ext.data import Modality
 from opengait_ext.data.choose import ChosenTracklet
 from opengait_ext.runs.silhouettes.export import MASKS
 from opengait_ext.runs.silhouettes.image_files import read_grey
-from opengait_ext.runs.silhouettes.threads import in_threads
 
 RESULT = "iou.json"
 

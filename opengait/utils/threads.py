@@ -9,10 +9,12 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int = 2) -> Iterator[Result]:
-    """Yield `map(work, jobs)`, computed by threads that run at most `2 * threads` jobs ahead.
+def in_threads(
+    work: Callable[[Job], Result], jobs: Iterable[Job], threads: int = 2, ahead: int = 2
+) -> Iterator[Result]:
+    """Yield `map(work, jobs)`, computed by threads that run at most `ahead` jobs per thread ahead.
 
-    Decoding and encoding pictures releases the interpreter lock, so this overlaps with the network. An exception in
+    Reading files and coding pictures release the interpreter lock, so this overlaps with other work. An exception in
     `work` is raised here.
     """
     with ThreadPoolExecutor(threads) as pool:
@@ -20,7 +22,7 @@ def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int 
         try:
             for job in jobs:
                 waiting.append(pool.submit(work, job))
-                if len(waiting) >= 2 * threads:
+                if len(waiting) >= ahead * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
