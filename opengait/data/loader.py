@@ -18,7 +18,7 @@ from opengait import distributed, registry
 from opengait.data.collate_fn import CollateFn
 from opengait.data.deferred import Deferred
 from opengait.data.frame_picker import FRAME_KEYS
-from opengait.data.sampler import Draw, InferenceSampler
+from opengait.data.sampler import Draw, InferenceSampler, TrainingSampler
 from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
@@ -41,8 +41,7 @@ def build_loader(
 ) -> DataLoader:
     """Return a loader of this rank's batches `[seqs, labels, types, views, seqL]` (see `CollateFn`).
 
-    Training: endless, from batch `start_iteration` on; rank r of n holds positions r, r + n, ... of the sampler's
-    batch. Test: every tracklet in order; each step yields one tracklet per rank, or `batch_size` of them where the
+    Training: endless, from batch `start_iteration` on; each rank holds its share of the sampler's batch. Test: every tracklet in order; each step yields one tracklet per rank, or `batch_size` of them where the
     sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks take equally many
     steps: gather the steps in rank order and cut to `len(dataset)`.
 
@@ -92,8 +91,7 @@ class TrainingPlan:
     `len` is that of the dataset and `batch_size` that of the sampler, as for OpenGait's batch samplers.
 
     Args:
-        sampler: yields whole batches from `batches()`; a sampler without that method, such as one of OpenGait's, yields
-            this rank's share when iterated.
+        sampler: a `TrainingSampler`; any other, such as one of OpenGait's, yields this rank's share when iterated.
     """
 
     def __init__(self, sampler: Any, seed: int, start: int = 0) -> None:
@@ -108,17 +106,17 @@ class TrainingPlan:
 
     def __iter__(self) -> Iterator[Request]:
         rank, world = distributed.rank(), distributed.world_size()
-        whole = hasattr(self.sampler, "batches")
-        stream = iter(self.sampler.batches() if whole else self.sampler)
+        whole = self.sampler if isinstance(self.sampler, TrainingSampler) else None
+        stream = iter(self.sampler if whole is None else whole.batches())
         first = self.start if getattr(self.sampler, "stateless", False) else 0
         for number in itertools.count(first):
             with distributed.isolated_random(distributed.mix_seed(self.seed, "sampler", number)):
                 batch = list(next(stream))
             if number < self.start:
                 continue
-            share = batch[rank::world] if whole else batch
-            draws = [item if isinstance(item, Draw) else Draw(item) for item in share]
-            yield f"train/{number}", [rank + world * item for item in range(len(draws))], draws
+            positions = range(rank, world * len(batch), world) if whole is None else whole.share(len(batch))
+            share = batch if whole is None else [batch[position] for position in positions]
+            yield f"train/{number}", list(positions), [i if isinstance(i, Draw) else Draw(i) for i in share]
 
     def __len__(self) -> int:
         return len(self.sampler)

@@ -1,7 +1,7 @@
 """Samplers: the tracklets of each batch.
 
-A training sampler is an endless stream of whole batches (`batches`); iterating it yields this rank's share, every
-n-th index of a world of n. Draws come from the global streams of `random` and `torch`, in OpenGait's order.
+A training sampler is an endless stream of whole batches (`batches`); iterating it yields this rank's share, by default
+every n-th index of a world of n. Draws come from the global streams of `random` and `torch`, in OpenGait's order.
 """
 
 import random
@@ -49,9 +49,14 @@ class TrainingSampler(torch.utils.data.Sampler):
     def batches(self) -> Iterator[Sequence[int | Draw]]:
         """Yield the batches of all ranks together, without end: indices, or a `Draw` where a seed is shared."""
 
+    def share(self, size: int) -> Sequence[int]:
+        """Return this rank's positions in a batch of `size`; a multiple of the world size, so that shares are equal."""
+        return range(distributed.rank(), size, distributed.world_size())
+
     def __iter__(self) -> Iterator[Sequence[int | Draw]]:
         for batch in self.batches():
-            yield distributed.broadcast_object(batch)[distributed.rank() :: distributed.world_size()]
+            whole = distributed.broadcast_object(batch)
+            yield [whole[position] for position in self.share(len(whole))]
 
     def __len__(self) -> int:
         return len(self.dataset)

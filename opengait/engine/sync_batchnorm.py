@@ -11,16 +11,11 @@ from opengait import distributed
 
 
 def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
-    """Replace every batch norm in `module` by one that is synchronised over ranks, with the same parameters and names.
-
-    On CUDA this is `torch.nn.SyncBatchNorm`; on the CPU, where torch has none, `CrossRankBatchNorm`. Move the module
-    to its device first.
+    """Replace every batch norm in `module` by a `CrossRankBatchNorm` with the same parameters and names.
 
     Returns:
         `module`, or its replacement if it is a batch norm itself.
     """
-    if any(tensor.is_cuda for tensor in module.parameters()) or any(tensor.is_cuda for tensor in module.buffers()):
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
     return _convert(module, {})
 
 
@@ -37,8 +32,8 @@ def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
     return done[module]
 
 
-class CrossRankBatchNorm(_BatchNorm):
-    """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks.
+class CrossRankBatchNorm(nn.SyncBatchNorm):
+    """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks, by torch on CUDA and by this class elsewhere.
 
     Outputs, running statistics and gradients (summed over ranks) equal those of an ordinary batch norm on the
     concatenated batch. Ranks may hold different numbers of rows, or none. With one process, and in evaluation, this is
@@ -53,26 +48,28 @@ class CrossRankBatchNorm(_BatchNorm):
         synced._buffers.update(norm._buffers)
         return synced.train(norm.training)
 
-    def _check_input_dim(self, input: torch.Tensor) -> None:
-        if input.dim() < 2:
-            raise ValueError(f"Batch norm expected [n, c, ...], got a tensor of {input.dim()} axes.")
-
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Normalise every channel of `[n, c, ...]`.
 
         Raises:
-            ValueError: in training, all ranks together hold fewer than two values per channel.
+            ValueError: in training, all ranks together hold a single value per channel.
         """
         if not self.training or distributed.world_size() == 1:
-            return super().forward(input)
+            return _BatchNorm.forward(self, input)
         self._check_input_dim(input)
-        values = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        half = input.dtype in (torch.float16, torch.bfloat16)
+        if input.is_cuda:
+            # torch sends the statistics of half-precision rows in float32, but those of no rows in half precision.
+            return super().forward(input.float() if half and not input.numel() else input).to(input.dtype)
+        values = input.float() if half else input
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
 
         count = values.new_tensor([values.numel() // values.shape[1]])
         total = _SumOverRanks.apply(torch.cat([values.sum(axes), count]))
         number = total[-1].detach()
+        if number == 0:
+            return _BatchNorm.forward(self, input)
         if number < 2:
             raise ValueError(f"Batch norm in training expected at least two values per channel, got {int(number)}.")
         mean = total[:-1] / number

@@ -29,8 +29,8 @@ class CrossModalSampler(TrainingSampler):
 
     Each person is drawn once before any is drawn twice, and at most once per batch. Tracklets of a person and modality
     are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order is person
-    by person, K tracklets of one modality and then K of the other. Every second person starts with infrared, so that
-    ranks that take every n-th position see both modalities and the same people.
+    by person, K tracklets of one modality and then K of the other; every second person starts with infrared. Each rank's
+    share has both modalities, unless it is a single tracklet.
 
     Draws come from torch's global generator and do not depend on the world size.
 
@@ -132,6 +132,17 @@ class CrossModalSampler(TrainingSampler):
         while True:
             people, waiting = self._draw_people(waiting)
             yield [index for turn, person in enumerate(people) for index in self._draw_tracklets(person, turn)]
+
+    def share(self, size: int) -> Sequence[int]:
+        """Return this rank's positions: every n-th or, if that gives a rank one modality only, every n-th by modality."""
+        rank, world = distributed.rank(), distributed.world_size()
+        runs = [position // self.tracklets_per_modality for position in range(size)]
+        # Runs of K tracklets are visible, infrared, infrared, visible, and so on.
+        infrared = [(run + run // 2) % 2 for run in runs]
+        order = list(range(size))
+        if any(len(set(infrared[other::world])) == 1 for other in range(world)):
+            order.sort(key=infrared.__getitem__)
+        return sorted(order[rank::world])
 
     def _draw_people(self, waiting: list[int]) -> tuple[list[int], list[int]]:
         """Return the next batch's people, and the people of this round who are still to be drawn."""

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from opengait import distributed
+from opengait.errors import ConfigError
+
 
 class HorizontalPoolingPyramid:
     """Stripe descriptors at several granularities (upstream `HorizontalPoolingPyramid`).
@@ -98,11 +101,22 @@ class SeparateBNNecks(nn.Module):
             self.bn1d = nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map `[n, c, p]` to the feature `[n, c, p]` (after the norms) and the logits `[n, class_num, p]`."""
-        if isinstance(self.bn1d, nn.ModuleList):
-            feature = torch.stack([bn(part) for bn, part in zip(self.bn1d, x.unbind(2), strict=True)], dim=2)
+        """Map `[n, c, p]` to the feature `[n, c, p]` (after the norms) and the logits `[n, class_num, p]`.
+
+        Raises:
+            ConfigError: in training, a norm would see a single tracklet.
+        """
+        norms = self.bn1d if isinstance(self.bn1d, nn.ModuleList) else [self.bn1d]
+        ranks = distributed.world_size() if isinstance(norms[0], nn.SyncBatchNorm) else 1
+        if norms[0].training and len(x) * ranks == 1:
+            raise ConfigError(
+                "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "
+                "raise trainer_cfg.sampler.batch_size or, with several processes, set trainer_cfg.sync_BN to true."
+            )
+        if self.parallel_BN1d:
+            feature = norms[0](x.flatten(1)).view_as(x)
         else:
-            feature = self.bn1d(x.flatten(1)).view_as(x)
+            feature = torch.stack([norm(part) for norm, part in zip(norms, x.unbind(2), strict=True)], dim=2)
         if not self.norm:
             return feature, _per_part_product(feature, self.fc_bin)
         feature = F.normalize(feature, dim=1)

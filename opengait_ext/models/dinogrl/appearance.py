@@ -81,6 +81,6 @@ class AppearanceEncoder(nn.Module):
     def enter(self, frames: Tensor, modality: Tensor) -> Tensor:
         """Pass each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
         groups = [torch.nonzero(modality == index).flatten() for index in (VISIBLE, INFRARED)]
-        maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True) if len(group)]
-        order = torch.cat(groups).argsort()
-        return torch.cat(maps)[order]
+        # A stem runs without frames too, since DDP waits for every gradient and synchronised norms for every process.
+        maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True)]
+        return torch.cat(maps)[torch.cat(groups).argsort()]

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengait import distributed
 from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling.modules import SeparateBNNecks
 from opengait_ext.models.dinogrl.appearance import AppearanceEncoder
@@ -204,16 +203,7 @@ class DinoGRLNet(PlainNetwork):
         return self.silhouette_generator(features, tracklet=frames.shape[1], joint=self.joint_learning)
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
-        """Return the supervised features of a stream and, in training, their identity scores (Eq. 17).
-
-        Raises:
-            ConfigError: a training batch for the classifiers has a single tracklet.
-        """
-        if heads is not None and self.training and len(parts) * distributed.world_size() == 1:
-            raise ConfigError(
-                "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "
-                "raise trainer_cfg.sampler.batch_size, or use evaluation mode."
-            )
+        """Return the supervised features of a stream and, in training, their identity scores (Eq. 17)."""
         stream = parts[..., :1] if self.supervised == "globals" else parts
         features = stream if enhanced is None else torch.cat([stream, enhanced], dim=-1)
         logits = heads(features)[1] if heads is not None and self.training else None

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from opengait import distributed
-from opengait.engine.sync_batchnorm import CrossRankBatchNorm
 
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -76,8 +75,8 @@ class RepeatedNorms:
         return mean, variance
 
     def _synchronised(self) -> bool:
-        kinds = (nn.SyncBatchNorm, CrossRankBatchNorm)
-        return isinstance(self.norms[0], kinds) and self.norms[0].training and distributed.world_size() > 1
+        norm = self.norms[0]
+        return isinstance(norm, nn.SyncBatchNorm) and norm.training and distributed.world_size() > 1
 
     @torch.no_grad()
     def track(self, order: Tensor) -> None:
