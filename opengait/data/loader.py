@@ -41,9 +41,10 @@ def build_loader(
 ) -> DataLoader:
     """Return a loader of this rank's batches `[seqs, labels, types, views, seqL]` (see `CollateFn`).
 
-    Training: endless, from batch `start_iteration` on; each rank holds its share of the sampler's batch. Test: every tracklet in order; each step yields one tracklet per rank, or `batch_size` of them where the
-    sample type fixes the number of frames. Tracklets are repeated at the end so that all ranks take equally many
-    steps: gather the steps in rank order and cut to `len(dataset)`.
+    Training: endless, from batch `start_iteration` on; each rank holds its share of the sampler's batch. Test: every
+    tracklet in order; each step yields one tracklet per rank, or `batch_size` of them where the sample type fixes the
+    number of frames. Tracklets are repeated at the end so that all ranks take equally many steps: gather the steps in
+    rank order and cut to `len(dataset)`.
 
     Deferred transforms (`opengait.data.deferred`) are finished on this process's device.
 

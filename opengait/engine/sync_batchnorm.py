@@ -9,44 +9,62 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from opengait import distributed
 
+HALF = (torch.float16, torch.bfloat16)
+
 
 def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
-    """Replace every batch norm in `module` by a `CrossRankBatchNorm` with the same parameters and names.
+    """Replace every batch norm in `module` by one that is synchronised over ranks, with the same parameters and names.
+
+    On CUDA this is a `torch.nn.SyncBatchNorm`; on the CPU, where torch has none, `CrossRankBatchNorm`. Move the module
+    to its device first. In training, ranks may hold different numbers of rows, or none.
 
     Returns:
         `module`, or its replacement if it is a batch norm itself.
     """
-    return _convert(module, {})
+    on_cuda = any(tensor.is_cuda for tensor in (*module.parameters(), *module.buffers()))
+    return _convert(module, _CudaBatchNorm if on_cuda else CrossRankBatchNorm, {})
 
 
-def _convert(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+def _convert(module: nn.Module, kind: type[_BatchNorm], done: dict[nn.Module, nn.Module]) -> nn.Module:
     """Return `module` or its replacement; `done` keeps modules shared that are registered under several names."""
     if module not in done:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
-            done[module] = CrossRankBatchNorm.from_batch_norm(module)
+            synced = kind(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
+            ).train(module.training)
+            synced._parameters.update(module._parameters)
+            synced._buffers.update(module._buffers)
+            done[module] = synced
         else:
             done[module] = module
             for name, child in module._modules.items():
                 if child is not None:
-                    module._modules[name] = _convert(child, done)
+                    module._modules[name] = _convert(child, kind, done)
     return done[module]
 
 
-class CrossRankBatchNorm(nn.SyncBatchNorm):
-    """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks, by torch on CUDA and by this class elsewhere.
+class _CudaBatchNorm(nn.SyncBatchNorm):
+    """torch's synchronised batch norm, also for half-precision inputs without rows.
 
-    Outputs, running statistics and gradients (summed over ranks) equal those of an ordinary batch norm on the
-    concatenated batch. Ranks may hold different numbers of rows, or none. With one process, and in evaluation, this is
-    the ordinary batch norm.
+    torch exchanges the statistics of half-precision rows in float32, but those of no rows in half precision, so the
+    ranks' buffers would differ in size.
     """
 
-    @classmethod
-    def from_batch_norm(cls, norm: _BatchNorm) -> "CrossRankBatchNorm":
-        """Return a synchronised batch norm that shares the parameters and buffers of `norm`."""
-        synced = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-        synced._parameters.update(norm._parameters)
-        synced._buffers.update(norm._buffers)
-        return synced.train(norm.training)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        empty_half = input.dtype in HALF and not input.numel()
+        return super().forward(input.float() if empty_half else input).to(input.dtype)
+
+
+class CrossRankBatchNorm(_BatchNorm):
+    """Batch norm of `[n, c]` or `[n, c, ...]` over the rows of all ranks.
+
+    Outputs, running statistics and gradients (summed over ranks) equal those of an ordinary batch norm on the
+    concatenated batch. With one process, in evaluation, and if no rank has rows, this is the ordinary batch norm.
+    """
+
+    def _check_input_dim(self, input: torch.Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"Batch norm expected [n, c, ...], got a tensor of {input.dim()} axes.")
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Normalise every channel of `[n, c, ...]`.
@@ -55,13 +73,9 @@ class CrossRankBatchNorm(nn.SyncBatchNorm):
             ValueError: in training, all ranks together hold a single value per channel.
         """
         if not self.training or distributed.world_size() == 1:
-            return _BatchNorm.forward(self, input)
+            return super().forward(input)
         self._check_input_dim(input)
-        half = input.dtype in (torch.float16, torch.bfloat16)
-        if input.is_cuda:
-            # torch sends the statistics of half-precision rows in float32, but those of no rows in half precision.
-            return super().forward(input.float() if half and not input.numel() else input).to(input.dtype)
-        values = input.float() if half else input
+        values = input.float() if input.dtype in HALF else input
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
 
@@ -69,9 +83,9 @@ class CrossRankBatchNorm(nn.SyncBatchNorm):
         total = _SumOverRanks.apply(torch.cat([values.sum(axes), count]))
         number = total[-1].detach()
         if number == 0:
-            return _BatchNorm.forward(self, input)
+            return super().forward(input)
         if number < 2:
-            raise ValueError(f"Batch norm in training expected at least two values per channel, got {int(number)}.")
+            raise ValueError("Batch norm in training expected at least two values per channel, got 1.")
         mean = total[:-1] / number
         centred = values - mean.view(shape)
         variance = _SumOverRanks.apply(centred.square().sum(axes)) / number

@@ -29,8 +29,8 @@ class CrossModalSampler(TrainingSampler):
 
     Each person is drawn once before any is drawn twice, and at most once per batch. Tracklets of a person and modality
     are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order is person
-    by person, K tracklets of one modality and then K of the other; every second person starts with infrared. Each rank's
-    share has both modalities, unless it is a single tracklet.
+    by person, K tracklets of one modality and then K of the other; every second person starts with infrared. The share
+    of each rank has both modalities, unless it is a single tracklet.
 
     Draws come from torch's global generator and do not depend on the world size.
 
@@ -134,7 +134,7 @@ class CrossModalSampler(TrainingSampler):
             yield [index for turn, person in enumerate(people) for index in self._draw_tracklets(person, turn)]
 
     def share(self, size: int) -> Sequence[int]:
-        """Return this rank's positions: every n-th or, if that gives a rank one modality only, every n-th by modality."""
+        """Return this rank's positions: every n-th or, if that left a rank one modality, every n-th by modality."""
         rank, world = distributed.rank(), distributed.world_size()
         runs = [position // self.tracklets_per_modality for position in range(size)]
         # Runs of K tracklets are visible, infrared, infrared, visible, and so on.

@@ -1,7 +1,8 @@
 """Run a function on several local gloo processes, to test code that depends on the world size."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,42 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+# Ranks are forked from a server that has imported these, since importing torch takes longer than most tests.
+get_context("forkserver").set_forkserver_preload(["torch", "torch.distributed", "opengait.modeling.base_model"])
+
 
 def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
     """Return the results of `function(*args)` on each rank, in rank order.
 
     Args:
-        function: a function importable by name, since processes are spawned, with a picklable result.
-        folder: an empty folder for the rendezvous file and the results.
+        function: a function importable by name, since processes import it, with a picklable result.
+        folder: an empty folder for the rendezvous files and the results.
         *args: picklable arguments.
         world_size: number of processes.
     """
-    mp.spawn(_work, (world_size, str(folder), function, args), nprocs=world_size)
-    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in range(world_size)]
+    return on_worlds(function, folder, *args, world_sizes=[world_size])[world_size]
 
 
-def _work(rank: int, world_size: int, folder: str, function: Callable[..., Any], args: tuple) -> None:
+def on_worlds(
+    function: Callable[..., Any], folder: Path, *args: Any, world_sizes: Sequence[int]
+) -> dict[int, list[Any]]:
+    """Return what `on_ranks` returns for each of several numbers of processes, which are started once."""
+    processes = max(world_sizes)
+    mp.start_processes(
+        _work, (tuple(world_sizes), str(folder), function, args), nprocs=processes, start_method="forkserver"
+    )
+    results = [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in range(processes)]
+    return {world: [result[world] for result in results[:world]] for world in world_sizes}
+
+
+def _work(rank: int, worlds: Sequence[int], folder: str, function: Callable[..., Any], args: tuple) -> None:
     # Set before torch looks for devices, since the ranks of a test cannot share a GPU.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)
-    torch.save(function(*args), f"{folder}/rank{rank}.pt")
-    dist.destroy_process_group()
+    results = {}
+    for world in worlds:
+        if rank < world:
+            dist.init_process_group("gloo", init_method=f"file://{folder}/{world}", rank=rank, world_size=world)
+            results[world] = function(*args)
+            dist.destroy_process_group()
+    torch.save(results, f"{folder}/rank{rank}.pt")

@@ -107,7 +107,8 @@ class SeparateBNNecks(nn.Module):
             ConfigError: in training, a norm would see a single tracklet.
         """
         norms = self.bn1d if isinstance(self.bn1d, nn.ModuleList) else [self.bn1d]
-        ranks = distributed.world_size() if isinstance(norms[0], nn.SyncBatchNorm) else 1
+        # A synchronised norm is of another class.
+        ranks = 1 if isinstance(norms[0], nn.BatchNorm1d) else distributed.world_size()
         if norms[0].training and len(x) * ranks == 1:
             raise ConfigError(
                 "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "

@@ -76,7 +76,7 @@ class RepeatedNorms:
 
     def _synchronised(self) -> bool:
         norm = self.norms[0]
-        return isinstance(norm, nn.SyncBatchNorm) and norm.training and distributed.world_size() > 1
+        return norm.training and not isinstance(norm, nn.BatchNorm1d) and distributed.world_size() > 1
 
     @torch.no_grad()
     def track(self, order: Tensor) -> None:
