@@ -98,6 +98,23 @@ def gather_objects(value: Any) -> list[Any]:
     return values
 
 
+def broadcast_tensor(value: torch.Tensor) -> torch.Tensor:
+    """Return rank 0's tensor on every rank, where shapes and types must agree."""
+    if world_size() == 1:
+        return value
+    received = value.clone()
+    dist.broadcast(received, src=0)
+    return received
+
+
+def sum_over_ranks(value: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the ranks' tensors, as a constant."""
+    total = value.detach().clone()
+    if world_size() > 1:
+        dist.all_reduce(total)
+    return total
+
+
 def minimum(value: int) -> int:
     """Return the smallest of the ranks' values."""
     if world_size() == 1:

@@ -25,6 +25,17 @@ def convert_sync_batchnorm(module: nn.Module) -> nn.Module:
     return _convert(module, _CudaBatchNorm if on_cuda else CrossRankBatchNorm, {})
 
 
+def synchronised(norm: nn.Module) -> bool:
+    """Return whether a batch norm takes its statistics over several ranks."""
+    kinds = (nn.SyncBatchNorm, CrossRankBatchNorm)
+    return isinstance(norm, kinds) and norm.training and distributed.world_size() > 1
+
+
+def enough_rows(norm: nn.Module, rows: torch.Tensor) -> bool:
+    """Return whether a batch norm could train on this number of rows, counted over all ranks if it is synchronised."""
+    return bool((distributed.sum_over_ranks(rows) if synchronised(norm) else rows) > 1)
+
+
 def _convert(module: nn.Module, kind: type[_BatchNorm], done: dict[nn.Module, nn.Module]) -> nn.Module:
     """Return `module` or its replacement; `done` keeps modules shared that are registered under several names."""
     if module not in done:
@@ -72,7 +83,7 @@ class CrossRankBatchNorm(_BatchNorm):
         Raises:
             ValueError: in training, all ranks together hold a single value per channel.
         """
-        if not self.training or distributed.world_size() == 1:
+        if not synchronised(self):
             return super().forward(input)
         self._check_input_dim(input)
         values = input.float() if input.dtype in HALF else input

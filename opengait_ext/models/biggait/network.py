@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengait import distributed
+from opengait.engine.sync_batchnorm import enough_rows
 from opengait.errors import ConfigError
 from opengait.modeling import modules
 from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
@@ -146,7 +148,7 @@ class BigGaitNet(PlainNetwork):
         del tokens
         foreground = silhouette_band(body)
         chosen = foreground[:, 0] != 0
-        if self.training and int(chosen.sum()) < 2:
+        if self.training and not enough_rows(self.Denoising_Branch.bn_s, chosen.sum()):
             # Batch norms need two rows, so all valid pixels are used if the batch has no foreground.
             chosen = valid
         tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
@@ -184,7 +186,8 @@ def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65
     total = tokens.new_zeros(())
     for part, target in zip(codes.split(rows), tokens.split(rows), strict=True):
         total = total + F.mse_loss(branch.decode(part).float(), target, reduction="sum")
-    return total / tokens.numel()
+    # Ranks differ in the number of pixels that are not padding.
+    return total * distributed.world_size() / distributed.sum_over_ranks(total.new_tensor(tokens.numel()))
 
 
 def build_network(

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from opengait.engine.sync_batchnorm import enough_rows
 from opengait.errors import ConfigError
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.foreground import border_channel, centred_channel, covered_tokens, silhouette_band
@@ -160,8 +161,10 @@ class SilhouetteGenerator(nn.Module):
         if self.foreground == "centred":
             return covered_tokens(mask)
         selected = silhouette_band(mask) != 0
-        # Frames without foreground have empty maps, but batch norm needs two tokens in the batch.
-        return torch.ones_like(selected) if self.training and selected.sum() < 2 else selected
+        if self.training and not enough_rows((self.gait_encoder or self.appearance_encoder).bn_s, selected.sum()):
+            # Frames without foreground have empty maps, but batch norm needs two tokens in the batch.
+            return torch.ones_like(selected)
+        return selected
 
     def encode_priors(self, features: VisionFeatures, selected: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Apply E_g (softmax over its channels) and E_a (sigmoid) to the selected tokens; the others are zero."""

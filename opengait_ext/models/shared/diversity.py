@@ -5,9 +5,11 @@ import math
 import torch
 from torch import Tensor
 
+from opengait import distributed
+
 
 def diversity_loss(gait_prior: Tensor, eps: float = 0.0, count_empty: bool = False) -> Tensor:
-    """Return the mean over frames of H_max - H(P), in bits (Eq. 8).
+    """Return the mean over frames of H_max - H(P), in bits (Eq. 8); averaged over ranks, it is that of all frames.
 
     P_i is channel i's share of a frame's total activation, H(P) = -sum_i P_i log2 P_i and H_max = log2(channels). The
     paper leaves the base open; the release uses base 2, for which its weight of 5 was chosen.
@@ -23,4 +25,5 @@ def diversity_loss(gait_prior: Tensor, eps: float = 0.0, count_empty: bool = Fal
     share = usage / (usage.sum(dim=1, keepdim=True) + eps)
     terms = -share * (share + eps).log2() if eps else torch.special.entr(share) / math.log(2)
     excess = math.log2(gait_prior.shape[1]) - terms.sum(dim=1)
-    return (excess * counted).sum() / counted.sum().clamp(min=1)
+    frames = counted.sum() if count_empty else distributed.sum_over_ranks(counted.sum()) / distributed.world_size()
+    return (excess * counted).sum() / frames.clamp(min=1 / distributed.world_size())

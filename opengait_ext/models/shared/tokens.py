@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengait import distributed
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 
 # Pixels enlarged at a time: 200 MB for four ViT-S layers.
@@ -58,18 +59,19 @@ def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]
 def black_out(
     denoising: Tensor, appearance: Tensor, lengths: Sequence[int], share: float = 0.2
 ) -> tuple[Tensor, Tensor]:
-    """Set one of the two maps, chosen at random, to zero in a random `share` of the tracklets (rounded).
+    """Set one of the two maps, chosen at random, to zero in a random `share` (rounded) of all ranks' tracklets.
 
     Args:
         denoising, appearance: maps (frames, c, h, w) of tracklets one after the other.
         lengths: number of frames per tracklet.
     """
-    count = round(share * len(lengths))
+    tracklets = len(lengths) * distributed.world_size()
+    count = round(share * tracklets)
     if not count:
         return denoising, appearance
     # Drawn on the CPU so that a seed gives the same draws on any device.
-    kept = torch.ones(2, len(lengths))
-    kept[torch.randint(2, (count,)), torch.randperm(len(lengths))[:count]] = 0
-    kept = kept.to(denoising.device).repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1)
-    kept = kept.view(2, -1, 1, 1, 1)
+    kept = torch.ones(2, tracklets)
+    kept[torch.randint(2, (count,)), torch.randperm(tracklets)[:count]] = 0
+    mine = distributed.broadcast_tensor(kept.to(denoising.device)).split(len(lengths), dim=1)[distributed.rank()]
+    kept = mine.repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1).view(2, -1, 1, 1, 1)
     return denoising * kept[0], appearance * kept[1]

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from opengait import distributed
+from opengait.engine.sync_batchnorm import synchronised
 
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -58,7 +58,7 @@ class RepeatedNorms:
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and (biased) variance over the batch, (2, 1, 2, calls, 1) each, and record them for `track`."""
         axes, count = (1, 4), values.shape[1] * values.shape[4]
-        if self._synchronised():
+        if synchronised(self.norms[0]):
             group = getattr(self.norms[0], "process_group", None)
             total = _SumOverRanks.apply(values.new_tensor(count), group)
             mean = _SumOverRanks.apply(values.sum(axes, keepdim=True), group) / total
@@ -73,10 +73,6 @@ class RepeatedNorms:
         self.means.append(mean.detach()[:, 0, ..., 0])
         self.variances.append((variance.detach() * unbiased)[:, 0, ..., 0])
         return mean, variance
-
-    def _synchronised(self) -> bool:
-        norm = self.norms[0]
-        return norm.training and not isinstance(norm, nn.BatchNorm1d) and distributed.world_size() > 1
 
     @torch.no_grad()
     def track(self, order: Tensor) -> None:
