@@ -10,8 +10,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-# Ranks are forked from a server that has imported these, since importing torch takes longer than most tests.
-get_context("forkserver").set_forkserver_preload(["torch", "torch.distributed", "opengait.modeling.base_model"])
+# Ranks are forked from a server that has imported these, since imports take longer than most tests.
+MODELS = [f"opengait_ext.models.{name}.model" for name in ("dinogrl", "biggait", "biggergait")]
+get_context("forkserver").set_forkserver_preload(["torch", "opengait.main", *MODELS])
 
 
 def on_ranks(function: Callable[..., Any], folder: Path, *args: Any, world_size: int = 2) -> list[Any]:

@@ -187,3 +187,24 @@ def step(config: str, size: tuple[int, int], shares: Callable[[int, int], Sequen
     loss.backward()
     gradients = {n: p.grad for n, p in module.named_parameters() if p.requires_grad and p.grad is not None}
     return {"gradients": gradients, "buffers": dict(module.named_buffers()), "info": info, "loss": loss.detach()}
+
+
+def difference(expected: dict[str, dict], ranks: Sequence[dict[str, dict]]) -> float:
+    """Return the largest difference of ranks' gradients and statistics from the expected ones, in tolerances.
+
+    A bias before a norm, or before a comparison of differences, has no gradient but rounding, so the tolerance has a
+    part of the norm of all gradients.
+    """
+    gradients, buffers = expected["gradients"], expected["buffers"]
+    double = next(iter(gradients.values())).dtype is torch.float64
+    relative, floor = (1e-5, 1e-8) if double else (2e-2, 1e-5)
+    floor *= float(torch.stack([gradient.norm() for gradient in gradients.values()]).norm())
+    worst = 0.0
+    for rank in ranks:
+        assert rank["gradients"].keys() == gradients.keys() and rank["buffers"].keys() == buffers.keys()
+        pairs = [(value, rank["gradients"][name], floor) for name, value in gradients.items()]
+        pairs += [(value.double(), rank["buffers"][name].double(), 1e-6) for name, value in buffers.items()]
+        for value, other, least in pairs:
+            tolerance = relative * float(value.norm()) + least
+            worst = max(worst, float((other - value).norm()) / tolerance)
+    return worst
