@@ -10,7 +10,7 @@ from torch import Tensor
 
 from opengait import distributed
 from opengait.engine.sync_batchnorm import enough_rows
-from opengait.errors import ConfigError
+from opengait.errors import ConfigError, DataError
 from opengait.modeling import modules
 from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
@@ -124,7 +124,6 @@ class BigGaitNet(PlainNetwork):
             learn_mask: whether the mask branch is trained; otherwise it is frozen and in evaluation mode.
         """
         counts = frames.shape[0], frames.shape[1]
-        ratios = check_ratios(ratios, frames)
         maps = self.silhouettes(frames, ratios, learn_mask)
         denoising, appearance = maps.denoising, maps.appearance
         if self.training:
@@ -135,7 +134,11 @@ class BigGaitNet(PlainNetwork):
         return BigGaitOutput(embeddings, logits, maps)
 
     def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
-        """Return the maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`."""
+        """Return the maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`.
+
+        Raises:
+            DataError: there is not one ratio per frame, or a ratio is not a positive number.
+        """
         ratios = check_ratios(ratios, frames).flatten()
         frames = frames.flatten(0, 1)
         if frames.shape[-2] != 2 * frames.shape[-1]:
@@ -143,7 +146,12 @@ class BigGaitNet(PlainNetwork):
         features = self.backbone(frames)
         valid = person_pixels(ratios, self.size)
 
-        tokens = enlarged_tokens(features.last, features.grid, self.size, valid)
+        # Reading the counts is the first wait for the device, and also tells whether all ratios are valid.
+        counts = valid.flatten(1).sum(dim=1).tolist()
+        if 0 in counts:
+            ratio = ratios[counts.index(0)].item()
+            raise DataError(f"A frame's ratio (width over height) is {ratio}; expected a positive number.")
+        tokens = enlarged_tokens(features.last, features.grid, self.size, valid, counts)
         body, losses = self.find_body(tokens, valid, learn_mask)
         del tokens
         foreground = silhouette_band(body)

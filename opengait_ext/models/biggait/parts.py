@@ -30,7 +30,7 @@ def check_ratios(ratios: Tensor | None, frames: Tensor) -> Tensor:
     """Return the ratio (width over height) of each frame's person, (n, s), with a default of 0.5.
 
     Raises:
-        DataError: there is not one ratio per frame of `frames` (n, s, 3, h, w), or a ratio is not a positive number.
+        DataError: there is not one ratio per frame of `frames` (n, s, 3, h, w).
     """
     if ratios is None:
         return torch.full(frames.shape[:2], 0.5, device=frames.device)
@@ -39,24 +39,25 @@ def check_ratios(ratios: Tensor | None, frames: Tensor) -> Tensor:
             f"BigGait's second feature has shape {list(ratios.shape)}; expected one ratio (width over height) per "
             f"frame, {list(frames.shape[:2])}; check data_cfg and the transforms."
         )
-    invalid = ratios[~((ratios > 0) & ratios.isfinite())]
-    if len(invalid):
-        raise DataError(f"A frame's ratio (width over height) is {invalid[0].item()}; expected a positive number.")
     return ratios.float()
 
 
 def person_widths(ratios: Tensor, height: int) -> Tensor:
     """Return the width in pixels, at least 1, of a person of each ratio in a frame of `height` rows."""
-    return (height * ratios).int().clamp(min=1)
+    # The upper bound is far above any person; it keeps an infinite ratio from becoming a frame that fills the memory.
+    return (height * ratios).clamp(max=64 * height).int().clamp(min=1)
 
 
 def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the pixels that are not padding in frames of these ratios (f), bool (f, h, w)."""
+    """Return the pixels that are not padding in frames of these ratios (f), bool (f, h, w).
+
+    A frame whose ratio is not a positive number has none; all others have some.
+    """
     height, width = size
     widths = person_widths(ratios, height)[:, None]
     left = (width - widths).clamp(min=0) // 2
     columns = torch.arange(width, device=ratios.device)
-    inside = (columns >= left) & (columns < left + widths)
+    inside = (columns >= left) & (columns < left + widths) & (ratios > 0)[:, None] & ratios.isfinite()[:, None]
     return inside[:, None].expand(-1, height, -1)
 
 

@@ -32,25 +32,28 @@ def scatter_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
     return canvas.view(frames, height * width, -1).transpose(1, 2).unflatten(2, (height, width))
 
 
-def enlarged_tokens(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int], chosen: Tensor) -> Tensor:
+def enlarged_tokens(
+    tokens: Tensor, grid: tuple[int, int], size: tuple[int, int], chosen: Tensor, counts: Sequence[int] | None = None
+) -> Tensor:
     """Return the chosen pixels of bilinearly enlarged tokens, enlarging a few frames at a time to save memory.
 
     Args:
         tokens: (f, h' * w', c) on a grid of h' x w'.
         size: (h, w), the enlarged size.
         chosen: bool (f, h, w), with k pixels chosen.
+        counts: number of pixels chosen in each frame, if the host knows them; reading them waits for the device.
 
     Returns:
         (k, c), frame by frame, row by row.
     """
-    counts = chosen.flatten(1).sum(dim=1)
-    picked = tokens.new_empty(int(counts.sum()), tokens.shape[-1])
+    counts = chosen.flatten(1).sum(dim=1).tolist() if counts is None else counts
+    picked = tokens.new_empty(sum(counts), tokens.shape[-1])
     step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
     start = 0
-    for part, mask, count in zip(tokens.split(step), chosen.split(step), counts.split(step), strict=True):
+    for first, (part, mask) in enumerate(zip(tokens.split(step), chosen.split(step), strict=True)):
         # Channels are last in memory before and after, so indexing copies whole rows.
         maps = F.interpolate(part.transpose(1, 2).unflatten(2, grid), size=size, mode="bilinear", align_corners=False)
-        stop = start + int(count.sum())
+        stop = start + sum(counts[first * step : (first + 1) * step])
         picked[start:stop] = maps.permute(0, 2, 3, 1)[mask]
         start = stop
     return picked
@@ -69,9 +72,10 @@ def black_out(
     count = round(share * tracklets)
     if not count:
         return denoising, appearance
-    # Drawn on the CPU so that a seed gives the same draws on any device.
+    # Drawn on the CPU so that a seed gives the same draws on any device, and by rank 0 for all ranks. As in a sampler's
+    # batch, every n-th is this rank's.
     kept = torch.ones(2, tracklets)
     kept[torch.randint(2, (count,)), torch.randperm(tracklets)[:count]] = 0
-    mine = distributed.broadcast_tensor(kept.to(denoising.device)).split(len(lengths), dim=1)[distributed.rank()]
+    mine = distributed.broadcast_tensor(kept.to(denoising.device))[:, distributed.rank() :: distributed.world_size()]
     kept = mine.repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1).view(2, -1, 1, 1, 1)
     return denoising * kept[0], appearance * kept[1]
