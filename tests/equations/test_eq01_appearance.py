@@ -37,6 +37,18 @@ def test_each_frame_goes_through_its_own_stem(encoder, modality):
     assert torch.allclose(output, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("modality", [0, 1])
+def test_a_batch_of_one_modality_reaches_the_other_stem_without_changing_it(encoder, modality):
+    """DDP waits for the gradients of all parameters, so those of a stem without frames must be zero, not absent."""
+    before = copy.deepcopy(encoder.stems[1 - modality].state_dict())
+    encoder.train()(torch.randn(2, 1, 3, 64, 32), torch.tensor([modality] * 2)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+    assert not any(parameter.grad.any() for parameter in encoder.stems[1 - modality].parameters())
+    assert any(parameter.grad.any() for parameter in encoder.stems[modality].parameters())
+    after = encoder.stems[1 - modality].state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before if "num_batches" not in name)
+
+
 def test_the_map_is_a_sixteenth_of_the_frame(encoder):
     out = encoder(torch.randn(1, 1, 3, 96, 48), torch.tensor([1]))
     assert out.shape == (1, 64, 6, 3)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait import distributed
-from opengait.engine.sync_batchnorm import CrossRankBatchNorm, convert_sync_batchnorm
+from opengait.engine.sync_batchnorm import CrossRankBatchNorm, _CudaBatchNorm, convert_sync_batchnorm
 from tests.opengait.ranks import on_ranks
 
 # Rows of each rank, for an input of [rows, ...].
@@ -15,6 +15,7 @@ CASES = {
     "1d_sequence": (nn.BatchNorm1d, (5, 4), (2, 3)),
     "2d": (nn.BatchNorm2d, (5, 3, 2), (1, 4)),
     "2d_none_on_one_rank": (nn.BatchNorm2d, (5, 3, 2), (4, 0)),
+    "2d_none_on_any_rank": (nn.BatchNorm2d, (5, 3, 2), (0, 0)),
     "3d": (nn.BatchNorm3d, (5, 2, 3, 2), (2, 1)),
     "1d_one_row_each": (nn.BatchNorm1d, (5,), (1, 1)),
 }
@@ -152,6 +153,18 @@ def test_conversion_keeps_names_parameters_and_shared_children() -> None:
     assert all(after[name] is before[name] for name in before)
     assert network.again[1] is network.first[1] is network.third
     assert "BatchNorm" in type(network.first[1]).__name__
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [0, 3])
+def test_torchs_norm_exchanges_statistics_in_one_type(rows: int, dtype: torch.dtype, monkeypatch) -> None:
+    """torch sends those of half-precision rows in float32, but those of no rows in the type of the input."""
+    inputs: list[torch.Tensor] = []
+    monkeypatch.setattr(nn.SyncBatchNorm, "forward", lambda self, input: inputs.append(input) or input)
+    output = _CudaBatchNorm(2)(torch.zeros(rows, 2, dtype=dtype))
+    assert output.dtype is dtype and output.shape == (rows, 2)
+    statistics = inputs[0].dtype if rows == 0 or dtype is torch.float64 else torch.float32
+    assert statistics is (torch.float64 if dtype is torch.float64 else torch.float32)
 
 
 @pytest.mark.cuda

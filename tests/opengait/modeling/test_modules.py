@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling import modules as m
 from tests.golden.compare import FOLDER, assert_golden, filled, normals, uniforms
@@ -107,6 +108,20 @@ def test_parallel_and_separate_batch_norms_agree_in_training() -> None:
     torch.testing.assert_close(feature.norm(dim=1), torch.ones(5, 3).double())
     assert logits.abs().max() <= 1 and logits.shape == (5, 6, 3)
     assert "bn1d.2.running_mean" in serial.state_dict()
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_the_norm_before_the_classifiers_needs_two_tracklets(parallel, monkeypatch) -> None:
+    necks, one = m.SeparateBNNecks(3, 4, 6, parallel_BN1d=parallel), torch.randn(1, 4, 3)
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    with pytest.raises(ConfigError, match="sync_BN"):
+        necks(one)
+    assert necks.eval()(one)[1].shape == (1, 6, 3)
+    # With `fix_BN` the norms are in evaluation mode.
+    necks.train()
+    for norm in necks.modules():
+        norm.train("BatchNorm" not in type(norm).__name__)
+    assert necks(one)[1].shape == (1, 6, 3)
 
 
 def test_focal_strips_are_independent() -> None:

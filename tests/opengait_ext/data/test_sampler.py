@@ -70,13 +70,21 @@ def test_draws_are_uniform():
     assert all(abs(counts[i] / 6000 - 0.4) < 4 * (0.24 / 6000) ** 0.5 for i in range(5))
 
 
-@pytest.mark.parametrize("world", [2, 4, 8])
-def test_every_rank_sees_both_modalities(world):
-    data = people([(4, 4)] * 8)
-    (batch,) = take(CrossModalSampler(data, [8, 4]), 1)
-    for rank in range(world):
-        counts = Counter(data.types_list[i] for i in batch[rank::world])
-        assert counts["visible"] == counts["infrared"] == 32 // world
+@pytest.mark.parametrize("size", [[8, 4], [4, 4], [8, 2], [16, 1], [3, 1], [5, 3], [1, 1]])
+def test_every_share_has_both_modalities_unless_it_is_one_tracklet(size, monkeypatch):
+    data = people([(4, 4)] * size[0])
+    (batch,) = take(CrossModalSampler(data, size), 1)
+    for world in (world for world in range(1, len(batch) + 1) if len(batch) % world == 0):
+        monkeypatch.setattr(distributed, "world_size", lambda world=world: world)
+        shares = []
+        for rank in range(world):
+            monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+            shares.append(CrossModalSampler(data, size).share(len(batch)))
+        assert sorted(position for share in shares for position in share) == list(range(len(batch)))
+        for share in shares:
+            counts = Counter(data.types_list[batch[position]] for position in share)
+            assert len(share) == len(batch) // world and share == sorted(share)
+            assert len(counts) == min(2, len(share)), f"{world} processes"
 
 
 @pytest.mark.parametrize("world", [2, 4])

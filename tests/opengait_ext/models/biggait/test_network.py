@@ -1,6 +1,7 @@
 """BigGait's network: upstream's numbers, names and weight files, and each part against an independent computation."""
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -206,11 +207,14 @@ def test_the_vision_model_processes_many_frames_in_chunks():
 
 
 @pytest.mark.parametrize(
-    ("ratios", "shape"), [([[0.5, -1.0]], "-1"), ([[0.5, float("nan")]], "nan"), ([[0.5]], "1, 1")]
+    ("ratios", "shape"),
+    [([[0.5, -1.0]], "-1"), ([[0.0, 0.5]], " 0.0;"), ([[0.5, math.nan]], "nan"), ([[0.5, math.inf]], "inf")]
+    + [([[0.5]], "1, 1")],
 )
-def test_invalid_ratios_are_refused(ratios, shape):
+@pytest.mark.parametrize("width", [32, 40])  # 64 x 40 is resized by the ratios
+def test_invalid_ratios_are_refused(ratios, shape, width):
     with pytest.raises(DataError, match=shape):
-        tiny_network()(tiny_frames(1, 2), torch.tensor(ratios))
+        tiny_network()(torch.randn(1, 2, 3, 64, width), torch.tensor(ratios))
 
 
 def test_padding_is_left_out_of_frames_twice_as_high_as_wide():
