@@ -161,7 +161,7 @@ class SilhouetteGenerator(nn.Module):
         if self.foreground == "centred":
             return covered_tokens(mask)
         selected = silhouette_band(mask) != 0
-        if self.training and not enough_rows((self.gait_encoder or self.appearance_encoder).bn_s, selected.sum()):
+        if self.training and not enough_rows(self.mask_encoder.bn_s, selected.sum()):
             # Frames without foreground have empty maps, but batch norm needs two tokens in the batch.
             return torch.ones_like(selected)
         return selected
