@@ -28,6 +28,7 @@ from opengait.config.sections import (
 )
 from opengait.config.source import KeyPath, Origins, dotted, nearest, place_of
 from opengait.data.frame_picker import FramePicker
+from opengait.data.transform import get_transform
 from opengait.engine.optim import (
     COMPOSITES,
     build_optimizer,
@@ -38,6 +39,7 @@ from opengait.engine.optim import (
     scheduler_class,
 )
 from opengait.errors import ConfigError
+from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.messages import get_msg_mgr
 from opengait.utils.typed import argument_kinds, shown, typed
 
@@ -250,7 +252,7 @@ class _Check:
                 raise ConfigError(f"{origin}: {origin.text!r} is not a YAML value: {origin.problem}.")
 
     def _check_values(self) -> None:
-        """Check what types leave open: the frames of a tracklet, the order of schedules, what torch accepts."""
+        """Check what types leave open: the order of a schedule, and what the parts themselves accept."""
         for at in self.types:
             milestones = self._at(at).get("milestones", [])
             # Those of `MultiStepLR` may be in any order.
@@ -260,6 +262,8 @@ class _Check:
             return  # A model that reads keys of its own may build these parts otherwise.
         for name in ("trainer_cfg", "evaluator_cfg"):
             self._try((name, "sampler"), FramePicker.from_config, self.config[name]["sampler"])
+            self._try((name, "transform"), get_transform, self.config[name].get("transform"))
+        self._try(("loss_cfg",), LossAggregator, self.config.get("loss_cfg") or [])
         optimizer, scheduler = self.config["optimizer_cfg"], self.config.get("scheduler_cfg")
         if "solver" not in optimizer:
             return

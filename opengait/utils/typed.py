@@ -14,11 +14,12 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
+from opengait.errors import ConfigError
 from opengait.utils.arguments import argument_names
 
 # Returns the text that a value was written as, if it was a plain scalar; by its path below the checked value.
@@ -76,13 +77,15 @@ def _match(value: Any, kind: str, written: Written, at: tuple[int, ...], loosely
 
 def _match_option(value: Any, option: str, written: Written, at: tuple[int, ...], loosely: bool) -> Any:
     if sequence := _LIST.fullmatch(option):
-        if not isinstance(value, list) or (sequence[1] and len(value) != int(sequence[1])):
+        if not isinstance(value, list | tuple) or (sequence[1] and len(value) != int(sequence[1])):
             return _NO
         entries = [_match(entry, sequence[2], written, (*at, i), loosely) for i, entry in enumerate(value)]
         if any(entry is _NO for entry in entries):
             return _NO
         return value if all(new is old for new, old in zip(entries, value, strict=True)) else entries
     text = value if isinstance(value, str) else written(at) if loosely else None
+    if option == "path" and isinstance(value, Path):
+        return value
     if option in ("str", "path", "name"):
         return text if text is not None and _is_text(text, option) else _NO
     if option in _LEAST:
@@ -100,8 +103,8 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "any": lambda value: True,
     "null": lambda value: value is None,
     "bool": lambda value: isinstance(value, bool),
-    "section": lambda value: isinstance(value, dict),
-    "list": lambda value: isinstance(value, list),
+    "section": lambda value: isinstance(value, collections.abc.Mapping),
+    "list": lambda value: isinstance(value, list | tuple),
     # Epochs have become iterations before types are checked.
     "epochs": lambda value: False,
 }
@@ -178,6 +181,25 @@ def argument_kinds(part: Callable[..., Any]) -> dict[str, str]:
             annotation = parameter.annotation
         kinds[name] = kind_of(annotation, getattr(function, "__globals__", {}))
     return kinds
+
+
+def checked_arguments(part: Callable[..., Any], arguments: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return the arguments of a part, converted where their meaning is clear.
+
+    Args:
+        section: name of the section that they come from, for messages.
+
+    Raises:
+        ConfigError: a value is not of the type that the part's annotation names.
+    """
+    kinds = argument_kinds(part)
+    checked = {}
+    for name, value in arguments.items():
+        try:
+            checked[name] = typed(value, kinds.get(name, "any"))
+        except ValueError as error:
+            raise ConfigError(f"{section}.{name}: {error}.") from error
+    return checked
 
 
 def kind_of(annotation: Any, names: dict[str, Any] | None = None) -> str:

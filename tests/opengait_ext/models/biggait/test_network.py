@@ -459,7 +459,7 @@ def test_half_precision_is_close():
         ({"backbone_cfg": {"type": "Plain"}}, "type is 'Plain'"),
         ({"backbone_cfg": {"widht": 3}}, "does not fit ResNet9.*widht"),
         ({"vision_model": {"precision": "int8"}}, "precision"),
-        ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch is 3"),
+        ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch: .* got 3"),
     ],
 )
 def test_invalid_settings_are_named(changes, message):
