@@ -19,6 +19,7 @@ from opengait.config.sections import (
     ITERATIONS,
     LOSS,
     OPTIMIZER,
+    POINTS,
     SAMPLER,
     SCHEDULER,
     SECTIONS,
@@ -83,6 +84,8 @@ class _Check:
 
     def run(self) -> None:
         self._top_level()
+        if "model" in self._section("model_cfg"):
+            self.check_types(("model_cfg",), {"model": ["str"]})
         self.model_types, self.undeclared = _declared_by_model(self._section("model_cfg"))
         for at, section in self._entries("data_cfg"):
             reader = self._named(section, (*at, "reader"), registry.datasets.get, "DataSet")
@@ -150,6 +153,8 @@ class _Check:
         sampler = self._named(self._mapping(section, at), (*at, "type"), registry.samplers.get)
         arguments = {name: kind for name, kind in argument_kinds(sampler).items() if name != "dataset"}
         self._keys(section, at, _joined(SAMPLER, arguments, _declared(sampler)), "type")
+        if isinstance(section.get("points_in_use"), dict):
+            self._keys(section["points_in_use"], (*at, "points_in_use"), _joined(POINTS), tolerated=None)
 
     def _transform(self, section: Any, at: KeyPath) -> None:
         if isinstance(section, list):
@@ -240,7 +245,6 @@ class _Check:
         try:
             value = typed(value, kind, written)
         except ValueError as error:
-            self._refuse_invalid_yaml(at)
             raise self._error(at, str(error)) from error
         self.taken.add(at)
         return value
@@ -281,7 +285,10 @@ class _Check:
             raise ConfigError(f"{place_of(at, self.origins)}: {error}") from error
 
     def _error(self, at: KeyPath, problem: str) -> ConfigError:
-        return ConfigError(f"{place_of(at, self.origins)}: {dotted(at)}: {problem}.")
+        self._refuse_invalid_yaml(at)
+        place = place_of(at, self.origins)
+        key = "" if place == f"--set {dotted(at)}" else f"{dotted(at)}: "
+        return ConfigError(f"{place}: {key}{problem}.")
 
 
 def _joined(*sources: Mapping[str, Key | str]) -> Types:
@@ -301,7 +308,7 @@ def _declared(part: Any) -> dict[str, str]:
 
 def _declared_by_model(model_cfg: dict[str, Any]) -> tuple[Types, str | None]:
     """Return the keys that the model's classes declare, and the first dropped-in one that declares none."""
-    name = str(model_cfg.get("model"))
+    name = model_cfg.get("model", "")
     kinds = getattr(registry.models.get(name), "__mro__", ()) if name in registry.models else ()
     undeclared = [kind for kind in kinds if compat.is_dropped_in(kind.__module__) and "config_keys" not in vars(kind)]
     return _joined(*map(_declared, kinds)), undeclared[0].__name__ if undeclared else None

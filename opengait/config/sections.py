@@ -104,6 +104,10 @@ SAMPLER = {
     ),
     "points_in_use": Key("section or null", "`pointcloud_index` and `points_num`: points drawn from each cloud."),
 }
+POINTS = {
+    "pointcloud_index": Key("non-negative int or null", "Number of the feature that holds the clouds."),
+    "points_num": Key("positive int or null", "Points drawn from each cloud."),
+}
 LOSS = {
     "type": Key("str", "Class of the loss; its arguments are keys of this section too."),
     "log_prefix": Key("str", "Name of the loss in logs, and its key in the model's `training_feat`."),

@@ -15,7 +15,7 @@ from opengait.utils.yaml_text import YamlLoader
 KeyPath = tuple[str | int, ...]
 
 # Bounds of a configuration in bytes, levels of nesting, and values after its aliases are expanded.
-LARGEST = 200_000
+LARGEST = 100_000
 DEEPEST = 50
 MOST = 20_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -92,16 +92,16 @@ def parse_value(text: str) -> tuple[Any, Marks, str | None]:
         node, value, marks = _load(text)
     except yaml.YAMLError as error:
         return text, {}, problem_of(error)
-    if isinstance(node, yaml.ScalarNode) and node.style is None:
-        whole = node.value == text
-    else:
-        # A comment ends a value before its text ends; within a block of keys there is no telling.
-        whole = node is None or (node.end_mark.index == len(text) and (_encloses(node) or "#" not in text))
-    return (value, marks, None) if whole else (text, {}, None)
+    return (value, marks, None) if node is None or _is_whole(node, text) else (text, {}, None)
 
 
-def _encloses(node: yaml.Node) -> bool:
-    return bool(node.flow_style) if isinstance(node, yaml.CollectionNode) else node.style in ("'", '"')
+def _is_whole(node: yaml.Node, text: str) -> bool:
+    """Return whether YAML reads all of a text: a comment may end a value before the text ends."""
+    if isinstance(node, yaml.ScalarNode) and node.style not in ("'", '"'):
+        return bool(node.value == text)
+    # Within a block of keys, the place of a comment is not known.
+    enclosed = isinstance(node, yaml.ScalarNode) or node.flow_style
+    return bool(node.end_mark.index == len(text) and (enclosed or "#" not in text))
 
 
 def read_yaml(path: Path, named_by: str = "") -> tuple[dict[str, Any], Marks]:

@@ -184,7 +184,7 @@ class EpochSchedule:
 def _construct(kind: type, first: tuple[Any, ...], arguments: dict[str, Any], key: str) -> Any:
     try:
         return kind(*first, **arguments)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(f"{key}: {kind.__name__} rejects {arguments}: {error}") from error
 
 

@@ -40,17 +40,24 @@ _WORDS = {
     "positive int": ("a positive integer", "positive integers"),
     "non-negative int": ("an integer of at least 0", "integers of at least 0"),
     "float": ("a number", "numbers"),
-    "str": ("text", "texts"),
+    "str": ("text", "text"),
     "path": ("a path", "paths"),
-    "name": ("a name without slashes", "names without slashes"),
+    "name": ("a short name without slashes", "short names without slashes"),
     "section": ("keys with values", "sections of keys"),
     "list": ("a list", "lists"),
     "epochs": ("epochs ('35 epochs')", "epochs ('35 epochs')"),
 }
+_TEXT = ("str", "path", "name")
+# Bytes of a name; file names made of it have suffixes, and at most 255.
+_LONGEST = 200
 _LEAST = {"int": -_LARGEST, "positive int": 1, "non-negative int": 0}
 
 
-def typed(value: Any, kind: str, written: Written = lambda at: None) -> Any:
+def _unknown(at: tuple[int, ...]) -> None:
+    return None
+
+
+def typed(value: Any, kind: str, written: Written = _unknown) -> Any:
     """Return `value`, converted where its meaning is clear.
 
     Args:
@@ -68,6 +75,9 @@ def typed(value: Any, kind: str, written: Written = lambda at: None) -> Any:
 
 
 def _match(value: Any, kind: str, written: Written, at: tuple[int, ...], loosely: bool) -> Any:
+    if not set(options(kind)) <= {*_TEXT, "null"}:
+        # Where a number is legal too, one that does not fit is not a name.
+        written = _unknown if not any(map(_LIST.fullmatch, options(kind))) else written
     for option in options(kind):
         taken = _match_option(value, option, written, at, loosely)
         if taken is not _NO:
@@ -83,10 +93,10 @@ def _match_option(value: Any, option: str, written: Written, at: tuple[int, ...]
         if any(entry is _NO for entry in entries):
             return _NO
         return value if all(new is old for new, old in zip(entries, value, strict=True)) else entries
-    text = value if isinstance(value, str) else written(at) if loosely else None
     if option == "path" and isinstance(value, Path):
         return value
-    if option in ("str", "path", "name"):
+    if option in _TEXT:
+        text = value if isinstance(value, str) else written(at) if loosely else None
         return text if text is not None and _is_text(text, option) else _NO
     if option in _LEAST:
         return _as_integer(value, _LEAST[option], loosely)
@@ -113,7 +123,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
 def _is_text(text: str, kind: str) -> bool:
     if not text.strip() or _CONTROL.search(text):
         return False
-    return kind != "name" or not (re.search(r"[/\\]", text) or text in (".", ".."))
+    return kind != "name" or not (re.search(r"[/\\]", text) or text in (".", "..") or len(text.encode()) > _LONGEST)
 
 
 def _as_integer(value: Any, least: int, loosely: bool) -> Any:
