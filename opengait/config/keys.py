@@ -240,7 +240,8 @@ class _Check:
     def _typed(self, value: Any, at: KeyPath, kind: str) -> Any:
         def written(below: tuple[int, ...]) -> str | None:
             origin = self.origins.get((*at, *below))
-            return None if origin is None else origin.text
+            # In a file, null is no name.
+            return None if origin is None or (value is None and not origin.from_command_line) else origin.text
 
         try:
             value = typed(value, kind, written)
