@@ -89,7 +89,7 @@ class _Check:
         self.model_types, self.undeclared = _declared_by_model(self._section("model_cfg"))
         for at, section in self._entries("data_cfg"):
             reader = self._named(section, (*at, "reader"), registry.datasets.get, "DataSet")
-            self._keys(section, at, _joined(DATA, _declared(reader)), "reader")
+            self._keys(section, at, _joined(DATA, declared_keys(reader)), "reader")
         self._keys(self._section("trainer_cfg"), ("trainer_cfg",), _joined(TRAINER))
         evaluator = self._section("evaluator_cfg")
         arguments = self._arguments(evaluator, ("evaluator_cfg", "eval_func"), registry.evaluators.get, leading=2)
@@ -152,7 +152,7 @@ class _Check:
     def _sampler(self, section: Any, at: KeyPath) -> None:
         sampler = self._named(self._mapping(section, at), (*at, "type"), registry.samplers.get)
         arguments = {name: kind for name, kind in argument_kinds(sampler).items() if name != "dataset"}
-        self._keys(section, at, _joined(SAMPLER, arguments, _declared(sampler)), "type")
+        self._keys(section, at, _joined(SAMPLER, arguments, declared_keys(sampler)), "type")
         if isinstance(section.get("points_in_use"), dict):
             self._keys(section["points_in_use"], (*at, "points_in_use"), _joined(POINTS), tolerated=None)
 
@@ -301,10 +301,14 @@ def _joined(*sources: Mapping[str, Key | str]) -> Types:
     return types
 
 
-def _declared(part: Any) -> dict[str, str]:
-    """Return the `config_keys` of a class, a mapping from keys to types, or keys alone."""
-    keys = vars(part).get("config_keys", ()) if isinstance(part, type) else ()
+def declared_keys(part: Any) -> dict[str, str]:
+    """Return the `config_keys` of a class, inherited ones too, with their types; without a type they are "any"."""
+    keys = getattr(part, "config_keys", ())
     return dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys, "any")
+
+
+def _own_keys(kind: type) -> dict[str, str]:
+    return declared_keys(kind) if "config_keys" in vars(kind) else {}
 
 
 def _declared_by_model(model_cfg: dict[str, Any]) -> tuple[Types, str | None]:
@@ -312,4 +316,4 @@ def _declared_by_model(model_cfg: dict[str, Any]) -> tuple[Types, str | None]:
     name = model_cfg.get("model", "")
     kinds = getattr(registry.models.get(name), "__mro__", ()) if name in registry.models else ()
     undeclared = [kind for kind in kinds if compat.is_dropped_in(kind.__module__) and "config_keys" not in vars(kind)]
-    return _joined(*map(_declared, kinds)), undeclared[0].__name__ if undeclared else None
+    return _joined(*map(_own_keys, kinds)), undeclared[0].__name__ if undeclared else None

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from opengait.errors import ConfigError
-from opengait.utils.yaml_text import YamlLoader
+from opengait.utils.yaml_text import DEEPEST, YamlLoader
 
 KeyPath = tuple[str | int, ...]
 
-# Bounds of a configuration in bytes, levels of nesting, and values after its aliases are expanded.
+# Bounds of a configuration in bytes, and in values after its aliases are expanded.
 LARGEST = 100_000
-DEEPEST = 50
 MOST = 20_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 

@@ -185,7 +185,8 @@ def _construct(kind: type, first: tuple[Any, ...], arguments: dict[str, Any], ke
     try:
         return kind(*first, **arguments)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {kind.__name__} rejects {arguments}: {error}") from error
+        given = {name: value for name, value in arguments.items() if name not in ("optimizer", "schedulers")}
+        raise ConfigError(f"{key}: {kind.__name__} rejects {given}: {' '.join(str(error).split())}") from error
 
 
 def _classes(module: Any, base: type) -> dict[str, type]:

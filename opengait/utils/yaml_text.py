@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+# Levels of nesting.
+DEEPEST = 50
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 # A longer number is text, which nothing takes for a number.
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]{0,40}|0x[0-9a-fA-F]{1,16}|0b[01]{1,64})$")
@@ -27,6 +29,13 @@ class YamlLoader(yaml.SafeLoader):
         first: [(tag, form) for tag, form in forms if tag[18:] in ("null", "bool", "merge")]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 (PyYAML's name)
+        """Refuse deep brackets at once, since the scanner takes quadratic time for them."""
+        if self.flow_level >= DEEPEST:
+            problem = f"expected at most {DEEPEST} levels of nesting"
+            raise yaml.scanner.ScannerError(None, None, problem, self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
 
 
 class _Dumper(yaml.SafeDumper):
