@@ -174,7 +174,8 @@ class _Check:
         groups = section.get("groups")
         for index, group in enumerate(groups if isinstance(groups, list) else []):
             at = ("optimizer_cfg", "groups", index)
-            self._named(self._mapping(group, at), (*at, "match"), str)
+            if "match" not in self._mapping(group, at):
+                raise self._error(at, "expected `match`, a part of the parameters' names")
             self._keys(group, at, _joined(GROUP, arguments))
 
     def _scheduler(self, section: Any, at: KeyPath) -> None:
@@ -273,7 +274,7 @@ class _Check:
         if "solver" not in optimizer:
             return
         for group in [{}, *(optimizer.get("groups") or [])]:
-            settings = optimizer | {key: value for key, value in group.items() if key != "match"} | {"groups": []}
+            settings = optimizer | {key: value for key, value in group.items() if key not in GROUP} | {"groups": []}
             weight = torch.nn.Parameter(torch.zeros(1, 1))
             built = self._try(("optimizer_cfg",), build_optimizer, [("weight", weight)], settings)
             if scheduler and "scheduler" in scheduler:

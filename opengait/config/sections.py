@@ -125,11 +125,13 @@ TRANSFORM = {
 OPTIMIZER = {
     "solver": Key("str", "Class of `torch.optim`; its arguments are keys of this section too."),
     "groups": Key(
-        "list of section or null",
-        "Settings of some parameters: `match`, a part of their names, and arguments of the solver.",
+        "list of section or null", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."
     ),
 }
-GROUP = {"match": Key("str", "Part of the names of the parameters; the first group that fits applies.")}
+GROUP = {
+    "match": Key("str or ''", "Part of the parameters' names."),
+    "optional": Key("bool", "Allow a group without parameters."),
+}
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
     "steps_per_epoch": Key("positive int", "Number of iterations per step of the schedule, instead of one."),
