@@ -10,7 +10,9 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from opengait.config import load_config  # noqa: E402
 from opengait.engine.contract import EngineModel  # noqa: E402
 from opengait.engine.precision import Precision  # noqa: E402
 from opengait.engine.train import check_classes  # noqa: E402
-from opengait.errors import UserError  # noqa: E402
+from opengait.errors import ConfigError, UserError  # noqa: E402
 from opengait.utils.memory import peak_memory  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
 
@@ -81,7 +83,30 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     cfgs["trainer_cfg"]["restore_hint"] = cfgs["evaluator_cfg"]["restore_hint"] = 0
     cfgs["trainer_cfg"]["with_test"] = True
     init_seeds(cfgs["trainer_cfg"]["seed"])
-    model = registry.models.get(cfgs["model_cfg"].get("model"))(cfgs, True)
+    kind = registry.models.get(cfgs["model_cfg"].get("model"))
+    with _explained(f"{kind.__name__} cannot be built"):
+        model = kind(cfgs, True)
+    with _explained(f"{kind.__name__} fails on a batch"):
+        return _measured(model, cfgs, depth)
+
+
+@contextmanager
+def _explained(problem: str) -> Iterator[None]:
+    """Turn an error of a model's own code into a sentence, since it usually comes from the values in `model_cfg`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        *_, last = traceback.extract_tb(error.__traceback__)
+        text = (str(error).strip().splitlines() or [""])[0]
+        raise ConfigError(
+            f"{problem}: {type(error).__name__}: {text} ({last.filename}, line {last.lineno}); check the values in "
+            "model_cfg."
+        ) from error
+
+
+def _measured(model: Any, cfgs: dict[str, Any], depth: int) -> Report:
     seconds: dict[str, float] = {}
     with _Clock(seconds, "load", distributed.device()):
         batch = next(iter(model.train_loader))

@@ -1,5 +1,6 @@
 """Extensions: packages that register parts, and folders of model files."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -38,6 +39,12 @@ def load_extensions(names: Iterable[str], base_dir: str | Path = ".") -> None:
                 f"Extension {name!r} is neither an importable package nor a folder "
                 f"(searched in {' and '.join(dict.fromkeys(map(str, folders)))})."
             )
+        if _registers(folder / "__init__.py"):
+            raise ConfigError(
+                f"Extension {name!r} is the folder of a package with a register(); write its import name, "
+                f"{folder.resolve().name}, which must be installed or lie beside the configuration or in the working "
+                "directory."
+            )
         _add_models(folder)
 
 
@@ -68,6 +75,17 @@ def _register(name: str) -> None:
             f"To use a folder of model files, write its path, such as ./{name}."
         )
     register()
+
+
+def _registers(file: Path) -> bool:
+    """Return whether a package defines `register()`, without importing it."""
+    if not file.is_file():
+        return False
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == "register" for node in tree.body)
 
 
 def _folder(name: str, folders: list[Path]) -> Path | None:

@@ -69,13 +69,15 @@ class Parts:
         Raises:
             ConfigError: there is none; the message lists similar names.
         """
+        names = self.names()
+        if not isinstance(name, str):
+            raise ConfigError(f"Expected the name of a {self.kind}, got {name!r}; name one of {', '.join(names)}.")
         if name in self._added:
             return self._added[name]
-        part = getattr(importlib.import_module(self.home), str(name), None)
-        if callable(part) and not str(name).startswith("_"):
+        part = getattr(importlib.import_module(self.home), name, None)
+        if callable(part) and not name.startswith("_"):
             return part
-        names = self.names()
-        similar = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+        similar = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(similar)}?" if similar else f"expected one of {', '.join(names)}."
         raise ConfigError(
             f"There is no {self.kind} called {name!r}; {hint} To use your own, list its package or folder under "

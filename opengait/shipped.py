@@ -17,4 +17,7 @@ def shipped(path: str | Path) -> Path:
     A path that exists in neither location is returned unchanged, so messages show it as the user wrote it.
     """
     path = Path(path)
-    return path if path.exists() or not (SHIPPED / path).exists() else SHIPPED / path
+    try:
+        return path if path.exists() or not (SHIPPED / path).exists() else SHIPPED / path
+    except OSError:  # a name that no file system takes
+        return path

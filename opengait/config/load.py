@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from opengait.config.keys import check
+from opengait.config.keys import check, check_extensions
 from opengait.config.merge import entry_names, merge, set_value
-from opengait.config.resolve import name_run, resolve_epochs
+from opengait.config.resolve import name_run
 from opengait.config.source import KeyPath, Origin, Origins, dotted, nearest, parse_value, read_yaml
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
 from opengait.shipped import shipped
+from opengait.utils.typed import shown
 from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
@@ -28,13 +29,13 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
 
     Args:
         path: the YAML file; if it does not exist, the shipped one of that name, such as `configs/gaitset/gaitset.yaml`.
-        overrides: `section.key=value`, with the value read as YAML; list entries by number or name, as in
-            `loss_cfg.0.margin=0.3` or `loss_cfg.triplet.margin=0.3`.
+        overrides: `section.key=value`, with the value read as YAML, or as it stands where text is meant; list entries
+            by number or name, as in `loss_cfg.0.margin=0.3` or `loss_cfg.triplet.margin=0.3`. Later ones win.
         overlays: files merged over all of the above; their bases are merged too, unless `path` builds on them already.
 
     Raises:
-        ConfigError: a file cannot be read, a key is unknown (the message names its file and line and the nearest known
-            key), or an override names a key that does not exist.
+        ConfigError: a file cannot be read, a key is unknown or its value of the wrong type (the message names file and
+            line), or an override names a key that does not exist.
     """
     files = [shipped(path), *map(shipped, overlays)]
     layers = _Layers()
@@ -44,10 +45,10 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
         layers.add_override(text)
     for overlay in files[1:]:
         layers.add_file(overlay)
+    check_extensions(layers.config, layers.origins)
     load_extensions(layers.config.get("extensions") or [], files[0].resolve().parent)
     check(layers.config, layers.origins)
     name_run(layers.config, files[-1])
-    resolve_epochs(layers.config, layers.origins)
     return layers.config
 
 
@@ -83,16 +84,23 @@ class _Layers:
         Args:
             builders: the files whose `base` led to this one.
         """
-        resolved = path.resolve()
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(f"Cannot read the configuration {path}: {error}.") from error
         if resolved in builders:
             raise ConfigError(f"{path}: following `base` leads back to this file.")
         if resolved in self.files:
             return
-        content, lines = read_yaml(path)
+        content, marks = read_yaml(path, f", the base of {builders[-1]}" if builders else "")
         for base in _bases(content.pop("base", None), path):
             self.add_file(path.parent / base, (*builders, resolved))
         self.files.add(resolved)
-        origins = {at: Origin(f"{path}, line {line}", self.count) for at, line in lines.items() if at[0] != "base"}
+        origins = {
+            at: Origin(f"{path}, line {mark.line}", self.count, text=mark.text)
+            for at, mark in marks.items()
+            if at[0] != "base"
+        }
         merge(content, origins, self.config, self.origins)
         self.count += 1
 
@@ -111,7 +119,11 @@ class _Layers:
             if number < len(keys):
                 parent = parent[entry]
         adds = isinstance(parent, dict) and at[-1] not in parent
-        set_value(self.config, self.origins, at, parse_value(value), Origin(f"--set {name}", self.count, adds))
+        parsed, marks, problem = parse_value(value)
+        origin = Origin(f"--set {name}", self.count, adds, value.strip(), problem)
+        set_value(self.config, self.origins, at, parsed, origin)
+        for below, mark in marks.items():
+            self.origins[*at, *below] = Origin(f"--set {name}", self.count, adds, mark.text)
         self.count += 1
 
 
@@ -129,11 +141,12 @@ def _entry(parent: Any, key: str, at: KeyPath, name: str, may_be_new: bool) -> s
         names = entry_names(parent) or []
         if key in names:
             return names.index(key)
-        if not key.isdigit() or int(key) >= len(parent):
-            raise ConfigError(f"--set {name}: {section} has entries 0 to {len(parent) - 1}, not {key!r}.")
+        if not (key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(parent)):
+            entries = f"entries 0 to {len(parent) - 1}" if parent else "no entries"
+            raise ConfigError(f"--set {name}: {section} has {entries}, not {key!r}.")
         return int(key)
     if not isinstance(parent, dict):
-        raise ConfigError(f"--set {name}: {section} is {parent!r}, which has no keys.")
+        raise ConfigError(f"--set {name}: {section} is {shown(parent)}, which has no keys.")
     if key not in parent and not may_be_new:
         near = nearest(key, parent)
         hint = f"did you mean {near}?" if near else f"its keys are {', '.join(map(str, parent)) or 'none'}."

@@ -13,6 +13,7 @@ from typing import Any
 
 from opengait.config.source import KeyPath, Origin, Origins, dotted, nearest, place_of
 from opengait.errors import ConfigError
+from opengait.utils.typed import shown
 
 
 def merge(src: dict[str, Any], src_origins: Origins, dst: dict[str, Any], dst_origins: Origins) -> None:
@@ -62,14 +63,16 @@ def _merge_entries(
         change_origins = _below(src_origins, (*at, name))
         if change is None:
             if name not in merged:
-                raise ConfigError(f"{entry} removes an entry that does not exist{_hint(name, merged)}.")
+                raise ConfigError(f"{entry} removes an entry that does not exist; {_hint(name, merged)}")
             del merged[name]
         elif not isinstance(change, dict):
-            raise ConfigError(f"{entry} is {change!r}; expected the keys of the entry to change, or null to remove it.")
+            raise ConfigError(
+                f"{entry} is {shown(change)}; expected the keys of the entry to change, or null to remove it."
+            )
         elif name in merged:
             merge(change, change_origins, *merged[name])
         elif _name(change) != name or "type" not in change:
-            raise ConfigError(f"{entry} changes an entry that does not exist{_hint(name, merged)}.")
+            raise ConfigError(f"{entry} changes an entry that does not exist; {_hint(name, merged)}")
         else:
             merged[name] = (change, change_origins)
     entries[:] = [entry for entry, _ in merged.values()]
@@ -81,7 +84,7 @@ def _merge_entries(
 
 def _hint(name: str, known: dict[str, Any]) -> str:
     near = nearest(name, known)
-    return f"; did you mean {near}?" if near else f"; the entries are {', '.join(map(str, known))}"
+    return f"did you mean {near}?" if near else f"the entries are {', '.join(map(str, known))}."
 
 
 def _below(origins: Origins, at: KeyPath) -> Origins:

@@ -6,8 +6,10 @@ from typing import Any
 
 from opengait import registry
 from opengait.config import sections
+from opengait.config.keys import declared_keys
 from opengait.config.load import DEFAULTS
 from opengait.config.source import read_yaml
+from opengait.utils.typed import argument_kinds
 
 _HEAD = """\
 # Configuration reference
@@ -15,9 +17,14 @@ _HEAD = """\
 <!-- Written by `python -m opengait.config EXTENSION ...`; edit the sources instead. -->
 
 A configuration is a YAML file with the sections below. It is merged over the files that its `base:` names, and these
-over `opengait/config/default.yaml`: mappings are merged key by key, any other value is replaced. An unknown key is an
-error that names its file and line. `--set section.key=value` overrides a value on the command line.
+over `opengait/config/default.yaml`: mappings are merged key by key, any other value is replaced. An unknown key, a key
+that is set twice, and a value of the wrong type are errors that name file and line. `--set section.key=value` overrides
+a value on the command line; the last one for a key wins.
 
+- A bool is `true` or `false` (or `yes`, `no`, `on`, `off`); text such as `'false'` is an error. Numbers are decimal:
+  `010`, `1:30` and `2024-05-01` are text.
+- A str, path or name (no slash, at most 200 bytes) is taken as it is written, even if it looks like a number, a date or
+  `no`. On the command line that includes ` #`, `: ` and brackets; quotes around a whole value are removed.
 - `base:` takes a path or a list of paths, relative to the file; later ones override earlier ones. A file that several
   of them build on is merged once, below them all.
 - List entries that have a `log_prefix` or a `type`, such as losses and transforms, can be changed by name:
@@ -25,9 +32,10 @@ error that names its file and line. `--set section.key=value` overrides a value 
 - Counts of iterations may be given in epochs, such as `total_iter: 200 epochs`; `trainer_cfg.steps_per_epoch` is the
   length of an epoch. A number in `scheduler_cfg` may be given in epochs too.
 - Arguments inherited for a class that has since been replaced are dropped.
-- A class may declare additional keys in its `config_keys`: a dataset reader for `data_cfg`, a sampler for `sampler`,
-  and a model for every section. With a model file written for OpenGait, which declares none, unknown keys only cause a
-  warning.
+- A class may declare additional keys in its `config_keys`, a tuple, or a dict that names their types (`"positive int"`,
+  `"list of 2 float or null"`): a dataset reader for `data_cfg`, a sampler for `sampler`, and a model for every section.
+  The arguments of a class have the types of their annotations. With a model file written for OpenGait, which declares
+  none, unknown keys only cause a warning.
 """
 # Sections, their tables, and the paths of their defaults.
 _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
@@ -98,12 +106,14 @@ def _yaml(value: Any) -> str:
 def _part(name: str, part: Callable, leading: int) -> str:
     parameters = list(inspect.signature(part).parameters.values())[leading:]
     named = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
-    keys = [*map(_argument, named), *(f"`{key}`" for key in getattr(part, "config_keys", ()))]
+    kinds = argument_kinds(part) | declared_keys(part)
+    keys = [_argument(parameter, kinds.get(parameter.name, "any")) for parameter in named]
+    keys += [f"`{key}` ({kind})" for key, kind in declared_keys(part).items()]
     summary = (inspect.getdoc(part) or "").partition("\n\n")[0].replace("\n", " ").replace("|", r"\|")
     return f"| `{name}` | {', '.join(keys)} | {summary} |"
 
 
-def _argument(parameter: inspect.Parameter) -> str:
-    if parameter.default is parameter.empty:
-        return f"`{parameter.name}`"
+def _argument(parameter: inspect.Parameter, kind: str) -> str:
+    if parameter.default is parameter.empty or parameter.default is None:
+        return f"`{parameter.name}` ({kind})"
     return f"`{parameter.name}: {_yaml(parameter.default)}`"

@@ -11,7 +11,7 @@ class Key:
     """A key of a section.
 
     Attributes:
-        type: expected YAML value, such as "int", "list of int" or "path"; alternatives are joined by "or".
+        type: type of the value, in the grammar of `opengait.utils.typed`.
         meaning: one line for the documentation.
     """
 
@@ -25,13 +25,16 @@ ITERATIONS = "int or epochs"
 
 DATA = {
     "reader": Key("str", "Class of the dataset reader."),
-    "dataset_name": Key("str", "Name of the dataset, and of a level of the run's folder."),
+    "dataset_name": Key("name", "Name of the dataset, and of a level of the run's folder."),
     "dataset_root": Key("path", "Folder of the data."),
     "dataset_partition": Key("path", "JSON file with the identities of TRAIN_SET and TEST_SET."),
-    "num_workers": Key("int", "Data loading processes per rank."),
+    "num_workers": Key("non-negative int", "Data loading processes per rank."),
     "cache": Key("bool", "Read the whole dataset into memory at the start."),
-    "test_dataset_name": Key("str or null", "Dataset whose protocol the evaluator follows; null: `dataset_name`."),
-    "data_in_use": Key("list of bool or list of int", "Features of a tracklet to read: mask or indices of its files."),
+    "test_dataset_name": Key("name or null", "Dataset whose protocol the evaluator follows; null: `dataset_name`."),
+    "data_in_use": Key(
+        "list of bool or list of non-negative int or null",
+        "Features of a tracklet to read: mask or indices of its files.",
+    ),
     "self_supervised": Key("bool", "Give each tracklet its own label."),
     "trust_pickles": Key("bool", "Allow `.pkl` files to hold any object, which lets them run code."),
     "remove_no_gallery": IGNORED,
@@ -40,33 +43,39 @@ DATA = {
 }
 TRAINER = {
     "output_root": Key("path", "Runs are written to `<output_root>/<dataset_name>/<model>/<save_name>`."),
-    "save_name": Key("str or null", "Name of the run; null: name of the configuration file, without suffix."),
+    "save_name": Key("name or null", "Name of the run; null: name of the configuration file, without suffix."),
     "seed": Key("int", "Seed of every random stream."),
     "enable_float16": Key("bool", "Train in mixed precision on CUDA."),
-    "amp_dtype": Key("float16 or bfloat16", "Type of mixed precision; the CPU supports bfloat16 only."),
+    "amp_dtype": Key("'float16' or 'bfloat16'", "Type of mixed precision; the CPU supports bfloat16 only."),
     "sync_BN": Key("bool", "Compute batch norm statistics over all processes."),
     "fix_BN": Key("bool", "Keep batch norm in evaluation mode."),
     "find_unused_parameters": Key("bool", "Let distributed training skip parameters without a gradient."),
-    "steps_per_epoch": Key("int or null", "Iterations per epoch, for settings such as `35 epochs`."),
-    "total_iter": Key(ITERATIONS, "Length of the training."),
-    "log_iter": Key(ITERATIONS, "Interval of log lines."),
-    "save_iter": Key(ITERATIONS, "Interval of checkpoints."),
+    "steps_per_epoch": Key("positive int or null", "Iterations per epoch, for settings such as `35 epochs`."),
+    "total_iter": Key(f"positive {ITERATIONS}", "Length of the training."),
+    "log_iter": Key(f"positive {ITERATIONS}", "Interval of log lines."),
+    "save_iter": Key(f"positive {ITERATIONS}", "Interval of checkpoints."),
     "with_test": Key("bool", "Evaluate after every checkpoint."),
-    "restore_hint": Key(f"{ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."),
+    "restore_hint": Key(
+        f"non-negative {ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."
+    ),
     "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
-    "optimizer_reset": Key("bool", "Start with a fresh optimiser instead of the checkpoint's."),
-    "scheduler_reset": Key("bool", "Start with a fresh schedule instead of the checkpoint's."),
+    "optimizer_reset": Key(
+        "bool or null", "Start with a fresh optimiser; null: only where `restore_hint` names a file."
+    ),
+    "scheduler_reset": Key(
+        "bool or null", "Start with a fresh schedule; null: only where `restore_hint` names a file."
+    ),
     "sampler": Key("section", "Tracklets and frames of a batch; see below."),
-    "transform": Key("list", "One transform per feature of a tracklet."),
+    "transform": Key("list or section or null", "One transform per feature of a tracklet."),
     "T_max_iter": IGNORED,
     "enable_distributed": IGNORED,
     "fix_layers": IGNORED,
     "fix_lr": IGNORED,
 }
 EVALUATOR = {
-    "save_name": Key("str or null", "Name of the run to test; null: `trainer_cfg.save_name`."),
+    "save_name": Key("name or null", "Name of the run to test; null: `trainer_cfg.save_name`."),
     "enable_float16": Key("bool", "Test in mixed precision on CUDA."),
-    "restore_hint": Key(f"{ITERATIONS} or path", "Checkpoint to test: an iteration of the run or a file."),
+    "restore_hint": Key(f"non-negative {ITERATIONS} or path", "Checkpoint to test: an iteration of the run or a file."),
     "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
     "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
     "metric": Key("str", "Distance of descriptors: `euc` or `cos`."),
@@ -74,20 +83,30 @@ EVALUATOR = {
     "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
     "save_features": Key("bool", "Save the descriptors in `logs/test-<iteration>.npz`, for reports."),
     "sampler": Key("section", "Batches and frames of the test; see below."),
-    "transform": Key("list", "One transform per feature of a tracklet."),
+    "transform": Key("list or section or null", "One transform per feature of a tracklet."),
     "enable_distributed": IGNORED,
 }
 SAMPLER = {
     "type": Key("str", "Class of the sampler; its arguments are keys of this section too."),
-    "batch_size": Key("int or list of int", "Tracklets per batch over all ranks, or ids and tracklets per id."),
+    "batch_size": Key(
+        "positive int or list of positive int", "Tracklets per batch over all ranks, or ids and tracklets per id."
+    ),
     "batch_shuffle": Key("bool", "Shuffle the identities within a batch."),
     "sample_type": Key("str", "Choice of frames: `fixed`, `unfixed` or `all`, then `_` and a strategy."),
-    "frames_num_fixed": Key("int", "Frames per tracklet (`fixed`)."),
-    "frames_num_min": Key("int", "Smallest number of frames per tracklet (`unfixed`)."),
-    "frames_num_max": Key("int", "Largest number of frames per tracklet (`unfixed`)."),
-    "frames_skip_num": Key("int", "Extra frames in the window from which an ordered choice is drawn."),
-    "frames_all_limit": Key("int", "Largest number of frames per tracklet (`all`); -1: no limit."),
-    "points_in_use": Key("section", "`pointcloud_index` and `points_num`: points drawn from each cloud."),
+    "frames_num_fixed": Key("positive int or null", "Frames per tracklet (`fixed`)."),
+    "frames_num_min": Key("positive int or null", "Smallest number of frames per tracklet (`unfixed`)."),
+    "frames_num_max": Key("positive int or null", "Largest number of frames per tracklet (`unfixed`)."),
+    "frames_skip_num": Key(
+        "non-negative int or null", "Extra frames in the window from which an ordered choice is drawn."
+    ),
+    "frames_all_limit": Key(
+        "positive int or -1 or null", "Largest number of frames per tracklet (`all`); -1: no limit."
+    ),
+    "points_in_use": Key("section or null", "`pointcloud_index` and `points_num`: points drawn from each cloud."),
+}
+POINTS = {
+    "pointcloud_index": Key("non-negative int or null", "Number of the feature that holds the clouds."),
+    "points_num": Key("positive int or null", "Points drawn from each cloud."),
 }
 LOSS = {
     "type": Key("str", "Class of the loss; its arguments are keys of this section too."),
@@ -106,17 +125,21 @@ TRANSFORM = {
 OPTIMIZER = {
     "solver": Key("str", "Class of `torch.optim`; its arguments are keys of this section too."),
     "groups": Key(
-        "list", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."
+        "list of section or null", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."
     ),
+}
+GROUP = {
+    "match": Key("str or ''", "Part of the parameters' names."),
+    "optional": Key("bool", "Allow a group without parameters."),
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
-    "steps_per_epoch": Key("int", "Number of iterations per step of the schedule, instead of one."),
+    "steps_per_epoch": Key("positive int", "Number of iterations per step of the schedule, instead of one."),
 }
 # The top level of a configuration.
 SECTIONS = {
     "base": Key("path or list of path", "Configurations to build on, relative to this file; later ones win."),
-    "extensions": Key("list of str", "Packages with a `register()`, or folders of model files."),
+    "extensions": Key("list of str or null", "Packages with a `register()`, or folders of model files."),
     "data_cfg": Key("section or list of section", "The dataset; a list trains on several."),
     "model_cfg": Key("section", "The model and its settings, which it reads itself."),
     "loss_cfg": Key("section or list of section", "The losses."),

@@ -74,7 +74,7 @@ class TripletSampler(TrainingSampler):
 
     stateless = True
 
-    def __init__(self, dataset: Any, batch_size: Sequence[int], batch_shuffle: bool = False) -> None:
+    def __init__(self, dataset: Any, batch_size: tuple[int, int], batch_shuffle: bool = False) -> None:
         super().__init__(dataset)
         self.batch_size = _pair(batch_size, "TripletSampler")
         self.batch_shuffle = batch_shuffle
@@ -121,7 +121,7 @@ class BilateralSampler(TrainingSampler):
         batch_size: [P, K]; only the product counts.
     """
 
-    def __init__(self, dataset: Any, batch_size: Sequence[int], batch_shuffle: bool = False) -> None:
+    def __init__(self, dataset: Any, batch_size: tuple[int, int], batch_shuffle: bool = False) -> None:
         super().__init__(dataset)
         self.batch_size = _pair(batch_size, "BilateralSampler")
         self.batch_shuffle = batch_shuffle

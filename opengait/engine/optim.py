@@ -187,8 +187,9 @@ class EpochSchedule:
 def _construct(kind: type, first: tuple[Any, ...], arguments: dict[str, Any], key: str) -> Any:
     try:
         return kind(*first, **arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {kind.__name__} rejects {arguments}: {error}") from error
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        given = {name: value for name, value in arguments.items() if name not in ("optimizer", "schedulers")}
+        raise ConfigError(f"{key}: {kind.__name__} rejects {given}: {' '.join(str(error).split())}") from error
 
 
 def _classes(module: Any, base: type) -> dict[str, type]:

@@ -1,5 +1,7 @@
 """Distances between part-based descriptors."""
 
+from typing import Literal, get_args
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,8 @@ import torch.nn.functional as F
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
 
-_METRICS = ("euc", "cos")
+Metric = Literal["euc", "cos"]
+_METRICS = get_args(Metric)
 # Elements per block of distances; a block and its intermediate results take about 1 GiB.
 _BLOCK = 2**26
 

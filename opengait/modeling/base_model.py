@@ -28,6 +28,7 @@ from opengait.modeling.initialisation import xavier_init
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
+from opengait.utils.typed import checked_arguments
 
 
 class MetaModel(metaclass=ABCMeta):
@@ -140,7 +141,8 @@ class BaseModel(MetaModel, nn.Module):
             if "type" not in backbone_cfg:
                 raise ConfigError("backbone_cfg has no `type`; set it to the class of the backbone.")
             kind = registry.backbones.get(backbone_cfg["type"])
-            backbone: nn.Module = kind(**accepted_arguments(kind, backbone_cfg, ["type"]))
+            arguments = accepted_arguments(kind, backbone_cfg, ["type"])
+            backbone: nn.Module = kind(**checked_arguments(kind, arguments, "model_cfg.backbone_cfg"))
             return backbone
         if isinstance(backbone_cfg, list):
             return nn.ModuleList([self.get_backbone(entry) for entry in backbone_cfg])

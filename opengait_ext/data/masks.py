@@ -17,7 +17,12 @@ from torch import Tensor
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.tracklet import Tracklet
 
-MASK_KEYS = ("mask_root", "mask_classes", "mask_soft")
+# The keys of `data_cfg`, with their types.
+MASK_KEYS = {
+    "mask_root": "path or null",
+    "mask_classes": "list of int or list of list of int or null",
+    "mask_soft": "bool or null",
+}
 # Image modes whose bytes are class numbers (or probabilities), not colours.
 MODES = ("1", "L", "P")
 LARGEST_CLASS = 255

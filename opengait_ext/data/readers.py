@@ -20,6 +20,8 @@ from opengait_ext.data.tracklet import Tracklet
 log = logging.getLogger("opengait")
 
 FRAME_SIZE = (256, 128)
+# The keys of `data_cfg` that every reader of this package has, with their types.
+READER_KEYS = {"frame_size": "list of 2 positive int", "reduced_decode": "bool", **MASK_KEYS}
 
 
 class CrossModalDataSet(torch.utils.data.Dataset):
@@ -105,7 +107,7 @@ class HITSZVCMDataSet(CrossModalDataSet):
         DataError: the data is missing or damaged.
     """
 
-    config_keys: tuple[str, ...] = ("frame_size", "minimum_frames", "discard_lists", "reduced_decode", *MASK_KEYS)
+    config_keys = READER_KEYS | {"minimum_frames": "positive int", "discard_lists": "list of path or null"}
 
     def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
         frame_size = frame_size_of(data_cfg)
@@ -148,7 +150,7 @@ class BUPTCampusDataSet(CrossModalDataSet):
         DataError: the data is missing or damaged.
     """
 
-    config_keys: tuple[str, ...] = ("frame_size", "auxiliary", "fake_infrared", "reduced_decode", *MASK_KEYS)
+    config_keys = READER_KEYS | {"auxiliary": "bool", "fake_infrared": "bool"}
 
     def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
         frame_size = frame_size_of(data_cfg)

@@ -8,7 +8,7 @@ authors' release takes 8 identities at 2 cameras with a pair at each: [8, 2], `p
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
 
@@ -51,7 +51,11 @@ class CrossModalSampler(TrainingSampler):
     """
 
     def __init__(
-        self, dataset: Any, batch_size: Sequence[int], paired: bool = False, cameras: int | None = None
+        self,
+        dataset: Any,
+        batch_size: tuple[int, int],
+        paired: bool = False,
+        cameras: Annotated[int, "positive int"] | None = None,
     ) -> None:
         super().__init__(dataset)
         people, tracklets = _check_batch_size(batch_size)

@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.distance import Metric, cuda_dist
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, parse_view
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
@@ -23,7 +23,9 @@ log = logging.getLogger("opengait")
 
 # Re-ranking takes about 20 bytes per pair of tracklets; above this many GiB a warning is logged first.
 _RERANK_WARNING = 8
-_RESAMPLE_BY = ("query", "identity")
+ResampleBy = Literal["query", "identity"]
+# Some protocols define one population alone.
+Population = Literal["full", "official_cut", "both"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class _Tracklets:
 def evaluate_cross_modal(
     data: Mapping[str, Any],
     dataset: str,
-    metric: str = "euc",
+    metric: Metric = "euc",
     camera_rule: bool | None = None,
     protocol: str | None = None,
-    population: str = FULL,
+    population: Population = "full",
     rerank: bool = False,
-    resamples: int = RESAMPLES,
-    resample_by: str = "query",
+    resamples: Annotated[int, "non-negative int"] = RESAMPLES,
+    resample_by: ResampleBy = "query",
 ) -> dict[str, Any]:
     """Evaluate infrared-to-visible retrieval and the other directions of the dataset's protocol.
 
@@ -80,8 +82,8 @@ def evaluate_cross_modal(
         ConfigError: an unknown protocol, population, metric or value of `resample_by`.
         DataError: the tracklets do not have both modalities, or their views do not fit the protocol.
     """
-    if resample_by not in _RESAMPLE_BY:
-        raise ConfigError(f"evaluator_cfg.resample_by: expected {' or '.join(_RESAMPLE_BY)}, got {resample_by!r}.")
+    if resample_by not in get_args(ResampleBy):
+        raise ConfigError(f"evaluator_cfg.resample_by: expected query or identity, got {resample_by!r}.")
     _check_types(data["types"], dataset)
     rules = protocol_for(protocol, dataset, data["views"])
     names = populations_of(rules, population)

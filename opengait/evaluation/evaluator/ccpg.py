@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import (
     Tracklets,
     compare,
@@ -29,7 +30,7 @@ PROTOCOLS = {
 }
 
 
-def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, np.ndarray]:  # noqa: N802
+def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: Metric = "euc") -> dict[str, np.ndarray]:  # noqa: N802
     """Return the Rank-1 in % of each condition as a views x views matrix (probe view, gallery view).
 
     A view is the part of a tracklet's view before the first `_`.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import (
     Tracklets,
     compare,
@@ -88,7 +89,7 @@ CROSS_VIEW = {
 
 
 def evaluate_indoor_dataset(
-    data: dict[str, Any], dataset: str, metric: str = "euc", cross_view_gallery: bool = False
+    data: dict[str, Any], dataset: str, metric: Metric = "euc", cross_view_gallery: bool = False
 ) -> dict[str, float]:
     """Return the Rank-1 of each condition in %, averaged over the gallery views that differ from the probe's view.
 

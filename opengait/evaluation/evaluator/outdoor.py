@@ -8,13 +8,14 @@ import numpy as np
 
 from opengait.data.dataset import read_partition
 from opengait.errors import DataError
+from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import Tracklets, compare, note_small, warn_if_empty
 
 log = logging.getLogger("opengait")
 
 
 def evaluate_Gait3D(  # noqa: N802
-    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+    data: dict[str, Any], dataset: str, metric: Metric = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
     """Return Rank-1, 5, 10, mAP and mINP in %; PROBE_SET lists the probes, and all other tracklets are the gallery.
 
@@ -31,14 +32,14 @@ def evaluate_Gait3D(  # noqa: N802
 
 
 def evaluate_FreeGait(  # noqa: N802
-    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+    data: dict[str, Any], dataset: str, metric: Metric = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
     """Evaluate as `evaluate_Gait3D` does, with the probes in `./datasets/FreeGait/FreeGait.json`."""
     return _evaluate(data, metric, dataset_partition, "FreeGait", "PROBE_SET")
 
 
 def evaluate_CCGR_MINI(  # noqa: N802
-    data: dict[str, Any], dataset: str, metric: str = "euc", dataset_partition: str | None = None
+    data: dict[str, Any], dataset: str, metric: Metric = "euc", dataset_partition: str | None = None
 ) -> dict[str, float]:
     """Evaluate as `evaluate_Gait3D` does; GALLERY_SET in `./datasets/CCGR-MINI/CCGR-MINI.json` lists the gallery."""
     return _evaluate(data, metric, dataset_partition, "CCGR-MINI", "GALLERY_SET")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import Tracklets, compare, protocol_of, rank_percent, warn_if_empty
 
 log = logging.getLogger("opengait")
@@ -20,7 +21,7 @@ PROTOCOLS = {
 RANKS = (1, 5, 10, 20)
 
 
-def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
+def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: Metric = "euc") -> dict[str, float]:
     """Return Rank-1 and Rank-5 in % of all probes, rounded to 2 digits, and log ranks 10 and 20 too.
 
     Args:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import DataError
+from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import mean_of_known
 
 log = logging.getLogger("opengait")
 CLASSES = ("negative", "neutral", "positive")
 
 
-def evaluate_scoliosis(data: dict[str, Any], dataset: str, metric: str = "euc") -> dict[str, float]:
+def evaluate_scoliosis(data: dict[str, Any], dataset: str, metric: Metric = "euc") -> dict[str, float]:
     """Return accuracy and macro-averaged precision, recall and F1 as fractions.
 
     Args:

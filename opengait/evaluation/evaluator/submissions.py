@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.distance import Metric, cuda_dist
 from opengait.evaluation.gallery import Tracklets, require_both
 from opengait.evaluation.reranking import re_ranking
 
@@ -17,7 +17,7 @@ log = logging.getLogger("opengait")
 _GREW_RANKS = 20
 
 
-def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> None:  # noqa: N802
+def GREW_submission(data: dict[str, Any], dataset: str, metric: Metric = "euc") -> None:  # noqa: N802
     """Write `GREW_result/<time>.csv`: the ids of the 20 nearest gallery tracklets (types 01, 02) of each probe (03).
 
     Raises:
@@ -43,7 +43,7 @@ def GREW_submission(data: dict[str, Any], dataset: str, metric: str = "euc") -> 
 
 
 def HID_submission(  # noqa: N802
-    data: dict[str, Any], dataset: str, metric: str = "euc", rerank: bool = True
+    data: dict[str, Any], dataset: str, metric: Metric = "euc", rerank: bool = True
 ) -> None:
     """Write `HID_result/<time>.csv`: the id of the nearest gallery tracklet for each tracklet labelled `probe`.
 

@@ -476,7 +476,7 @@ def test_half_precision_is_close():
         ({"backbone_cfg": {"widht": 3}}, "does not fit ResNet9.*widht"),
         ({"vision_model": {"precision": "int8"}}, "precision"),
         ({"crop": "right"}, "crop is 'right'"),
-        ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch is 3"),
+        ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch: .* got 3"),
     ],
 )
 def test_invalid_settings_are_named(changes, message):
