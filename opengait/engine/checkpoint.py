@@ -11,12 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from opengait.engine.run_folder import checkpoint_path as checkpoint_path
 from opengait.errors import CheckpointError
-
-
-def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Path:
-    """Return `<save_path>/checkpoints/<save_name>-<iteration, five digits>.pt`."""
-    return Path(save_path) / "checkpoints" / f"{save_name}-{iteration:0>5}.pt"
 
 
 def save_checkpoint(content: dict[str, Any], path: str | Path) -> None:
