@@ -71,7 +71,8 @@ def device_text() -> str:
         facts = torch.cuda.get_device_properties(current)
         text = f"{current}, {facts.name} with {facts.total_memory / 2**30:.1f} GiB"
     else:
-        text = f"CPU with {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        text = f"CPU, {threads} thread{'s' * (threads > 1)}"
     return text if world_size() == 1 else f"{world_size()} processes, {text}"
 
 
@@ -120,21 +121,21 @@ def _launched() -> bool:
     Raises:
         UserError: only some of its variables are set, or a value is not possible.
     """
-    values = {name: os.environ.get(name) for name in _LAUNCHER}
+    values = {name: os.environ[name] for name in _LAUNCHER if name in os.environ}
     advice = "Start with torchrun, or unset RANK and WORLD_SIZE to run a single process."
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT"):
-        text = os.environ.get(name)
-        if text is not None and not text.strip().isdecimal():
+    for name in (*_LAUNCHER, "LOCAL_RANK"):
+        text = os.environ.get(name, "0")
+        if name != "MASTER_ADDR" and not (text.isascii() and text.isdecimal()):
             raise UserError(f"{name} is {text!r}; expected a number. {advice}")
-    alone = int(values["WORLD_SIZE"] or 1) == 1
-    if alone and (values["RANK"] is None or values["MASTER_ADDR"] is None):
+    world = int(values.get("WORLD_SIZE", 1))
+    missing = [name for name in _LAUNCHER if name not in values]
+    if world == 1 and missing and ("RANK" not in values or "WORLD_SIZE" in values):
         return False
-    missing = [name for name, value in values.items() if value is None]
     if missing:
-        given = ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
-        raise UserError(f"{given} in the environment, but {' and '.join(missing)} not set. {advice}")
-    if int(values["RANK"] or 0) >= int(values["WORLD_SIZE"] or 1):
-        raise UserError(f"RANK is {values['RANK']}; expected less than WORLD_SIZE, {values['WORLD_SIZE']}. {advice}")
+        given = ", ".join(f"{name}={value}" for name, value in values.items())
+        raise UserError(f"The environment has {given}, but not {', '.join(missing)}. {advice}")
+    if int(values["RANK"]) >= world:
+        raise UserError(f"RANK is {values['RANK']}; expected less than WORLD_SIZE, which is {world}. {advice}")
     return True
 
 
@@ -182,7 +183,8 @@ def tell_launcher(error: str) -> None:
     path = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if path:
         with contextlib.suppress(OSError):
-            Path(path).write_text(json.dumps({"message": error, "timestamp": int(time.time())}), encoding="utf-8")
+            content = {"message": {"message": error, "extraInfo": {"timestamp": str(int(time.time()))}}}
+            Path(path).write_text(json.dumps(content), encoding="utf-8")
 
 
 def barrier() -> None:

@@ -112,12 +112,6 @@ def run(args: argparse.Namespace) -> None:
         else:
             messages.init_logger(folder, args.log_to_file)
         _introduce(args, cfgs, folder)
-        if training and continues >= engine_cfg["total_iter"] and run_folder.checkpoint(continues).is_file():
-            messages.log_info(
-                f"The run is complete, with {continues} of {engine_cfg['total_iter']} iterations; raise "
-                f"trainer_cfg.total_iter to continue it."
-            )
-            return
         _run_phase(args, cfgs, build, run_folder)
     finally:
         run_folder.close()
