@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -31,9 +32,10 @@ def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Pa
     return Path(save_path) / "checkpoints" / f"{save_name}-{iteration:0>5}.pt"
 
 
-def saved_iterations(folder: Path, save_name: str) -> list[int]:
-    """Return the iterations of a run's checkpoints, sorted."""
-    return sorted(_numbered(folder / "checkpoints", f"{save_name}-", ".pt"))
+def checkpoints_of(run: Path, save_name: str | None = None) -> dict[int, Path]:
+    """Return the checkpoints of a run folder by iteration, in ascending order; with `save_name`, those of that name."""
+    names = [(re.fullmatch(r"(.*)-([0-9]+)", file.stem), file) for file in run.glob("checkpoints/*.pt")]
+    return dict(sorted((int(name[2]), file) for name, file in names if name and save_name in (None, name[1])))
 
 
 def newest_checkpoint(folder: Path, save_name: str) -> int:
@@ -42,13 +44,13 @@ def newest_checkpoint(folder: Path, save_name: str) -> int:
     Raises:
         CheckpointError: there is none.
     """
-    saved = saved_iterations(folder, save_name)
+    saved = checkpoints_of(folder, save_name)
     if not saved:
         raise CheckpointError(
             f"There is no checkpoint {folder / 'checkpoints' / save_name}-<iteration>.pt to continue from or to test; "
             f"train first, without --resume."
         )
-    return saved[-1]
+    return max(saved)
 
 
 class RunFolder:
@@ -168,15 +170,15 @@ class RunFolder:
     def _check_unused(self) -> None:
         if self.overwrite or self.continues:
             return
-        saved = saved_iterations(self.path, self.save_name)
+        saved = checkpoints_of(self.path, self.save_name)
         others = sorted(file.name for file in (self.path / "checkpoints").glob("*.pt"))
-        results = sorted(_numbered(self.path / "logs", "test-", ".json"))
+        results = self._results(".json")
         if not (others or results):
             return
         if saved:
-            contents, resume = f"checkpoints up to iteration {saved[-1]}", "--resume to continue it, "
+            contents, resume = f"checkpoints up to iteration {max(saved)}", "--resume to continue it, "
         else:
-            contents = f"the checkpoint {others[-1]}" if others else f"results of iteration {results[-1]}"
+            contents = f"the checkpoint {others[-1]}" if others else f"results of iteration {max(results)}"
             resume = ""
         raise ConfigError(
             f"{self.path} already holds a run, with {contents}. Add {resume}--overwrite to replace it, or set "
@@ -191,13 +193,8 @@ class RunFolder:
             file.unlink()
 
     def _set_aside(self) -> Path | None:
-        kinds = ("checkpoints", f"{self.save_name}-", ".pt"), ("logs", "test-", ".json"), ("logs", "test-", ".npz")
-        files = [
-            file
-            for part, prefix, suffix in kinds
-            for iteration, file in _numbered(self.path / part, prefix, suffix).items()
-            if iteration > self.continues
-        ]
+        kinds = (checkpoints_of(self.path, self.save_name), self._results(".json"), self._results(".npz"))
+        files = [file for kind in kinds for iteration, file in kind.items() if iteration > self.continues]
         if not files:
             return None
         aside = self.path / f"replaced-{time.strftime('%Y%m%dT%H%M%S')}"
@@ -206,19 +203,12 @@ class RunFolder:
             file.rename(aside / file.name)
         return aside
 
+    def _results(self, suffix: str) -> dict[int, Path]:
+        names = [(re.fullmatch(r"test-([0-9]+)", file.stem), file) for file in self.path.glob(f"logs/test-*{suffix}")]
+        return {int(name[1]): file for name, file in names if name}
+
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(
             f"The run folder {self.path} cannot be written to: {error.strerror or error}. Set trainer_cfg.output_root "
             f"to a folder that can be."
         )
-
-
-def _numbered(folder: Path, prefix: str, suffix: str) -> dict[int, Path]:
-    """Return {n: path} of the files `<prefix><n><suffix>` in a folder, which may be missing."""
-    files = {}
-    with contextlib.suppress(OSError):
-        for file in folder.iterdir():
-            number = file.name.removeprefix(prefix).removesuffix(suffix)
-            if file.name == f"{prefix}{number}{suffix}" and number.isdecimal() and number.isascii():
-                files[int(number)] = file
-    return files
