@@ -1,7 +1,6 @@
 """Checkpoint files, written atomically and read without running code."""
 
 import random
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -9,6 +8,8 @@ from typing import IO, Any, cast
 import numpy as np
 import torch
 
+from opengait.engine.run_folder import checkpoint_path as checkpoint_path
+from opengait.engine.run_folder import checkpoints_of as checkpoints_of
 from opengait.errors import CheckpointError
 from opengait.utils.files import write_whole
 from opengait.utils.state_dicts import find_state
@@ -16,17 +17,6 @@ from opengait.utils.tensor_files import UnreadableError, read_tensors
 
 # Length of the state of a Mersenne twister.
 _NUMPY_KEYS = 624
-
-
-def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Path:
-    """Return `<save_path>/checkpoints/<save_name>-<iteration, five digits>.pt`."""
-    return Path(save_path) / "checkpoints" / f"{save_name}-{iteration:0>5}.pt"
-
-
-def checkpoints_of(run: Path) -> dict[int, Path]:
-    """Return the checkpoints of a run folder by iteration, in ascending order."""
-    numbered = [(re.search(r"-([0-9]+)$", file.stem), file) for file in run.glob("checkpoints/*.pt")]
-    return dict(sorted((int(number[1]), file) for number, file in numbered if number))
 
 
 def save_checkpoint(content: dict[str, Any], path: str | Path) -> None:

@@ -43,7 +43,7 @@ def run_train(model: nn.Module) -> None:
     progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
     messages.track_progress(progress)
     messages.reset_time()
-    classes_checked = False
+    classes_checked = begun = False
     try:
         with StopRequest() as stop:
             while inner.iteration < engine_cfg["total_iter"]:
@@ -61,9 +61,14 @@ def run_train(model: nn.Module) -> None:
                 if _ends_interval(inner.iteration + 1, engine_cfg):
                     finite.check()
                 learned = inner.train_step(loss_sum)
-                progress.stepped(inner.iteration)
+                progress.stepped(inner.iteration, loss_sum)
                 if not learned:
                     continue
+                if not begun:
+                    # The first loss is finite, so from here on the run replaces what the run folder holds.
+                    finite.check()
+                    distributed.on_main(messages.begin)
+                    begun = True
                 summary.update(loss_info)
                 summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
                 messages.train_step(loss_info | inner.info_to_log(), summary)
@@ -152,14 +157,16 @@ def _evaluate(model: nn.Module) -> None:
     inner.msg_mgr.log_info("Running test...")
     inner.eval()
     state = random_state()
-    result = inner.run_test(model)
+    with inner.msg_mgr.results_last():
+        result = inner.run_test(model)
+        if distributed.is_main() and isinstance(result, dict):
+            inner.msg_mgr.write_to_tensorboard(scalars(numbers_of(result)))
+            path = checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration)
+            write_results(inner, result, path)
     set_random_state(state)
     inner.train()
     if inner.engine_cfg["fix_BN"]:
         inner.fix_BN()
-    if distributed.is_main() and isinstance(result, dict):
-        inner.msg_mgr.write_to_tensorboard(scalars(numbers_of(result)))
-        write_results(inner, result, checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration))
     inner.msg_mgr.reset_time()
 
 

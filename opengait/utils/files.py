@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -107,8 +108,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON atomically; arrays and tensors become lists, paths become strings."""
-    write_text(path, json.dumps(plain(content), indent=2) + "\n")
+    """Write indented JSON atomically; arrays and tensors become lists, paths strings, and NaN and infinity null."""
+    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[str, np.ndarray]:
@@ -136,13 +137,15 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
 
 
 def plain(value: Any) -> Any:
-    """Return a value as nested dicts, lists and scalars for JSON."""
+    """Return a value as nested dicts, lists and scalars for JSON; NaN and infinity, which it lacks, become None."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic | torch.Tensor):
-        return value.tolist()
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return str(value) if isinstance(value, Path) else value
 
 
