@@ -113,7 +113,8 @@ def _load_part(target: Any, part: str, state: Any, path: Path) -> None:
         check_rates(target)
     # Torch checks little of a state, so a wrong one fails in any way.
     except Exception as error:
-        raise _misfit(path, part, f"{type(error).__name__}: {error}") from error
+        reason = (str(error).splitlines() or [""])[0]
+        raise _misfit(path, part, f"{type(error).__name__}: {reason}") from error
 
 
 def _misfit(path: Path, part: str, reason: str) -> ConfigError:

@@ -13,7 +13,6 @@ import contextlib
 import multiprocessing
 import os
 import random
-import signal
 import socket
 import sys
 import tempfile
@@ -31,21 +30,20 @@ from opengait.engine.checkpoint import checkpoints_of, load_checkpoint
 from opengait.utils.files import sha256_of
 from tests.opengait import tiny
 
-TOTAL, INTERVAL = 60, 3
+TOTAL, INTERVAL = 40, 2
 RUN = Path("CASIA-B/TinySil/tiny")
 # Wide enough that writing a checkpoint takes some milliseconds.
-WIDTH = 128
+OUTPUTS = 1024
 
 
-def write_experiment(folder: Path, total: int) -> Path:
-    """Write a data set and the configuration of a training of `total` iterations; return the configuration."""
+def write_experiment(folder: Path) -> Path:
+    """Write a data set and the configuration of the training; return the configuration."""
     tiny.write_dataset(folder / "data")
-    trainer = {"total_iter": total, "save_iter": INTERVAL, "log_iter": INTERVAL}
+    trainer = {"total_iter": TOTAL, "save_iter": INTERVAL, "log_iter": INTERVAL}
     model = {
-        "width": WIDTH,
         "dropout": 0.3,
-        "SeparateFCs": {"in_channels": WIDTH, "out_channels": WIDTH, "parts_num": 16},
-        "SeparateBNNecks": {"class_num": 4, "in_channels": WIDTH, "parts_num": 16},
+        "SeparateFCs": {"in_channels": 6, "out_channels": OUTPUTS, "parts_num": 16},
+        "SeparateBNNecks": {"class_num": 4, "in_channels": OUTPUTS, "parts_num": 16},
     }
     return tiny.write_config(folder, trainer_cfg=trainer, model_cfg=model)
 
@@ -54,10 +52,9 @@ def start(config: Path, output: Path, world: int) -> list[BaseProcess]:
     """Start the ranks of a training, which resumes if it can; forked, so that a start takes no seconds of imports."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["opengait.main", "tests.opengait.tiny_parts"])
-    checkpoints = checkpoints_of(output / RUN)
     arguments = ["--cfgs", str(config), "--phase", "train", "--set", f"trainer_cfg.output_root={output}"]
-    if checkpoints:
-        arguments += ["--iter", str(max(checkpoints))]
+    if checkpoints_of(output / RUN):
+        arguments.append("--resume")
     port = _free_port() if world > 1 else 0
     ranks = [
         context.Process(target=_train, args=(arguments, rank, world, port, output.with_suffix(f".{rank}.log")))
@@ -116,31 +113,29 @@ class Campaign:
     def kill(self) -> None:
         """Start the training, kill a rank at a random moment, and check the folder; a finished run starts anew."""
         before = self.digests()
-        if before and max(before) == self.total:
+        if before and max(before) == TOTAL:
             self.restart()
             before = {}
         ranks = start(self.config, self.output, self.world)
-        victim = self.rng.randrange(self.world)
         if self.rng.random() < 1 / 3:
+            # Rank 0 writes.
+            victim = 0
             self.wait_for_writing(ranks)
         else:
+            victim = self.rng.randrange(self.world)
             deadline = time.monotonic() + self.rng.uniform(0, self.longest)
             while time.monotonic() < deadline and ranks[victim].is_alive():
                 time.sleep(0.002)
         running = ranks[victim].is_alive()
-        os.kill(ranks[victim].pid or 0, signal.SIGKILL)
-        writing = any(self.partials())
+        ranks[victim].kill()
+        ranks[victim].join()
         # The launcher would end the others.
         for process in ranks:
             process.kill()
             process.join()
+        moment = "in the writing of a checkpoint" if self.partials() else "elsewhere" if running else "after the end"
+        self.kills[f"{f'of rank {victim} of {self.world}, ' if self.world > 1 else ''}{moment}"] += 1
         self.check(before)
-        kind = "in the writing of a checkpoint" if writing else "elsewhere" if running else "after the end"
-        self.kills[f"{f'of rank {victim} of {self.world}, ' if self.world > 1 else ''}{kind}"] += 1
-
-    @property
-    def total(self) -> int:
-        return TOTAL
 
     def restart(self) -> None:
         """Set the finished run aside."""
@@ -153,12 +148,12 @@ class Campaign:
 
     def wait_for_writing(self, ranks: Sequence[BaseProcess]) -> None:
         """Wait until a checkpoint is being written, after a random number of others."""
-        skipped = set(self.partials())
+        seen = set(self.partials())
         for _ in range(self.rng.randint(1, 4)):
-            current: set[Path] = set()
-            while not current and all(process.is_alive() for process in ranks):
-                current = set(self.partials()) - skipped
-            skipped |= current
+            new: set[Path] = set()
+            while not new and all(process.is_alive() for process in ranks):
+                new = set(self.partials()) - seen
+            seen |= new
 
     def digests(self) -> dict[int, str]:
         """Return the SHA-256 of each checkpoint."""
@@ -200,7 +195,7 @@ def run(count: int, seed: int, folder: Path, worlds: Sequence[int] = (1, 2)) -> 
     Raises:
         AssertionError: a checkpoint was lost or damaged, or the end differs from that of an unkilled run.
     """
-    config = write_experiment(folder, TOTAL)
+    config = write_experiment(folder)
     kills: Counter[str] = Counter()
     for index, world in enumerate(worlds):
         reference = folder / f"reference{world}"
