@@ -265,9 +265,7 @@ def test_overwriting_removes_checkpoints_curves_and_results(run_main, tmp_path):
     (run / "notes.txt").write_text("mine")
     old = {path for path in run.rglob("*") if path.is_file()} - {run / ".lock", run / "config.yaml"}
     assert run_main("--overwrite", "--set", "trainer_cfg.total_iter=3") == 0
-    assert [path.name for path in old if path.exists()] == ["tiny-00003.pt", "notes.txt"] or (
-        sorted(path.name for path in old if path.exists()) == ["notes.txt", "tiny-00003.pt"]
-    )
+    assert sorted(path.name for path in old if path.exists()) == ["notes.txt", "tiny-00003.pt"]
     assert len(list((run / "summary").iterdir())) == 1
 
 
@@ -288,7 +286,7 @@ def test_continuing_earlier_sets_later_results_aside(run_main, tmp_path, capsys)
     assert run_main(phase="test") == 0
     later = (run / "checkpoints/tiny-00006.pt").read_bytes()
     assert run_main("--iter", "3", "--set", "trainer_cfg.total_iter=4") == 0
-    assert "iteration 3 moved to" in capsys.readouterr().err
+    assert "iteration 3 were moved to" in capsys.readouterr().err
     (aside,) = run.glob("replaced-*")
     assert sorted(file.name for file in aside.iterdir()) == ["test-00006.json", "tiny-00006.pt"]
     assert (aside / "tiny-00006.pt").read_bytes() == later
@@ -393,7 +391,7 @@ def test_features_that_are_not_numbers_are_refused(run_main, tmp_path, capsys, m
     poisoned["model"][name][:] = float("nan")
     torch.save(poisoned, path)
     assert run_main("--iter", "3", phase="test") == 2
-    assert "is NaN or infinite" in (message := error_of(capsys)) and "/nm-" in message
+    assert "is NaN or infinite" in (message := error_of(capsys)) and "005/" in message
     assert not (tmp_path / "output" / RUN / "logs/test-00003.json").exists()
 
 
