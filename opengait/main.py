@@ -105,8 +105,8 @@ def run(args: argparse.Namespace) -> None:
     hint = engine_cfg["restore_hint"]
     continues = hint if isinstance(hint, int) else 0
     run_folder = RunFolder(folder, engine_cfg["save_name"], continues, args.overwrite)
-    distributed.on_main(run_folder.claim if training else run_folder.check_writable)
     try:
+        distributed.on_main(run_folder.claim if training else run_folder.check_writable)
         if training:
             messages.init_manager(folder, args.log_to_file, engine_cfg["log_iter"], continues)
         else:
@@ -145,7 +145,8 @@ def _run_phase(args: argparse.Namespace, cfgs: dict[str, Any], build: Any, run_f
             aside = run_folder.begin()
             save_config(cfgs, run_folder.path / "config.yaml")
             if aside is not None:
-                messages.log_warning(f"Checkpoints and results after iteration {model.iteration} moved to {aside}.")
+                later = f"iteration {run_folder.continues}"
+                messages.log_warning(f"Checkpoints and results after {later} were moved to {aside}.")
         write_capsule(model, args.phase)
 
     messages.on_begin(begin)

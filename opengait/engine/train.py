@@ -64,9 +64,8 @@ def run_train(model: nn.Module) -> None:
                 progress.stepped(inner.iteration, loss_sum)
                 if not learned:
                     continue
-                if not begun:
-                    # The first loss is finite, so from here on the run replaces what the run folder holds.
-                    finite.check()
+                if not begun and finite.settled:
+                    # Only now may the run replace what its folder holds.
                     distributed.on_main(messages.begin)
                     begun = True
                 summary.update(loss_info)
@@ -92,6 +91,7 @@ def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck
     if stopping:
         finite.check()
     if last or stopping or iteration % engine_cfg["save_iter"] == 0:
+        distributed.on_main(inner.msg_mgr.begin)
         inner.run_state.rank_states = distributed.gather_objects(random_state())
         inner.save_ckpt(iteration)
         if engine_cfg["with_test"] and not stopping:

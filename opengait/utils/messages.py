@@ -69,7 +69,7 @@ class MessageManager:
         self.writer_hparams = ["image", "scalar"]
         self.writer: SummaryWriter | None = None
         self._progress: Progress | None = None
-        self.iteration = 0
+        self.iteration = self._continues = 0
         self.log_iter = 100
         self._learning_rate: float | None = None
         self.time = time.time()
@@ -85,7 +85,7 @@ class MessageManager:
 
     def init_manager(self, save_path: str | Path, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
         """Prepare the log, and TensorBoard under `<save_path>/summary`; events after `iteration` are purged."""
-        self.iteration = iteration
+        self.iteration = self._continues = iteration
         self.log_iter = log_iter
         self.info_dict.clear()
         self.init_logger(save_path, log_to_file)
@@ -111,7 +111,7 @@ class MessageManager:
     def begin(self) -> None:
         """Open the files of the run, once it has something to write: its first iteration or its results.
 
-        Training loops that do not call it begin with their first `train_step`.
+        Training loops that do not call it begin with their first line.
         """
         before, self._before = self._before, None
         if before is not None:
@@ -130,7 +130,7 @@ class MessageManager:
             self.logger.addHandler(file)
         if self._summary is not None:
             self._summary.mkdir(parents=True, exist_ok=True)
-            self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self.iteration), None
+            self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues), None
 
     @contextmanager
     def results_last(self) -> Iterator[None]:
@@ -233,10 +233,10 @@ class MessageManager:
 
     def train_step(self, info: dict[str, Any], summary: dict[str, Any]) -> None:
         """Count an iteration; every `log_iter` iterations, log the line and write the current summary."""
-        self.begin()
         self.iteration += 1
         self.append(info)
         if self.iteration % self.log_iter == 0:
+            self.begin()
             rate = summary.get("scalar/learning_rate")
             self._learning_rate = None if rate is None else float(rate)
             self.log_training_info()

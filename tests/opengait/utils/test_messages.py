@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,12 +124,16 @@ def test_a_log_that_cannot_be_shown_does_not_end_the_run(manager, tmp_path, monk
     assert logged(tmp_path)[-1].endswith("still here")
 
 
-def test_a_log_file_on_a_full_disk_is_given_up_with_a_warning(manager, capsys):
+def test_a_log_file_on_a_full_disk_is_given_up_with_a_warning(manager, capsys, monkeypatch):
+    def flush():
+        raise OSError(28, "No space left on device")
+
     manager.begin()
     (file,) = (handler for handler in manager.logger.handlers if isinstance(handler, logging.FileHandler))
-    file.stream.close()
-    file.stream = Path("/dev/full").open("w")  # noqa: SIM115
+    monkeypatch.setattr(file, "flush", flush)
     manager.log_info("one")
     manager.log_info("two")
+    monkeypatch.undo()
+    file.close()
     text = capsys.readouterr().err
     assert text.count("No space left") == 1 and "two" in text
