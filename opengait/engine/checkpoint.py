@@ -149,7 +149,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "scaler": (lambda value: isinstance(value, Mapping), "a gradient scaler's state_dict()"),
     "batches_drawn": (_is_count, "an integer from 0"),
     "rank_states": (_are_random_states, "a list with the random state of each process"),
-    "settings": (lambda value: isinstance(value, Mapping), "the settings of the training"),
+    "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
 }
 
 

@@ -29,7 +29,7 @@ def save(model: EngineModel, iteration: int) -> None:
         "optimizer": model.optimizer.state_dict(),
         "scheduler": model.scheduler.state_dict(),
         "scaler": model.Scaler.state_dict() if hasattr(model, "Scaler") else {},
-        "settings": settings_of(model),
+        "trained_with": settings_of(model),
         **model.run_state.to_checkpoint(iteration),
     }
     try:

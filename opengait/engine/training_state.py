@@ -48,7 +48,7 @@ def check_part(model: EngineModel, part: str, content: Mapping[str, Any]) -> Non
     """
     ours, saved = getattr(model, part), content[part]
     kind = type(ours).__name__
-    saved_kind = content.get("settings", {}).get("solver" if part == "optimizer" else "schedule")
+    saved_kind = content.get("trained_with", {}).get("solver" if part == "optimizer" else "schedule")
     if saved_kind not in (None, kind):
         raise MismatchError(f"it is of {_shown(saved_kind)}, expected {kind}")
     if part == "optimizer":
@@ -144,7 +144,7 @@ def differences(
         continuing: also compare batches, seed and the number of processes.
     """
     settings = settings_of(model)
-    saved = content.get("settings", {})
+    saved = content.get("trained_with", {})
     for part in parts:
         section = f"{part}_cfg"
         pairs = (

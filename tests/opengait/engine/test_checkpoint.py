@@ -123,7 +123,7 @@ def random_state_with(**changes) -> list:
         ("batches_drawn", -5),
         ("batches_drawn", torch.tensor(3)),
         ("scaler", 3),
-        ("settings", []),
+        ("trained_with", []),
         ("rank_states", "garbage"),
         ("rank_states", [{}]),
         ("rank_states", [3]),

@@ -126,7 +126,7 @@ GROUPS = {**tiny.config(tiny.MODELS)["optimizer_cfg"], "groups": [{"match": "con
     ],
 )
 def test_another_solver_or_schedule_is_an_error(edited, folder, changes, message, settings):
-    resume = edited(lambda content: None if settings else content.pop("settings") and None)
+    resume = edited(lambda content: None if settings else content.pop("trained_with") and None)
     with pytest.raises(ConfigError, match=message):
         build(folder, *resume, **changes)
     part = next(iter(changes)).removesuffix("_cfg")
