@@ -184,7 +184,7 @@ def _check_announced(data: bytes) -> None:
                 if operation.name == "MARK":
                     numbers = [0]
                 elif operation.name == "BINPERSID" and max(numbers) > len(data):
-                    raise UnreadableError(f"it is damaged: a tensor of {max(numbers)} elements is not in it")
+                    raise UnreadableError(f"it is cut off or damaged: a tensor of {max(numbers)} elements is not in it")
                 elif isinstance(argument, int):
                     numbers.append(argument)
 
