@@ -164,10 +164,8 @@ def _check_kind(names: list[str]) -> None:
         raise UnreadableError("it is a TorchScript program; save the state_dict() of the network instead")
     if all(name.endswith(".npy") for name in names):
         raise UnreadableError("it is an .npz file of arrays")
-    inside = next((name for name in names if name.endswith((".pt", ".pth", ".bin", ".safetensors"))), None)
-    raise UnreadableError(
-        f"it is a ZIP archive {f'with {inside} in it; unpack it first' if inside else 'of other files'}"
-    )
+    inside = [name for name in names if name.endswith((".pt", ".pth", ".bin", ".safetensors"))]
+    raise UnreadableError(f"it is a ZIP archive of {f'{inside[0]}; unpack it first' if inside else 'other files'}")
 
 
 def _check_announced(data: bytes) -> None:

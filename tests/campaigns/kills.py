@@ -136,6 +136,7 @@ class Campaign:
         moment = "in the writing of a checkpoint" if self.partials() else "elsewhere" if running else "after the end"
         self.kills[f"{f'of rank {victim} of {self.world}, ' if self.world > 1 else ''}{moment}"] += 1
         self.check(before)
+        print(f"kill {self.kills.total()} on {self.world} rank(s), {moment}", file=sys.stderr, flush=True)
 
     def restart(self) -> None:
         """Set the finished run aside."""
