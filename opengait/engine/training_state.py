@@ -108,7 +108,8 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
     public, theirs = ({key for key in state if not str(key).startswith("_")} - {"verbose"} for state in (ours, saved))
     if not known and public != theirs:
         key = min(public ^ theirs, key=str)
-        raise MismatchError(f"it is not of {name}: it {'lacks' if key in public else 'has'} {_shown(key)}")
+        differing = f"{'lacks' if key in public else 'has'} {_shown(key)}"
+        raise MismatchError(f"it is of another kind than {name}: it {differing}")
     for key in public & theirs:
         if key == "scheduler":
             _check_alike(ours[key], saved[key], f"the schedule of {name}", known=False)
