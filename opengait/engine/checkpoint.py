@@ -118,10 +118,12 @@ def _is_model(value: Any) -> bool:
 
 def _is_optimizer(value: Any) -> bool:
     groups = value.get("param_groups") if isinstance(value, Mapping) else None
+    state = value.get("state") if isinstance(value, Mapping) else None
     return (
         isinstance(groups, list)
-        and isinstance(value.get("state"), Mapping)
         and all(isinstance(group, Mapping) and isinstance(group.get("params"), list) for group in groups)
+        and isinstance(state, Mapping)
+        and all(isinstance(entry, Mapping) for entry in state.values())
     )
 
 

@@ -116,6 +116,7 @@ class Campaign:
         if before and max(before) == TOTAL:
             self.restart()
             before = {}
+        left = set(self.partials())
         ranks = start(self.config, self.output, self.world)
         if self.rng.random() < 1 / 3:
             # Rank 0 writes.
@@ -133,7 +134,9 @@ class Campaign:
         for process in ranks:
             process.kill()
             process.join()
-        moment = "in the writing of a checkpoint" if self.partials() else "elsewhere" if running else "after the end"
+        moment = "elsewhere" if running else "after the end"
+        if set(self.partials()) - left:
+            moment = "in the writing of a checkpoint"
         self.kills[f"{f'of rank {victim} of {self.world}, ' if self.world > 1 else ''}{moment}"] += 1
         self.check(before)
         print(f"kill {self.kills.total()} on {self.world} rank(s), {moment}", file=sys.stderr, flush=True)
