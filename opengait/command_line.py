@@ -1,6 +1,7 @@
 """Shared parts of command lines: argument types, and the conversion of errors to messages and exit codes."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -17,23 +18,36 @@ def exit_status(run: Callable[[], int], interrupted: str = "Interrupted.") -> in
         run: the command, which returns its own exit status.
         interrupted: the message after Ctrl-C.
     """
+    tolerant_output()
     try:
         status = run()
         sys.stdout.flush()
         return status
-    except UserError as error:
-        message = str(error)
     except BrokenPipeError:
         # Python flushes standard output once more at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+    except (UserError, OSError) as error:
+        message = error_text(error)
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return INTERRUPTED
     print(f"error: {message}", file=sys.stderr, flush=True)
     return 2
+
+
+def error_text(error: Exception) -> str | None:
+    """Return the message of an expected error, or None for one that needs a traceback."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    return str(error) if isinstance(error, UserError) else None
+
+
+def tolerant_output() -> None:
+    """Have standard output and error escape characters that they cannot show, since printing must not lose work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def count(text: str) -> int:

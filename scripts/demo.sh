@@ -3,8 +3,8 @@
 #
 #   bash scripts/demo.sh [--seed N] [--processes N]
 #
-# --seed       draws other people and starts another training run (default 0)
-# --processes  processes that torchrun starts (default 1)
+# --seed       draws other people and starts another training run (default 0); the same seed again replaces its run
+# --processes  number of processes (default 1)
 set -euo pipefail
 seed=0
 processes=1
@@ -17,6 +17,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 case "$seed$processes" in *[!0-9]*) echo "--seed and --processes expect integers" >&2; exit 2 ;; esac
+[ "$processes" -gt 0 ] || { echo "--processes expects a positive integer" >&2; exit 2; }
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 out="output/demo"
@@ -28,13 +29,17 @@ start=$SECONDS
 
 vvi() { python -m opengait_ext "$@"; }
 step() { printf '\n== %s (%d s since the start) ==\n' "$1" $((SECONDS - start)); }
-launch() { python -m torch.distributed.run --standalone --nproc_per_node="$processes" opengait/main.py --cfgs "$config" "$@" "${settings[@]}"; }
+launch() {
+    local python=(python)
+    [ "$processes" -eq 1 ] || python+=(-m torch.distributed.run --standalone --nproc_per_node="$processes")
+    "${python[@]}" opengait/main.py --cfgs "$config" "$@" "${settings[@]}"
+}
 
 step "1/6 Drawing people: $data"
 vvi synthesize --demo --out "$data" --seed "$seed" --workers 2
 
 step "2/6 Training"
-launch --phase train
+launch --phase train --overwrite
 
 step "3/6 Testing on people not seen in training"
 launch --phase test --set evaluator_cfg.save_features=true
@@ -49,5 +54,5 @@ step "5/6 Report"
 vvi report "$run/Synthetic-VVI/DinoGRL/DinoGRL" --out "$run/report"
 
 step "6/6 Results"
-vvi demo-results --run "$run" --out "$out/results.json"
+vvi demo-results --run "$run" --out "$run/results.json"
 printf '\nThe whole demo took %d s.\n' $((SECONDS - start))

@@ -42,6 +42,11 @@ class FiniteLossCheck:
         self.interval = interval
         self._steps: list[_Step] = []
 
+    @property
+    def settled(self) -> bool:
+        """Whether every loss so far was found to be finite."""
+        return not self._steps
+
     def record(self, iteration: int, loss: torch.Tensor, loss_info: dict[str, Any], inputs: tuple[Any, ...]) -> None:
         """Record the loss, the logged terms and the inputs of a step, and check all steps if the interval is over.
 

@@ -10,7 +10,6 @@ from opengait.engine.precision import Precision
 from opengait.engine.test import evaluated_name, evaluated_set, results_file
 from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
-from opengait.utils.yaml_text import write_yaml
 
 # Entries of an evaluator's result that describe its metrics.
 DESCRIPTIONS = ("card", "intervals")
@@ -23,7 +22,7 @@ _FRAME_COUNTS = {
 
 
 def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path | None = None) -> Path:
-    """Write `<save_path>/logs/test-<iteration>.json` and log the card.
+    """Write the results of a test to `results_file`, and log a summary of the card.
 
     The file contains `dataset`, `checkpoint`, `iteration`, the evaluator's metrics as `results`, its `intervals` (null
     if it returns none), the `card`, and the names of the run's `capsule` and `features` files, or null.
@@ -38,8 +37,8 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
         The file's path.
     """
     checkpoint = checkpoint or model.run_state.restored_from
-    file = results_file(model, ".json")
-    features = results_file(model, ".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
+    file = results_file(model, ".json", checkpoint)
+    features = file.with_suffix(".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
     capsule = model.run_state.capsule
     card = plain(dict(result.get("card") or {}) | engine_card(model, checkpoint))
     content = {
@@ -53,8 +52,22 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
         "features": None if features is None else features.name,
     }
     write_json(file, content)
-    model.msg_mgr.log_info(f"Protocol card:\n{write_yaml(card)}")
+    model.msg_mgr.log_info(f"Card: {card_summary(card)}")
     return file
+
+
+def card_summary(card: dict[str, Any]) -> str:
+    """Return the facts of a card that distinguish two tests of a run, on one line."""
+    checkpoint, data, frames = card["checkpoint"], card["data"], dict(card["frames"])
+    rule = card.get("protocol")
+    facts = [card["evaluator"], f"protocol {rule}{'' if card.get('protocol_followed') else ' (not followed)'}"]
+    facts = facts if rule else facts[:1]
+    facts.append(f"{data['name']} {str(data.get('fingerprint') or 'without fingerprint')[:8]}")
+    facts.append(f"frames {frames.pop('sample_type')}" + "".join(f" {value}" for value in frames.values()))
+    facts.append(card["precision"])
+    if checkpoint["file"] is not None:
+        facts.append(f"{checkpoint['file']} of iteration {checkpoint['iteration']} {str(checkpoint['sha256'])[:8]}")
+    return ", ".join(facts)
 
 
 def numbers_of(result: dict[str, Any]) -> dict[str, Any]:

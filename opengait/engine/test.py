@@ -1,5 +1,7 @@
 """The test loop: extract the features of every tracklet, then call the evaluator."""
 
+import contextlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
 from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.precision import Precision
+from opengait.errors import DataError
 from opengait.evaluation.features import save_features
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.containers import Odict
+from opengait.utils.files import sha256_of
 from opengait.utils.tensors import ddp_all_gather, ts2np
 
 
@@ -60,6 +64,8 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     if rank == 0:
         dataset = inner.test_loader.dataset
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
+        check_finite(info)
+        inner.msg_mgr.begin()
         evaluator_cfg = inner.cfgs["evaluator_cfg"]
         if evaluator_cfg.get("save_features"):
             digest = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
@@ -72,14 +78,63 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         # The probes are listed in the test set's partition file, unless evaluator_cfg names another.
         settings = {"dataset_partition": evaluated_set(inner.cfgs).get("dataset_partition"), **evaluator_cfg}
         arguments = accepted_arguments(evaluate, settings, ["metric"])
-        result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
+        with inner.msg_mgr.evaluating():
+            result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
     distributed.barrier()
     return result
 
 
-def results_file(model: EngineModel, suffix: str) -> Path:
-    """Return `<run folder>/logs/test-<iteration><suffix>`, the path of a test's results or features."""
-    return Path(model.save_path) / "logs" / f"test-{model.iteration:0>5}{suffix}"
+def check_finite(info: dict[str, Any]) -> None:
+    """Check that the features of every test tracklet are numbers.
+
+    Args:
+        info: arrays [n, ...] by name, with `labels`, `types` and `views` of the n tracklets.
+
+    Raises:
+        DataError: a feature is NaN or infinite.
+    """
+    count = len(info["labels"])
+    for name, values in info.items():
+        if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or len(values) != count:
+            continue
+        bad = np.flatnonzero(~np.isfinite(values.reshape(count, -1)).all(axis=1))
+        if len(bad):
+            first = "/".join(str(info[key][bad[0]]) for key in ("labels", "types", "views"))
+            raise DataError(
+                f"{name} of {len(bad)} of {count} test tracklets, such as {first}, is NaN or infinite. Inspect these "
+                f"tracklets, or set evaluator_cfg.enable_float16: false."
+            )
+
+
+def results_file(model: EngineModel, suffix: str, checkpoint: Path | None = None) -> Path:
+    """Return the path of a test's results or features in `<run folder>/logs`.
+
+    It is `test-<iteration><suffix>` for an iteration of this run, `test-<checkpoint's stem><suffix>` for a checkpoint
+    named by its path, with part of its SHA-256 appended if that file holds the results of another checkpoint.
+    """
+    logs = Path(model.save_path) / "logs"
+    checkpoint = checkpoint or model.run_state.restored_from
+    if model.iteration or checkpoint is None:
+        return logs / f"test-{model.iteration:0>5}{suffix}"
+    stem = checkpoint.stem
+    mine = checkpoint.parent.resolve() == (logs.parent / "checkpoints").resolve()
+    number = stem.rpartition("-")[2]
+    if mine and stem == f"{model.engine_cfg['save_name']}-{number}" and number.isdecimal():
+        return logs / f"test-{number}{suffix}"
+    # A name of digits alone would pass for an iteration of this run.
+    stem = f"checkpoint-{stem}" if stem.isdecimal() else stem
+    file, digest = logs / f"test-{stem}.json", sha256_of(checkpoint)
+    if file.exists() and _tested_checkpoint(file) != digest:
+        stem = f"{stem}-{digest[:8]}"
+    return logs / f"test-{stem}{suffix}"
+
+
+def _tested_checkpoint(file: Path) -> str | None:
+    """Return the SHA-256 of the checkpoint that a results file is about, or None if it does not say."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        digest = json.loads(file.read_text(encoding="utf-8"))["card"]["checkpoint"]["sha256"]
+        return str(digest)
+    return None
 
 
 def evaluated_name(cfgs: dict[str, Any]) -> str:

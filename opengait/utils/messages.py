@@ -3,9 +3,12 @@
 Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods do nothing.
 """
 
+import contextlib
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ _FORMAT = logging.Formatter("[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m
 
 
 class _Early(logging.Handler):
-    """Keeps records, such as those logged while extensions are loaded, until the log is opened."""
+    """Keeps records until the log that they belong to is opened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,18 +39,29 @@ class _Early(logging.Handler):
 
 
 class _Screen(logging.Handler):
-    """Writes to stderr without breaking a progress bar."""
+    """Writes to stderr without breaking a progress bar; a closed terminal or pipe does not end the run."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        with contextlib.suppress(OSError, ValueError):
+            tqdm.write(self.format(record), file=sys.stderr)
+
+
+class _File(logging.FileHandler):
+    """Writes to a file, and says once on the screen if that fails."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        logger = logging.getLogger("opengait")
+        logger.removeHandler(self)
+        logger.warning("The log can no longer be written to %s: %s.", self.baseFilename, sys.exc_info()[1])
 
 
 class MessageManager:
     """Log and TensorBoard of one run.
 
-    `init_logger` opens the log, which suffices for testing; `init_manager` opens TensorBoard too. `train_step` is
-    called once per iteration with `info`, whose `scalar/...` entries are averaged over the logging interval, and with
-    `summary`, whose latest `scalar/...` and `image/...` entries are written to TensorBoard.
+    `init_logger` prepares the log, which suffices for testing; `init_manager` prepares TensorBoard too. Nothing is
+    written to the run folder before `begin`. `train_step` is called once per iteration with `info`, whose `scalar/...`
+    entries are averaged over the logging interval, and with `summary`, whose latest `scalar/...` and `image/...`
+    entries are written to TensorBoard.
     """
 
     def __init__(self) -> None:
@@ -55,44 +69,100 @@ class MessageManager:
         self.writer_hparams = ["image", "scalar"]
         self.writer: SummaryWriter | None = None
         self._progress: Progress | None = None
-        self.iteration = 0
+        self.iteration = self._continues = 0
         self.log_iter = 100
         self._learning_rate: float | None = None
         self.time = time.time()
         self.logger = logging.getLogger("opengait")
+        self._summary: Path | None = None
+        self._log_folder: Path | None = None
+        self._before: Callable[[], None] | None = None
+        self._results: list[logging.LogRecord] | None = None
 
     def hold(self) -> None:
         """Keep records until `init_logger` opens the log. Before `hold`, the program's logging setup applies."""
         self._take_over(_Early())
 
     def init_manager(self, save_path: str | Path, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
-        """Open the log, and TensorBoard under `<save_path>/summary`; events after `iteration` are purged."""
-        self.iteration = iteration
+        """Prepare the log, and TensorBoard under `<save_path>/summary`; events after `iteration` are purged."""
+        self.iteration = self._continues = iteration
         self.log_iter = log_iter
         self.info_dict.clear()
-        if self.writer is not None:
-            self.writer.close()
-        folder = Path(save_path) / "summary"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.writer = SummaryWriter(str(folder), purge_step=iteration)
         self.init_logger(save_path, log_to_file)
+        self._summary = Path(save_path) / "summary"
 
     def init_logger(self, save_path: str | Path, log_to_file: bool) -> None:
-        """Log to the screen and, with `log_to_file`, to `<save_path>/logs/<time>.txt`."""
+        """Log to the screen at once and, with `log_to_file`, to `<save_path>/logs/<time>.txt` from `begin` on."""
+        if self.writer is not None:
+            self.writer.close()
+        self.writer = self._summary = None
+        self._log_folder = Path(save_path) / "logs" if log_to_file else None
         early = [handler for handler in self.logger.handlers if isinstance(handler, _Early)]
-        handlers: list[logging.Handler] = [_Screen()]
-        if log_to_file:
-            folder = Path(save_path) / "logs"
-            folder.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(folder / f"{datetime.now():%Y-%m-%d-%H-%M-%S}.txt"))
-        for handler in handlers:
-            handler.setFormatter(_FORMAT)
-        self._take_over(*handlers)
+        screen = _Screen()
+        screen.setFormatter(_FORMAT)
+        self._take_over(screen, *([_Early()] if log_to_file else []))
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
 
+    def on_begin(self, action: Callable[[], None]) -> None:
+        """Have `begin` call `action` before it writes anything."""
+        self._before = action
+
+    def begin(self) -> None:
+        """Open the files of the run, once it has something to write: its first iteration or its results.
+
+        Training loops that do not call it begin with their first line.
+        """
+        before, self._before = self._before, None
+        if before is not None:
+            before()
+        if self._log_folder is not None:
+            folder, self._log_folder = self._log_folder, None
+            folder.mkdir(parents=True, exist_ok=True)
+            file = _File(
+                folder / f"{datetime.now():%Y-%m-%d-%H-%M-%S}.txt", encoding="utf-8", errors="backslashreplace"
+            )
+            file.setFormatter(_FORMAT)
+            for early in [handler for handler in self.logger.handlers if isinstance(handler, _Early)]:
+                self.logger.removeHandler(early)
+                for record in early.records:
+                    file.handle(record)
+            self.logger.addHandler(file)
+        if self._summary is not None:
+            self._summary.mkdir(parents=True, exist_ok=True)
+            self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues), None
+
+    @contextmanager
+    def results_last(self) -> Iterator[None]:
+        """Show what is logged in `evaluating` at the end of the block, below the facts about the measurement."""
+        self._results = []
+        try:
+            yield
+        finally:
+            results, self._results = self._results, None
+            for record in results:
+                self.logger.handle(record)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Hold what an evaluator logs back until the end of `results_last`, if that is in use."""
+        results = self._results
+
+        def keep(record: logging.LogRecord) -> bool:
+            if results is None:
+                return True
+            results.append(record)
+            return False
+
+        self.logger.addFilter(keep)
+        try:
+            yield
+        finally:
+            self.logger.removeFilter(keep)
+
     def close(self) -> None:
         """Close TensorBoard and the log; the program's logging setup applies again."""
+        self._summary = self._log_folder = self._before = None
         if self.writer is not None:
             self.writer.close()
         self._take_over()
@@ -145,7 +215,7 @@ class MessageManager:
     def log_training_info(self) -> None:
         """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does, for scripts to read.
 
-        A second line contains the learning rate, times, memory and time left.
+        A second line contains the learning rate, times, total loss, progress, memory and time left.
         """
         now = time.time()
         text = f"Iteration {self.iteration:0>5}, Cost {now - self.time:.2f}s"
@@ -166,6 +236,7 @@ class MessageManager:
         self.iteration += 1
         self.append(info)
         if self.iteration % self.log_iter == 0:
+            self.begin()
             rate = summary.get("scalar/learning_rate")
             self._learning_rate = None if rate is None else float(rate)
             self.log_training_info()
@@ -191,9 +262,15 @@ def _as_array(value: Any) -> np.ndarray:
     return ts2np(value) if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
+class _Silent(NoOp):
+    """The manager of the other ranks."""
+
+    results_last = evaluating = staticmethod(contextlib.nullcontext)
+
+
 # The only mutable global of the engine, so that the messages of all modules go to one log.
 _manager: MessageManager | None = None
-_silent = NoOp()
+_silent = _Silent()
 
 
 def get_msg_mgr() -> MessageManager | NoOp:

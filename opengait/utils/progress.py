@@ -7,6 +7,9 @@ from datetime import timedelta
 import torch
 from tqdm import tqdm
 
+from opengait import distributed
+from opengait.utils.memory import peak_memory
+
 
 class Progress:
     """Measures loading and computing times, and shows a progress bar on a terminal.
@@ -23,6 +26,7 @@ class Progress:
         self._began = self._marked = time.perf_counter()
         self._data_seconds = self._step_seconds = 0.0
         self._steps = 0
+        self._loss: torch.Tensor | None = None
         hidden = not (bar and sys.stderr.isatty())
         self._bar = tqdm(total=total, initial=done, desc="Training", unit="it", leave=False, disable=hidden)
 
@@ -30,10 +34,13 @@ class Progress:
         """Record that a batch was loaded."""
         self._data_seconds += self._lap()
 
-    def stepped(self, iteration: int) -> None:
-        """Record that a step was computed or skipped, after which `iteration` iterations are done."""
+    def stepped(self, iteration: int, loss: torch.Tensor | None = None) -> None:
+        """Record that a step with this total loss was computed or skipped, after which `iteration` ones are done."""
         self._step_seconds += self._lap()
         self._steps += 1
+        if loss is not None:
+            # Summed on the device, since reading it would make every step wait.
+            self._loss = loss.detach().mean() + (0.0 if self._loss is None else self._loss)
         self._bar.update(iteration - self.done)
         self.done = iteration
 
@@ -47,14 +54,19 @@ class Progress:
         return (time.perf_counter() - self._began) / gained * (self.total - self.done) if gained else 0.0
 
     def fields(self) -> str:
-        """Return `data=0.010s, step=0.120s, memory=1.20GB, left=0:12:34`: means since the last call, peak memory."""
+        """Return `data=0.010s, step=0.120s, loss=6.2831, 300 of 2000, memory=1.20GB, left=0:12:34`.
+
+        Times and loss are means since the last call, memory is the peak of the device or, on the CPU, of the process.
+        """
         steps = max(self._steps, 1)
         texts = [f"data={self._data_seconds / steps:.3f}s", f"step={self._step_seconds / steps:.3f}s"]
-        if torch.cuda.is_available():
-            texts.append(f"memory={torch.cuda.max_memory_allocated() / 2**30:.2f}GB")
+        if self._loss is not None:
+            texts.append(f"loss={float(self._loss) / steps:.4f}")
+        texts += [f"{self.done} of {self.total}", f"memory={peak_memory(distributed.device()) / 2**30:.2f}GB"]
         texts.append(f"left={timedelta(seconds=round(self.seconds_left()))}")
         self._data_seconds = self._step_seconds = 0.0
         self._steps = 0
+        self._loss = None
         return ", ".join(texts)
 
     def close(self) -> None:

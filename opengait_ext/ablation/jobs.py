@@ -7,7 +7,7 @@ from typing import Any
 
 from opengait.config import config_text, load_config
 from opengait.config.source import read_yaml
-from opengait.engine.run_folder import output_path
+from opengait.engine.run_folder import checkpoints_of, output_path
 from opengait.errors import ConfigError
 from opengait.shipped import SHIPPED
 from opengait.utils.files import write_text
@@ -99,8 +99,7 @@ class Job:
 
     def newest_checkpoint(self) -> int:
         """Return the iteration of the newest checkpoint; 0 if there is none."""
-        iterations = [file.stem.rpartition("-")[2] for file in (self.run_folder / "checkpoints").glob("*.pt")]
-        return max((int(text) for text in iterations if text.isdigit()), default=0)
+        return max(checkpoints_of(self.run_folder), default=0)
 
     def results(self) -> dict[str, Any]:
         """Return the content of the result file.

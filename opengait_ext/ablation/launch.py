@@ -12,7 +12,7 @@ from typing import IO
 from opengait_ext.ablation.devices import Device
 from opengait_ext.ablation.jobs import Job
 
-STOPS_WITHIN = 20  # seconds after which a process that does not end is killed
+STOPS_WITHIN = 60  # seconds after which a process that has not saved its checkpoint and ended is killed
 
 
 class RunFailed(Exception):

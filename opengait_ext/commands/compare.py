@@ -20,7 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folder, or a test's JSON file")
     parser.add_argument("--diff", nargs=2, metavar=("RUN1", "RUN2"), help="list the differences of two runs")
     parser.add_argument(
-        "--published", choices=("all", "matching", "none"), default="all", help="published rows to show (default: all)"
+        "--published",
+        choices=("dataset", "matching", "all", "none"),
+        default="dataset",
+        help="published rows: those of the runs' datasets (default), only comparable ones, all, or none",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the output to a file")
@@ -30,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the comparison.
 
     Raises:
-        UserError: a run cannot be read, or the file cannot be written.
+        UserError: a run cannot be read.
     """
     from opengait.errors import ConfigError
     from opengait.utils.files import write_text
@@ -39,10 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("Name one run or several, or two runs after --diff.")
     text = diff(args.diff, args.json) if args.diff else table(args.runs, args.published, args.json)
     if args.out is not None:
-        try:
-            write_text(args.out, text)
-        except OSError as error:
-            raise ConfigError(f"Cannot write {args.out}: {error.strerror or error}.") from error
+        write_text(args.out, text)
     print(text, end="")
     return 0
 
@@ -53,8 +53,8 @@ def table(runs: list[str], published: str, as_json: bool) -> str:
 
     measured = [row for run in runs for row in compare.measured_rows(run)]
     groups = compare.group_rows(measured, [] if published == "none" else compare.published_rows())
-    if published == "matching":
-        groups = [group for group in groups if any(row.measured for row in group.rows)]
+    if published != "all":
+        groups = compare.relevant(groups, matching_only=published == "matching")
     if as_json:
         return json.dumps(compare.as_json(groups), indent=2, ensure_ascii=False) + "\n"
     return compare.as_markdown(groups)

@@ -1,6 +1,6 @@
 """Collect the demo's numbers in one JSON file and print them as a table.
 
-vvi demo-results --run output/demo/seed-0 --out output/demo/results.json
+vvi demo-results --run output/demo/seed-0 --out output/demo/seed-0/results.json
 vvi demo-results --run output/demo/seed-*     # a row per seed, then mean, smallest and largest
 """
 
@@ -61,12 +61,13 @@ def collect(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: one of the two is missing.
     """
-    tests = sorted(folder.glob("**/logs/test-*.json"))
+    from opengait_ext.runs.results import open_test, result_files
+
     overlap = folder / "silhouettes" / "iou.json"
-    for exists, name in ((bool(tests), "logs/test-*.json"), (overlap.is_file(), "silhouettes/iou.json")):
-        if not exists:
-            raise DataError(f"{folder} has no {name}; scripts/demo.sh writes it.")
-    results = json.loads(tests[-1].read_text(encoding="utf-8"))["results"]
+    for pattern in ("**/logs/test-*.json", "silhouettes/iou.json"):
+        if not any(folder.glob(pattern)):
+            raise DataError(f"{folder} has no {pattern.removeprefix('**/')}; scripts/demo.sh writes it.")
+    results = open_test(result_files(folder)[-1]).content["results"]
     numbers: dict[str, Any] = {
         direction: {key: results[direction][key] for key in (*SHARES, *COUNTS)} for direction in DIRECTIONS
     }

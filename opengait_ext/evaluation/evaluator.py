@@ -11,12 +11,13 @@ import torch
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import Metric, cuda_dist
+from opengait.evaluation.ranking import RankMetrics
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, parse_view
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
 from opengait_ext.evaluation.card import population_facts, protocol_card
 from opengait_ext.evaluation.metrics import Distance, chance_rank1, rank, summarise
-from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, Direction, populations_of, protocol_for
+from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, populations_of, protocol_for
 from opengait_ext.evaluation.table import table_of_results
 
 log = logging.getLogger("opengait")
@@ -101,12 +102,10 @@ def evaluate_cross_modal(
         for direction in rules.directions:
             query, gallery = rules.select(direction, data["types"], data["views"], name)
             metrics[direction.name], spread[direction.name], facts[name][direction.name] = _measure(
-                tracklets, query, gallery, settings
+                tracklets, query, gallery, settings, direction.title
             )
         title = _title(dataset, rules.name, name, settings)
         log.info(table_of_results(title, rules.directions, metrics, spread))
-        for direction in rules.directions:
-            _warn_of_invalid(metrics[direction.name], direction)
         # The default population is at the top level of the results, a second one under its name.
         first = name == names[0]
         results |= metrics if first else {name: metrics}
@@ -119,12 +118,13 @@ def evaluate_cross_modal(
 
 
 def _measure(
-    tracklets: _Tracklets, query: np.ndarray, gallery: np.ndarray, settings: _Settings
+    tracklets: _Tracklets, query: np.ndarray, gallery: np.ndarray, settings: _Settings, title: str
 ) -> tuple[dict[str, float | int], dict[str, Interval] | None, dict[str, int]]:
     """Return the metrics, intervals and counts of one direction."""
     people = tracklets.people[query], tracklets.people[gallery]
     cameras = tracklets.cameras[query], tracklets.cameras[gallery]
     metrics = rank(_distance(tracklets.features, query, gallery, settings), *people, *cameras, settings.camera_rule)
+    _warn_of_invalid(metrics, title, int((~np.isin(*people)).sum()))
     groups = people[0] if settings.resample_by == "identity" else None
     spread = intervals_of(metrics, groups, settings.resamples) if settings.resamples else None
     summary = summarise(metrics) | {"chance_rank1": chance_rank1(*people, *cameras, settings.camera_rule)}
@@ -191,13 +191,17 @@ def _camera(view: str) -> int:
         raise DataError(f"{error} evaluate_cross_modal reads a tracklet's camera there.") from error
 
 
-def _warn_of_invalid(metrics: Mapping[str, float], direction: Direction) -> None:
-    invalid = metrics["queries"] - metrics["valid_queries"]
-    if invalid:
-        log.warning(
-            "%s: %d of %d queries have no match in the gallery and are skipped%s.",
-            direction.title,
-            invalid,
-            metrics["queries"],
-            "" if metrics["valid_queries"] else ", which leaves none: all metrics are 0",
-        )
+def _warn_of_invalid(metrics: RankMetrics, title: str, absent: int) -> None:
+    """Log how many queries are skipped: `absent` have no tracklet of their person in the gallery at all."""
+    invalid = metrics.queries - metrics.valid_queries
+    if not invalid:
+        return
+    removed = invalid - absent
+    log.warning(
+        "%s: %d of %d queries have no match in the gallery and are skipped%s%s.",
+        title,
+        invalid,
+        metrics.queries,
+        f" ({removed} since the camera rule removes every match, which has the query's camera)" if removed else "",
+        "" if metrics.valid_queries else "; none is left, so all metrics are 0",
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from opengait.errors import DataError
+from opengait.utils.files import sha256_of
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 
 DIRECTIONS = tuple(direction.name for direction in CROSS_MODAL)
@@ -75,14 +76,37 @@ def result_files(run: Path) -> list[Path]:
 
 
 def last_test(logs: Path) -> Path | None:
-    """Return the result file of the last iteration in a `logs` folder, or None if there is none."""
-    files = [file for file in logs.glob("test-*.json") if file.stem.removeprefix("test-").isdigit()]
-    return max(files, key=lambda file: int(file.stem.removeprefix("test-")), default=None)
+    """Return the result file of the last iteration in a `logs` folder, or None if there is none.
+
+    Without one, a single result of a checkpoint that was named by its path counts.
+
+    Raises:
+        DataError: there are several of these.
+    """
+    files = {file.stem.removeprefix("test-"): file for file in sorted(logs.glob("test-*.json"))}
+    iterations = {int(name): file for name, file in files.items() if name.isdecimal()}
+    if iterations:
+        return iterations[max(iterations)]
+    if len(files) > 1:
+        raise DataError(f"{logs} has results of several checkpoints ({', '.join(files)}); name one of the files.")
+    return next(iter(files.values()), None)
 
 
 def open_test(file: Path) -> TestResult:
-    """Read a result file; raises what `read_test` raises."""
-    return TestResult(file, read_test(file))
+    """Read a result file of this run's checkpoint, as it is now.
+
+    Raises:
+        DataError: see `read_test`; or the run was trained again since, so the file is about another checkpoint.
+    """
+    test = TestResult(file, read_test(file))
+    facts = test.card.get("checkpoint") or {}
+    checkpoint = test.folder / "checkpoints" / str(facts.get("file"))
+    own = test.content.get("iteration") and facts.get("sha256") and checkpoint.is_file()
+    if own and sha256_of(checkpoint) != facts["sha256"]:
+        raise DataError(
+            f"{file} was measured on another {checkpoint.name} than the one that the run has now; test it again."
+        )
+    return test
 
 
 def read_test(file: Path) -> dict[str, Any]:
@@ -111,7 +135,7 @@ def read_any_test(file: Path) -> dict[str, Any]:
         DataError: the file cannot be read or is not a test result.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise DataError(f"Cannot read {file}: {error.strerror or error}.") from error
     except ValueError as error:
@@ -119,3 +143,7 @@ def read_any_test(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
         raise DataError(f"{file} is not a test result: it has no `results`; expected a logs/test-<iteration>.json.")
     return content
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"it holds {text}, which is no number")

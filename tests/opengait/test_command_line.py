@@ -1,6 +1,7 @@
 """Shared parts of command lines: exit codes for errors, and argument types."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -51,3 +52,13 @@ def test_argument_types():
     for parse, text in ((count, "0"), (count, "-1"), (count, "2.5"), (share, "1"), (share, "0"), (share, "x")):
         with pytest.raises(argparse.ArgumentTypeError, match=f"expected .* got '{text}'"):
             parse(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+def test_output_that_cannot_show_a_character_escapes_it(encoding):
+    program = "from opengait.command_line import exit_status; exit_status(lambda: print('\\u4e2d \\udce9') or 0)"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=True)
+    shown = "\u4e2d" if encoding == "utf-8" else r"\u4e2d"
+    assert result.stdout.decode(encoding).split() == [shown, r"\udce9"]

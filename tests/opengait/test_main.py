@@ -1,17 +1,24 @@
 """The command line: training, testing and resuming, on one process and on two, and its error messages."""
 
 import json
+import os
 import pickle
 import re
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from opengait.engine import test as test_loop
 from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.run_folder import RunFolder
 from opengait.main import main
 from opengait.utils import messages
 from tests.opengait import tiny
+from tests.paths import ROOT
 
 RUN = "CASIA-B/TinySil/tiny"
 
@@ -203,3 +210,258 @@ def test_it_runs_as_a_module():
     process = tiny.launch("--cfgs", "nowhere.yaml", script=("-m", "opengait.main"))
     assert process.returncode == 2
     assert process.stderr.strip() == "error: Cannot read the configuration nowhere.yaml: No such file or directory."
+
+
+def snapshot(folder) -> dict[str, tuple[bytes, int]]:
+    """Return content and time of every file and folder, named relative to the folder."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+        for path in [folder, *sorted(folder.rglob("*"))]
+    }
+
+
+FAILING = {
+    "classes": ["model_cfg.SeparateBNNecks.class_num=2"],
+    "data": ["data_cfg.dataset_root=no/such/place"],
+    "loss": ["loss_cfg=null"],
+    "loss type": ["loss_cfg=[{type: NoLoss, log_prefix: x}]"],
+    "solver": ["optimizer_cfg.solver=NoSolver"],
+    "learning rate": ["optimizer_cfg.lr=-1"],
+    "schedule": ["scheduler_cfg.scheduler=NoSchedule"],
+    "sampler": ["trainer_cfg.sampler.batch_size=[2, 2, 2]"],
+    "transform": ["trainer_cfg.transform=[{type: NoTransform}]"],
+    "not finite at once": ["model_cfg.poison_at=0"],
+    "weights": ["trainer_cfg.restore_hint=none.pt"],
+    "iteration": ["trainer_cfg.restore_hint=5"],
+}
+
+
+@pytest.mark.parametrize("settings", FAILING.values(), ids=FAILING.keys())
+def test_a_start_that_fails_changes_nothing(run_main, tmp_path, capsys, settings):
+    """Neither a new folder nor that of a finished run, which is to be overwritten or continued."""
+    total = ["--set", "trainer_cfg.total_iter=3"]
+    assert run_main("--set", *settings) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert run_main(*total) == 0
+    before = snapshot(tmp_path)
+    mode = [] if "restore_hint" in settings[0] else ["--overwrite"]
+    assert run_main(*mode, "--set", *settings) == 2
+    assert snapshot(tmp_path) == before
+    assert error_of(capsys)
+
+
+def test_a_finished_run_is_not_replaced_unasked(run_main, tmp_path, capsys):
+    total = ["--set", "trainer_cfg.total_iter=3"]
+    assert run_main(*total) == 0
+    before = snapshot(tmp_path)
+    assert run_main(*total) == 2
+    assert "--resume" in (message := error_of(capsys)) and "--overwrite" in message and "iteration 3" in message
+    assert run_main(*total, "--set", "trainer_cfg.restore_hint=output/x.pt") == 2
+    assert snapshot(tmp_path) == before
+    assert run_main("--set", "trainer_cfg.save_name=other", *total) == 0
+
+
+def test_overwriting_removes_checkpoints_curves_and_results(run_main, tmp_path):
+    run = tmp_path / "output" / RUN
+    assert run_main() == 0
+    assert run_main(phase="test") == 0
+    (run / "notes.txt").write_text("mine")
+    old = {path for path in run.rglob("*") if path.is_file()} - {run / ".lock", run / "config.yaml"}
+    assert run_main("--overwrite", "--set", "trainer_cfg.total_iter=3") == 0
+    assert sorted(path.name for path in old if path.exists()) == ["notes.txt", "tiny-00003.pt"]
+    assert len(list((run / "summary").iterdir())) == 1
+
+
+def test_resuming_takes_the_newest_checkpoint(run_main, tmp_path, capsys):
+    assert run_main("--resume") == 2
+    assert "tiny-<iteration>.pt" in error_of(capsys)
+    assert list(tmp_path.iterdir()) == []
+    assert run_main("--set", "trainer_cfg.total_iter=3") == 0
+    assert run_main("--resume") == 0
+    assert final(tmp_path / "output")["iteration"] == 6
+    assert run_main("--iter", "last", phase="test", evaluator_cfg={"restore_hint": 3}) == 0
+    assert (tmp_path / "output" / RUN / "logs/test-00006.json").is_file()
+
+
+def test_continuing_earlier_sets_later_results_aside(run_main, tmp_path, capsys):
+    run = tmp_path / "output" / RUN
+    assert run_main() == 0
+    assert run_main(phase="test") == 0
+    later = (run / "checkpoints/tiny-00006.pt").read_bytes()
+    assert run_main("--iter", "3", "--set", "trainer_cfg.total_iter=4") == 0
+    assert "iteration 3 were moved to" in capsys.readouterr().err
+    (aside,) = run.glob("replaced-*")
+    assert sorted(file.name for file in aside.iterdir()) == ["test-00006.json", "tiny-00006.pt"]
+    assert (aside / "tiny-00006.pt").read_bytes() == later
+    assert not (run / "checkpoints/tiny-00006.pt").exists()
+
+
+def test_a_failing_start_keeps_the_curves(run_main, tmp_path):
+    """TensorBoard drops all curves of a folder whose newest event file starts again at 0."""
+    from opengait_ext.runs.compare.outcome import read_curves
+
+    run = tmp_path / "output" / RUN
+    assert run_main() == 0
+    before = {tag: curve[0].tolist() for tag, curve in read_curves(run).items()}
+    assert before["triplet/loss"] == [2, 4, 6]
+    assert run_main("--overwrite", "--set", "model_cfg.SeparateBNNecks.class_num=2") == 2
+    assert {tag: curve[0].tolist() for tag, curve in read_curves(run).items()} == before
+
+
+def test_a_second_training_in_a_folder_is_refused(run_main, tmp_path, capsys):
+    """The owner is another process, since locks are those of processes."""
+    run = tmp_path / "output" / RUN
+    assert run_main("--set", "trainer_cfg.total_iter=3") == 0
+    program = (
+        "import sys; from pathlib import Path; from opengait.engine.run_folder import RunFolder;"
+        "folder = RunFolder(Path(sys.argv[1]), 'tiny', 3); folder.claim(); folder.begin(); print('owned', flush=True);"
+        "sys.stdin.read()"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program, run], stdin=-1, stdout=-1, cwd=ROOT)
+    assert owner.stdout.readline() == b"owned\n"
+    for mode in ("--resume", "--overwrite"):
+        assert run_main(mode) == 2
+        assert f"process {owner.pid} on" in error_of(capsys)
+    owner.kill()
+    owner.communicate()
+    assert run_main("--resume", "--set", "trainer_cfg.total_iter=4") == 0
+
+
+def test_of_two_trainings_that_start_at_once_one_continues(run_main, tmp_path, capsys, monkeypatch):
+    """The other takes the folder while this one computes its first iteration."""
+    run = tmp_path / "output" / RUN
+    begin = RunFolder.begin
+
+    def late(folder):
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints/tiny-00003.pt").touch()
+        return begin(folder)
+
+    monkeypatch.setattr(RunFolder, "begin", late)
+    assert run_main() == 2
+    assert "already holds a run" in error_of(capsys)
+    assert not (run / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("at", ["output", "output/CASIA-B", f"output/{RUN}", f"output/{RUN}/checkpoints"])
+@pytest.mark.parametrize("phase", ["train", "test"])
+def test_a_file_where_a_folder_belongs(run_main, tmp_path, capsys, at, phase):
+    (tmp_path / at).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / at).write_text("mine")
+    assert run_main(phase=phase) == 2
+    assert at in error_of(capsys)
+    assert (tmp_path / at).read_text() == "mine"
+
+
+def test_each_tested_checkpoint_has_results_of_its_own(run_main, tmp_path):
+    run = tmp_path / "output" / RUN
+    assert run_main() == 0
+    named = {"a/best.pt": "tiny-00003.pt", "b/best.pt": "tiny-00006.pt", "00006.pt": "tiny-00003.pt"}
+    for copy, source in named.items():
+        (tmp_path / copy).parent.mkdir(exist_ok=True)
+        shutil.copy(run / "checkpoints" / source, tmp_path / copy)
+        assert run_main("--set", f"evaluator_cfg.restore_hint={copy}", phase="test") == 0
+    own = f"evaluator_cfg.restore_hint=output/{RUN}/checkpoints/tiny-00003.pt"
+    assert run_main("--set", own, phase="test") == 0
+    assert run_main("--set", "evaluator_cfg.restore_hint=a/best.pt", phase="test") == 0
+    contents = {file.stem: json.loads(file.read_text()) for file in (run / "logs").glob("*.json")}
+    assert len(contents) == 4
+    assert contents["test-best"]["checkpoint"] == "a/best.pt"
+    assert contents["test-checkpoint-00006"]["checkpoint"] == "00006.pt"
+    assert contents["test-00003"]["checkpoint"].endswith("tiny-00003.pt")
+    (other,) = (name for name in contents if name.startswith("test-best-"))
+    assert contents[other]["checkpoint"] == "b/best.pt"
+
+
+def test_the_results_are_the_last_of_a_test(run_main, capsys):
+    assert run_main() == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "tiny-00006.pt" in lines[-2] and "--phase test --iter 6 --set trainer_cfg.output_root=output" in lines[-1]
+    assert any("Device: CPU" in line for line in lines)
+    assert sum("no usable GPU" in line for line in lines) == (torch.version.cuda is not None)
+    assert run_main("--device", "cpu", phase="test", evaluator_cfg={"eval_func": "evaluate_indoor_dataset"}) == 0
+    lines = capsys.readouterr().err.splitlines()
+    (card,) = (number for number, line in enumerate(lines) if "Card: " in line)
+    assert "Results written to" in lines[card + 1]
+    assert any("NM@R1" in line for line in lines[card + 2 :]) and len(lines) < 30
+    assert not any("no usable GPU" in line for line in lines)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_features_that_are_not_numbers_are_refused(run_main, tmp_path, capsys, monkeypatch, value):
+    assert run_main("--set", "trainer_cfg.total_iter=3") == 0
+    inference = test_loop.inference
+
+    def broken(model, rank):
+        features = inference(model, rank)
+        features["embeddings"][1, 0, 0] = value
+        return features
+
+    monkeypatch.setattr(test_loop, "inference", broken)
+    before = snapshot(tmp_path)
+    assert run_main("--iter", "3", phase="test") == 2
+    assert "embeddings of 1 of 47" in (message := error_of(capsys)) and "005/bg-01/090" in message
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("option", [["--iter", "-3"], ["--iter", "0"], ["--iter", "x"], ["--iter", "1.5"]])
+def test_iterations_are_positive(run_main, capsys, option):
+    with pytest.raises(SystemExit):
+        run_main(*option)
+    assert "expected a positive integer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--resume", "--overwrite"], ["--resume", "--iter", "3"], ["--overwrite", "--iter", "3"], ["--device", "tpu"]],
+)
+def test_options_that_exclude_each_other(run_main, option):
+    with pytest.raises(SystemExit):
+        run_main(*option)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signum", "world", "status"), [(signal.SIGTERM, 0, 143), (signal.SIGINT, 0, 130), (signal.SIGTERM, 2, 1)]
+)
+def test_a_signal_ends_a_training_with_a_checkpoint(folder, tmp_path, signum, world, status):
+    """Of two processes, torchrun signals each; its own status is 1. The data worker gets the signal as well."""
+    config = tiny.write_config(
+        folder, "long.yaml", trainer_cfg={"total_iter": 10**6, "save_iter": 10**6, "log_iter": 5}
+    )
+    options = ["--cfgs", config, "--set", f"trainer_cfg.output_root={tmp_path}", "data_cfg.num_workers=1"]
+    process = tiny.started(*options, world=world, cwd=folder)
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "Iteration 00005" in line:
+            # As a terminal and as schedulers do, to the whole group.
+            os.killpg(process.pid, signum)
+            break
+    lines += process.stderr.readlines()
+    process.stderr.close()
+    assert process.wait(60) == status, lines[-20:]
+    (stopped,) = (line for line in lines if "Stopped at iteration" in line)
+    iteration = int(re.search(r"iteration (\d+)", stopped)[1])
+    assert "--resume" in stopped and final(tmp_path, iteration)["iteration"] == iteration
+    assert sum("Traceback" in line for line in lines) <= bool(world)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "MASTER_ADDR, MASTER_PORT"),
+        ({"WORLD_SIZE": "4"}, "not RANK"),
+        ({"RANK": "x", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, "RANK is 'x'"),
+        ({"RANK": "2", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, "RANK is 2"),
+        ({"RANK": "1"}, "not WORLD_SIZE"),
+    ],
+)
+def test_variables_of_a_launcher_without_a_launcher(monkeypatch, capsys, variables, named):
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: False)
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--cfgs", "nowhere.yaml"]) == 2
+    assert named in error_of(capsys)

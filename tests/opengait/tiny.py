@@ -94,12 +94,26 @@ def launch(
     script: tuple[str, ...] = (str(ROOT / "opengait/main.py"),),
 ) -> subprocess.CompletedProcess:
     """Run the command line, with plain Python for `world` 0 and otherwise with torchrun and that many processes."""
+    command, environment = _command(arguments, world, script)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def started(*arguments: str | Path, world: int = 0, cwd: Path = ROOT) -> subprocess.Popen:
+    """Start what `launch` runs, in a process group of its own; its standard error can be read."""
+    command, environment = _command(arguments, world, (str(ROOT / "opengait/main.py"),))
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def _command(
+    arguments: tuple[str | Path, ...], world: int, script: tuple[str, ...]
+) -> tuple[list[str], dict[str, str]]:
     launcher = [sys.executable]
     if world:
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [*launcher, *script, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return [*launcher, *script, *map(str, arguments)], environment
 
 
 def trained(folder: Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess:

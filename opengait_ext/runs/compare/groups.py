@@ -49,6 +49,18 @@ def group_rows(measured: Sequence[Row], published: Sequence[Row]) -> list[Group]
     return groups
 
 
+def relevant(groups: Sequence[Group], matching_only: bool) -> list[Group]:
+    """Return the groups with measured rows and, unless `matching_only`, the published ones of datasets without a match.
+
+    Published tables of a dataset whose measured rows already stand beside comparable published ones would repeat them.
+    """
+    measured = [group for group in groups if any(row.measured for row in group.rows)]
+    datasets = {group.conditions.dataset for group in measured}
+    datasets -= {group.conditions.dataset for group in measured if not all(row.measured for row in group.rows)}
+    others = [group for group in groups if group not in measured and group.conditions.dataset in datasets]
+    return measured if matching_only else measured + others
+
+
 def agree(measured: Conditions, published: Conditions) -> bool:
     """Return whether a measurement has the dataset, protocol, population and counts of the published rows."""
     return (

@@ -55,9 +55,13 @@ def _rows_with_card(test: TestResult) -> list[Row]:
 
 
 def _row(test: TestResult, conditions: Conditions, results: dict[str, Any], intervals: dict[str, Any]) -> Row:
-    iteration = test.card.get("checkpoint", {}).get("iteration") or test.content.get("iteration")
+    checkpoint = test.card.get("checkpoint", {})
+    name = f"iteration {checkpoint.get('iteration') or test.content.get('iteration')}"
+    if not test.content.get("iteration") and checkpoint.get("file"):
+        # Named by its path, so it need not be one of the run.
+        name = f"{test.content['checkpoint']}, {name}"
     return Row(
-        method=f"{test.card.get('model') or 'model'}, iteration {iteration}",
+        method=f"{test.card.get('model') or 'model'}, {name}",
         source="measured here",
         reference=str(test.file),
         kind="-",

@@ -21,7 +21,7 @@ def manager(tmp_path):
     manager = MessageManager()
     manager.init_manager(tmp_path / "run", log_to_file=True, log_iter=2, iteration=98)
     yield manager
-    manager.writer.close()
+    manager.close()
     for handler in logger.handlers:
         handler.close()
     logger.handlers, logger.level, logger.propagate = before
@@ -34,7 +34,10 @@ def logged(tmp_path) -> list[str]:
 
 
 def test_the_log_line_is_that_of_opengait(manager, tmp_path):
-    manager.track_progress(Progress(200, bar=False))
+    progress = Progress(200, bar=False)
+    progress.stepped(99, torch.tensor([4.0, 6.0], requires_grad=True))
+    progress.stepped(100, torch.tensor(2.0))
+    manager.track_progress(progress)
     for loss in (1.0, 2.0):
         info = {
             "scalar/triplet/loss": torch.tensor([loss, loss + 1]),
@@ -48,7 +51,8 @@ def test_the_log_line_is_that_of_opengait(manager, tmp_path):
     time = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \[INFO\]: "
     numbers = r"triplet_loss=2\.0000, triplet_loss_num=4\.0000, softmax_accuracy=0\.3750, extra=1\.5000"
     assert re.fullmatch(rf"{time}Iteration 00100, Cost \d+\.\d\ds, {numbers}", interval)
-    assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s(, memory=\S+)?, left=\d+:\d\d:\d\d", fields)
+    numbers = r"loss=3\.5000, 100 of 200, memory=\d\.\d\dGB"
+    assert re.fullmatch(rf"{time}lr=0\.1, data=\S+s, step=\S+s, {numbers}, left=\d+:\d\d:\d\d", fields)
 
 
 def test_tensorboard_receives_the_latest_summary(manager, tmp_path):
@@ -83,3 +87,53 @@ def test_logging_and_saving_are_not_timed(monkeypatch):
     progress.stepped(2)
     monkeypatch.setattr("time.perf_counter", lambda: 103)
     assert progress.fields().startswith("data=1.000s, step=2.000s")
+
+
+def test_nothing_is_written_before_the_first_iteration(manager, tmp_path):
+    manager.log_info("early")
+    assert not (tmp_path / "run").exists()
+    manager.on_begin(lambda: (tmp_path / "begun").touch())
+    manager.begin()
+    assert (tmp_path / "begun").exists()
+    assert [line.rpartition(" ")[2] for line in logged(tmp_path)] == ["early"]
+    (tmp_path / "begun").unlink()
+    manager.train_step({}, {})
+    assert not (tmp_path / "begun").exists()
+
+
+def test_results_come_last_even_if_what_follows_them_fails(manager, tmp_path):
+    manager.begin()
+    with pytest.raises(OSError, match="full"), manager.results_last():
+        with manager.evaluating():
+            manager.log_info("table")
+        manager.log_info("card")
+        raise OSError("full")
+    with manager.evaluating():
+        manager.log_info("alone")
+    assert [line.rpartition(" ")[2] for line in logged(tmp_path)] == ["card", "table", "alone"]
+
+
+@pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "No space left on device"), ValueError("closed")])
+def test_a_log_that_cannot_be_shown_does_not_end_the_run(manager, tmp_path, monkeypatch, failure):
+    def write(*_, **__):
+        raise failure
+
+    manager.begin()
+    monkeypatch.setattr("tqdm.tqdm.write", write)
+    manager.log_info("still here")
+    assert logged(tmp_path)[-1].endswith("still here")
+
+
+def test_a_log_file_on_a_full_disk_is_given_up_with_a_warning(manager, capsys, monkeypatch):
+    def flush():
+        raise OSError(28, "No space left on device")
+
+    manager.begin()
+    (file,) = (handler for handler in manager.logger.handlers if isinstance(handler, logging.FileHandler))
+    monkeypatch.setattr(file, "flush", flush)
+    manager.log_info("one")
+    manager.log_info("two")
+    monkeypatch.undo()
+    file.close()
+    text = capsys.readouterr().err
+    assert text.count("No space left") == 1 and "two" in text

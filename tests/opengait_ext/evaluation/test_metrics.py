@@ -240,6 +240,7 @@ class TestEvaluator:
         results = evaluate_cross_modal(data, "toy")
         assert results["infrared_to_visible"]["valid_queries"] == results["chance_rank1"] == 0
         assert "3 of 3 queries have no match in the gallery" in caplog.text
+        assert "(3 since the camera rule" in caplog.text and "all metrics are 0" in caplog.text
 
     def test_rejects_wrong_types_and_views(self):
         data = tracklets(np.random.default_rng(4))

@@ -49,7 +49,7 @@ def test_two_processes_train_and_test_like_one(world, single_run, tmp_path):
     # The same weights, evaluated by two processes.
     last = single_run / "output/Synthetic-VVI/DinoGRL/DinoGRL/checkpoints/DinoGRL-00004.pt"
     trained(tmp_path, "--cfgs", config, "--phase", "test", "--set", f"evaluator_cfg.restore_hint={last}", world=2)
-    path = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL/logs/test-00000.json"
+    path = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL/logs/test-DinoGRL-00004.json"
     measured = json.loads(path.read_text())["results"]
     for direction in ("infrared_to_visible", "visible_to_infrared"):
         assert measured[direction] == pytest.approx(results(single_run)[direction])

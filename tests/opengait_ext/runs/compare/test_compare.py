@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
+from opengait.errors import DataError
 from opengait_ext.runs.compare import as_markdown, group_rows, measured_rows, published_rows
 from opengait_ext.runs.results import DIRECTIONS
 from tests.opengait_ext.runs.stand_in_runs import command
@@ -215,7 +217,7 @@ class TestMarkdown:
 class TestCommandLine:
     def test_table_json_and_file(self, tmp_path, capsys):
         run = write_test(tmp_path / "run")
-        assert compare([str(run), "--out", str(tmp_path / "out" / "table.md")]) == 0
+        assert compare([str(run), "--published", "all", "--out", str(tmp_path / "out" / "table.md")]) == 0
         text = capsys.readouterr().out
         assert (tmp_path / "out/table.md").read_text() == text and text.count("### ") == 4
         assert compare([str(run), "--published", "matching"]) == 0
@@ -224,6 +226,47 @@ class TestCommandLine:
         (group,) = json.loads(capsys.readouterr().out)["groups"]
         assert group["rows"][0]["numbers"]["visible_to_infrared"]["map"] == pytest.approx(60)
         assert group["rows"][0]["fingerprint"] == "ab12" * 16 and "published" not in group["sentence"]
+
+    @pytest.mark.parametrize(
+        ("changes", "titles"),
+        [
+            ({}, ["HITSZ-VCM, protocol hitsz-vcm"]),
+            ({"dataset": "Synthetic-VVI"}, ["Synthetic-VVI, protocol hitsz-vcm"]),
+            (
+                {"camera_rule": False},
+                ["HITSZ-VCM, protocol hitsz-vcm, camera rule off", "HITSZ-VCM, protocol hitsz-vcm"],
+            ),
+        ],
+    )
+    def test_only_the_published_table_of_the_dataset_is_shown(self, tmp_path, capsys, changes, titles):
+        assert compare([str(write_test(tmp_path, **changes))]) == 0
+        assert re.findall("^### (.*)$", capsys.readouterr().out, re.M) == titles
+
+    def test_a_checkpoint_named_by_its_path_is_shown_as_such(self, tmp_path):
+        write_test(tmp_path, iteration=0, checkpoint={"file": "x.pt", "iteration": 30, "sha256": "ab"})
+        (tmp_path / "logs/test-00000.json").rename(tmp_path / "logs/test-x.json")
+        (row,) = measured_rows(tmp_path)
+        assert row.method == "Net, x.pt, iteration 30"
+        shutil.copy(tmp_path / "logs/test-x.json", tmp_path / "logs/test-y.json")
+        with pytest.raises(DataError, match="x, y"):
+            measured_rows(tmp_path)
+        write_test(tmp_path, iteration=5)
+        assert [row.method for row in measured_rows(tmp_path)] == ["Net, iteration 5"]
+
+    def test_results_of_a_checkpoint_that_was_replaced_are_refused(self, tmp_path):
+        write_test(tmp_path, checkpoint={"file": "x-00007.pt", "iteration": 7, "sha256": "ab"})
+        assert measured_rows(tmp_path)
+        (tmp_path / "checkpoints").mkdir()
+        (tmp_path / "checkpoints/x-00007.pt").write_bytes(b"another")
+        with pytest.raises(DataError, match=r"x-00007\.pt"):
+            measured_rows(tmp_path)
+
+    @pytest.mark.parametrize("number", ["NaN", "Infinity"])
+    def test_what_is_no_number_is_refused(self, tmp_path, number):
+        file = write_test(tmp_path) / "logs/test-00007.json"
+        file.write_text(file.read_text().replace("0.7312", number))
+        with pytest.raises(DataError, match=number):
+            measured_rows(tmp_path)
 
     def test_last_iteration_of_a_folder_counts(self, tmp_path):
         for iteration in (2, 10, 9):
