@@ -6,6 +6,7 @@ Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods
 import contextlib
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,6 +130,7 @@ class MessageManager:
                     file.handle(record)
             self.logger.addHandler(file)
         if self._summary is not None:
+            threading.excepthook = _without_tensorboard(threading.excepthook)
             self._summary.mkdir(parents=True, exist_ok=True)
             self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues), None
 
@@ -210,7 +212,8 @@ class MessageManager:
         """Clear the interval and write TensorBoard's events to disk."""
         self.info_dict.clear()
         if self.writer is not None:
-            self.writer.flush()
+            with self._curves_may_fail():
+                self.writer.flush()
 
     def log_training_info(self) -> None:
         """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does, for scripts to read.
@@ -247,15 +250,35 @@ class MessageManager:
         """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid of individually scaled images)."""
         if self.writer is None:
             return
-        for key, value in summary.items():
-            kind, _, tag = key.partition("/")
-            if kind == "scalar":
-                self.writer.add_scalar(tag, float(np.mean(_as_array(value))), self.iteration)
-            elif kind == "image":
-                images = torch.as_tensor(value).detach().float().cpu()
-                self.writer.add_image(tag, make_grid(images, normalize=True, scale_each=True), self.iteration)
-            else:
-                self.log_warning(f"Not Expected --Summary-- type [{key}] appear!!!{self.writer_hparams}")
+        with self._curves_may_fail():
+            for key, value in summary.items():
+                kind, _, tag = key.partition("/")
+                if kind == "scalar":
+                    self.writer.add_scalar(tag, float(np.mean(_as_array(value))), self.iteration)
+                elif kind == "image":
+                    images = torch.as_tensor(value).detach().float().cpu()
+                    self.writer.add_image(tag, make_grid(images, normalize=True, scale_each=True), self.iteration)
+                else:
+                    self.log_warning(f"Not Expected --Summary-- type [{key}] appear!!!{self.writer_hparams}")
+
+    @contextmanager
+    def _curves_may_fail(self) -> Iterator[None]:
+        """Give TensorBoard up where its files cannot be written, since a run is worth more than its curves."""
+        try:
+            yield
+        except OSError as error:
+            self.writer = None
+            self.log_warning(f"TensorBoard's files can no longer be written: {error.strerror or error}.")
+
+
+def _without_tensorboard(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return an excepthook of threads that leaves out TensorBoard's, whose errors its next write raises again."""
+
+    def report(failure: Any) -> None:
+        if not type(failure.thread).__module__.startswith("tensorboard"):
+            hook(failure)
+
+    return report
 
 
 def _as_array(value: Any) -> np.ndarray:
