@@ -25,7 +25,7 @@ import torch  # noqa: E402
 
 from opengait import distributed, registry  # noqa: E402
 from opengait.command_line import INTERRUPTED, count, error_text, tolerant_output  # noqa: E402
-from opengait.config import load_config, save_config  # noqa: E402
+from opengait.config import config_text, load_config, save_config  # noqa: E402
 from opengait.engine.capsule import write_capsule  # noqa: E402
 from opengait.engine.results import write_results  # noqa: E402
 from opengait.engine.run_folder import RunFolder, newest_checkpoint, output_path  # noqa: E402
@@ -122,7 +122,10 @@ def _introduce(args: argparse.Namespace, cfgs: dict[str, Any], folder: Path) -> 
     messages = get_msg_mgr()
     overrides = f" with {' '.join(args.set)}" if args.set else ""
     name = "config.yaml" if args.phase == "train" else "capsule-test-<time>.yaml"
-    messages.log_info(f"Configuration: {args.cfgs}{overrides}; written in full to {folder / name}")
+    messages.log_summary(
+        f"Configuration: {args.cfgs}{overrides}; written in full to {folder / name}",
+        f"Configuration: {args.cfgs}{overrides}\n{config_text(cfgs)}",
+    )
     messages.log_info(f"Device: {distributed.device_text()}")
     if args.device is None and torch.version.cuda is not None and (reason := distributed.no_gpu_reason()):
         messages.log_warning(f"Running on the CPU: {reason}. Add --device cpu if that is intended.")

@@ -25,7 +25,15 @@ from opengait.utils.containers import NoOp, Odict
 from opengait.utils.progress import Progress
 from opengait.utils.tensors import ts2np
 
-_FORMAT = logging.Formatter("[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m-%d %H:%M:%S")
+_LAYOUT = "[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m-%d %H:%M:%S"
+
+
+class _InFull(logging.Formatter):
+    """Formats the whole text of a record whose message is a summary for the screen."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        whole = getattr(record, "whole", None)
+        return super().format(logging.makeLogRecord(vars(record) | ({"msg": whole, "args": ()} if whole else {})))
 
 
 class _Early(logging.Handler):
@@ -100,7 +108,7 @@ class MessageManager:
         self._log_folder = Path(save_path) / "logs" if log_to_file else None
         early = [handler for handler in self.logger.handlers if isinstance(handler, _Early)]
         screen = _Screen()
-        screen.setFormatter(_FORMAT)
+        screen.setFormatter(logging.Formatter(*_LAYOUT))
         self._take_over(screen, *([_Early()] if log_to_file else []))
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
@@ -123,7 +131,7 @@ class MessageManager:
             file = _File(
                 folder / f"{datetime.now():%Y-%m-%d-%H-%M-%S}.txt", encoding="utf-8", errors="backslashreplace"
             )
-            file.setFormatter(_FORMAT)
+            file.setFormatter(_InFull(*_LAYOUT))
             for early in [handler for handler in self.logger.handlers if isinstance(handler, _Early)]:
                 self.logger.removeHandler(early)
                 for record in early.records:
@@ -182,6 +190,10 @@ class MessageManager:
     def log_info(self, *messages: Any) -> None:
         """Log at level INFO."""
         self.logger.info(*messages)
+
+    def log_summary(self, summary: str, whole: str) -> None:
+        """Log a long text in the file, and its summary on the screen."""
+        self.logger.info(summary, extra={"whole": whole})
 
     def log_warning(self, *messages: Any) -> None:
         """Log at level WARNING."""
