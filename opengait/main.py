@@ -8,6 +8,8 @@ Ctrl-C (status 130) and SIGTERM (143) end a training after the current iteration
 """
 
 import argparse
+import logging
+import os
 import shlex
 import sys
 import time
@@ -194,7 +196,9 @@ def _command(args: argparse.Namespace, *options: str) -> str:
 
 def _report(error: str) -> None:
     """Print an error. Usually all ranks raise the same one, and the launcher ends the others once rank 0 has exited."""
-    rank = distributed.rank()
+    # Before the processes have met, only the launcher says which one this is.
+    launched = os.environ.get("RANK", "0")
+    rank = distributed.rank() or (int(launched) if launched.isdecimal() else 0)
     if rank:
         time.sleep(HEAD_START)
     text = f"[rank {rank}] error: {error}" if rank else f"error: {error}"
@@ -206,15 +210,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     tolerant_output()
     args = parse_arguments(argv)
+    failed = True
     try:
         distributed.start(args.device)
         run(args)
     except Stopped as stopped:
         again = _command(args, "--phase", "train", "--resume")
         get_msg_mgr().log_info(f"Stopped at iteration {stopped.iteration}; continue with: {again}")
-        status = stopped.status
+        status, failed = stopped.status, False
     except KeyboardInterrupt:
-        get_msg_mgr().log_info("Interrupted; the last checkpoint, if any, is complete.")
+        print("Interrupted; the last checkpoint, if any, is complete.", file=sys.stderr)
         status = INTERRUPTED
     except Exception as error:
         text = error_text(error)
@@ -223,8 +228,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(text)
         status = 2
     else:
-        status = 0
-    distributed.stop(failed=status != 0)
+        status, failed = 0, False
+    if failed and distributed.world_size() > 1:
+        # At once: leaving the group in order would wait for the others, and its threads would log below the error.
+        logging.shutdown()
+        os._exit(status)
+    distributed.stop()
     return status
 
 
