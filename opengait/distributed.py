@@ -159,7 +159,7 @@ def _use_gpu(current: torch.device) -> None:
     together = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if together > torch.cuda.device_count():
         raise UserError(
-            f"{together} processes on this machine, but {torch.cuda.device_count()} GPUs; start at most one process "
+            f"{together} processes on this machine, but {torch.cuda.device_count()} GPU(s); start at most one process "
             f"per GPU, or add --device cpu."
         )
     try:

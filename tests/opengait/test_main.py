@@ -196,6 +196,8 @@ def test_a_batch_that_cannot_be_divided_among_processes(folder):
     assert process.returncode != 0
     (message,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
     assert "batch of 3 tracklets" in message and "2 processes" in message
+    # The last line of torchrun's own report, above its border.
+    assert process.stderr.splitlines()[-2].strip() == f"traceback : {message}"
 
 
 def test_errors_of_other_ranks_name_the_rank(capsys, monkeypatch):
