@@ -54,8 +54,24 @@ class PickledFrames:
             scalar = isinstance(frames, np.ndarray) and frames.ndim == 0
             if scalar or not isinstance(frames, list | tuple | np.ndarray):
                 raise DataError(f"{self.path}: expected an array or list of frames, got {type(frames).__name__}.")
-            self._frames = list(frames) if isinstance(frames, tuple) else frames
+            # Arrays of objects were a way to store frames that differ in shape.
+            if not isinstance(frames, np.ndarray) or (frames.ndim == 1 and frames.dtype.hasobject):
+                self._frames = [self._checked(frame, f"frame {number}") for number, frame in enumerate(frames)]
+            else:
+                self._frames = self._checked(frames, "frames")
         return self._frames
+
+    def _checked(self, frames: Any, what: str) -> np.ndarray:
+        """Return frames or a frame as an array of numbers."""
+        try:
+            array = np.asarray(frames)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{self.path}: {what} is not an array ({' '.join(str(error).split())}).") from error
+        if array.dtype.kind not in "buif":
+            raise DataError(f"{self.path}: expected {what} of numbers, got {array.dtype} {list(array.shape)}.")
+        if array.size == 0 and len(array):
+            raise DataError(f"{self.path}: expected {what} with values, got the shape {list(array.shape)}.")
+        return array
 
     def __len__(self) -> int:
         return len(self.load())

@@ -14,9 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from opengait.data.images import DAMAGE, MOST_BYTES, open_picture, reason_of, turned_upright
 from opengait.errors import ConfigError, DataError
-from opengait.utils.regular_files import read_file
 from opengait_ext.data.tracklet import Tracklet
 
 MASK_KEYS = ("mask_root", "mask_classes", "mask_soft")
@@ -116,7 +114,7 @@ class MaskFolder:
         """
         height, width = size
         try:
-            with open_picture(read_file(path, MOST_BYTES)) as image:
+            with Image.open(path) as image:
                 if image.mode not in MODES or (self.soft and image.mode == "P"):
                     expected = "grey" if self.soft else "grey or palette"
                     raise DataError(
@@ -124,9 +122,10 @@ class MaskFolder:
                         f"{'probabilities' if self.soft else 'class numbers'}, got mode {image.mode} "
                         f"(datasets/MASKS.md)."
                     )
-                picture = turned_upright(image.convert("L") if self.soft else image.copy(), image)
-        except DAMAGE as error:
-            raise DataError(f"Cannot read the mask {path}: {reason_of(error)}.") from error
+                picture = image.convert("L") if self.soft else image.copy()
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DataError(f"Cannot read the mask {path}: {reason}.") from error
         if picture.size != (width, height):
             method = Image.Resampling.BILINEAR if self.soft else Image.Resampling.NEAREST
             picture = picture.resize((width, height), method)
