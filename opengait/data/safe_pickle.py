@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from opengait.errors import DataError
-from opengait.utils.regular_files import open_file, read_file
+from opengait.utils.regular_files import open_file
 
 # What a file may hold, in bytes, when what it holds several times is counted every time: this, or this many times its
 # size if that is more.
@@ -55,18 +55,17 @@ def load_pickle(path: str | Path, trusted: bool = False) -> Any:
         DataError: the file is missing, empty or damaged, or holds other types without being trusted.
     """
     try:
-        if trusted:
-            with open_file(path) as file:
-                return _read_trusted(file, str(path))
-        return read_pickle(read_file(path, sys.maxsize), str(path))
+        with open_file(path) as file:
+            return _read_trusted(file, str(path)) if trusted else read_pickle(file, str(path))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def read_pickle(data: bytes, name: str) -> Any:
-    """Read a pickle as `load_pickle` does, from its bytes; messages refer to it by `name`."""
+def read_pickle(file: BinaryIO, name: str) -> Any:
+    """Read a pickle as `load_pickle` does, from an open file; messages refer to it by `name`."""
+    bounded = _Bounded(file)
     try:
-        return _Settler(max(EXPANDED, EXPANSION * len(data))).settle(_PlainUnpickler(io.BytesIO(data)).load())[0]
+        return _Settler(max(EXPANDED, EXPANSION * bounded.size)).settle(_PlainUnpickler(bounded).load())[0]
     except _Refused as refusal:
         raise DataError(
             f"{name} was not loaded: it names {refusal}, and only numpy arrays, lists, tuples, dicts and plain values "
@@ -210,6 +209,22 @@ for _core in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _FUNCTIONS.empty_array
     _KNOWN[f"{_core}.multiarray", "scalar"] = _FUNCTIONS.scalar
     _KNOWN[f"{_core}.numeric", "_frombuffer"] = _FUNCTIONS.array_from_buffer
+
+
+class _Bounded:
+    """A file that is not asked for more than it has, for which Python would allocate the memory first."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self.readline = file.readline
+
+    def read(self, size: int) -> bytes:
+        # Telling the position would take longer than most reads.
+        if size > io.DEFAULT_BUFFER_SIZE and size > self.size - self.file.tell():
+            raise EOFError("it announces more bytes than it has")
+        return self.file.read(size)
 
 
 class _PlainUnpickler(pickle._Unpickler):
