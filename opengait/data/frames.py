@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
-from opengait.data.images import DAMAGE, decode, reason_of
+from opengait.data.deep_pixels import LEVEL_FRAMES, levels_of, sampled, values_of
+from opengait.data.images import DAMAGE, MOST_BYTES, decode, open_picture, read_picture, reason_of
 from opengait.data.packs.read import Pack
 from opengait.data.safe_pickle import load_pickle
 from opengait.errors import DataError
+from opengait.utils.regular_files import read_file
 
 
 class FrameSource(Protocol):
@@ -51,8 +54,24 @@ class PickledFrames:
             scalar = isinstance(frames, np.ndarray) and frames.ndim == 0
             if scalar or not isinstance(frames, list | tuple | np.ndarray):
                 raise DataError(f"{self.path}: expected an array or list of frames, got {type(frames).__name__}.")
-            self._frames = list(frames) if isinstance(frames, tuple) else frames
+            # Arrays of objects were a way to store frames that differ in shape.
+            if not isinstance(frames, np.ndarray) or (frames.ndim == 1 and frames.dtype.hasobject):
+                self._frames = [self._checked(frame, f"frame {number}") for number, frame in enumerate(frames)]
+            else:
+                self._frames = self._checked(frames, "frames")
         return self._frames
+
+    def _checked(self, frames: Any, what: str) -> np.ndarray:
+        """Return frames or a frame as an array of numbers."""
+        try:
+            array = np.asarray(frames)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{self.path}: {what} is not an array ({' '.join(str(error).split())}).") from error
+        if array.dtype.kind not in "buif":
+            raise DataError(f"{self.path}: expected {what} of numbers, got {array.dtype} {list(array.shape)}.")
+        if array.size == 0 and len(array):
+            raise DataError(f"{self.path}: expected {what} with values, got the shape {list(array.shape)}.")
+        return array
 
     def __len__(self) -> int:
         return len(self.load())
@@ -82,10 +101,12 @@ def pick_frames(frames: Any, indices: Sequence[int]) -> np.ndarray | list[np.nda
 class ImageFrames:
     """Image files as frames, uint8 `[k, 3, h, w]`, RGB.
 
-    Images are decoded whole, converted to RGB and resized bilinearly; grey images get three equal channels.
+    Images are decoded whole, turned upright by their orientation tag, converted to RGB and resized bilinearly; grey
+    images get three equal channels. Images of more than 8 bits are scaled alike for all frames, from the values of some
+    of them (`opengait.data.deep_pixels`), which are decoded in addition.
 
     Args:
-        paths: one image file per frame, in order.
+        paths: one image file per frame of the whole tracklet, in order.
         size: (height, width) of the frames.
         pack: the pack that holds the files under these paths; None reads the files themselves.
         reduced: decode JPEGs at a half, a quarter or an eighth of their size if that is still `size` or more, and
@@ -104,6 +125,7 @@ class ImageFrames:
         self.size = size
         self.pack = pack
         self.reduced = reduced
+        self._levels: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -112,7 +134,8 @@ class ImageFrames:
         """Decode the indexed frames only; a frame that is indexed twice is decoded once.
 
         Raises:
-            DataError: a file is missing, empty or not an image; the message names it.
+            DataError: a file is missing, empty or not an image, or has values that no rule covers; the message names
+                it.
         """
         out = np.empty((len(indices), 3, *self.size), dtype=np.uint8)
         decoded: dict[int, int] = {}
@@ -124,19 +147,56 @@ class ImageFrames:
                 decoded[index] = position
         return out
 
+    def picture(self, index: int) -> Image.Image:
+        """Decode a frame in the size of its file.
+
+        Raises:
+            DataError: as for indexing.
+        """
+        path = self.paths[index]
+        try:
+            return read_picture(self._bytes_of(path), self.levels)
+        except DAMAGE as error:
+            raise _unreadable(path, error) from error
+
+    def levels(self) -> tuple[float, float]:
+        """Return the values that become 0 and 255 in images of more than 8 bits.
+
+        Raises:
+            DataError: a file cannot be read, or some have 8 bits and others more.
+        """
+        if self._levels is None:
+            numbers = np.linspace(0, len(self.paths) - 1, min(LEVEL_FRAMES, len(self.paths))).round().astype(int)
+            self._levels = levels_of([self._sample(self.paths[number]) for number in numbers])
+        return self._levels
+
     def _decode(self, path: str | Path, out: np.ndarray) -> None:
         try:
-            if self.pack is not None:
-                decode(self.pack.read(path), out, reduced=self.reduced)
-            else:
-                file = path if isinstance(path, Path) else Path(path)
-                decode(file.read_bytes(), out, file, self.reduced)
+            decode(self._bytes_of(path), out, self.levels, self.reduced)
         except DAMAGE as error:
-            raise DataError(f"Cannot read the frame {path}: {reason_of(error)}.") from error
+            raise _unreadable(path, error) from error
+
+    def _sample(self, path: str | Path) -> np.ndarray:
+        try:
+            data = self._bytes_of(path)
+            with open_picture(data) as image:
+                values = values_of(image, data)
+        except DAMAGE as error:
+            raise _unreadable(path, error) from error
+        if values is None:
+            raise DataError(f"The frame {path} has 8 bits per value, but others of its tracklet have more.")
+        return sampled(values)
+
+    def _bytes_of(self, path: str | Path) -> bytes | memoryview:
+        return read_file(path, MOST_BYTES) if self.pack is None else self.pack.read(path)
 
     def __repr__(self) -> str:
         first = self.paths[0] if len(self.paths) else None
         return f"ImageFrames({len(self.paths)} images from {str(first)!r})"
+
+
+def _unreadable(path: str | Path, error: Exception) -> DataError:
+    return DataError(f"Cannot read the frame {path}: {reason_of(error)}.")
 
 
 @contextmanager

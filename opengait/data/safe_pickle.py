@@ -4,21 +4,32 @@ A pickle can name any importable function and have it called. This reader accept
 arrays and scalars, which it resolves to its own code, and those of plain containers; all others are refused. That is
 enough for the files of OpenGait's preparation scripts (one array, or a list of arrays, per file). Older files with
 other objects are read by Python's own unpickler, but only if `data_cfg.trust_pickles` is set.
+
+A small file can also ask for much memory or time: by announcing lengths, by the number of a memo entry, or by lists and
+tuples that hold each other many times. Python's unpickler in C allocates what is announced; the one in Python, used
+here, does not, and is as fast for files of a few large arrays.
 """
 
 import io
 import math
 import pickle
 import re
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from opengait.errors import DataError
+from opengait.utils.regular_files import open_file
 
-_NUMERIC = re.compile(r"[?bB]|[biufc]\d{1,2}|[SU]\d+|O8?")
+# What a file may hold, in bytes, when what it holds several times is counted every time: this, or this many times its
+# size if that is more.
+EXPANDED, EXPANSION = 1 << 28, 16
+
+_NUMERIC = re.compile(r"[?bB]|[biufc]\d{1,2}|[SU][1-9]\d{0,8}|O8?")
 _UNREADABLE = (
     pickle.UnpicklingError,
     EOFError,
@@ -44,16 +55,17 @@ def load_pickle(path: str | Path, trusted: bool = False) -> Any:
         DataError: the file is missing, empty or damaged, or holds other types without being trusted.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return _read_trusted(file, str(path)) if trusted else read_pickle(file, str(path))
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
-    """Read a pickle as `load_pickle` does, from an open binary file; messages refer to it by `name`."""
+def read_pickle(file: BinaryIO, name: str) -> Any:
+    """Read a pickle as `load_pickle` does, from an open file; messages refer to it by `name`."""
+    bounded = _Bounded(file)
     try:
-        return _settle(_PlainUnpickler(file).load())
+        return _Settler(max(EXPANDED, EXPANSION * bounded.size)).settle(_PlainUnpickler(bounded).load())[0]
     except _Refused as refusal:
         raise DataError(
             f"{name} was not loaded: it names {refusal}, and only numpy arrays, lists, tuples, dicts and plain values "
@@ -64,7 +76,7 @@ def read_pickle(file: io.BufferedIOBase, name: str) -> Any:
         raise _damaged(name, error) from error
 
 
-def _read_trusted(file: io.BufferedIOBase, name: str) -> Any:
+def _read_trusted(file: BinaryIO, name: str) -> Any:
     try:
         return pickle.load(file)
     except ImportError as error:
@@ -74,7 +86,8 @@ def _read_trusted(file: io.BufferedIOBase, name: str) -> Any:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
-    return DataError(f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be truncated.")
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return DataError(f"{name} is not a readable pickle ({reason[:200]}); it may be truncated.")
 
 
 class _Refused(Exception):
@@ -104,9 +117,15 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, fortran, raw = state
+        _check_shape(shape)
         if kind.dtype.hasobject and not (isinstance(raw, list) and len(raw) == math.prod(shape)):
             raise ValueError("the object array has no list of its values")
         super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), raw))  # type: ignore[arg-type]
+
+
+def _check_shape(shape: Any) -> None:
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError("a negative length in the shape of an array")
 
 
 # The value of the name `numpy.ndarray`; only `_Functions.empty_array` accepts it.
@@ -126,6 +145,7 @@ class _Functions:
     def array_from_buffer(
         self, buffer: Any, kind: _Type, shape: tuple, order: Any, axis_order: Any = None
     ) -> np.ndarray:
+        _check_shape(shape)
         values = np.frombuffer(buffer, dtype=kind.dtype)
         if order == "K" and axis_order is not None:
             return values.reshape(shape, order="C").transpose(axis_order)
@@ -146,6 +166,28 @@ class _Functions:
         """Return empty bytes, as protocols 0 to 2 write them."""
         return b""
 
+    def bytearray(self, *values: Any) -> bytearray:
+        """Return a bytearray of bytes or text; of a number, it would have that many bytes."""
+        if not values or not isinstance(values[0], bytes | str):
+            raise ValueError("a bytearray of something other than bytes")
+        return bytearray(*values)
+
+    def set(self, items: Iterable = ()) -> set:
+        return set(_checked_keys(items))
+
+    def frozenset(self, items: Iterable = ()) -> frozenset:
+        return frozenset(_checked_keys(items))
+
+
+def _checked_keys(keys: Iterable) -> list:
+    """Return the keys of a dict or the items of a set, which must not take long to hash, as nested tuples can."""
+    keys = list(keys)
+    for key in keys:
+        parts = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, tuple | frozenset) for part in parts):
+            raise ValueError("a dict or set with nested keys")
+    return keys
+
 
 _FUNCTIONS = _Functions()
 _KNOWN: dict[tuple[str, str], Any] = {
@@ -156,9 +198,9 @@ _KNOWN: dict[tuple[str, str], Any] = {
 # Containers and numbers that have no opcode before protocol 4.
 _PLAIN = {
     "bytes": _FUNCTIONS.no_bytes,
-    "set": set,
-    "frozenset": frozenset,
-    "bytearray": bytearray,
+    "set": _FUNCTIONS.set,
+    "frozenset": _FUNCTIONS.frozenset,
+    "bytearray": _FUNCTIONS.bytearray,
     "complex": complex,
 }
 for _name, _plain in _PLAIN.items():
@@ -169,7 +211,23 @@ for _core in ("numpy.core", "numpy._core"):
     _KNOWN[f"{_core}.numeric", "_frombuffer"] = _FUNCTIONS.array_from_buffer
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _Bounded:
+    """A file that is not asked for more than it has, for which Python would allocate the memory first."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self.readline = file.readline
+
+    def read(self, size: int) -> bytes:
+        # Telling the position would take longer than most reads.
+        if size > io.DEFAULT_BUFFER_SIZE and size > self.size - self.file.tell():
+            raise EOFError("it announces more bytes than it has")
+        return self.file.read(size)
+
+
+class _PlainUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _KNOWN[module, name]
@@ -180,24 +238,84 @@ class _PlainUnpickler(pickle.Unpickler):
         raise _Refused(f"the external object {pid!r}")
 
 
-def _settle(value: Any) -> Any:
-    """Replace the reader's stand-ins with plain arrays, also inside containers."""
-    if isinstance(value, _Array):
-        value = value.view(np.ndarray)
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            for position, item in enumerate(value.flat):
-                value.flat[position] = _settle(item)
-        return value
-    if isinstance(value, list):
-        value[:] = [_settle(item) for item in value]
-        return value
-    if isinstance(value, tuple):
-        return tuple(_settle(item) for item in value)
-    if isinstance(value, set | frozenset):
-        return type(value)(_settle(item) for item in value)
-    if isinstance(value, dict):
-        return {_settle(key): _settle(item) for key, item in value.items()}
-    if value is _ARRAY_TYPE or isinstance(value, _Type | type | MethodType):
-        raise _Refused("a type or function instead of a value")
-    return value
+def _load_bytearray8(reader: Any) -> None:
+    # Python's own method allocates the announced length.
+    reader.append(bytearray(reader.read(int.from_bytes(reader.read(8), "little"))))
+
+
+def _checking_keys(opcode: bytes, start: int | None, step: int | None) -> Callable[[Any], None]:
+    """Return Python's method for an opcode, preceded by a check of the keys on the stack."""
+    load: Callable[[Any], None] = pickle._Unpickler.dispatch[opcode[0]]
+
+    def checked(reader: Any) -> None:
+        _checked_keys(reader.stack[start::step])
+        load(reader)
+
+    return checked
+
+
+# Each opcode that hashes what is on the stack, and where the keys stand.
+_HASHING = {
+    pickle.SETITEM: (-2, 2),
+    pickle.SETITEMS: (None, 2),
+    pickle.DICT: (None, 2),
+    pickle.ADDITEMS: (None, 1),
+    pickle.FROZENSET: (None, 1),
+}
+_PlainUnpickler.dispatch = {
+    **pickle._Unpickler.dispatch,
+    pickle.BYTEARRAY8[0]: _load_bytearray8,
+    **{opcode[0]: _checking_keys(opcode, *keys) for opcode, keys in _HASHING.items()},
+}
+
+
+class _Settler:
+    """Replaces the reader's stand-ins with plain arrays, also inside containers, visiting what is shared once.
+
+    Args:
+        most: the number of bytes that a value may have, with what it shares counted every time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        # By the identity of the original, which is kept alive: the original, the settled value and its bytes. A value
+        # that is being visited has -1 bytes.
+        self.settled: dict[int, tuple[Any, Any, int]] = {}
+
+    def settle(self, value: Any) -> tuple[Any, int]:
+        """Return the plain value, and its size in bytes with what it shares counted every time."""
+        if not isinstance(value, list | tuple | set | frozenset | dict | np.ndarray):
+            if value is _ARRAY_TYPE or isinstance(value, _Type | type | MethodType):
+                raise _Refused("a type or function instead of a value")
+            return value, sys.getsizeof(value) if isinstance(value, str | bytes | bytearray) else 8
+        if id(value) in self.settled:
+            _, plain, size = self.settled[id(value)]
+            if size < 0:
+                raise ValueError("it holds a list or dict that holds itself")
+            return plain, size
+        self.settled[id(value)] = (value, None, -1)
+        plain, size = self._settle(value)
+        if size > self.most:
+            raise ValueError(f"its lists repeat each other to more than {self.most:,} bytes")
+        self.settled[id(value)] = (value, plain, size)
+        return plain, size
+
+    def _settle(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, np.ndarray):
+            array = value.view(np.ndarray)
+            if not array.dtype.hasobject:
+                return array, array.nbytes
+            items, size = self._settle_all(array.flat)
+            for position, item in enumerate(items):
+                array.flat[position] = item
+            return array, size
+        if isinstance(value, dict):
+            keys, size = self._settle_all(value)
+            values, more = self._settle_all(value.values())
+            return dict(zip(keys, values, strict=True)), size + more
+        items, size = self._settle_all(value)
+        return type(value)(items), size
+
+    def _settle_all(self, values: Iterable) -> tuple[list, int]:
+        pairs = [self.settle(value) for value in values]
+        return [plain for plain, _ in pairs], 8 + sum(size for _, size in pairs)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from opengait.data.deep_pixels import RULE
 from opengait.evaluation.ranking import RankMetrics
 from opengait_ext.evaluation.metrics import same_camera_pairs
 from opengait_ext.evaluation.protocol import FULL, Protocol
@@ -84,5 +85,6 @@ def protocol_card(
         },
         "re_ranking": "k-reciprocal, k1 20, k2 6, lambda 0.3" if rerank else False,
         "frames_published": protocol.frames,
+        "pixels": RULE,
         "intervals": dict(resampling),
     }

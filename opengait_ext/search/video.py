@@ -43,6 +43,7 @@ class Video:
         # Seeking is inexact with some codecs, so frames are counted from the start.
         video = cv2.VideoCapture(str(self.path))
         try:
+            self._check_depth(video)
             current = -1
             for frame in frames:
                 while current < frame:
@@ -57,6 +58,17 @@ class Video:
                 yield frame, picture[:, :, ::-1]
         finally:
             video.release()
+
+    def _check_depth(self, video: cv2.VideoCapture) -> None:
+        """Refuse grey videos of more than 8 bits, whose counts need a scale (`opengait.data.deep_pixels`)."""
+        # The code of such formats is Y, 1, 0 and the bits, or the reverse.
+        code = set(int(video.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=True))
+        if code > set(b"Y1\0"):
+            raise DataError(
+                f"{self.path} has grey frames of {min(code - {0})} bits, of which OpenCV keeps the upper 8; write them "
+                f"as 16-bit PNGs (ffmpeg -i VIDEO -pix_fmt gray16be FOLDER/%06d.png), cut out the people, and give "
+                f"their folders."
+            )
 
     def _cut(self, picture: np.ndarray, box: Box) -> np.ndarray:
         frame, x, y, w, h = box

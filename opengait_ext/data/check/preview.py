@@ -1,6 +1,5 @@
 """A contact sheet of random tracklets: one row per tracklet, with some of its frames in time order."""
 
-import io
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from opengait.data.frame_picker import uniform
-from opengait.data.frames import PickledFrames
-from opengait.data.images import DAMAGE
+from opengait.data.frames import ImageFrames, PickledFrames
 from opengait.data.packs.read import Pack, open_pack
 from opengait.errors import DataError
 from opengait.utils.files import write_whole
@@ -74,14 +72,12 @@ def tiles_of(tracklet: Any, count: int, pack: Pack | None) -> list[Image.Image]:
     """Return evenly spaced frames as images of one height."""
     if not isinstance(tracklet, Tracklet):
         return [to_tile(frame) for frame in pickled_frames(tracklet.files, count)]
-    length = len(tracklet.frames)
+    source = ImageFrames(tracklet.frames, (HEIGHT, HEIGHT), pack)
     tiles = []
-    for index in uniform(length, min(count, length)):
-        frame = tracklet.frames[index]
+    for index in uniform(len(source), min(count, len(source))):
         try:
-            with Image.open(io.BytesIO(frame.read_bytes() if pack is None else pack.read(frame))) as image:
-                tiles.append(to_tile(np.asarray(image.convert("RGB")).transpose(2, 0, 1)))
-        except DAMAGE:
+            tiles.append(to_tile(np.asarray(source.picture(index)).transpose(2, 0, 1)))
+        except DataError:
             tiles.append(to_tile(None))
     return tiles
 

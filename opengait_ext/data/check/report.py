@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opengait.data.deep_pixels import RULE
 from opengait.errors import DataError
 from opengait_ext.data.files import LIST, Problem, read_lines
 from opengait_ext.data.tracklet import Modality, Tracklet
@@ -27,6 +28,34 @@ class CountRow:
 
 
 @dataclass
+class PixelCounts:
+    """The pixels of all frames of one mode.
+
+    Attributes:
+        frames: number of frames.
+        values: the lowest and the highest value; None if no frame was decoded.
+        single_valued: frames whose pixels all have one value.
+    """
+
+    frames: int = 0
+    values: tuple[float, float] | None = None
+    single_valued: list[str] = field(default_factory=list)
+
+    def add(self, name: str, values: tuple[float, float] | None) -> None:
+        """Count a frame, with its lowest and highest value if it was decoded."""
+        self.frames += 1
+        if values is not None:
+            low, high = self.values or values
+            self.values = (min(low, values[0]), max(high, values[1]))
+            if values[0] == values[1]:
+                self.single_valued.append(name)
+
+    def __str__(self) -> str:
+        values = "" if self.values is None else f", values {self.values[0]:g} to {self.values[1]:g}"
+        return f"{self.frames:,}{values}"
+
+
+@dataclass
 class Report:
     """The report of one dataset.
 
@@ -38,6 +67,7 @@ class Report:
         remarks: sentences about what is unusual but allowed.
         frames: number of frame files that were checked.
         sizes: number of frames by (height, width).
+        pixels: by modality, then by mode of the pixels, the number of frames and the range of their values.
     """
 
     data_set: str
@@ -47,6 +77,7 @@ class Report:
     remarks: list[str] = field(default_factory=list)
     frames: int = 0
     sizes: Counter = field(default_factory=Counter)
+    pixels: dict[str, dict[str, PixelCounts]] = field(default_factory=dict)
 
     def add(self, kind: str, where: Any, what: str = "") -> None:
         """Add a problem."""
@@ -82,6 +113,10 @@ class Report:
             common = [f"{height} x {width} ({count:,})" for (height, width), count in self.sizes.most_common(3)]
             more = f" and {len(self.sizes) - 3:,} other sizes" if len(self.sizes) > 3 else ""
             lines.append(f"  {self.frames:,} frame files checked; height x width: {', '.join(common)}{more}")
+        for modality, modes in self.pixels.items():
+            lines.append(f"  {modality} pixels: {'; '.join(f'{mode} ({count})' for mode, count in modes.items())}")
+        if any(" bits" in mode for modes in self.pixels.values() for mode in modes):
+            lines.append(f"  pixels are read so: {RULE}")
         lines += [f"  {remark}" for remark in self.remarks]
         kinds: dict[str, list[Problem]] = {}
         for problem in self.problems:
@@ -103,6 +138,10 @@ class Report:
             "counts": [asdict(row) for row in self.counts],
             "frames": self.frames,
             "sizes": sizes,
+            "pixels": {
+                modality: {mode: asdict(count) for mode, count in modes.items()}
+                for modality, modes in self.pixels.items()
+            },
             "problem_counts": dict(Counter(problem.kind for problem in self.problems)),
             "problems": [asdict(problem) for problem in self.problems],
             "remarks": self.remarks,

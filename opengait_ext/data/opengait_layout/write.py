@@ -12,7 +12,6 @@ DinoGRL does not need this layout: the in-place readers decode only the frames t
 loads whole tracklets.
 """
 
-import io
 import json
 import multiprocessing
 import pickle
@@ -32,7 +31,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from opengait.data.frames import ImageFrames
-from opengait.data.images import DAMAGE, reason_of
 from opengait.data.packs.read import Pack
 from opengait.errors import DataError
 from opengait_ext.data.tracklet import Tracklet
@@ -180,18 +178,19 @@ def render(
         DataError: a frame cannot be read; the message names the file.
     """
     height, width = size
+    source = ImageFrames(paths, size, pack)
     if fit == "stretch":
-        return ImageFrames(paths, size, pack)[range(len(paths))], np.full(len(paths), width / height, np.float32)
+        return source[range(len(paths))], np.full(len(paths), width / height, np.float32)
     frames = np.zeros((len(paths), 3, height, width), np.uint8)
     ratios = np.empty(len(paths), np.float32)
-    for index, path in enumerate(paths):
-        file_width, file_height = _size_of(path, pack)
-        ratios[index] = file_width / file_height
-        wide = max(1, height * file_width // file_height)
-        picture = ImageFrames([path], (height, wide), pack)[[0]][0]
+    for index in range(len(paths)):
+        picture = source.picture(index)
+        ratios[index] = picture.width / picture.height
+        wide = max(1, height * picture.width // picture.height)
+        pixels = np.asarray(picture.resize((wide, height), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
         # One of the two is zero: the columns to cut off at the left side, or to pad there.
         cut, empty = max(0, wide - width) // 2, max(0, width - wide) // 2
-        frames[index, ..., empty : empty + wide] = picture[..., cut : cut + width]
+        frames[index, ..., empty : empty + wide] = pixels[..., cut : cut + width]
     return frames, ratios
 
 
@@ -217,15 +216,6 @@ def _write_all(work: Writer, tracklets: Sequence[Tracklet], workers: int) -> Ite
 def _leave_interrupts() -> None:
     """Leave Ctrl-C to the main process, which ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _size_of(path: Path, pack: Pack | None) -> tuple[int, int]:
-    """Return (width, height) of an image file, from its header."""
-    try:
-        with Image.open(path if pack is None else io.BytesIO(pack.read(path))) as image:
-            return image.size
-    except DAMAGE as error:
-        raise DataError(f"Cannot read the frame {path}: {reason_of(error)}.") from error
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:

@@ -7,7 +7,10 @@ import imageio.v3 as imageio
 import numpy as np
 from PIL import Image
 
+from opengait.data.deep_pixels import bits_of
+from opengait.data.images import DAMAGE, MOST_BYTES, open_picture, reason_of, turned_upright
 from opengait.errors import DataError
+from opengait.utils.regular_files import read_file
 
 GIF_MILLISECONDS = 120
 GIF_PALETTE_STEP = 8  # only every eighth row of pixels is used to choose the 256 colours of an animation
@@ -49,8 +52,10 @@ def read_colour(path: Path) -> np.ndarray:
 
 def _read(path: Path, mode: str) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"Cannot read the picture {path}: {reason}.") from error
+        data = read_file(path, MOST_BYTES)
+        with open_picture(data) as image:
+            if bits_of(image, data) > 8:
+                raise ValueError(f"expected 8 bits per value, got mode {image.mode} with {bits_of(image, data)}")
+            return np.asarray(turned_upright(image.convert(mode), image))
+    except DAMAGE as error:
+        raise DataError(f"Cannot read the picture {path}: {reason_of(error)}.") from error

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
+from opengait.data import frames as frames_module
+from opengait.data import images as images_module
 from opengait.data.frames import ImageFrames, PickledFrames
 from opengait.data.safe_pickle import load_pickle
 from opengait.errors import DataError
@@ -204,8 +206,8 @@ def test_only_requested_frames_are_decoded_once_each(tmp_path, monkeypatch):
     paths = [image_file(tmp_path / f"{i}.png", (i, i, i)) for i in range(4)]
     (tmp_path / "2.png").unlink()
     opened = []
-    real = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(Path(path).name) or real(path))
+    real = frames_module.read_file
+    monkeypatch.setattr(frames_module, "read_file", lambda path, most: opened.append(path.name) or real(path, most))
     frames = ImageFrames(paths, size=(4, 6))
     assert len(frames) == 4
     assert frames[[3, 1, 3]][:, 0, 0, 0].tolist() == [3, 1, 3]
@@ -264,25 +266,27 @@ def test_jpegs_equal_pillow_bit_for_bit(tmp_path, kind, size):
     path = tmp_path / "a.jpg"
     image.save(path, "JPEG", **options)
     with Image.open(path) as opened:
-        expected = opened.convert("RGB")
+        expected = ImageOps.exif_transpose(opened).convert("RGB")
     if expected.size != (size[1], size[0]):
         expected = expected.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     assert np.array_equal(ImageFrames([path], size)[[0]][0], np.asarray(expected).transpose(2, 0, 1))
 
 
 def test_only_unusual_jpegs_reach_pillow(tmp_path, monkeypatch):
-    opened = []
-    real = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(Path(path).stem) or real(path))
-    for kind, (image, options) in JPEGS.items():
+    decoded = []
+    real = images_module.read_picture
+    monkeypatch.setattr(images_module, "read_picture", lambda *rest: decoded.append(path.stem) or real(*rest))
+    upright = {"upright": (picture(), {"exif": exif(1)}), "damaged exif": (picture(), {"exif": b"Exif\0\0xx"})}
+    for kind, (image, options) in (JPEGS | upright).items():
         path = tmp_path / f"{kind.replace(':', '')}.jpg"
         image.save(path, "JPEG", **options)
         ImageFrames([path], (53, 37))[[0]]
-    picture().save(tmp_path / "tail.jpg")
-    with (tmp_path / "tail.jpg").open("ab") as file:
+    path = tmp_path / "tail.jpg"
+    picture().save(path)
+    with path.open("ab") as file:
         file.write(b"\n")
-    ImageFrames([tmp_path / "tail.jpg"], (53, 37))[[0]]
-    assert opened == ["cmyk", "tail"]
+    ImageFrames([path], (53, 37))[[0]]
+    assert decoded == ["cmyk", "turned", "tail"]
 
 
 def test_a_truncated_jpeg_is_an_error(tmp_path):
