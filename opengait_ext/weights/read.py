@@ -113,6 +113,17 @@ def reading_trouble(path: Path, error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the metadata of a weight file that `read_weights` has read; only safetensors files can have any."""
+    from safetensors import safe_open
+
+    file = find_weights(path, "")
+    if file.suffix != ".safetensors":
+        return {}
+    with safe_open(file, "pt") as opened:
+        return opened.metadata() or {}
+
+
 def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
     """Describe the first difference between two tables of shapes, or return None if they agree.
 
@@ -130,14 +141,19 @@ def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, tor
     return None
 
 
-def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
-    """Load a state dict strictly, with a one-sentence error that names the first key that does not fit.
+def require_fit(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: str | Path, purpose: str) -> None:
+    """Compare a state dict with a module's, with a one-sentence error that names the first key that does not fit.
 
     Raises:
         CheckpointError: a key is missing, unknown, or of another shape.
     """
-    expected = module.state_dict()
-    complaint = shape_complaint(*({key: value.shape for key, value in table.items()} for table in (state, expected)))
+    tables = ({key: value.shape for key, value in table.items()} for table in (state, module.state_dict()))
+    complaint = shape_complaint(*tables)
     if complaint:
         raise CheckpointError(f"{path} does not fit {purpose}: {complaint}.")
-    module.load_state_dict(expected | state)
+
+
+def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
+    """Load a state dict strictly; see `require_fit`."""
+    require_fit(module, state, path, purpose)
+    module.load_state_dict(module.state_dict() | state)
