@@ -107,6 +107,16 @@ def minimum(value: int) -> int:
     return int(smallest)
 
 
+def shared_store(purpose: str) -> tuple[Any, str]:
+    """Return the key-value store of the process group and a key that this call has on every rank.
+
+    Args:
+        purpose: first part of the key; all ranks must ask for a purpose equally often, in the same order.
+    """
+    store = dist.distributed_c10d._get_default_store()
+    return store, f"opengait/{purpose}/{store.add(f'opengait/{purpose}/rank{rank()}', 1)}"
+
+
 def gather_rows(tensor: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
     """Concatenate the ranks' tensors along `dim`, in rank order (upstream `ddp_all_gather`).
 

@@ -19,3 +19,7 @@ class DataError(UserError):
 
 class CheckpointError(UserError):
     """A checkpoint or a weight file cannot be used."""
+
+
+class OutputError(UserError):
+    """A file or a folder cannot be written."""

@@ -22,6 +22,7 @@ from opengait.data.sampler import Draw, InferenceSampler
 from opengait.errors import ConfigError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
+from opengait.utils.process import leave_signals_to_main
 
 Request = tuple[str, list[int], list[Draw]]
 # The number of batches that a worker prepares ahead.
@@ -236,5 +237,6 @@ def _identity(batch: Any) -> Any:
 
 
 def _start_worker(worker: int) -> None:
+    leave_signals_to_main()
     # OpenCV's own threads in every worker compete for the cores.
     cv2.setNumThreads(0)

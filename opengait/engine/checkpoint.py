@@ -1,17 +1,21 @@
 """Checkpoint files, written atomically and read without running code."""
 
-import os
-import pickle
 import random
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
-from torch import nn
 
 from opengait.errors import CheckpointError
+from opengait.utils.files import write_whole
+from opengait.utils.state_dicts import find_state
+from opengait.utils.tensor_files import UnreadableError, read_tensors
+
+# Length of the state of a Mersenne twister.
+_NUMPY_KEYS = 624
 
 
 def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Path:
@@ -19,107 +23,152 @@ def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Pa
     return Path(save_path) / "checkpoints" / f"{save_name}-{iteration:0>5}.pt"
 
 
+def checkpoints_of(run: Path) -> dict[int, Path]:
+    """Return the checkpoints of a run folder by iteration, in ascending order."""
+    numbered = [(re.search(r"-([0-9]+)$", file.stem), file) for file in run.glob("checkpoints/*.pt")]
+    return dict(sorted((int(number[1]), file) for number, file in numbered if number))
+
+
 def save_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     """Write a checkpoint atomically: even after a crash, `path` holds the old file or the complete new one.
 
-    The bytes go to a temporary file in the same folder, which is flushed to disk and then renamed.
+    Raises:
+        OutputError: the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+
+    def write(partial: Path) -> None:
         with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+            sink = _Sink(file)
+            try:
+                torch.save(content, cast(IO[bytes], sink))
+            except RuntimeError as error:
+                # Torch's own message counts bytes ("unexpected pos"); the cause is the error of the disk.
+                raise sink.error or error from error
+
+    write_whole(Path(path), write, flush=True)
+
+
+class _Sink:
+    """A file that remembers why writing to it failed."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            written: int = self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        return written
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") -> dict[str, Any]:
     """Return the content of a checkpoint, read with `weights_only=True`: tensors and plain values, no code.
 
+    The state dict is always under `model`, also if the file holds nothing else or nests it otherwise
+    (`opengait.utils.state_dicts`). Entries that are None are left out.
+
     Raises:
-        CheckpointError: the file does not exist, is damaged, or holds more than tensors and plain values.
+        CheckpointError: the file does not exist, is damaged, is something else, holds more than tensors and plain
+            values, or an entry is not of the type and range that the engine writes.
     """
     path = Path(path)
-    if not path.is_file():
-        checkpoints = sorted(file.name for file in path.parent.glob("*.pt"))
-        contents = f"has {', '.join(checkpoints)}" if checkpoints else "has no .pt file"
-        if not path.parent.is_dir():
-            contents = "does not exist"
-        raise CheckpointError(
-            f"There is no checkpoint {path}; its folder {contents}. Name another checkpoint, or train first."
-        )
     try:
-        content = torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        content = read_tensors(path, map_location)
+    except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it is damaged, or holds objects other than tensors and plain "
-            f"values."
+            f"There is no checkpoint {path}; its folder {_contents(path.parent)}. Name another checkpoint, or train "
+            f"first."
         ) from error
+    except UnreadableError as error:
+        inside = f" ({_contents(path)})" if path.is_dir() else ""
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}{inside}.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is not a checkpoint: expected a dict, got a {type(content).__name__}.")
+    return _checked(content, path)
+
+
+def _contents(folder: Path) -> str:
+    """Describe which checkpoints a folder has."""
+    files = [*folder.glob("*.pt"), *folder.glob("checkpoints/*.pt")]
+    if not files:
+        return "has no .pt file" if folder.is_dir() else "does not exist"
+    return f"has {', '.join(sorted(str(file.relative_to(folder)) for file in files))}"
+
+
+def _checked(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the content with its state dict under `model`, after checking each entry that the engine reads."""
+    state = find_state(content)
+    if state is content:
+        return {"model": state}
+    content = {name: value for name, value in content.items() if value is not None}
+    if state is not None:
+        content["model"] = state
+    for name, (fits, expected) in ENTRIES.items():
+        if name in content and not fits(content[name]):
+            raise CheckpointError(
+                f"{path} is damaged or of another program: its `{name}` is {_short(content[name])}; expected "
+                f"{expected}."
+            )
     return content
 
 
-def load_weights(
-    module: nn.Module,
-    state: Mapping[str, torch.Tensor],
-    source: str | Path,
-    *,
-    strict: bool,
-    free: tuple[str, ...] = (),
-) -> list[str]:
-    """Load `state` into `module`, as `load_state_dict` does, with a clear report of mismatches.
-
-    Args:
-        source: origin of `state`, for the message.
-        strict: require exactly the module's entries; otherwise load those that match by name and shape.
-        free: prefixes of names that may be missing or unexpected even if `strict`.
-
-    Returns:
-        The names of the module's entries that received no value, except those under `free`.
-
-    Raises:
-        CheckpointError: entries do not match; the message names the first missing, unexpected and mis-shaped ones.
-    """
-    entries = module.state_dict()
-    missing = [name for name in entries if name not in state and not name.startswith(free)]
-    unexpected = [name for name in state if name not in entries and not name.startswith(free)]
-    misfit = [name for name in state if name in entries and entries[name].shape != state[name].shape]
-    problems = []
-    if strict and missing:
-        problems.append(f"it lacks {_first(missing)}")
-    if strict and unexpected:
-        problems.append(f"the model has no {_first(unexpected)}")
-    if strict and misfit:
-        name = misfit[0]
-        more = f" and {len(misfit) - 1} more" if len(misfit) > 1 else ""
-        problems.append(f"{name}{more} is {_shape(state[name])} in the file and {_shape(entries[name])} in the model")
-    if problems:
-        raise CheckpointError(
-            f"{source} does not fit this {type(module).__name__}: {'; '.join(problems)}. Use the configuration it was "
-            f"trained with, or set `restore_ckpt_strict: false` to load only the entries that match."
-        )
-    fitting = {name: state[name] for name in state if name in entries and name not in misfit}
-    module.load_state_dict(fitting, strict=False)
-    return missing + misfit
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _first(names: list[str], count: int = 3) -> str:
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+def _is_model(value: Any) -> bool:
+    return isinstance(value, Mapping) and (not value or find_state(value) is not None)
 
 
-def _shape(tensor: torch.Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a scalar"
+def _is_optimizer(value: Any) -> bool:
+    groups = value.get("param_groups") if isinstance(value, Mapping) else None
+    return (
+        isinstance(groups, list)
+        and isinstance(value.get("state"), Mapping)
+        and all(isinstance(group, Mapping) and isinstance(group.get("params"), list) for group in groups)
+    )
+
+
+def _are_random_states(value: Any) -> bool:
+    if not isinstance(value, list):
+        return False
+    before = random_state()
+    try:
+        for state in value:
+            set_random_state(state)
+    # A wrong state fails in Python's, numpy's or torch's own way.
+    except Exception:
+        return False
+    finally:
+        set_random_state(before)
+    return True
+
+
+# Entries of a checkpoint that the engine reads, with what they must be. OpenGait's have the first four.
+ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (_is_model, "a state dict: tensors by name"),
+    "optimizer": (_is_optimizer, "an optimiser's state_dict()"),
+    "scheduler": (lambda value: isinstance(value, Mapping), "a schedule's state_dict()"),
+    "iteration": (_is_count, "an integer from 0"),
+    "scaler": (lambda value: isinstance(value, Mapping), "a gradient scaler's state_dict()"),
+    "batches_drawn": (_is_count, "an integer from 0"),
+    "rank_states": (_are_random_states, "a list with the random state of each process"),
+    "settings": (lambda value: isinstance(value, Mapping), "the settings of the training"),
+}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value[:40])
+    # Other values may be nested, or long, without end.
+    short = isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**64)
+    return repr(value) if short else f"a {type(value).__name__}"
 
 
 def random_state() -> dict[str, Any]:
@@ -138,8 +187,10 @@ def random_state() -> dict[str, Any]:
 
 def set_random_state(state: dict[str, Any]) -> None:
     """Restore the streams from a return value of `random_state`; a CUDA state is ignored without a CUDA device."""
-    random.setstate(state["python"])
     kind, keys, position, has_gauss, gauss = state["numpy"]
+    if keys.numel() != _NUMPY_KEYS:
+        raise ValueError(f"numpy's random state has {keys.numel()} keys instead of {_NUMPY_KEYS}")
+    random.setstate(state["python"])
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())
     if "cuda" in state and torch.cuda.is_available():

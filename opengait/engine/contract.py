@@ -12,7 +12,7 @@ from opengait.utils.tensors import bare
 class EngineModel(Protocol):
     """The part of `opengait.modeling.base_model.BaseModel` that the engine uses; it is documented there.
 
-    Loaders and optimisers are `Any`, since a model may provide its own.
+    Loaders and optimisers are `Any`, since a model may provide its own; `Scaler` may be absent.
     """
 
     cfgs: dict[str, Any]
@@ -22,13 +22,15 @@ class EngineModel(Protocol):
     train_loader: Any
     test_loader: Any
     optimizer: Any
+    scheduler: Any
+    Scaler: Any
     loss_aggregator: Any
+    ignored_state_prefixes: tuple[str, ...]
+    training: bool
+    iteration: int
 
     @property
     def run_state(self) -> RunState: ...
-
-    @property
-    def iteration(self) -> int: ...
 
     def __call__(self, inputs: tuple[Any, ...]) -> dict[str, Any]: ...
 
@@ -39,6 +41,8 @@ class EngineModel(Protocol):
     def info_to_log(self) -> dict[str, Any]: ...
 
     def save_ckpt(self, iteration: int) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
 
     def fix_BN(self) -> None: ...  # noqa: N802 (upstream's name)
 

@@ -12,25 +12,30 @@ from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.finite import FiniteLossCheck, check_interval
 from opengait.engine.precision import Precision
 from opengait.engine.results import numbers_of, write_results
+from opengait.engine.stop import Stopped, StopRequest
 from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
 
 
 def run_train(model: nn.Module) -> None:
-    """Train to `trainer_cfg.total_iter`, logging, saving and, with `with_test`, evaluating on the way.
+    """Train to `trainer_cfg.total_iter`, logging, saving and, with `with_test`, evaluating on the way and at the end.
 
     Forward passes run in the configured precision, losses outside autocast. Steps that mixed precision skips do not
-    count.
+    count. Ctrl-C and SIGTERM end the training after a step, with a checkpoint.
 
     Args:
         model: a `BaseModel` in training mode, wrapped in DDP or not.
 
     Raises:
         UserError: a loss is not finite; nothing computed from it has been saved.
-        ConfigError: a classifier has fewer classes than the training set has identities.
+        ConfigError: a classifier has fewer classes than the training set has identities, or the run is already beyond
+            `total_iter`.
+        Stopped: a signal ended the training.
     """
     inner = engine_model(model)
     engine_cfg, messages, state = inner.engine_cfg, inner.msg_mgr, inner.run_state
+    if _is_finished(inner):
+        return
     precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)
@@ -40,36 +45,71 @@ def run_train(model: nn.Module) -> None:
     messages.reset_time()
     classes_checked = False
     try:
-        while inner.iteration < engine_cfg["total_iter"]:
-            inputs = inner.inputs_pretreament(next(batches))
-            state.batches_drawn += 1
-            progress.loaded()
-            with precision.autocast():
-                results = model(inputs)
-            training_feat, summary = results["training_feat"], dict(results.get("visual_summary") or {})
-            if not classes_checked:
-                check_classes(inner, training_feat, inputs)
-                classes_checked = True
-            loss_sum, loss_info = inner.loss_aggregator(training_feat)
-            finite.record(inner.iteration + 1, loss_sum, loss_info, inputs)
-            if _ends_interval(inner.iteration + 1, engine_cfg):
-                finite.check()
-            learned = inner.train_step(loss_sum)
-            progress.stepped(inner.iteration)
-            if not learned:
-                continue
-            summary.update(loss_info)
-            summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
-            messages.train_step(loss_info | inner.info_to_log(), summary)
-            if inner.iteration % engine_cfg["save_iter"] == 0:
-                state.rank_states = distributed.gather_objects(random_state())
-                inner.save_ckpt(inner.iteration)
-                if engine_cfg["with_test"]:
-                    _evaluate(model)
-            progress.resumed()
+        with StopRequest() as stop:
+            while inner.iteration < engine_cfg["total_iter"]:
+                inputs = inner.inputs_pretreament(next(batches))
+                state.batches_drawn += 1
+                progress.loaded()
+                with precision.autocast():
+                    results = model(inputs)
+                training_feat, summary = results["training_feat"], dict(results.get("visual_summary") or {})
+                if not classes_checked:
+                    check_classes(inner, training_feat, inputs)
+                    classes_checked = True
+                loss_sum, loss_info = inner.loss_aggregator(training_feat)
+                finite.record(inner.iteration + 1, loss_sum, loss_info, inputs)
+                if _ends_interval(inner.iteration + 1, engine_cfg):
+                    finite.check()
+                learned = inner.train_step(loss_sum)
+                progress.stepped(inner.iteration)
+                if not learned:
+                    continue
+                summary.update(loss_info)
+                summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
+                messages.train_step(loss_info | inner.info_to_log(), summary)
+                _save_where_due(model, stop, finite)
+                progress.resumed()
     finally:
         progress.close()
         messages.track_progress(None)
+
+
+def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck) -> None:
+    """Save every `save_iter` iterations, at the end and before a requested stop; evaluate too, unless stopping.
+
+    Raises:
+        Stopped: a stop was requested.
+    """
+    inner = engine_model(model)
+    iteration, engine_cfg = inner.iteration, inner.engine_cfg
+    last = iteration == engine_cfg["total_iter"]
+    stopping = not last and stop.requested(iteration)
+    if stopping:
+        finite.check()
+    if last or stopping or iteration % engine_cfg["save_iter"] == 0:
+        inner.run_state.rank_states = distributed.gather_objects(random_state())
+        inner.save_ckpt(iteration)
+        if engine_cfg["with_test"] and not stopping:
+            _evaluate(model)
+    if stopping:
+        raise Stopped(stop.signum, iteration)
+
+
+def _is_finished(inner: EngineModel) -> bool:
+    """Return whether a resumed run has nothing left to do, which is logged.
+
+    Raises:
+        ConfigError: it is beyond the end.
+    """
+    iteration, total = inner.iteration, inner.engine_cfg["total_iter"]
+    if iteration > total:
+        raise ConfigError(
+            f"The run is at iteration {iteration}, beyond trainer_cfg.total_iter {total}; raise total_iter to train "
+            f"on, or continue from an earlier iteration."
+        )
+    if iteration == total:
+        inner.msg_mgr.log_info(f"Already trained to iteration {iteration}; nothing to do.")
+    return bool(iteration == total)
 
 
 def _ends_interval(iteration: int, engine_cfg: dict[str, Any]) -> bool:

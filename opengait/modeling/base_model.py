@@ -16,9 +16,9 @@ from torch import nn
 from opengait import distributed, registry
 from opengait.data.loader import build_loader
 from opengait.data.transform import get_transform
+from opengait.engine import restore
 from opengait.engine import test as test_loop
 from opengait.engine import train as train_loop
-from opengait.engine.checkpoint import checkpoint_path, load_checkpoint, load_weights, save_checkpoint
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
 from opengait.engine.run_folder import output_path
@@ -183,64 +183,22 @@ class BaseModel(MetaModel, nn.Module):
 
     def save_ckpt(self, iteration: int) -> None:
         """Write the checkpoint of `iteration` on rank 0, with everything needed to resume exactly."""
-        if not distributed.is_main():
-            return
-        weights = {name: t for name, t in self.state_dict().items() if not name.startswith(self.ignored_state_prefixes)}
-        content = {
-            "model": weights,
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": self.Scaler.state_dict() if hasattr(self, "Scaler") else {},
-            **self.run_state.to_checkpoint(iteration),
-        }
-        save_checkpoint(content, checkpoint_path(self.save_path, self.engine_cfg["save_name"], iteration))
+        restore.save(self, iteration)
 
     def resume_ckpt(self, restore_hint: int | str) -> None:
         """Continue from iteration `restore_hint` of this run, or start at 0 with the weights of a file.
 
         Raises:
             CheckpointError: the file is missing or damaged, or belongs to another model.
-            ConfigError: `restore_hint` is neither a number nor a path.
+            ConfigError: `restore_hint` is neither a number nor a path, or another optimiser or schedule is configured.
         """
-        if isinstance(restore_hint, int) and not isinstance(restore_hint, bool):
+        path = restore.hinted_path(self, restore_hint)
+        if isinstance(restore_hint, int):
             self.iteration = restore_hint
-            path = checkpoint_path(self.save_path, self.engine_cfg["save_name"], restore_hint)
-        elif isinstance(restore_hint, str):
-            path = Path(restore_hint)
-        else:
-            raise ConfigError(f"restore_hint: expected an iteration of this run or a path, got {restore_hint!r}.")
         self._load_ckpt(path)
 
     def _load_ckpt(self, path: str | Path) -> None:
-        """Load a checkpoint; in training also the state of optimiser and schedule, unless reset or absent."""
-        content = load_checkpoint(path)
-        # Trainable losses are saved with the model, but exist in training only.
-        free = self.ignored_state_prefixes if self.training else (*self.ignored_state_prefixes, "loss_aggregator.")
-        strict = self.engine_cfg["restore_ckpt_strict"]
-        kept = load_weights(self, content.get("model", {}), path, strict=strict, free=free)
-        if kept:
-            self.msg_mgr.log_warning(f"{path} has no matching value for {len(kept)} entries, such as {kept[0]}.")
-        self.run_state.restored(Path(path), content)
-        if self.training:
-            self._restore("Optimizer", "optimizer", content, path)
-            self._restore("Scheduler", "scheduler", content, path)
-            if self.iteration:
-                self.run_state.resume(content)
-                if hasattr(self, "Scaler") and content.get("scaler"):
-                    self.Scaler.load_state_dict(content["scaler"])
-        self.msg_mgr.log_info(f"Restore Parameters from {path} !!!")
-
-    def _restore(self, title: str, part: str, content: dict[str, Any], path: str | Path) -> None:
-        if self.engine_cfg[f"{part}_reset"] or part not in content:
-            self.msg_mgr.log_warning(f"Restore NO {title} from {path} !!!")
-            return
-        try:
-            getattr(self, part).load_state_dict(content[part])
-        except (ValueError, KeyError) as error:
-            raise ConfigError(
-                f"The {part} in {path} does not fit {part}_cfg ({error}); set trainer_cfg.{part}_reset: true to "
-                f"discard it."
-            ) from error
+        restore.load(self, Path(path))
 
     def fix_BN(self) -> None:  # noqa: N802 (upstream's name)
         """Switch every batch norm to evaluation mode."""

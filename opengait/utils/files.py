@@ -1,31 +1,104 @@
 """Atomic writing, reading of arrays, and digests of files."""
 
+import errno
 import hashlib
 import json
 import os
+import platform
+import re
+import time
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from opengait.errors import DataError
+from opengait.errors import DataError, OutputError
+
+# Temporary files of `write_whole`: `.<name>.<machine>-<process>.part<suffix>`; earlier versions left out the machine.
+_PARTIAL = re.compile(r"\..+?\.(?:(?P<machine>[^.]*)-)?(?P<process>\d+)\.part(\..*)?$")
+_MACHINE = platform.node().replace(".", "_")
+# No file takes a day to write; beyond that age its writer is taken for dead, wherever it ran.
+_OLDEST_PARTIAL = 24 * 3600.0
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file atomically: `write` writes to a temporary path in the same folder, which is then renamed to `path`.
+def write_whole(path: Path, write: Callable[[Path], Any], *, flush: bool = False) -> None:
+    """Write a file atomically: even after a crash, `path` holds the old file or the complete new one.
 
-    The temporary name keeps the suffix, since some writers derive the format from it.
+    `write` writes to a temporary path in the same folder, which is then renamed to `path`. The temporary name keeps the
+    suffix, since some writers derive the format from it. Temporary files of processes that were killed are removed.
+
+    Args:
+        path: the file; its folder is created.
+        write: writes the content to the path that it is given.
+        flush: also survive a power failure, at the cost of waiting for the disk.
+
+    Raises:
+        OutputError: the file cannot be written; the old one, if any, is unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # Cut, since a name may be as long as the file system permits.
+    partial = path.with_name(f".{path.stem[:40]}.{_MACHINE}-{os.getpid()}.part{path.suffix}")
     try:
-        write(partial)
-        partial.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent)
+        try:
+            write(partial)
+            if flush:
+                _flush(partial)
+            partial.replace(path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        if flush:
+            # Some network file systems cannot flush folders.
+            with suppress(OSError):
+                _flush(path.parent)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {_reason(error, path, partial)}.") from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        partial.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files in `folder` whose writers are dead."""
+    with os.scandir(folder) as entries:
+        names = [match for entry in entries if (match := _PARTIAL.match(entry.name))]
+    for name in names:
+        partial = folder / name[0]
+        with suppress(OSError):
+            here = name["machine"] in (None, _MACHINE)
+            if (here and not _alive(int(name["process"]))) or time.time() - partial.stat().st_mtime > _OLDEST_PARTIAL:
+                partial.unlink()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _reason(error: OSError, path: Path, partial: Path) -> str:
+    """Describe an error of writing, with the file that it is about if that is another than the one to write."""
+    reason = error.strerror or str(error)
+    if path.is_dir():
+        return f"{reason} (it is a folder)"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}; free some space or name another place"
+    other = str(error.filename or path)
+    return reason if other in (str(path), str(partial)) else f"{other}: {reason}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Seeds, folders and signal handling of a process."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +24,12 @@ def mkdir(path: str | Path) -> None:
 def handler(signum: int, frame: Any) -> None:
     """Exit on a signal; torchrun then ends the other ranks."""
     raise SystemExit(128 + signum)
+
+
+def leave_signals_to_main() -> None:
+    """Ignore Ctrl-C and SIGTERM in a data worker, which ends with the main process.
+
+    Launchers signal whole process groups, and a main process that stops still needs the batch of its last iteration.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,7 +1,6 @@
 """`load_network`, which loads a trained network of any method."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from opengait import distributed, registry
 from opengait.config import load_config
-from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.checkpoint import checkpoints_of, load_checkpoint
+from opengait.engine.weights import diverged
 from opengait.errors import CheckpointError, ConfigError
 from opengait.extensions import load_extensions
 from opengait_ext.models.shared.plain_network import PlainNetwork, network_entries
@@ -89,6 +89,8 @@ def build_trained(
         )
     network = network_class.from_config(network_class.without_replaced_weights(model_cfg, lambda: entries))
     load_exactly(network, fitting_entries(network, entries), source, "the network of this configuration")
+    if broken := diverged(network, entries):
+        raise CheckpointError(f"{source} cannot be used: {broken}. Name an earlier checkpoint.")
     return network
 
 
@@ -128,16 +130,12 @@ def last_checkpoint(folder: Path) -> Path:
     Raises:
         CheckpointError: the folder has no checkpoints.
     """
-    numbered = {
-        int(number[1]): file
-        for file in folder.glob("checkpoints/*.pt")
-        if (number := re.search(r"-(\d+)$", file.stem)) is not None
-    }
-    if not numbered:
+    checkpoints = checkpoints_of(folder)
+    if not checkpoints:
         raise CheckpointError(
             f"The run folder {folder} has no checkpoint in checkpoints/; train first (--phase train)."
         )
-    return numbered[max(numbered)]
+    return checkpoints[max(checkpoints)]
 
 
 def usable_device(device: torch.device | str | None) -> torch.device:

@@ -1,8 +1,5 @@
 """Finding, reading and loading pretrained weight files."""
 
-import pickle
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,23 +7,12 @@ import torch
 
 from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import IN_CHECKOUT, SHIPPED, shipped
+from opengait.utils.state_dicts import find_state, is_plain, unwrapped
+from opengait.utils.tensor_files import UnreadableError, read_tensors
 from opengait_ext.weights.catalogue import FILES, hand_fetched, published
 
 # Folder of downloaded files; those of an installed package go to the working folder.
 FOLDER = SHIPPED / "pretrained" if IN_CHECKOUT else Path("pretrained")
-
-# Exceptions that torch.load raises on other files; it has no exception class of its own for them.
-UNREADABLE: tuple[type[Exception], ...] = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
 
 
 def find_weights(path: str | Path, purpose: str) -> Path:
@@ -67,50 +53,22 @@ def find_weights(path: str | Path, purpose: str) -> Path:
 def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
     """Read a state dict from a `.pth`, `.pt` or `.safetensors` file to the CPU, without executing code in the file.
 
+    The state dict may be nested, and prefixed by wrappers (`opengait.utils.state_dicts`).
+
     Raises:
         CheckpointError: the file is missing, is damaged, or does not hold tensors.
     """
     path = find_weights(path, purpose)
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f"{path} cannot be read as a safetensors file ({error}); fetch it again.") from error
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
+        content = read_tensors(path)
+    except UnreadableError as error:
         raise CheckpointError(
-            f"{path} is not a readable file of weights for {purpose} ({reading_trouble(path, error)}); fetch it again."
+            f"{path} is not a readable file of weights for {purpose} ({error}); fetch it again."
         ) from error
-    for key in ("model", "state_dict"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    state = find_state(content)
+    if state is None:
         raise CheckpointError(f"{path} does not hold a table of tensors, so it cannot be the weights of {purpose}.")
-    return state
-
-
-def reading_trouble(path: Path, error: Exception) -> str:
-    """Describe why `path` could not be read; torch's own message advises disabling its protection."""
-    with path.open("rb") as file:
-        start = file.read(64).lstrip()
-    if not start:
-        return "it is empty"
-    if start.startswith((b"<", b"{")):
-        return "it is a web page or text"
-    if start.startswith(b"PK") and not zipfile.is_zipfile(path):
-        return "it is cut off"
-    pickled = re.search(r"GLOBAL `?([\w.]+)", str(error))
-    if pickled:
-        return f"it holds code or objects other than tensors, {pickled[1]}, which is not run"
-    if isinstance(error, pickle.UnpicklingError):
-        return "it holds objects other than tensors"
-    if "EOF" in str(error):
-        return "it is cut off"
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return unwrapped(state, is_plain)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from opengait.engine.checkpoint import checkpoint_path, load_checkpoint
+from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.restore import hinted_path
 from opengait.errors import ConfigError, DataError
 from opengait.modeling.base_model import BaseModel
 from opengait_ext.data import Modality
@@ -41,8 +42,7 @@ class DinoGRL(BaseModel):
 
     def checkpoint_entries(self) -> dict[str, torch.Tensor]:
         """Return the network's entries in the checkpoint that `restore_hint` names."""
-        hint = self.engine_cfg["restore_hint"]
-        path = hint if isinstance(hint, str) else checkpoint_path(self.save_path, self.engine_cfg["save_name"], hint)
+        path = hinted_path(self, self.engine_cfg["restore_hint"])
         return network_entries(load_checkpoint(path), PREFIX)
 
     def init_parameters(self) -> None:

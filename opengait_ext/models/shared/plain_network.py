@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from opengait.utils.state_dicts import find_state, is_plain, unwrapped
+
 # The engine saves trainable losses beside the network.
 LOSSES = "loss_aggregator."
 
@@ -40,10 +42,11 @@ class PlainNetwork(nn.Module):
 
 
 def network_entries(checkpoint: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
-    """Return the entries of an engine checkpoint under `prefix`, with the prefix removed."""
-    entries = checkpoint.get("model")
-    if not isinstance(entries, Mapping):
+    """Return the entries of an engine checkpoint under `prefix`, with the prefix and those of wrappers removed."""
+    state = find_state(checkpoint)
+    if state is None:
         return {}
+    entries = unwrapped(state, lambda name: name.startswith(prefix) and (bool(prefix) or is_plain(name)))
     return {
         name.removeprefix(prefix): value
         for name, value in entries.items()

@@ -10,11 +10,11 @@ from torch import nn
 from opengait.engine.checkpoint import (
     checkpoint_path,
     load_checkpoint,
-    load_weights,
     random_state,
     save_checkpoint,
     set_random_state,
 )
+from opengait.engine.weights import load_weights
 from opengait.errors import CheckpointError
 
 

@@ -1,7 +1,6 @@
 """Conversion between the release's three files and an engine checkpoint on disk."""
 
 from pathlib import Path
-from typing import Any
 
 from opengait.engine.checkpoint import load_checkpoint, save_checkpoint
 from opengait.errors import CheckpointError
@@ -18,7 +17,7 @@ def from_official_files(model: Path, model2: Path, shape: Path, out: Path) -> tu
         CheckpointError: a file is missing, unreadable or not of the release.
     """
     checkpoint = convert_official(model, model2, shape)
-    write(checkpoint, out)
+    save_checkpoint(checkpoint, out)
     appearance, gait = (checkpoint["model"][f"network.{stream}_heads.fc_bin"] for stream in ("appearance", "gait"))
     return appearance.shape[2], gait.shape[2]
 
@@ -35,17 +34,5 @@ def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = N
     states = convert_to_official(load_checkpoint(checkpoint), dinov2)
     paths = [out / name for name in NAMES]
     for path, state in zip(paths, states, strict=True):
-        write(state, path)
+        save_checkpoint(state, path)
     return paths
-
-
-def write(content: dict[str, Any], path: Path) -> None:
-    """Write a file atomically.
-
-    Raises:
-        CheckpointError: the file cannot be written.
-    """
-    try:
-        save_checkpoint(content, path)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written ({error.strerror}).") from error

@@ -1,0 +1,133 @@
+"""Saving a training, and restoring it: to continue a run, or to start one with the weights of a file."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from opengait import distributed
+from opengait.engine.checkpoint import checkpoint_path, checkpoints_of, load_checkpoint, save_checkpoint
+from opengait.engine.contract import EngineModel
+from opengait.engine.training_state import MismatchError, check_part, check_rates, differences, settings_of
+from opengait.engine.weights import load_weights
+from opengait.errors import CheckpointError, ConfigError, OutputError
+
+
+def save(model: EngineModel, iteration: int) -> None:
+    """Write the checkpoint of `iteration` on rank 0, with everything needed to resume exactly.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if not distributed.is_main():
+        return
+    left_out = model.ignored_state_prefixes
+    content = {
+        "model": {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)},
+        "optimizer": model.optimizer.state_dict(),
+        "scheduler": model.scheduler.state_dict(),
+        "scaler": model.Scaler.state_dict() if hasattr(model, "Scaler") else {},
+        "settings": settings_of(model),
+        **model.run_state.to_checkpoint(iteration),
+    }
+    try:
+        save_checkpoint(content, checkpoint_path(model.save_path, model.engine_cfg["save_name"], iteration))
+    except OutputError as error:
+        last = max(checkpoints_of(Path(model.save_path)), default=None)
+        kept = "has no checkpoint yet" if last is None else f"continues from iteration {last} with --iter {last}"
+        raise OutputError(f"{error} The run stops at iteration {iteration}; it {kept}.") from error
+
+
+def hinted_path(model: EngineModel, restore_hint: int | str) -> Path:
+    """Return the file of `restore_hint`: an iteration of this run or a path.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(restore_hint, int) and not isinstance(restore_hint, bool):
+        return checkpoint_path(model.save_path, model.engine_cfg["save_name"], restore_hint)
+    if isinstance(restore_hint, str):
+        return Path(restore_hint)
+    raise ConfigError(f"restore_hint: expected an iteration of this run or a path, got {restore_hint!r}.")
+
+
+def load(model: EngineModel, path: Path) -> None:
+    """Load the weights of a checkpoint; in training also optimiser and schedule, if the run continues.
+
+    A run continues if its iteration is not 0. `optimizer_reset` and `scheduler_reset`, if not null, decide for their
+    part instead. Counters, random states and gradient scaler follow the iteration.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another model.
+        ConfigError: its optimiser or schedule is of another kind or form than the configured one.
+    """
+    content = load_checkpoint(path)
+    if "model" not in content:
+        names = ", ".join(repr(name)[:40] for name in list(content)[:5]) or "nothing"
+        raise CheckpointError(f"{path} has no weights: expected `model` or a state dict, got {names}.")
+    # Trainable losses are saved with the model, but exist in training only.
+    free = model.ignored_state_prefixes if model.training else (*model.ignored_state_prefixes, "loss_aggregator.")
+    strict = model.engine_cfg["restore_ckpt_strict"]
+    warn = model.msg_mgr.log_warning
+    load_weights(cast(nn.Module, model), content["model"], path, strict=strict, free=free, warn=warn)
+    model.run_state.restored(path, content)
+    if model.training:
+        _load_training(model, content, path)
+    model.msg_mgr.log_info(f"Restore Parameters from {path} !!!")
+
+
+def _load_training(model: EngineModel, content: dict[str, Any], path: Path) -> None:
+    continuing = model.iteration > 0
+    parts = [part for part in ("optimizer", "scheduler") if _is_restored(model, part, content, continuing)]
+    for part in parts:
+        try:
+            check_part(model, part, content)
+        except MismatchError as error:
+            raise _misfit(path, part, str(error)) from error
+    for line in differences(model, content, path, parts, continuing=continuing):
+        model.msg_mgr.log_warning(line)
+    for part in ("optimizer", "scheduler"):
+        if part in parts:
+            _load_part(getattr(model, part), part, content[part], path)
+        elif continuing or model.engine_cfg[f"{part}_reset"] is not None:
+            model.msg_mgr.log_warning(f"Restore NO {part.capitalize()} from {path} !!!")
+    if not continuing:
+        kept = f" with the {' and '.join(parts)}" if parts else ""
+        model.msg_mgr.log_info(f"A new run starts at iteration 0 from the weights of {path}{kept}.")
+        return
+    model.run_state.resume(content)
+    if hasattr(model, "Scaler") and content.get("scaler"):
+        _load_scaler(model, content["scaler"], path)
+
+
+def _is_restored(model: EngineModel, part: str, content: Mapping[str, Any], continuing: bool) -> bool:
+    reset = model.engine_cfg[f"{part}_reset"]
+    return part in content and not (reset if reset is not None else not continuing)
+
+
+def _load_part(target: Any, part: str, state: Any, path: Path) -> None:
+    try:
+        target.load_state_dict(state)
+        check_rates(target)
+    # Torch checks little of a state, so a wrong one fails in any way.
+    except Exception as error:
+        raise _misfit(path, part, f"{type(error).__name__}: {error}") from error
+
+
+def _misfit(path: Path, part: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"The {part} in {path} does not fit {part}_cfg: {reason}. Use the {part}_cfg it was trained with, or set "
+        f"trainer_cfg.{part}_reset: true to start with a fresh {part}."
+    )
+
+
+def _load_scaler(model: EngineModel, scaler: Mapping[str, Any], path: Path) -> None:
+    scale = scaler.get("scale")
+    try:
+        if not isinstance(scale, int | float) or not 0 < scale < math.inf:
+            raise ValueError("its scale is not a positive number")
+        model.Scaler.load_state_dict(scaler)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"The gradient scaler in {path} cannot be restored: {error}.") from error
