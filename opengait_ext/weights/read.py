@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from opengait.engine.weights import diverged
 from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import IN_CHECKOUT, SHIPPED, shipped
 from opengait.utils.state_dicts import find_state, is_plain, unwrapped
@@ -45,8 +46,9 @@ def find_weights(path: str | Path, purpose: str) -> Path:
         )
     elif by_hand:
         source = f"get it by hand ({by_hand.source}) and put it there"
+    trouble = f"{path} is a folder" if shipped(path).is_dir() else f"there is no file {path}"
     raise CheckpointError(
-        f"The weights of {purpose} are missing: there is no file {path}; {source}, or name another file in model_cfg."
+        f"The weights of {purpose} are missing: {trouble}; {source}, or name another file in model_cfg."
     )
 
 
@@ -73,13 +75,13 @@ def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Return the metadata of a weight file that `read_weights` has read; only safetensors files can have any."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    file = find_weights(path, "")
-    if file.suffix != ".safetensors":
+    try:
+        with safe_open(find_weights(path, ""), "pt") as opened:
+            return opened.metadata() or {}
+    except SafetensorError:  # a file of torch
         return {}
-    with safe_open(file, "pt") as opened:
-        return opened.metadata() or {}
 
 
 def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
@@ -112,6 +114,12 @@ def require_fit(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path
 
 
 def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
-    """Load a state dict strictly; see `require_fit`."""
+    """Load a state dict strictly.
+
+    Raises:
+        CheckpointError: it does not fit (see `require_fit`), or holds numbers that are not finite.
+    """
     require_fit(module, state, path, purpose)
+    if broken := diverged(module, state):
+        raise CheckpointError(f"{path} cannot be used: {broken}; name another file.")
     module.load_state_dict(module.state_dict() | state)
