@@ -85,8 +85,10 @@ def convert_official(
     """
     converted: dict[str, Tensor] = {}
     unknown: list[str] = []
-    for file, state in zip(FILES, (model, model2, shape), strict=True):
-        for name, value in (state if isinstance(state, Mapping) else read_state(state)).items():
+    given = [state if isinstance(state, Mapping) else read_state(state) for state in (model, model2, shape)]
+    check_order(given)
+    for file, state in zip(FILES, given, strict=True):
+        for name, value in state.items():
             if is_unused(name):
                 continue
             ours = name if name in KEPT else renamed(name, NAMES[file])
@@ -154,6 +156,22 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}.")
     return read_weights(path.resolve(), "DinoGRL")
+
+
+def check_order(states: Sequence[State]) -> None:
+    """Check that no state is that of another file, by the first parts of its names.
+
+    Raises:
+        CheckpointError: files were swapped, or one was given twice.
+    """
+    for file, state in zip(FILES, states, strict=True):
+        counts = {other: sum(renamed(name, NAMES[other]) is not None for name in state) for other in FILES}
+        best = max(counts, key=lambda other: counts[other])
+        if counts[best] > counts[file]:
+            raise CheckpointError(
+                f"What was given as the {file} file (--{file}) is the release's {best} file; give each of the three "
+                f"files with its own option."
+            )
 
 
 def renamed(name: str, prefixes: Mapping[str, str]) -> str | None:
