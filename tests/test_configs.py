@@ -89,13 +89,18 @@ def test_the_network_builds(path, weights):
 
 
 def test_the_papers_schedule():
-    """0.1 after warm-up, 0.01 from epoch 35, 0.001 from epoch 80, of 152 iterations each."""
+    """0.1 after warm-up, 0.01 from epoch 35, 0.001 from epoch 80, of 152 iterations each; a tenth for the backbones."""
     cfgs = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
-    optimiser = build_optimizer([("weight", torch.nn.Parameter(torch.zeros(1)))], cfgs["optimizer_cfg"])
+    names = ("appearance_heads.fc_bin", "appearance.stages.conv1", "gait_heads.bn1d.weight", "gait_parts.FCs.fc_bin")
+    parameters = {name: torch.nn.Parameter(torch.zeros(1)) for name in names}
+    optimiser = build_optimizer(parameters.items(), cfgs["optimizer_cfg"])
+    heads, others = ({id(parameter) for parameter in group["params"]} for group in optimiser.param_groups)
+    assert heads == {id(parameters[name]) for name in names if "_heads" in name} and len(others) == 2
     scheduler = build_scheduler(optimiser, cfgs["scheduler_cfg"])
     rates = []
     for _ in range(81 * 152):
         rates.append(optimiser.param_groups[0]["lr"])
+        assert optimiser.param_groups[1]["lr"] == pytest.approx(rates[-1] / 10)
         optimiser.step()
         scheduler.step()
     at = {epoch: rates[epoch * 152] for epoch in (0, 5, 10, 34, 35, 79, 80)}

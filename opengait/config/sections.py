@@ -105,7 +105,9 @@ TRANSFORM = {
 }
 OPTIMIZER = {
     "solver": Key("str", "Class of `torch.optim`; its arguments are keys of this section too."),
-    "groups": Key("list", "Settings of some parameters: `match`, a part of their names, and arguments of the solver."),
+    "groups": Key(
+        "list", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."
+    ),
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),

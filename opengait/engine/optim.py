@@ -51,12 +51,14 @@ def scheduler_arguments() -> frozenset[str]:
 def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: dict[str, Any]) -> Optimizer:
     """Build the optimiser of `optimizer_cfg` (`solver` and its arguments) over the parameters that require a gradient.
 
-    `groups` gives some parameters their own settings; the first entry whose `match` is part of a name applies:
+    `groups` gives some parameters their own settings; the first entry whose `match` is part of a name applies. An empty
+    `match` takes all that are left, and an `optional` entry may match nothing:
 
         solver: AdamW
         lr: 0.001
         groups:
           - {match: Backbone., lr: 0.0001}
+          - {match: mask_encoder, lr: 0.05, optional: true}
 
     Args:
         parameters: as `module.named_parameters()` yields them.
@@ -84,11 +86,12 @@ def _parameter_groups(
         if not isinstance(group, dict) or not isinstance(group.get("match"), str):
             raise ConfigError(f"optimizer_cfg.groups.{index}: expected a dict with `match`, got {group!r}.")
         members = [entry for entry in left if group["match"] in entry[0]]
-        if not members:
+        if not members and not group.get("optional"):
             raise ConfigError(f"optimizer_cfg.groups.{index}: no parameter's name contains {group['match']!r}.")
         left = [entry for entry in left if group["match"] not in entry[0]]
-        settings = {key: value for key, value in group.items() if key != "match"}
-        matched.append({"params": [parameter for _, parameter in members], **settings})
+        settings = {key: value for key, value in group.items() if key not in ("match", "optional")}
+        if members:
+            matched.append({"params": [parameter for _, parameter in members], **settings})
     rest = [{"params": [parameter for _, parameter in left]}] if left else []
     # The rest comes first, since the log shows the learning rate of the first group.
     return rest + matched

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from opengait.errors import ConfigError
 from opengait.modeling import modules
-from opengait_ext.models.biggait.parts import NamedFusion, check_ratios, person_pixels, restore_ratio
+from opengait_ext.models.biggait.parts import Crop, NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
 from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
@@ -68,18 +68,25 @@ class BigGaitNet(PlainNetwork):
         branches: the branches named in `BRANCHES`.
         gait_net: GaitBase on the two maps.
         size: (h, w) of the maps.
+        crop: part of a frame wider than 1:2 that is kept; see `restore_ratio`.
     """
 
     classifiers = ("gait_net.BNNecks.",)
 
     def __init__(
-        self, backbone: FrozenVisionModel, branches: Mapping[str, Branch], gait_net: GaitBase, size: tuple[int, int]
+        self,
+        backbone: FrozenVisionModel,
+        branches: Mapping[str, Branch],
+        gait_net: GaitBase,
+        size: tuple[int, int],
+        crop: Crop = "centre",
     ) -> None:
         super().__init__()
         self.Denoising_Branch, self.Appearance_Branch, self.Mask_Branch = (branches[name] for name in BRANCHES)
         self.gait_net = gait_net
         self.backbone = backbone
         self.size = size
+        self.crop = crop
 
     @classmethod
     def from_config(cls, model_cfg: Mapping[str, Any]) -> "BigGaitNet":
@@ -88,7 +95,7 @@ class BigGaitNet(PlainNetwork):
         Upstream's keys: `pretrained_dinov2` (null for random weights), `image_size`, `sils_size`, `Mask_Branch`,
         `Denoising_Branch`, `Appearance_Branch`, `AttentionFusion`, `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks`,
         `bin_num`. In addition, `vision_model` sets `name`, `layers`, `arguments` and `precision` of a
-        `FrozenVisionModel` other than DINOv2's ViT-S/14 in float32.
+        `FrozenVisionModel` other than DINOv2's ViT-S/14 in float32, and `crop` is centre or left (`restore_ratio`).
 
         Raises:
             ConfigError: a key is unknown or missing, or a value is invalid.
@@ -137,7 +144,7 @@ class BigGaitNet(PlainNetwork):
         ratios = check_ratios(ratios, frames).flatten()
         frames = frames.flatten(0, 1)
         if frames.shape[-2] != 2 * frames.shape[-1]:
-            frames = restore_ratio(frames, ratios)
+            frames = restore_ratio(frames, ratios, crop=self.crop)
         features = self.backbone(frames)
         valid = person_pixels(ratios, self.size)
 
@@ -200,8 +207,11 @@ def build_network(
     image_size: int = 224,
     sils_size: int = 32,
     vision_model: Mapping[str, Any] | None = None,
+    crop: Crop = "centre",
 ) -> BigGaitNet:
     """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
+    if crop not in get_args(Crop):
+        raise ConfigError(f"model_cfg.crop is {crop!r}; expected one of {', '.join(get_args(Crop))}.")
     backbone = build_part(
         FrozenVisionModel,
         "vision_model",
@@ -237,4 +247,4 @@ def build_network(
     )
     stems = {name: gait_backbone(backbone_cfg, channels) for name in ("pre_part", "pre_rgb")}
     gait_net = GaitBase(stems, *heads, bin_num, fusion)
-    return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size))
+    return BigGaitNet(backbone, branches, gait_net, (2 * sils_size, sils_size), crop)

@@ -1,5 +1,7 @@
 """Parts of BigGait (Ye et al., CVPR 2024): its fusion, and the padding of frames to their true ratio."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,6 +12,7 @@ from opengait_ext.models.shared.gaitbase import ForwardBlock
 
 # Size that frames are padded to, keeping the true ratio of people, unless they are twice as high as wide.
 FRAME_SIZE = (256, 128)
+Crop = Literal["centre", "left"]
 
 
 class NamedFusion(AttentionFusion):
@@ -60,15 +63,18 @@ def person_pixels(ratios: Tensor, size: tuple[int, int]) -> Tensor:
     return inside[:, None].expand(-1, height, -1)
 
 
-def restore_ratio(frames: Tensor, ratios: Tensor, size: tuple[int, int] = FRAME_SIZE) -> Tensor:
-    """Resize frames (f, 3, h, w) to `size` at their true ratios (f), zero-padding or cropping the sides."""
+def restore_ratio(frames: Tensor, ratios: Tensor, size: tuple[int, int] = FRAME_SIZE, crop: Crop = "centre") -> Tensor:
+    """Resize frames (f, 3, h, w) to `size` at their true ratios (f); pad narrow ones on both sides with zeros.
+
+    Of wider ones, `crop` keeps the centre, as upstream does since April 2026, or the left, as it did before.
+    """
     height, width = size
     widths = person_widths(ratios, height)
     restored = frames.new_zeros(len(frames), frames.shape[1], height, width)
     for person_width in widths.unique().tolist():
         selected = widths == person_width
         scaled = F.interpolate(frames[selected], size=(height, person_width), mode="bilinear", align_corners=False)
-        left = (width - person_width) // 2
+        left = 0 if crop == "left" and person_width > width else (width - person_width) // 2
         # Negative padding crops.
         restored[selected] = F.pad(scaled, (left, width - person_width - left))
     return restored

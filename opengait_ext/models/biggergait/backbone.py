@@ -48,6 +48,13 @@ BLOCK: list[Row] = [
     ("layer_scale2.lambda1", "ls2.gamma", None),
 ]
 FINAL = _layer("layernorm", "norm")
+# Names of the attention's layers in transformers 5, and those of version 4, which upstream's checkpoints have.
+VERSION_5 = {
+    "attention.q_proj": "attention.attention.query",
+    "attention.k_proj": "attention.attention.key",
+    "attention.v_proj": "attention.attention.value",
+    "attention.o_proj": "attention.output.dense",
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,19 @@ def name_table(depth: int) -> list[Row]:
     return [*OUTER, *blocks, *FINAL]
 
 
+def to_version_4(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the attention's layers of a state dict that transformers 5 wrote; other entries keep their names."""
+
+    def renamed(name: str) -> str:
+        layer, _, leaf = name.rpartition(".")
+        for new, old in VERSION_5.items():
+            if layer.endswith(f".{new}"):
+                return f"{layer.removesuffix(new)}{old}.{leaf}"
+        return name
+
+    return {renamed(name): value for name, value in state.items()}
+
+
 def to_hugging_face(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
     """Rename a state dict from DINOv2's names to Hugging Face's; other entries keep their names. Values are views."""
     renamed = {}
@@ -148,7 +168,7 @@ def to_hugging_face(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor
 
 def to_release(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
     """Reverse `to_hugging_face`; query, key and value keep their names unless all three are present."""
-    renamed = dict(state)
+    renamed = to_version_4(state)
     thirds: dict[str, list[str]] = {}
     for theirs, ours, third in name_table(depth):
         if third is not None:
@@ -228,7 +248,7 @@ def load_backbone(backbone: FrozenVisionModel, path: str | Path) -> None:
     files = [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
     if not files:
         raise CheckpointError(f"{PURPOSE} has no weights: {folder} holds neither {' nor '.join(WEIGHT_FILES)}.")
-    load_exactly(backbone, read_weights(files[0], PURPOSE), files[0], PURPOSE)
+    load_exactly(backbone, to_version_4(read_weights(files[0], PURPOSE)), files[0], PURPOSE)
 
 
 def _folder(path: str | Path) -> Path | None:

@@ -116,9 +116,9 @@ class BiggerGaitNet(PlainNetwork):
           group, and of gait networks that the groups share.
         - `Mask_Branch`: arguments of the branch, as in BigGait.
         - `mask_tokens`: input of the branch: the last block's tokens under a norm of their own without affine
-          parameters (own_norm), their share of all blocks' joint norm (joint_norm), or the vision model's final norm
-          (final_norm), on which BigGait trains the branch.
-        - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (true) of
+          parameters (own_norm, upstream's), their share of all blocks' joint norm (joint_norm), or the vision model's
+          final norm (final_norm), on which BigGait trains the branch.
+        - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (false) of
           `HumanSpace_Conv`.
         - `position_offset`: see `resample_positions`.
 
@@ -211,7 +211,9 @@ class BiggerGaitNet(PlainNetwork):
         return layers.transpose(1, 2).unflatten(2, self.Backbone.grid), mask
 
     def mask(self, final: Tensor, last: Tensor, layers: Tensor) -> Tensor:
-        """Return the binary mask (f, 1, *size) where the probability of the mask branch's channel 1 exceeds one half.
+        """Return the binary mask (f, 1, *size) of the person, where the mask branch's channel 1 exceeds one half.
+
+        As upstream does, the mask is thresholded on the tokens' grid, resized and thresholded again.
 
         Args:
             final: tokens after the vision model's final norm, (f, rows * columns, channels).
@@ -225,7 +227,8 @@ class BiggerGaitNet(PlainNetwork):
         else:
             tokens = final
         person = self.Mask_Branch(tokens.flatten(0, 1))[:, 1].view(len(last), 1, *self.Backbone.grid)
-        return (F.interpolate(person, size=self.size, mode="bilinear", align_corners=False) > 0.5).float()
+        mask = (person > 0.5).float()
+        return (F.interpolate(mask, size=self.size, mode="bilinear", align_corners=False) > 0.5).float()
 
 
 def gait_network(model_cfg: Mapping[str, Any], channels: int) -> GaitBase:

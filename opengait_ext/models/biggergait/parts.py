@@ -17,12 +17,12 @@ class HumanSpaceConv(nn.Sequential):
         hidden: channels of the hidden layer.
         channels: output channels.
         size: (height, width) of the result.
-        affine: whether the second and third norm have affine parameters; the first has none.
+        affine: whether the second and third norm have affine parameters; upstream's have none, nor has the first.
 
     Shape: (f, in_channels, h, w) -> (f, channels, *size), in 0..1.
     """
 
-    def __init__(self, in_channels: int, hidden: int, channels: int, size: Sequence[int], affine: bool = True) -> None:
+    def __init__(self, in_channels: int, hidden: int, channels: int, size: Sequence[int], affine: bool = False) -> None:
         super().__init__(
             nn.BatchNorm2d(in_channels, affine=False),
             nn.Conv2d(in_channels, hidden, kernel_size=1),

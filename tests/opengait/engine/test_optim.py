@@ -29,6 +29,13 @@ def test_the_first_match_applies_and_frozen_parameters_are_skipped():
     assert [(group["lr"], len(group["params"])) for group in param_groups] == [(1.0, 1), (2.0, 1)]
 
 
+def test_an_empty_match_takes_what_is_left_and_optional_groups_may_be_empty():
+    groups = [{"match": "tail", "lr": 3.0, "optional": True}, {"match": "head"}, {"match": "", "lr": 0.01}]
+    param_groups = build_optimizer(named(), {"solver": "SGD", "lr": 0.1, "groups": groups}).param_groups
+    assert [(group["lr"], len(group["params"])) for group in param_groups] == [(0.1, 1), (0.01, 2)]
+    assert not any("optional" in group for group in param_groups)
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [([{"match": "tail"}], "name contains 'tail'"), ([{"lr": 1}], "groups.0: ")],

@@ -184,6 +184,18 @@ def test_padding_and_cropping_keep_the_centre():
     assert torch.equal(person_pixels(ratios, (64, 32)), restored[:, 0] != 0)
 
 
+def test_cropping_can_keep_the_left():
+    ratios = torch.tensor([0.3103, 0.75])
+    frames = torch.rand(2, 1, 40, 30)
+    narrow, wide = restore_ratio(frames, ratios, (64, 32), crop="left")
+    assert torch.equal(narrow, restore_ratio(frames[:1], ratios[:1], (64, 32))[0])
+    scaled = F.interpolate(frames[1:], size=(64, 48), mode="bilinear", align_corners=False)[0]
+    assert torch.equal(wide, scaled[..., :32])
+    left, centre = (tiny_network(0, crop=crop).eval() for crop in ("left", "centre"))
+    frames, ratios = torch.rand(1, 2, 3, 40, 30), torch.full((1, 2), 0.8)
+    assert not torch.allclose(left(frames, ratios).embeddings, centre(frames, ratios).embeddings)
+
+
 def test_only_the_chosen_pixels_are_enlarged(monkeypatch):
     tokens, chosen = torch.randn(5, 6, 7), torch.rand(5, 8, 4) > 0.6
     chosen[3] = False
@@ -459,6 +471,7 @@ def test_half_precision_is_close():
         ({"backbone_cfg": {"type": "Plain"}}, "type is 'Plain'"),
         ({"backbone_cfg": {"widht": 3}}, "does not fit ResNet9.*widht"),
         ({"vision_model": {"precision": "int8"}}, "precision"),
+        ({"crop": "right"}, "crop is 'right'"),
         ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch is 3"),
     ],
 )

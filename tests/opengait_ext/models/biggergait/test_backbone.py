@@ -102,6 +102,25 @@ def test_dinov2s_weights_give_its_tokens(tmp_path):
     assert_golden(F.layer_norm(mid4, mid4.shape[-1:], eps=1e-6)[:, ::37, ::12], golden["252x126__mid4"])
 
 
+def version_5_name(name: str) -> str:
+    for new, old in (("q_proj", "attention.query"), ("k_proj", "attention.key"), ("v_proj", "attention.value")):
+        name = name.replace(f"attention.{old}", f"attention.{new}")
+    return name.replace("attention.output.dense", "attention.o_proj")
+
+
+def test_the_names_of_transformers_5_load(folder, tmp_path):
+    state = {version_5_name(name): value for name, value in weights().items()}
+    assert "encoder.layer.2.attention.o_proj.bias" in state and not any("attention.attention" in name for name in state)
+    (tmp_path / "config.json").write_text(json.dumps(SETTINGS))
+    save_file(state, tmp_path / "model.safetensors")
+    frames = normals("bigger:frames", 1, 3, 24, 12)
+    expected = last_block(loaded(folder), frames)
+    assert torch.equal(last_block(loaded(tmp_path), frames), expected)
+    whole = torch.nn.ModuleDict({"Backbone": build_backbone(TINY, (24, 12))})
+    whole.load_state_dict({f"Backbone.{name}": value for name, value in state.items()})
+    assert torch.equal(last_block(whole["Backbone"], frames), expected)
+
+
 def test_all_sources_of_the_same_weights_agree(folder, tmp_path):
     first = loaded(folder)
     frames = normals("bigger:frames", 1, 3, 24, 12)

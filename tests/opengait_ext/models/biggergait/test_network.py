@@ -161,8 +161,10 @@ def test_descriptors_follow_the_published_steps(model, tokens):
     codes = batch_norm(last[tokens].flatten(0, 1), state, "Mask_Branch.bn_s")
     codes = codes @ state["Mask_Branch.down_sampling.weight"].T + state["Mask_Branch.down_sampling.bias"]
     person = codes.softmax(-1)[:, 1].view(5, 1, 4, 2)
-    mask = (F.interpolate(person, size=(16, 8), mode="bilinear") > 0.5).float()
+    # Thresholded before and after resizing, which differs from resizing the probability.
+    mask = (F.interpolate((person > 0.5).float(), size=(16, 8), mode="bilinear") > 0.5).float()
     assert 0.05 < mask.mean() < 0.95
+    assert not torch.equal(mask, (F.interpolate(person, size=(16, 8), mode="bilinear") > 0.5).float())
 
     expected = []
     for group, layer in enumerate(joint.split(12, dim=-1)):
@@ -247,11 +249,11 @@ def test_synchronised_norms_keep_shared_networks(files):
     assert model.state_dict().keys() == published_names(groups=3, heads=1, depth=3)
 
 
-def test_norms_without_weights(files):
-    names = set(network(model_cfg(**files)).state_dict())
-    other = network(model_cfg(human_space={"affine": False, "channels": 3}, **files)).eval()
+def test_norms_of_the_human_space_can_have_weights(files):
+    plain = set(network(model_cfg(**files)).state_dict())
+    other = network(model_cfg(human_space={"affine": True, "channels": 3}, **files)).eval()
     assert embed(other, frames_of(1, 2)).shape == (1, 5, GROUPS * PARTS)
-    plain = set(other.state_dict())
+    names = set(other.state_dict())
     assert names - plain == {
         f"HumanSpace_Conv.{group}.{index}.{leaf}"
         for group in range(3)

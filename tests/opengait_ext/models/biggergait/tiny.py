@@ -70,8 +70,7 @@ def published_names(groups: int, heads: int, depth: int) -> set[str]:
     for group in range(groups):
         space = f"HumanSpace_Conv.{group}"
         names |= {f"{space}.{index}.{leaf}" for index in (1, 4) for leaf in ("weight", "bias")}
-        names |= {f"{space}.0.{leaf}" for leaf in NORM}
-        names |= {f"{space}.{index}.{leaf}" for index in (2, 6) for leaf in (*NORM, "weight", "bias")}
+        names |= {f"{space}.{index}.{leaf}" for index in (0, 2, 6) for leaf in NORM}
     norm = (*NORM, "weight", "bias")
     for net in [f"real_gait.{head}" for head in range(heads)] + [f"Gait_List.{group}" for group in range(groups)]:
         stem, stages = f"Gait_Net.{net}.pre_rgb.forward_block", f"Gait_Net.{net}.post_backbone.forward_block"
