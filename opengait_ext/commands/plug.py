@@ -4,7 +4,8 @@
     vvi plug PATH --remove
 
 PATH is the checkout. It gets one file, opengait/modeling/models/opengait_ext_plug.py, and an adapted copy of each
-configuration under configs/opengait_ext/; --remove deletes both. Then OpenGait's own main.py trains and tests:
+configuration under configs/opengait_ext/; --remove deletes both. Files that you made or edited are never replaced or
+deleted. Then OpenGait's own main.py trains and tests; it needs a GPU and OpenGait's own packages:
 
     cd PATH && torchrun --nproc_per_node=1 opengait/main.py --cfgs configs/opengait_ext/dinogrl_hitsz.yaml --phase train
 
@@ -39,26 +40,48 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: PATH is not a checkout, or a configuration cannot be used.
     """
-    from opengait.utils.files import write_text
+    from opengait.errors import ConfigError
     from opengait_ext import plug
 
-    checkout = plug.inspect_checkout(args.path)
     if args.remove:
-        removed = plug.remove(checkout.root)
-        print("\n".join(f"Removed {file}." for file in removed) or f"There was no plug in {checkout.root}.")
-        return 0
+        if args.cfgs or args.overrides:
+            raise ConfigError("--remove takes neither --cfgs nor --set; it removes everything that vvi plug added.")
+        return remove(args.path.expanduser())
+    checkout = plug.inspect_checkout(args.path)
     print(f"{checkout.version}, at {checkout.root}.")
     for problem in checkout.problems:
         print(f"does not fit: {problem}", file=sys.stderr)
     if checkout.problems and not args.force:
         print("Nothing was written; --force continues anyway.", file=sys.stderr)
         return 1
-    adapted = [(f"{path.parent.name}_{path.name}", plug.adapted_config(path, args.overrides)) for path in args.cfgs]
-    print(f"Added {plug.install(checkout.root)}.")
-    for name, text in adapted:
-        file = checkout.root / plug.CONFIGS / name
-        write_text(file, text)
-        print(f"Wrote {file}.")
-    if not adapted:
+    file, *configurations = plug.install(checkout.root, plug.adapted_configs(args.cfgs, args.overrides))
+    print(f"Added {file}.")
+    for configuration in configurations:
+        print(f"Wrote {configuration}.")
+    if not configurations:
         print("Its models need a configuration: add --cfgs configs/dinogrl/hitsz.yaml, or others.")
+    if checkout.needs_gpu:
+        print("OpenGait's own main.py needs a GPU, for these models too.")
+    if checkout.missing_packages:
+        print(
+            f"OpenGait also imports packages that are missing here: pip install {' '.join(checkout.missing_packages)}"
+        )
+    return 0
+
+
+def remove(root: Path) -> int:
+    """Remove the plug from a checkout, which may be damaged.
+
+    Raises:
+        DataError: there is no such folder, or the plug was edited.
+    """
+    from opengait.errors import DataError
+    from opengait_ext import plug
+
+    if not root.is_dir():
+        raise DataError(f"There is no folder {root}; give that of a checkout of OpenGait.")
+    removed, kept = plug.remove(root)
+    print("\n".join(f"Removed {file}." for file in removed) or f"There was no plug in {root}.")
+    for file in kept:
+        print(f"Kept {file}: vvi plug did not make it, or it was edited since.")
     return 0

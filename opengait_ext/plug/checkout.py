@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opengait.errors import DataError
+from opengait_ext.plug.requirements import missing_packages, needs_gpu, parsed
 
 # The commit whose interface this project follows. Other commits are judged by their content.
 KNOWN_COMMIT = "0efafd4"
@@ -23,11 +24,15 @@ class Checkout:
         root: the folder of the checkout.
         commit: its abbreviated commit, or None if git does not know it.
         problems: one sentence per incompatibility; empty if the plug will work.
+        needs_gpu: whether its `main.py` requires a GPU.
+        missing_packages: packages that its files import and this environment lacks, as pip names them.
     """
 
     root: Path
     commit: str | None
     problems: tuple[str, ...]
+    needs_gpu: bool
+    missing_packages: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -56,12 +61,12 @@ def inspect_checkout(root: str | Path) -> Checkout:
         raise DataError(f"{root} is not a checkout of OpenGait: it has no opengait/main.py; give its folder.")
     if (root / "opengait_ext").is_dir():
         raise DataError(f"{root} is this project itself; give the folder of a checkout of OpenGait.")
-    problems = [*_main_problems(root), *_discovery_problems(root), *_config_problems(root)]
-    return Checkout(root, _commit(root), tuple(problems))
+    problems = (*_main_problems(root), *_discovery_problems(root), *_config_problems(root))
+    return Checkout(root, _commit(root), problems, needs_gpu(root), tuple(missing_packages(root)))
 
 
 def _main_problems(root: Path) -> list[str]:
-    tree = _tree(root / "opengait" / "main.py")
+    tree = parsed(root / "opengait" / "main.py")
     if tree is None:
         return ["opengait/main.py is not valid Python."]
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -79,7 +84,7 @@ def _main_problems(root: Path) -> list[str]:
 
 def _discovery_problems(root: Path) -> list[str]:
     file = root / "opengait" / "modeling" / "models" / "__init__.py"
-    tree = _tree(file)
+    tree = parsed(file)
     if tree is None:
         return ["opengait/modeling/models/__init__.py is missing or not valid Python."]
     calls = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in ast.walk(tree) if isinstance(n, ast.Call)}
@@ -94,24 +99,18 @@ def _config_problems(root: Path) -> list[str]:
     return []
 
 
-def _tree(file: Path) -> ast.Module | None:
-    try:
-        return ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
 def _commit(root: Path) -> str | None:
     try:
         result = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"],
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             check=False,
         )
     except OSError:
         return None
-    lines = result.stdout.split()
+    lines = result.stdout.splitlines()
     if result.returncode or len(lines) != 2 or Path(lines[0]).resolve() != root.resolve():
         return None
     return lines[1]

@@ -1,12 +1,13 @@
 """Rewriting of this project's configurations for OpenGait's own `main.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from opengait.config import config_text, load_config
 from opengait.errors import ConfigError
 from opengait.shipped import SHIPPED
-from opengait_ext.plug.plug import CONFIG_MARK, plugged_name
+from opengait_ext.plug.plug import plugged_name
+from opengait_ext.plug.signed import PLACE
 
 # Sections that only this project's `main.py` reads.
 PROJECT_SECTIONS = ("extensions", "base")
@@ -37,5 +38,20 @@ def adapted_config(path: str | Path, overrides: Iterable[str] = ()) -> str:
     if not folder.is_absolute() and (SHIPPED / folder).is_dir():
         cfg["data_cfg"]["dataset_root"] = str(SHIPPED / folder)
     cfg["trainer_cfg"]["output_root"] = "output"
-    head = f"{CONFIG_MARK} from {Path(path).name}; run the command again instead of editing this file.\n"
-    return head + config_text(cfg)
+    head = f"# Made by vvi plug from {Path(path).name}; to change it, copy it or run the command again. {PLACE}\n"
+    return (head + config_text(cfg)).encode(errors="replace").decode()
+
+
+def adapted_configs(paths: Sequence[Path], overrides: Iterable[str] = ()) -> dict[str, str]:
+    """Return the texts of `adapted_config` by their file names in a checkout, `<folder>_<file>`.
+
+    Raises:
+        ConfigError: a file cannot be used, or two would have the same name.
+    """
+    texts: dict[str, str] = {}
+    for path in paths:
+        name = f"{path.absolute().parent.name}_{path.name}"
+        if name in texts:
+            raise ConfigError(f"{path} and another of --cfgs would both become {name}; adapt one of them at a time.")
+        texts[name] = adapted_config(path, overrides)
+    return texts

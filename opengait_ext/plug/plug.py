@@ -8,6 +8,8 @@ model in DDP, and decides where logs and checkpoints are and how they are named.
 """
 
 import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,29 +17,27 @@ import torch
 from opengait import distributed, registry
 from opengait.engine.run_folder import output_path
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
-from opengait.errors import ConfigError, DataError
+from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
 from opengait.shipped import PACKAGES
 from opengait.utils.files import write_text
 from opengait.utils.messages import get_msg_mgr
+from opengait_ext.plug.signed import PLACE, is_ours, require_ours, sign
 
 FILE = Path("opengait") / "modeling" / "models" / "opengait_ext_plug.py"
 # Keeps apart models of the same name in OpenGait.
 PREFIX = "Ext"
-MARK = "Added by vvi plug"
-# Folder of the rewritten configurations, and the start of their first line.
+# Folder of the rewritten configurations.
 CONFIGS = Path("configs") / "opengait_ext"
-CONFIG_MARK = "# Made by vvi plug"
-# Earlier versions named this command instead of `vvi plug`; what they installed can still be replaced and removed.
-FORMER_COMMAND = "scripts/plug_into_opengait.py"
 
 # Plain Python for old versions, because it runs in the environment of the checkout.
-TEXT = f'''"""{MARK} of {{project}}; remove it with vvi plug --remove."""
+TEXT = '''"""Added by vvi plug of {project}; remove it with vvi plug --remove. {place}"""
 
+import os
 import sys
 
-PROJECT = {{path!r}}
-MODELS = {{models!r}}
+PROJECT = {path!r}
+MODELS = {models!r}
 
 
 def plugged():
@@ -54,54 +54,61 @@ def plugged():
 def absent(name, error):
     def start(self, cfgs, training):
         reason = "%s of %s cannot be used here: %s: %s" % (name, PROJECT, type(error).__name__, error)
+        packages = os.path.join(PROJECT, "requirements.txt")
+        if isinstance(error, ImportError) and os.path.exists(packages):
+            reason += "; if a package is missing, pip install -r " + packages
         raise ImportError(reason) from error
 
-    return type(name, (), {{{{"__init__": start}}}})
+    return type(name, (), {{"__init__": start}})
 
 
 try:
     globals().update(plugged())
 except Exception as trouble:
     # An error here must not break the checkout's own models, which are imported after this file.
-    globals().update({{{{name: absent(name, trouble) for name in MODELS}}}})
+    globals().update({{name: absent(name, trouble) for name in MODELS}})
 '''
 
 
-def install(checkout: Path) -> Path:
-    """Write the plug into a checkout, replacing an earlier one, and return its path.
+def install(checkout: Path, configurations: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the plug and adapted configurations into a checkout, replacing earlier ones, and return their paths.
+
+    Args:
+        checkout: the folder of the checkout.
+        configurations: texts of `adapted_config` by file name.
 
     Raises:
-        DataError: the checkout has another file of that name.
+        DataError: the checkout has another file of one of the names, or one that was edited; nothing is written.
     """
-    file = checkout / FILE
-    if file.exists() and not _has_mark(file, MARK):
-        raise DataError(f"{file} already exists and was not made by vvi plug; move it away.")
     models = sorted(PREFIX + name for name in _project_models())
-    write_text(file, TEXT.format(project=PACKAGES.name, path=str(PACKAGES), models=models))
-    return file
+    project = re.sub(r"[^\w.-]", "_", PACKAGES.name)
+    texts = {checkout / FILE: TEXT.format(project=project, place=PLACE, path=str(PACKAGES), models=models)}
+    texts |= {checkout / CONFIGS / name: text for name, text in (configurations or {}).items()}
+    for file in texts:
+        require_ours(file)
+    for file, text in texts.items():
+        write_text(file, sign(file.name, text))
+    return list(texts)
 
 
-def remove(checkout: Path) -> list[Path]:
-    """Remove the plug and the rewritten configurations from a checkout, and return the removed files.
+def remove(checkout: Path) -> tuple[list[Path], list[Path]]:
+    """Remove the plug and the adapted configurations from a checkout.
+
+    Returns:
+        The removed files, and the files beside them that are not the plug's or were edited, which stay.
 
     Raises:
-        DataError: the checkout has another file of the plug's name.
+        DataError: the checkout's file of the plug's name is another, or was edited; nothing is removed.
     """
-    file = checkout / FILE
-    if file.exists() and not _has_mark(file, MARK):
-        raise DataError(f"{file} was not made by vvi plug and stays; remove it yourself if it is not needed.")
-    removed = [file] if file.exists() else []
-    removed += [config for config in sorted((checkout / CONFIGS).glob("*.yaml")) if _has_mark(config, CONFIG_MARK)]
+    file, folder = checkout / FILE, checkout / CONFIGS
+    require_ours(file)
+    removed = [path for path in (file, *sorted(folder.glob("*.yaml"))) if is_ours(path)]
     for path in [*removed, *file.parent.glob(f"__pycache__/{FILE.stem}.*.pyc")]:
         path.unlink()
-    if (checkout / CONFIGS).is_dir() and not any((checkout / CONFIGS).iterdir()):
-        (checkout / CONFIGS).rmdir()
-    return removed
-
-
-def _has_mark(file: Path, mark: str) -> bool:
-    text = file.read_text(encoding="utf-8")
-    return mark in text or mark.replace("vvi plug", FORMER_COMMAND) in text
+    kept = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+    if folder.is_dir() and not kept:
+        folder.rmdir()
+    return removed, kept
 
 
 def plugged_models() -> dict[str, type[BaseModel]]:

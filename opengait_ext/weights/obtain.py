@@ -1,7 +1,11 @@
 """Fetching and checking the files of the catalogue."""
 
+import fcntl
 import json
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +15,7 @@ from opengait.errors import CheckpointError
 from opengait.utils.files import sha256_of, write_json
 from opengait_ext.weights.catalogue import WeightFile
 from opengait_ext.weights.read import read_weights, shape_complaint
-from opengait_ext.weights.transfer import fetch
+from opengait_ext.weights.transfer import fetch, note_path
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,32 @@ def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: fl
         CheckpointError: the existing or fetched file is not the published one, or it cannot be fetched
             (`OfflineError` if its server cannot be reached).
     """
-    target = folder / entry.file
-    note = target.with_name(f"{target.name}.json")
-    if target.is_file():
-        sha256 = check(target, entry, note, f"delete it and run `vvi download {entry.name}`")
-        return Obtained(target, sha256, new=False)
     address = f"{mirror.rstrip('/')}/{entry.file}" if mirror else entry.address
-    partial = target.with_name(f"{target.name}.part")
+    target = folder / entry.file
+    if target.is_dir():
+        raise CheckpointError(f"{target} is a folder in the place of a file; move it away, or name another with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be created ({error.strerror}); name another with --out.") from error
+    try:
+        with one_at_a_time(folder):
+            return _obtain(entry, target, address, pause)
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or target} cannot be written ({error.strerror or error}); name another folder with --out."
+        ) from error
+
+
+def _obtain(entry: WeightFile, target: Path, address: str, pause: float) -> Obtained:
+    note, partial = (target.with_name(f"{target.name}.{suffix}") for suffix in ("json", "part"))
+    if target.is_file():
+        sha256 = check(target, entry, note, f"delete it and run `vvi download {entry.name}`")
+        # What an interrupted download left, if the file was then put here by hand.
+        with suppress(OSError):
+            for leftover in (partial, note_path(partial)):
+                leftover.unlink(missing_ok=True)
+        return Obtained(target, sha256, new=False)
     fetch(address, partial, pause)
     try:
         sha256 = check(partial, entry, note, f"it came from {address} and was deleted")
@@ -65,6 +84,18 @@ def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: fl
         write_json(note, {"file": entry.file, "address": address, "sha256": sha256})
     partial.replace(target)
     return Obtained(target, sha256, new=True)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads into `folder`, and keep others from it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # Some network file systems cannot lock folders.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:
@@ -108,6 +139,7 @@ def first_seen(note: Path) -> str | None:
     if not note.is_file():
         return None
     try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
+        sha256 = json.loads(note.read_text(encoding="utf-8"))["sha256"]
+        return re.fullmatch("[0-9a-f]{64}", sha256)[0]  # type: ignore[index]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{note} cannot be read as a note of a fetched file; delete it.") from error

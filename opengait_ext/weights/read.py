@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from opengait.engine.weights import diverged
 from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import IN_CHECKOUT, SHIPPED, shipped
 from opengait.utils.state_dicts import find_state, is_plain, unwrapped
@@ -45,8 +46,9 @@ def find_weights(path: str | Path, purpose: str) -> Path:
         )
     elif by_hand:
         source = f"get it by hand ({by_hand.source}) and put it there"
+    trouble = f"{path} is a folder" if shipped(path).is_dir() else f"there is no file {path}"
     raise CheckpointError(
-        f"The weights of {purpose} are missing: there is no file {path}; {source}, or name another file in model_cfg."
+        f"The weights of {purpose} are missing: {trouble}; {source}, or name another file in model_cfg."
     )
 
 
@@ -71,6 +73,17 @@ def read_weights(path: str | Path, purpose: str) -> dict[str, torch.Tensor]:
     return unwrapped(state, is_plain)
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the metadata of a weight file that `read_weights` has read; only safetensors files can have any."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(find_weights(path, ""), "pt") as opened:
+            return opened.metadata() or {}
+    except SafetensorError:  # a file of torch
+        return {}
+
+
 def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> str | None:
     """Describe the first difference between two tables of shapes, or return None if they agree.
 
@@ -88,14 +101,25 @@ def shape_complaint(shapes: Mapping[str, torch.Size], expected: Mapping[str, tor
     return None
 
 
-def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
-    """Load a state dict strictly, with a one-sentence error that names the first key that does not fit.
+def require_fit(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: str | Path, purpose: str) -> None:
+    """Compare a state dict with a module's, with a one-sentence error that names the first key that does not fit.
 
     Raises:
         CheckpointError: a key is missing, unknown, or of another shape.
     """
-    expected = module.state_dict()
-    complaint = shape_complaint(*({key: value.shape for key, value in table.items()} for table in (state, expected)))
+    tables = ({key: value.shape for key, value in table.items()} for table in (state, module.state_dict()))
+    complaint = shape_complaint(*tables)
     if complaint:
         raise CheckpointError(f"{path} does not fit {purpose}: {complaint}.")
-    module.load_state_dict(expected | state)
+
+
+def load_exactly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str | Path, purpose: str) -> None:
+    """Load a state dict strictly.
+
+    Raises:
+        CheckpointError: it does not fit (see `require_fit`), or holds numbers that are not finite.
+    """
+    require_fit(module, state, path, purpose)
+    if broken := diverged(module, state):
+        raise CheckpointError(f"{path} cannot be used: {broken}; name another file.")
+    module.load_state_dict(module.state_dict() | state)

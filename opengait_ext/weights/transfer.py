@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import sys
 import time
 import urllib.error
@@ -19,6 +20,8 @@ from opengait.utils.files import write_json
 CHUNK = 1 << 18
 TIMEOUT = 30
 ATTEMPTS = 5
+# Answers after which the same request may succeed: a timeout, "too early" and "too many requests".
+TEMPORARY = (408, 425, 429)
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
@@ -64,8 +67,11 @@ def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
             size = _receive(address, partial)
         except urllib.error.HTTPError as error:
             reason = f"the server answers {error.code} ({error.reason})"
-            if error.code < 500:
+            if error.code < 500 and error.code not in TEMPORARY:
                 raise CheckpointError(f"{address} cannot be fetched: {reason}; check whether it has moved.") from error
+        # Both for a malformed address, also of a redirection.
+        except (ValueError, http.client.InvalidURL) as error:
+            raise CheckpointError(f"{address} is not a valid address ({error}).") from error
         except CUT as error:
             reason = str(getattr(error, "reason", None) or error or type(error).__name__)
             if isinstance(error, urllib.error.URLError) and size_of(partial) == begin:
@@ -120,6 +126,12 @@ def _receive(address: str, partial: Path) -> int | None:
             version = tag if tag.startswith('"') else response.headers.get("Last-Modified")
             source = Source(address, int(length) if length.isdecimal() else None, version)
             write_json(note_path(partial), asdict(source))
+        free = shutil.disk_usage(partial.parent).free
+        if source.size is not None and source.size - start > free:
+            raise CheckpointError(
+                f"{address} has {source.size - start:,} more bytes, and {partial.parent} has {free:,} free; free some "
+                f"space or name another folder with --out."
+            )
         _append(response.read, partial, start, source.size)
     return source.size
 
@@ -152,6 +164,8 @@ def note_path(partial: Path) -> Path:
 def read_note(partial: Path) -> Source | None:
     """Return the complete file that `partial` belongs to, or None if unknown."""
     try:
-        return Source(**json.loads(note_path(partial).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        source = Source(**json.loads(note_path(partial).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    fits = isinstance(source.size, int | None) and isinstance(source.version, str | None)
+    return source if fits else None

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
+from opengait_ext.models.shared.positions import GRID_KEY
 from pretrained.synthetic_vit import PretrainSettings, pretrain
 from pretrained.synthetic_vit.frames import load_frames
 
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     transformer, losses = pretrain(frames, silhouettes, settings, progress=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     partial = options.out.with_suffix(".partial")
-    save_file({key: value.contiguous() for key, value in transformer.state_dict().items()}, partial)
+    rows, columns = transformer.patch_embed.grid_size
+    state = {key: value.contiguous() for key, value in transformer.state_dict().items()}
+    save_file(state, partial, {GRID_KEY: f"{rows}x{columns}"})
     partial.replace(options.out)
     print(f"{options.out}: {len(frames)} frames, mean loss of the last 50 steps {np.mean(losses[-50:]):.3f}")
     return 0

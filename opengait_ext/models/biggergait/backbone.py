@@ -115,6 +115,11 @@ class Dinov2Config:
             mlp = state["blocks.0.mlp.fc1.weight"].shape[0]
         except (KeyError, IndexError, ValueError) as error:
             raise CheckpointError(f"{path} is not a file of a DINOv2 transformer for {PURPOSE} ({error}).") from error
+        side = round(positions**0.5)
+        if side * side != positions:
+            raise CheckpointError(
+                f"{path} has positions of {positions} patches; {PURPOSE} needs those of a square grid."
+            )
         blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
         return cls(
             hidden_size=hidden,
@@ -122,7 +127,7 @@ class Dinov2Config:
             num_attention_heads=max(hidden // 64, 1),
             mlp_ratio=mlp / hidden,
             patch_size=patch,
-            image_size=round(positions**0.5) * patch,
+            image_size=side * patch,
             num_channels=channels,
         )
 

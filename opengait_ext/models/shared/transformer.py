@@ -1,4 +1,4 @@
-"""timm's vision transformers: building, loading weights, and resampling DINOv2's position table."""
+"""timm's vision transformers: building them, and loading weight files of several layouts."""
 
 import sys
 from collections.abc import Mapping
@@ -6,18 +6,23 @@ from typing import Any
 
 import timm
 import torch
-import torch.nn.functional as F
-from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.data.channels import IMAGENET_MEAN, IMAGENET_STD
-from opengait_ext.weights.read import load_exactly, read_weights
+from opengait_ext.models.shared.positions import (
+    DINOV2_OFFSET,
+    GRID_KEY,
+    Grid,
+    Transformer,
+    grid_of_table,
+    parse_grid,
+    resample_positions,
+)
+from opengait_ext.weights.read import load_exactly, read_metadata, read_weights, require_fit
 
 STATISTICS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-# timm builds DINOv3 and other transformers with rotary positions as Eva.
-Transformer = VisionTransformer | Eva
 
 
 def build_transformer(
@@ -38,7 +43,7 @@ def build_transformer(
         raise ConfigError(f"vision_model {name} does not take these arguments: {error}.") from error
     except RuntimeError as error:
         raise ConfigError(f"timm cannot build the vision_model {name}: {error}.") from error
-    if not isinstance(model, VisionTransformer | Eva):
+    if not isinstance(model, Transformer):
         raise ConfigError(f"{name} is not a plain vision transformer of timm; choose a vit_* model.")
     patch = model.patch_embed.patch_size
     if image_size[0] % patch[0] or image_size[1] % patch[1]:
@@ -52,7 +57,7 @@ def build_transformer(
             f"timm cannot fetch its weights of {name} ({str(error).splitlines()[0]}); name a file with "
             f"model_cfg.vision_model.weights instead."
         ) from error
-    assert isinstance(fetched, VisionTransformer | Eva)
+    assert isinstance(fetched, Transformer)
     return fetched
 
 
@@ -73,26 +78,63 @@ def pretrained_settings(model: Transformer) -> Mapping[str, Any]:
     return model.pretrained_cfg  # type: ignore[return-value]
 
 
-def load_transformer_weights(model: Transformer, path: str, name: str) -> None:
-    """Load a weight file into `model`, resampling the position table to the model's grid where they differ.
+def load_transformer_weights(model: Transformer, path: str, name: str, grid: Grid | None = None) -> None:
+    """Load a weight file into `model`, resampling its position table to the model's grid where they differ.
+
+    Args:
+        grid: rows and columns of the file's position table, if known; see `grid_of_table`.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, or made for another model.
+        CheckpointError: the file is missing, unreadable, or made for another model, or the grid of its position table
+            is unknown.
     """
     purpose = f"the vision transformer {name}"
     state = read_weights(path, purpose)
     check_patches(state, tuple(model.patch_embed.patch_size), path, purpose)
-    if "mask_token" in state and "pos_embed" in state:
-        state.pop("mask_token")
-        state["pos_embed"] = resample_positions(state["pos_embed"], model, path)
-    else:
-        # timm has one reader per family of models. They assume a layout, so other files fail inside them.
-        try:
-            state = sys.modules[type(model).__module__].checkpoint_filter_fn(state, model)
-        except (KeyError, RuntimeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not fit {purpose}: {type(error).__name__} on {error}.") from error
-    state = {key: value for key, value in state.items() if not key.startswith(("head.", "fc_norm."))}
+    # DINOv2 without registers resamples in its own way; with registers, as timm does.
+    dinov2 = isinstance(model, VisionTransformer) and "mask_token" in state and "register_tokens" not in state
+    state, ready = timm_names(state, model, path, purpose)
+    table = state.get("pos_embed")
+    if table is not None and model.pos_embed is not None and not ready:
+        # The other entries first, so that a file of another model is called that.
+        require_fit(model, state | {"pos_embed": model.pos_embed}, path, purpose)
+        stated = grid or parse_grid(read_metadata(path).get(GRID_KEY), f"{GRID_KEY} of {path}")
+        own = grid_of_table(table, model, path, stated)
+        options = {"offset": DINOV2_OFFSET} if dinov2 else {"antialias": True}
+        state["pos_embed"] = resample_positions(table, own, tuple(model.patch_embed.grid_size), **options)
     load_exactly(model, state, path, purpose)
+
+
+def timm_names(state: dict[str, Tensor], model: Transformer, path: str, purpose: str) -> tuple[dict[str, Tensor], bool]:
+    """Return a state dict under timm's names, without classifier, and whether its position table is resampled already.
+
+    timm has one reader per family of models. They would resample the table from a guessed grid, unless the model has no
+    table. RADIO resamples in a way of its own, so its reader does that.
+
+    Raises:
+        CheckpointError: the file has a layout that its reader does not know.
+    """
+    radio = any(name.startswith("radio_model.") for name in state)
+    if not isinstance(model, VisionTransformer):
+        state.pop("mask_token", None)  # the reader would take the final norm for the classifier's
+    try:
+        read = sys.modules[type(model).__module__].checkpoint_filter_fn
+        state = read(state, model if radio else _WithoutPositions(model))
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} does not fit {purpose}: {type(error).__name__} on {error}.") from error
+    return {key: value for key, value in state.items() if not key.startswith(("head.", "fc_norm."))}, radio
+
+
+class _WithoutPositions:
+    """A transformer that appears to have no position table."""
+
+    pos_embed = None
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str, purpose: str) -> None:
@@ -110,37 +152,3 @@ def check_patches(state: Mapping[str, Tensor], patch: tuple[int, int], path: str
             raise CheckpointError(
                 f"{path} does not fit {purpose}: {key} is for patches of {theirs} pixels, not {ours}."
             )
-
-
-def resample_positions(table: Tensor, model: Transformer, source: str, offset: float = 0.1) -> Tensor:
-    """Resample DINOv2's position table (1, 1 + side*side, c) to the model's grid, bicubically and without antialiasing.
-
-    timm's resampling antialiases, so the same weights would give other features. A table that fits is returned as is.
-
-    Args:
-        table: the class token's position, then those of the patches, row by row.
-        model: the transformer that the table is for.
-        source: name of the table in messages.
-        offset: number added to the grid's sides before the scale factor is computed: 0.1 in DINOv2's code and in early
-            releases of `transformers`, 0 in later ones.
-
-    Raises:
-        CheckpointError: the table is not square, or belongs to another width.
-    """
-    height, width = model.patch_embed.grid_size
-    prefix, patches = table[:, :1], table[:, 1:]
-    side = round(patches.shape[1] ** 0.5)
-    if table.dim() != 3 or side * side != patches.shape[1] or table.shape[-1] != model.embed_dim:
-        raise CheckpointError(
-            f"{source} is of another model: its position table is {tuple(table.shape)}; expected a square "
-            f"one of {model.embed_dim} channels."
-        )
-    if (side, side) == (height, width):
-        return table
-    maps = patches.float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    if offset:
-        scale = (height + offset) / side, (width + offset) / side
-        resampled = F.interpolate(maps, scale_factor=scale, mode="bicubic", antialias=False)
-    else:
-        resampled = F.interpolate(maps, size=(height, width), mode="bicubic", antialias=False)
-    return torch.cat([prefix, resampled.flatten(2).transpose(1, 2).to(prefix.dtype)], dim=1)

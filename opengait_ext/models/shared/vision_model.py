@@ -4,6 +4,7 @@ The reference is DINOv2 ViT-S/14 (Oquab et al., 2024) as BigGait uses it. Any vi
 replace it by name (other rows of Table 7: DINOv3, CLIP, MAE, SigLIP).
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from opengait.errors import ConfigError
+from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.models.shared.positions import DINOV2_OFFSET, Grid, parse_grid, resample_positions
 from opengait_ext.models.shared.state_names import Translation, hide_child
 from opengait_ext.models.shared.transformer import (
     build_transformer,
     input_change,
     load_transformer_weights,
     pretrained_settings,
-    resample_positions,
 )
 from opengait_ext.weights.read import load_exactly, read_weights
 
@@ -61,7 +62,7 @@ class OriginalState:
     """
 
     trained_size: int | None = None
-    position_offset: float = 0.1
+    position_offset: float = DINOV2_OFFSET
     save: Translation | None = None
     load: Translation | None = None
 
@@ -83,6 +84,8 @@ class FrozenVisionModel(nn.Module):
         original: layout of the state; None for timm's names under `transformer.` and a position table that is resampled
             once. With a layout, the file of a DINOv2 must fit exactly.
         frames_at_once: frames per pass of the transformer, which bounds the memory of its activations; None for all.
+        pretrained_grid: rows and columns of the weight file's position table, if neither the file nor timm's settings
+            of the model state them and they are not equal.
 
     Raises:
         ConfigError: timm cannot build the model, or a layer, the size or the precision is invalid.
@@ -91,6 +94,7 @@ class FrozenVisionModel(nn.Module):
 
     input_scale: Tensor
     input_shift: Tensor
+    position_grid: Tensor
 
     def __init__(
         self,
@@ -102,6 +106,7 @@ class FrozenVisionModel(nn.Module):
         precision: Precision = "float32",
         original: OriginalState | None = None,
         frames_at_once: int | None = None,
+        pretrained_grid: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if precision not in PRECISIONS:
@@ -125,26 +130,33 @@ class FrozenVisionModel(nn.Module):
         self.register_buffer("input_scale", scale, persistent=False)
         self.register_buffer("input_shift", shift, persistent=False)
         self.position_offset: float | None = None
-        if original is not None:
+        table_grid = parse_grid(pretrained_grid, "model_cfg.vision_model.pretrained_grid")
+        if original is None:
+            self.register_buffer("position_grid", torch.tensor(self.grid))
+            self.register_load_state_dict_pre_hook(_check_grid)
+        else:
             if "dinov2" in name and not self.transformer.no_embed_class:
-                self.keep_table(original)
+                self.keep_table(original, table_grid)
             hide_child(self, "transformer", original.save, original.load)
         if weights is not None and self.position_offset is not None:
             purpose = f"the vision transformer {name}"
             load_exactly(self, read_weights(weights, purpose), weights, purpose)
         elif weights is not None and not fetch:
-            load_transformer_weights(self.transformer, weights, name)
+            load_transformer_weights(self.transformer, weights, name, table_grid)
         self.requires_grad_(False)
         self.eval()
 
-    def keep_table(self, original: OriginalState) -> None:
+    def keep_table(self, original: OriginalState, grid: Grid | None) -> None:
         """Keep DINOv2's position table at its trained size, and its mask token, beside timm's transformer."""
         pixels = original.trained_size or pretrained_settings(self.transformer)["input_size"][-1]
         side = pixels // self.transformer.patch_embed.patch_size[0]
+        self.table_grid = rows, columns = grid or (side, side)
         resampled = self.transformer.get_parameter("pos_embed").data
         del self.transformer.pos_embed
         self.transformer.register_buffer("pos_embed", resampled, persistent=False)
-        self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1 + side * side, self.channels), std=0.02))
+        self.pos_embed = nn.Parameter(
+            nn.init.trunc_normal_(torch.empty(1, 1 + rows * columns, self.channels), std=0.02)
+        )
         self.mask_token = nn.Parameter(torch.zeros(1, self.channels))
         self.position_offset = original.position_offset
 
@@ -182,7 +194,7 @@ class FrozenVisionModel(nn.Module):
             frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
         frames = frames * self.input_scale + self.input_shift
         if self.position_offset is not None:
-            table = resample_positions(self.pos_embed, self.transformer, "pos_embed", self.position_offset)
+            table = resample_positions(self.pos_embed, self.table_grid, self.grid, self.position_offset)
             self.transformer.get_buffer("pos_embed").copy_(table)
         with self.precision_context(frames.device):
             last, blocks = self.transformer.forward_intermediates(
@@ -197,3 +209,17 @@ class FrozenVisionModel(nn.Module):
             return nullcontext()
         half = device.type == "cuda" and self.dtype is not torch.float32
         return torch.autocast(device.type, dtype=self.dtype if half else None, enabled=half)
+
+
+def _check_grid(model: FrozenVisionModel, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Reject a state dict that was saved on another grid with as many patches; others are reported as another shape.
+
+    Earlier state dicts do not state their grid, so it is taken as the model's.
+    """
+    table = f"{prefix}transformer.pos_embed"
+    grid = tuple(map(int, state.setdefault(f"{prefix}position_grid", model.position_grid)))
+    if table in state and grid != model.grid and math.prod(grid) == math.prod(model.grid):
+        raise CheckpointError(
+            f"{table} of the checkpoint is for a grid of {grid[0]} x {grid[1]} patches, and this model has "
+            f"{model.grid[0]} x {model.grid[1]}; set model_cfg.vision_model.image_size to that of the checkpoint."
+        )

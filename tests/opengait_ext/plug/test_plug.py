@@ -175,6 +175,75 @@ except ImportError as error:
     assert "True ExtDinoGRL of /nowhere cannot be used here: ModuleNotFoundError" in output
 
 
+OWN = b"model_cfg: {model: Mine}  # caf\xe9\n"
+
+
+@pytest.mark.parametrize(
+    "content", [OWN, b"", b"# Made by hand\n", b"# Made by vvi plug from bupt.yaml\n", "edited", "copied"]
+)
+def test_a_users_file_is_neither_replaced_nor_removed(checkout, tmp_path, content, capsys):
+    """Also not an edited or copied file of the plug's."""
+    configs = [str(ROOT / f"configs/dinogrl/{name}.yaml") for name in ("hitsz", "bupt")]
+    file = checkout / "configs/opengait_ext/dinogrl_hitsz.yaml"
+    if isinstance(content, str):
+        assert run_plug([str(checkout), "--cfgs", *configs]) == 0
+        other = "dinogrl_bupt.yaml" if content == "copied" else file.name
+        content = file.with_name(other).read_bytes() + (b"" if content == "copied" else b"# mine\n")
+        assert run_plug([str(checkout), "--remove"]) == 0
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    capsys.readouterr()
+    assert run_plug([str(checkout), "--cfgs", *configs]) == 2
+    assert f"{file} was not made by vvi plug, or was edited" in capsys.readouterr().err
+    assert list(file.parent.iterdir()) == [file] and not (checkout / PLUG).exists()
+    assert run_plug([str(checkout), "--cfgs", configs[1]]) == 0
+    assert run_plug([str(checkout), "--remove"]) == 0
+    assert f"Kept {file}" in capsys.readouterr().out
+    assert file.read_bytes() == content and list(file.parent.iterdir()) == [file]
+
+
+def test_an_edited_plug_and_a_linked_configuration_stay(checkout, tmp_path, capsys):
+    cfgs = ["--cfgs", str(ROOT / "configs/dinogrl/hitsz.yaml")]
+    assert run_plug([str(checkout), *cfgs]) == 0
+    written = checkout / "configs/opengait_ext/dinogrl_hitsz.yaml"
+    elsewhere = written.rename(tmp_path / written.name)
+    written.symlink_to(elsewhere)
+    assert run_plug([str(checkout), *cfgs]) == 2 and written.is_symlink()
+    (checkout / PLUG).write_text((checkout / PLUG).read_text() + "# mine\n")
+    assert run_plug([str(checkout), "--remove"]) == 2
+    assert f"{checkout / PLUG} was not made by vvi plug, or was edited" in capsys.readouterr().err
+    assert (checkout / PLUG).exists() and elsewhere.exists()
+
+
+def test_configurations_of_the_same_name_are_rejected(checkout, tmp_path, capsys):
+    other = tmp_path / "dinogrl/hitsz.yaml"
+    other.parent.mkdir()
+    other.write_text(f"base: {ROOT}/configs/dinogrl/hitsz.yaml\n")
+    assert run_plug([str(checkout), "--cfgs", str(ROOT / "configs/dinogrl/hitsz.yaml"), str(other)]) == 2
+    assert "both become dinogrl_hitsz.yaml" in capsys.readouterr().err
+    assert not (checkout / PLUG).exists()
+
+
+def test_a_damaged_checkout_can_be_unplugged(checkout, capsys):
+    assert run_plug([str(checkout), "--cfgs", str(ROOT / "configs/dinogrl/hitsz.yaml")]) == 0
+    (checkout / "opengait/main.py").unlink()
+    assert run_plug([str(checkout), "--remove", "--cfgs", "a.yaml"]) == 2
+    assert run_plug([str(checkout), "--remove"]) == 0
+    assert not (checkout / PLUG).exists() and not (checkout / "configs/opengait_ext").exists()
+
+
+def test_the_checkouts_own_needs_are_said(checkout, capsys):
+    """Packages go by the name that pip knows; the checkout's own modules and installed ones are not listed."""
+    assert run_plug([str(checkout)]) == 0
+    out = capsys.readouterr().out
+    assert "needs a GPU" in out and "pip install" not in out
+    (checkout / "opengait/modeling/losses/more.py").write_text(
+        "import absent_one.inner, os, utils\nfrom skimage import io\nfrom . import here\nfrom data import x\n"
+    )
+    assert run_plug([str(checkout)]) == 0
+    assert "pip install absent_one scikit-image\n" in capsys.readouterr().out
+
+
 def test_version_is_printed_first(checkout, monkeypatch, capsys):
     for commit, expected in (
         (None, "OpenGait of an unknown commit (this project follows 0efafd4), at "),

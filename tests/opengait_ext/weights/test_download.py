@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -216,6 +217,68 @@ def test_a_folder_that_cannot_be_created_or_written(entry, tmp_path):
     (tmp_path / "tiny.pth.part").mkdir()
     with pytest.raises(CheckpointError, match=r"tiny.pth.part cannot be written"):
         get(entry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    ["http://[", "http://a:port", "http://ex ample", "http://ex\u00e4mple/\udcff", "ftp://host", "folder", "http://"],
+)
+def test_malformed_addresses_end_at_once(entry, tmp_path, mirror):
+    with pytest.raises(CheckpointError, match="address|cannot be reached"):
+        obtain(entry, tmp_path, mirror, pause=60)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_busy_server_is_asked_again(entry, server, tmp_path, monkeypatch):
+    server.status = 429
+    monkeypatch.setattr(transfer.time, "sleep", lambda seconds: setattr(server, "status", None))
+    assert get(entry, tmp_path).new and len(server.requests) == 2
+
+
+def test_a_full_disk_is_named_before_and_during_a_fetch(entry, server, tmp_path, monkeypatch):
+    free = shutil._ntuple_diskusage(10**6, 10**6 - 9, 9)
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer.shutil, "disk_usage", lambda path: free)
+        with pytest.raises(CheckpointError, match=f"has {len(GOOD):,} more bytes, and .* has 9 free; .*--out"):
+            get(entry, tmp_path)
+    (tmp_path / "tiny.pth.part").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match=r"tiny.pth.part cannot be written \(No space left"):
+        get(entry, tmp_path)
+
+
+def test_a_folder_in_the_place_of_the_file(entry, server, tmp_path):
+    (tmp_path / "tiny.pth").mkdir()
+    with pytest.raises(CheckpointError, match="tiny.pth is a folder"):
+        get(entry, tmp_path)
+    assert not server.requests
+
+
+def test_what_an_interrupted_fetch_left_is_continued_or_removed(entry, server, tmp_path, monkeypatch):
+    def interrupted(read, partial, start, size):
+        partial.write_bytes(read(3_000))
+        raise KeyboardInterrupt
+
+    for by_hand in (False, True):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(transfer, "_append", interrupted)
+            get(entry, tmp_path)
+        assert (tmp_path / "tiny.pth.part").exists()
+        if by_hand:
+            (tmp_path / "tiny.pth").write_bytes(GOOD)
+        assert get(entry, tmp_path).new == (not by_hand)
+        assert by_hand or server.requests[-1]["Range"] == "bytes=3000-"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.pth", "tiny.pth.json"]
+        (tmp_path / "tiny.pth").unlink()
+
+
+def test_two_fetches_at_once_take_turns(entry, server, tmp_path):
+    with check.one_at_a_time(tmp_path):
+        thread = threading.Thread(target=get, args=(entry, tmp_path))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive() and not server.requests
+    thread.join(10)
+    assert (tmp_path / "tiny.pth").read_bytes() == GOOD
 
 
 def test_a_mirror_replaces_the_publisher(server, tmp_path):

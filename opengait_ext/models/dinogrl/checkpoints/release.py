@@ -6,6 +6,7 @@ The release saves three plain state dicts: `best_model.pth` (appearance), `best_
 each forward pass and this network once.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from opengait.errors import CheckpointError
 from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
 from opengait_ext.models.shared.plain_network import network_entries
-from opengait_ext.models.shared.transformer import resample_positions
+from opengait_ext.models.shared.positions import DINOV2_OFFSET, resample_positions
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import read_weights
 
@@ -55,7 +56,9 @@ NAMES: dict[str, dict[str, str]] = {
 }
 # DINOv2's entries that the network has in another form or lacks, kept in a checkpoint for the conversion back.
 KEPT = ("dinov2.dinov2.pos_embed", "dinov2.dinov2.mask_token")
-POSITIONS = "vision_model.transformer.pos_embed"
+POSITIONS, GRID = "vision_model.transformer.pos_embed", "vision_model.position_grid"
+# The grid of DINOv2's position table.
+DINOV2_GRID = (37, 37)
 # Fragments of the names of entries that the release's forward pass never reads.
 UNUSED = (".GAP.", ".gcn_s.", ".gcn_a.", "Mask_Branch.bn_t.", "Denoising_Branch.bn_t.")
 
@@ -82,8 +85,10 @@ def convert_official(
     """
     converted: dict[str, Tensor] = {}
     unknown: list[str] = []
-    for file, state in zip(FILES, (model, model2, shape), strict=True):
-        for name, value in (state if isinstance(state, Mapping) else read_state(state)).items():
+    given = [state if isinstance(state, Mapping) else read_state(state) for state in (model, model2, shape)]
+    check_order(given)
+    for file, state in zip(FILES, given, strict=True):
+        for name, value in state.items():
             if is_unused(name):
                 continue
             ours = name if name in KEPT else renamed(name, NAMES[file])
@@ -94,7 +99,8 @@ def convert_official(
     network, vision_model = reference(converted)
     check_entries(converted, unknown, expected_shapes(network, vision_model, converted))
     kept = {name: converted.pop(name) for name in KEPT}
-    converted[POSITIONS] = resample_positions(kept[KEPT[0]], vision_model.transformer, KEPT[0])
+    converted[POSITIONS] = resample_positions(kept[KEPT[0]], DINOV2_GRID, vision_model.grid, DINOV2_OFFSET)
+    converted[GRID] = torch.tensor(vision_model.grid)
     entries = {PREFIX + name: converted[name] for name in network.state_dict()}
     return {"model": entries, "iteration": 0, "official": kept}
 
@@ -121,7 +127,8 @@ def convert_to_official(
         raise CheckpointError(f"The checkpoint is of another model: its `model` has no entries {PREFIX}*.")
     state = {name: value.detach().cpu() for name, value in entries.items()} | dict(checkpoint.get("official") or {})
     # The table of the network's grid is derived from the kept one.
-    state.pop(POSITIONS, None)
+    for name in (POSITIONS, GRID):
+        state.pop(name, None)
     if KEPT[0] not in state:
         if vision_model is None:
             raise CheckpointError("The checkpoint does not contain DINOv2; name its file too (--vision-model).")
@@ -149,6 +156,22 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}.")
     return read_weights(path.resolve(), "DinoGRL")
+
+
+def check_order(states: Sequence[State]) -> None:
+    """Check that no state is that of another file, by the first parts of its names.
+
+    Raises:
+        CheckpointError: files were swapped, or one was given twice.
+    """
+    for file, state in zip(FILES, states, strict=True):
+        counts = {other: sum(renamed(name, NAMES[other]) is not None for name in state) for other in FILES}
+        best = max(counts, key=lambda other: counts[other])
+        if counts[best] > counts[file]:
+            raise CheckpointError(
+                f"What was given as the {file} file (--{file}) is the release's {best} file; give each of the three "
+                f"files with its own option."
+            )
 
 
 def renamed(name: str, prefixes: Mapping[str, str]) -> str | None:
@@ -212,11 +235,11 @@ def reference(entries: State) -> tuple[DinoGRLNet, FrozenVisionModel]:
 
 def expected_shapes(network: DinoGRLNet, vision_model: FrozenVisionModel, entries: State) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all entries, with each stream's own number of classes and DINOv2's full position table."""
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if name != POSITIONS}
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if name not in (POSITIONS, GRID)}
     for name in ("appearance_heads.fc_bin", "gait_heads.fc_bin"):
         shapes[name] = (*shapes[name][:2], axes(entries, name, (0, 0, 500))[2])
     channels = vision_model.channels
-    return shapes | {KEPT[0]: (1, 1 + 37 * 37, channels), KEPT[1]: (1, channels)}
+    return shapes | {KEPT[0]: (1, 1 + math.prod(DINOV2_GRID), channels), KEPT[1]: (1, channels)}
 
 
 def axes(entries: State, name: str, otherwise: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -96,6 +96,22 @@ def test_unexpected_shapes_are_refused(changes, message):
         convert_official(*states)
 
 
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ((1, 0, 2), "as the model file .* release's model2 file"),
+        ((2, 1, 0), "as the model file .* release's shape file"),
+        ((0, 2, 1), "as the model2 file .* release's shape file"),
+        ((0, 0, 2), "as the model2 file .* release's model file"),
+        ((0, 1, 1), "as the shape file .* release's model2 file"),
+    ],
+)
+def test_swapped_files_are_named(order, message):
+    states = thin_states()
+    with pytest.raises(CheckpointError, match=message):
+        convert_official(*(states[index] for index in order))
+
+
 def test_sizes_are_read_from_the_tensors():
     """1,074 classes in one stream and 500 in the other; 15 parts of 64 channels."""
     states = thin_states(
