@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opengait.data.problems import Problem
+from opengait.data.text_files import read_lines
 from opengait.errors import DataError
-from opengait_ext.data.files import LIST, Problem, read_lines
+from opengait_ext.data.files import LIST
 from opengait_ext.data.tracklet import Modality, Tracklet
-
-ALONE = "person in one modality only"
 
 Entry = TypeVar("Entry")
 
@@ -52,10 +52,10 @@ class Report:
         """Add a problem."""
         self.problems.append(Problem(kind, str(where), what))
 
-    def read_lines(self, path: Path, source: str) -> list[str]:
+    def read_lines(self, path: Path, advice: str) -> list[str]:
         """Read the lines of a list; if it cannot be read, add the problem and return no lines."""
         try:
-            return read_lines(path, source)
+            return read_lines(path, advice)
         except DataError as error:
             self.add(LIST, path.name, str(error))
             return []
@@ -104,7 +104,7 @@ class Report:
             "frames": self.frames,
             "sizes": sizes,
             "problem_counts": dict(Counter(problem.kind for problem in self.problems)),
-            "problems": [asdict(problem) for problem in self.problems],
+            "problems": [{"kind": p.kind, "where": p.where, "what": p.what} for p in self.problems],
             "remarks": self.remarks,
         }
 
@@ -167,20 +167,6 @@ def count_tracklets(
     numbers = sorted({tracklet.camera for tracklet in selected})
     names = [cameras.get(camera, str(camera)) for camera in numbers]
     return CountRow(split, str(modality or "both"), counts, cameras=names)
-
-
-def people_in_one_modality(seen: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Map the people that are seen in one modality only to that modality.
-
-    Args:
-        seen: (person, modality) of every tracklet.
-    """
-    modalities: dict[str, set[str]] = {}
-    for person, modality in seen:
-        modalities.setdefault(person, set()).add(modality)
-    # Shorter names first, because names end in numbers.
-    people = sorted((person for person, kinds in modalities.items() if len(kinds) == 1), key=lambda p: (len(p), p))
-    return {person: next(iter(modalities[person])) for person in people}
 
 
 def _cell(actual: int | None, published: int | None) -> str:

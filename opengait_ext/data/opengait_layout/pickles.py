@@ -1,5 +1,6 @@
 """The check of pickled features. Imports little, so that checking processes start fast."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from opengait.data.safe_pickle import load_pickle
+from opengait.data.silhouettes import problems_of_frames
 from opengait.errors import DataError
 from opengait_ext.data.check.frames import COMMON
 
@@ -19,12 +21,14 @@ PROTOCOL, STOP = b"\x80", b"."
 
 
 class PickleLook(NamedTuple):
-    """The result for a file: number of frames (-1 if unknown), their shapes, and a problem, if there is one."""
+    """The result for a file: number of frames (-1 if unknown), shapes, range of values, a problem, if there is one."""
 
     frames: int = -1
     shapes: tuple[tuple[int, ...], ...] = ()
     kind: str = ""
     what: str = ""
+    low: float = math.inf
+    high: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,14 @@ def content_of(file: Path) -> PickleLook:
     if len(frames) == 0:
         return PickleLook(frames=0, kind=NONE)
     shapes = {frames.shape[1:]} if isinstance(frames, np.ndarray) else {np.shape(frame) for frame in frames}
-    return PickleLook(len(frames), tuple(sorted(shapes)))
+    if len(shapes) > 1 or not np.issubdtype(np.asarray(frames[0]).dtype, np.number):
+        return PickleLook(len(frames), tuple(sorted(shapes)))
+    values = np.asarray(frames)
+    # What is no image is not divided by 255; neither is an image of numbers with a fraction, such as a depth.
+    images = values.ndim > 2 and min(values.shape[-2:]) > 4 and np.issubdtype(values.dtype, np.integer)
+    kind, what = next(problems_of_frames(values if images or values.ndim > 3 else values[:0]), ("", ""))
+    low, high = (float(values.min()), float(values.max())) if values.size else (math.inf, -math.inf)
+    return PickleLook(len(frames), tuple(sorted(shapes)), kind, what, low, high)
 
 
 def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:
