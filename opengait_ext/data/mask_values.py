@@ -27,13 +27,11 @@ ASPECT_TOLERANCE = 1.1
 
 
 class MaskLook(NamedTuple):
-    """A mask file: its size, its different values, and a problem, if there is one."""
+    """A mask file: its size and its different values."""
 
-    height: int = 0
-    width: int = 0
-    values: tuple[int, ...] = ()
-    kind: str = ""
-    what: str = ""
+    height: int
+    width: int
+    values: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -82,46 +80,43 @@ class MaskValues:
             )
         return picture
 
-    def look(self, path: str) -> MaskLook:
-        """Return the size and the values of a mask, for a check of many."""
+    def look(self, path: str) -> MaskLook | Problem:
+        """Return the size and the values of a mask, or why there are none, for a check of many."""
         try:
             picture = self.open(Path(path))
         except DataError as error:
-            kind = UNREADABLE if str(error).startswith("Cannot") else SCALE
-            return MaskLook(kind=kind, what=str(error).removesuffix("."))
+            return Problem(UNREADABLE, path, str(error).removesuffix("."))
         return MaskLook(picture.height, picture.width, values_of(picture))
 
-    def judge(self, looks: Sequence[MaskLook], root: Path) -> Iterator[Problem]:
-        """Yield a problem if no mask of a sample can be what the configuration says.
+    def judge(self, found: Sequence[MaskLook | Problem], root: Path) -> Iterator[Problem]:
+        """Yield the problems of masks, and one more if none of them can be what the configuration says.
 
         Args:
-            looks: the masks.
+            found: what `look` returned for each.
             root: their folder, for the message.
         """
+        yield from (problem for problem in found if isinstance(problem, Problem))
+        looks = [look for look in found if isinstance(look, MaskLook)]
         values = sorted({value for look in looks for value in look.values})
-        if not values:
+        if not looks:
             return
-        table = self.table()
+        table, plain = self.table(), self.classes is None and not self.soft
         present = table[:, values].any(axis=1)
         meaning = "mask_soft: true" if self.soft else f"mask_classes: {self.classes}"
-        what = ""
+        where, seen = f"data_cfg.mask_root {root}", f"{range_of(values)} in {len(looks):,} masks"
         if self.soft and values[-1] < LEAST_PEAK:
-            what = "probabilities of 0 to 255 are meant by mask_soft: true; remove it for masks and class numbers"
+            yield Problem(SCALE, where, f"{seen}, where mask_soft: true means probabilities of 0 to 255; remove it")
         elif not present.any():
-            what = f"{meaning} finds no foreground in them; correct the key or the masks"
-        elif self.classes is None and not self.soft and all(look.values[0] > 0 for look in looks if look.values):
-            what = "no pixel of them is background (0); name the classes of the foreground in mask_classes"
-        elif self.classes is None and not self.soft and len(values) > MOST_CLASSES:
-            what = "these seem to be probabilities, of which all but 0 would be foreground; set mask_soft: true"
-        where = f"data_cfg.mask_root {root}"
-        if what:
-            yield Problem(SCALE, where, f"{range_of(values)} in {len(looks):,} masks, where {what}")
-            return
-        if self.classes is not None and values[-1] == 1 and table[:, 2:].any():
-            what = f"{range_of(values)} in {len(looks):,} masks; these may be masks, not the classes of {meaning}"
+            yield Problem(SCALE, where, f"{seen}, where {meaning} finds no foreground; correct the key or the masks")
+        elif plain and 0 not in values:
+            yield Problem(SCALE, where, f"{seen}, none of them background (0); name the foreground in mask_classes")
+        elif plain and len(values) > MOST_CLASSES:
+            yield Problem(SCALE, where, f"{seen}, which seem to be probabilities; set mask_soft: true")
+        elif self.classes is not None and values[-1] == 1 and table[:, 2:].any():
+            what = f"{seen}, which may be masks and not the classes of {meaning}"
             yield Problem(SCALE, where, what, fatal=False)
-        for number in np.flatnonzero(~present):
-            what = f"no foreground in {len(looks):,} masks for map {number + 1} of {meaning}"
+        elif not present.all():
+            what = f"{seen}: map {np.flatnonzero(~present)[0] + 1} of {meaning} is empty"
             yield Problem(EMPTY, where, what, fatal=False)
 
 
@@ -133,26 +128,16 @@ def values_of(picture: Image.Image) -> tuple[int, ...]:
 
 def range_of(values: Sequence[int]) -> str:
     """Describe values in order, all of them if there are few."""
-    listed = ", ".join(map(str, values[:-1]))
-    if 1 < len(values) <= 6:
-        return f"the values {listed} and {values[-1]}"
-    return (
-        f"{len(values)} values from {values[0]} to {values[-1]}" if len(values) > 1 else f"the value {values[0]} only"
-    )
+    shown = ", ".join(map(str, values)) if len(values) < 7 else f"{values[0]} to {values[-1]} ({len(values)} different)"
+    return f"values {shown}"
 
 
-def aspect_problem(where: str, mask: MaskLook, frame: tuple[int, int]) -> Iterator[Problem]:
-    """Yield a problem if a mask has other proportions than its frame.
-
-    Args:
-        where: the mask.
-        mask: its size.
-        frame: (height, width) of the frame.
-    """
+def aspect_problem(path: Path, mask: MaskLook, frame: tuple[int, int]) -> Iterator[Problem]:
+    """Yield a problem if a mask has other proportions than its frame of this (height, width)."""
     ratio = mask.height * frame[1] / max(1, mask.width * frame[0])
-    if mask.height and frame[0] and not 1 / ASPECT_TOLERANCE < ratio < ASPECT_TOLERANCE:
+    if frame[0] and not 1 / ASPECT_TOLERANCE < ratio < ASPECT_TOLERANCE:
         what = f"{mask.height} x {mask.width} for a frame of {frame[0]} x {frame[1]}; both are stretched to frame_size"
-        yield Problem(ASPECT, where, what, fatal=False)
+        yield Problem(ASPECT, str(path), what, fatal=False)
 
 
 def table_of(classes: Any) -> np.ndarray:
@@ -162,26 +147,23 @@ def table_of(classes: Any) -> np.ndarray:
         ConfigError: `classes` is neither a list of class numbers nor a list of such lists, or is empty.
     """
     if classes is None:
-        table = np.full((1, LARGEST_CLASS + 1), 255, np.uint8)
-        table[0, 0] = 0
-        return table
-    valid = isinstance(classes, list | tuple) and len(classes) > 0
-    groups: Sequence[Any] = []
-    if valid:
-        groups = [classes] if all(isinstance(number, int) for number in classes) else classes
-    table = np.zeros((len(groups), LARGEST_CLASS + 1), np.uint8)
-    for row, group in zip(table, groups, strict=True):
-        valid = valid and isinstance(group, list | tuple) and len(group) > 0 and all(map(is_class, group))
-        if valid:
-            row[list(group)] = 255
-    if not valid:
+        return np.array([[0, *[255] * LARGEST_CLASS]], np.uint8)
+    groups = [classes] if isinstance(classes, list | tuple) and all(map(is_class, classes)) else classes
+    if not isinstance(groups, list | tuple) or not groups or not all(map(_is_group, groups)):
         raise ConfigError(
             f"data_cfg.mask_classes: expected class numbers from 0 to {LARGEST_CLASS}, such as [1, 2, 13], or a list "
             f"of such lists for several maps, got {classes!r}."
         )
+    table = np.zeros((len(groups), LARGEST_CLASS + 1), np.uint8)
+    for row, group in zip(table, groups, strict=True):
+        row[list(group)] = 255
     return table
 
 
 def is_class(number: Any) -> bool:
     """Return whether this is a valid class number."""
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_CLASS
+
+
+def _is_group(group: Any) -> bool:
+    return isinstance(group, list | tuple) and len(group) > 0 and all(map(is_class, group))

@@ -121,19 +121,21 @@ class MaskFolder:
         """
         for count in (SAMPLE, LARGE_SAMPLE):
             chosen = [tracklets[i] for i in uniform(len(tracklets), min(count, len(tracklets)))]
-            frames = [tracklet.frames[len(tracklet.frames) // 2] for tracklet in chosen if len(tracklet.frames)]
+            frames = [tracklet.frames[len(tracklet.frames) // 2] for tracklet in chosen]
             looks = [self.values.look(str(self.path_of(frame))) for frame in frames]
             problems = list(self.values.judge(looks, self.root))
             if not problems:
                 break
         yield from problems
-        yield from (Problem(look.kind, "data_cfg.mask_root", look.what) for look in looks if look.kind)
-        yield from self.aspects(frames, looks, pack)
+        yield from self.aspects(frames, pack)
 
-    def aspects(self, frames: Sequence[Path], looks: Sequence[MaskLook], pack: Pack | None) -> Iterator[Problem]:
+    def aspects(self, frames: Sequence[Path], pack: Pack | None) -> Iterator[Problem]:
         """Yield a problem for each of a few masks that has other proportions than its frame."""
         for index in uniform(len(frames), min(SAMPLE, len(frames))):
-            yield from aspect_problem(str(self.path_of(frames[index])), looks[index], size_of(frames[index], pack))
+            path = self.path_of(frames[index])
+            look = self.values.look(str(path))
+            if isinstance(look, MaskLook):
+                yield from aspect_problem(path, look, size_of(frames[index], pack))
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """Read a mask, uint8 (maps, height, width), 255 for foreground.

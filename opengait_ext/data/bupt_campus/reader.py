@@ -5,17 +5,14 @@ are `train.txt`, `train_auxiliary.txt`, `query.txt` and `gallery.txt`. Nothing i
 when it is indexed.
 """
 
-from collections import Counter
 from pathlib import Path
 
 from opengait.data.packs.read import open_pack
 from opengait.data.problems import Strict
-from opengait.errors import DataError
-from opengait_ext.data.bupt_campus.layout import FAKE_FOLDER, FRAMES, LISTS, NAME, PUBLISHED, README
+from opengait_ext.data.bupt_campus.layout import FAKE_FOLDER, FRAMES, LISTS, NAME, PUBLISHED
 from opengait_ext.data.bupt_campus.lists import read_paths
-from opengait_ext.data.bupt_campus.splits import read_splits
-from opengait_ext.data.files import has_folder
-from opengait_ext.data.summary import Count, Notes, counts_of, table_of_counts
+from opengait_ext.data.bupt_campus.splits import check_root, read_splits, same_camera_pairs, single_frames
+from opengait_ext.data.summary import Count, counts_of, remark_lines, table_of_counts
 from opengait_ext.data.tracklet import Modality, Role, Tracklet
 
 
@@ -43,7 +40,7 @@ class BUPTCampus:
         self.root = Path(root).expanduser().absolute()
         self.frames_root = self.root / FRAMES
         self.pack = open_pack(self.root)
-        self._check_root()
+        check_root(self.root, self.pack)
         findings = Strict(self.root)
         names = [split for split in LISTS if auxiliary or split != "auxiliary"]
         self._splits = read_splits(self.root, read_paths(self.root), findings, names, self.pack, fake_infrared)
@@ -63,8 +60,7 @@ class BUPTCampus:
 
         A camera rule would remove these pairs; if there are none, it would change nothing.
         """
-        gallery = Counter((t.person, t.camera) for t in self.gallery)
-        return sum(gallery[t.person, t.camera] for t in self.query)
+        return same_camera_pairs(self._splits)
 
     def summary(self, beside_published: bool = True) -> str:
         """Format the counts per split and modality, and what looks inconsistent, as a table.
@@ -82,22 +78,11 @@ class BUPTCampus:
                 fake = [t for t in tracklets if t.role is Role.FAKE]
                 read[split, FAKE_FOLDER] = counts_of(fake, None, len(fake))
         title = f"{NAME} at {self.root}" if beside_published else f"Tracklets at {self.root}"
-        return "\n".join([title, table_of_counts(read, PUBLISHED if beside_published else None), *self._notes()])
-
-    def _notes(self) -> list[str]:
-        notes = Notes()
-        single = sum(len(t.frames) == 1 for tracklets in self._splits.values() for t in tracklets)
-        notes.add(single, "tracklets of a single frame, which is repeated")
         pairs = self.same_camera_pairs()
         rule = "a camera rule would change nothing" if pairs == 0 else "a camera rule would remove them"
-        return [*notes.lines(), f"  {pairs:,} pairs of a query and a gallery tracklet share person and camera: {rule}"]
-
-    def _check_root(self) -> None:
-        """Raise an error that explains how to obtain the data if there is none."""
-        if has_folder(self.frames_root, self.pack):
-            return
-        reason = "the folder does not exist" if not self.root.is_dir() else "the folder has no DATA/ in it"
-        raise DataError(
-            f"{NAME} was not found at {self.root}: {reason}; ask its authors for it (see {README}), unpack it into one "
-            f"folder, and pass it with --set data_cfg.dataset_root=PATH."
-        )
+        remarks = [
+            *remark_lines([single_frames(self._splits)]),
+            f"{pairs:,} pairs of a query and a gallery tracklet share person and camera: {rule}",
+        ]
+        table = table_of_counts(read, PUBLISHED if beside_published else None)
+        return "\n".join([title, table, *(f"  {remark}" for remark in remarks)])

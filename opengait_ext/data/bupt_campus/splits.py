@@ -1,11 +1,13 @@
 """The splits of BUPTCampus from its lists, for the reader and for the check: what one reads, the other judges."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from opengait.data.packs.read import Pack
 from opengait.data.problems import Findings, Problem
+from opengait.errors import DataError
 from opengait_ext.data.bupt_campus.layout import (
     CAMERAS,
     FAKE_FOLDER,
@@ -13,6 +15,7 @@ from opengait_ext.data.bupt_campus.layout import (
     INFRARED_CODE,
     LISTS,
     MODALITIES,
+    NAME,
     PAIR_CODE,
     README,
     SOURCE,
@@ -30,6 +33,32 @@ from opengait_ext.data.rules import (
 from opengait_ext.data.tracklet import FrameFiles, Modality, Role, Tracklet
 
 SHIFTED, NO_FOLDER = "pair perhaps not aligned", "missing folder"
+
+
+def check_root(root: Path, pack: Pack | None) -> None:
+    """Check that there is data.
+
+    Raises:
+        DataError: there is none; the message explains how to obtain it.
+    """
+    if not has_folder(root / FRAMES, pack):
+        reason = "the folder has no DATA/ in it" if root.is_dir() else "the folder does not exist"
+        raise DataError(
+            f"{NAME} was not found at {root}: {reason}; ask its authors for it (see {README}), unpack it into one "
+            f"folder, and pass it with --set data_cfg.dataset_root=PATH."
+        )
+
+
+def same_camera_pairs(splits: Mapping[str, Sequence[Tracklet]]) -> int:
+    """Count the pairs of a query and a gallery tracklet with equal person and camera, in any modalities."""
+    gallery = Counter((t.person, t.camera) for t in splits["gallery"])
+    return sum(gallery[t.person, t.camera] for t in splits["query"])
+
+
+def single_frames(splits: Mapping[str, Sequence[Tracklet]]) -> tuple[int, str]:
+    """Return the remark on tracklets of one frame."""
+    single = sum(len(t.frames) == 1 for tracklets in splits.values() for t in tracklets)
+    return single, "tracklets of a single frame, which is repeated"
 
 
 def read_splits(

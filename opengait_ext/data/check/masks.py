@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from opengait.data.packs.read import Pack
 from opengait_ext.data.check.pool import check_all
 from opengait_ext.data.check.report import Report
-from opengait_ext.data.mask_values import range_of
+from opengait_ext.data.mask_values import MaskLook, range_of
 from opengait_ext.data.masks import MaskFolder
 from opengait_ext.data.tracklet import Tracklet
 
@@ -18,12 +18,12 @@ def check_masks(
     frames = list(dict.fromkeys(frame for tracklet in tracklets for frame in tracklet.frames))
     frames = [frame for frame in frames if folder.path_of(frame).is_file()]
     paths = [str(folder.path_of(frame)) for frame in frames]
-    looks = check_all(paths, folder.values.look, workers, progress, "mask")
-    for path, look in zip(paths, looks, strict=True):
-        if look.kind:
-            report.add(look.kind, path, look.what)
-    report.collect(folder.values.judge(looks, folder.root))
-    report.collect(folder.aspects(frames, looks, pack))
-    if values := sorted({value for look in looks for value in look.values}):
-        empty = sum(look.values == (0,) for look in looks)
-        report.remarks.append(f"{len(looks):,} masks checked: {range_of(values)}; {empty:,} hold 0 only")
+    found = check_all(paths, folder.values.look, workers, progress, "mask")
+    report.collect(folder.values.judge(found, folder.root))
+    report.collect(folder.aspects(frames, pack))
+    looks = [look for look in found if isinstance(look, MaskLook)]
+    values = sorted({value for look in looks for value in look.values})
+    empty = sum(look.values == (0,) for look in looks)
+    report.remarks.append(
+        f"{len(looks):,} masks checked: {range_of(values)}; {empty:,} are empty" if looks else "no masks"
+    )

@@ -10,6 +10,7 @@ from opengait.data.problems import Problem
 from opengait.data.text_files import read_lines
 from opengait.errors import DataError
 from opengait_ext.data.files import LIST
+from opengait_ext.data.summary import aligned, number
 from opengait_ext.data.tracklet import Modality, Tracklet
 
 Entry = TypeVar("Entry")
@@ -69,11 +70,6 @@ class Report:
             else:
                 entries.append(entry)
         return entries
-
-    def remark(self, count: int, text: str) -> None:
-        """Add the remark that `text` applies to `count` items, unless there are none."""
-        if count:
-            self.remarks.append(f"{count:,} {text}")
 
     def text(self, show: int = 10) -> str:
         """Format the table, the remarks and the first `show` problems of each kind."""
@@ -135,16 +131,8 @@ def table(rows: Sequence[CountRow]) -> list[str]:
         lines.append([row.split, row.modality, *cells])
         if cameras:
             lines[-1].append(f"{len(row.cameras)}: {', '.join(row.cameras)}")
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = []
-    for line in lines:
-        cells = [
-            cell.ljust(w) if column < 2 or (cameras and column == len(line) - 1) else cell.rjust(w)
-            for column, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        text.append(("  " + "  ".join(cells)).rstrip())
     legend = ["  in brackets: as published; * differs"] if any(row.published for row in rows) else []
-    return [text[0], "  " + "-" * (max(map(len, text)) - 2), *text[1:], *legend]
+    return [*aligned(lines, (0, 1, len(lines[0]) - 1) if cameras else (0, 1)), *legend]
 
 
 def count_tracklets(
@@ -170,5 +158,5 @@ def count_tracklets(
 
 
 def _cell(actual: int | None, published: int | None) -> str:
-    text = "-" if actual is None else f"{actual:,}"
+    text = number(actual)
     return text if published is None else f"{text} [{published:,}]{'' if actual == published else '*'}"

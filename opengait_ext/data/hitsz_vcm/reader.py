@@ -9,10 +9,9 @@ from pathlib import Path
 
 from opengait.data.packs.read import open_pack
 from opengait.data.problems import Strict
-from opengait.errors import DataError
-from opengait_ext.data.hitsz_vcm.layout import MINIMUM_FRAMES, NAME, PUBLISHED, README
-from opengait_ext.data.hitsz_vcm.splits import read_queries, read_splits
-from opengait_ext.data.summary import Count, Notes, counts_of, table_of_counts
+from opengait_ext.data.hitsz_vcm.layout import MINIMUM_FRAMES, NAME, PUBLISHED
+from opengait_ext.data.hitsz_vcm.splits import check_root, read_queries, read_splits, remarks_of
+from opengait_ext.data.summary import Count, counts_of, remark_lines, table_of_counts
 from opengait_ext.data.tracklet import Modality, Tracklet
 
 
@@ -46,22 +45,15 @@ class HITSZVCM:
     ) -> None:
         self.root = Path(root).expanduser().absolute()
         self.minimum_frames = int(minimum_frames)
-        self._check_root(name)
+        check_root(self.root, name)
         self.pack = open_pack(self.root)
         findings = Strict(self.root)
         lists = [Path(path).expanduser().absolute() for path in discard_lists or ()]
-        splits = read_splits(self.root, self.pack, findings, self.minimum_frames, lists)
-        self._splits = splits
-        for split, parts in splits.items():
-            if not parts.kept:
-                raise DataError(
-                    f"{self.root}: none of the {len(parts.rows)} {split} tracklets has {self.minimum_frames} frames or "
-                    f"more; lower data_cfg.minimum_frames or check data_cfg.discard_lists."
-                )
-        self.train = splits["train"].kept
-        query_rows = read_queries(self.root, findings, splits["test"].rows)
-        self.query = [t for t in splits["test"].kept if t.track in query_rows]
-        self.gallery = [t for t in splits["test"].kept if t.track not in query_rows]
+        self._splits = read_splits(self.root, self.pack, findings, self.minimum_frames, lists)
+        self._queries = read_queries(self.root, findings, self._splits["test"].rows)
+        self.train = self._splits["train"].kept
+        self.query = [tracklet for tracklet in self.test if tracklet.track in self._queries]
+        self.gallery = [tracklet for tracklet in self.test if tracklet.track not in self._queries]
         self.warnings = findings.warnings()
 
     @property
@@ -86,37 +78,5 @@ class HITSZVCM:
             same_rule = self.minimum_frames == MINIMUM_FRAMES
             published = {key: count if same_rule else count.only_listed() for key, count in PUBLISHED.items()}
         title = f"{NAME} at {self.root}" if beside_published else f"Tracklets at {self.root}"
-        return "\n".join([title, table_of_counts(read, published), *self._notes().lines()])
-
-    def _notes(self) -> Notes:
-        """Collect remarks on dropped and inconsistent data."""
-        notes = Notes()
-        for split, parts in self._splits.items():
-            kept = {tracklet.track for tracklet in parts.kept}
-            for modality in Modality:
-                short = sum(row.modality is modality and row.number not in kept for row in parts.rows)
-                notes.add(short, f"{split} {modality} tracklets dropped: fewer than {self.minimum_frames} frames")
-            notes.add(parts.discarded_frames, f"{split} frames removed: named in the discard lists")
-            seen = {modality: {t.person for t in parts.kept if t.modality is modality} for modality in Modality}
-            alone = seen[Modality.VISIBLE] ^ seen[Modality.INFRARED]
-            notes.add(len(alone), f"{split} identities with tracklets in one modality only")
-        misplaced = sum(t.modality is not Modality.INFRARED for t in self.query)
-        misplaced += sum(t.modality is not Modality.VISIBLE for t in self.gallery)
-        notes.add(misplaced, "test tracklets whose modality contradicts query_IDX.txt (queries are infrared)")
-        return notes
-
-    def _check_root(self, name: str) -> None:
-        """Raise an error that explains how to obtain the data if there is none."""
-        if (self.root / "info").is_dir():
-            return
-        reason = "the folder does not exist" if not self.root.is_dir() else "the folder has no info/"
-        obtain = (
-            f"ask its authors for the archives Train, Test and info (see {README}), unpack them into one folder, and "
-            f"pass it with --set data_cfg.dataset_root=PATH; or draw synthetic data in this layout (vvi synthesize)"
-        )
-        if not name.startswith(NAME):
-            obtain = (
-                f"draw synthetic data in HITSZ-VCM's layout with vvi synthesize --out {self.root} (the demo's with "
-                f"--demo), or pass the folder of your own with --set data_cfg.dataset_root=PATH"
-            )
-        raise DataError(f"{name} was not found at {self.root}: {reason}; {obtain}.")
+        remarks = remark_lines(remarks_of(self._splits, self._queries, self.minimum_frames))
+        return "\n".join([title, table_of_counts(read, published), *(f"  {remark}" for remark in remarks)])

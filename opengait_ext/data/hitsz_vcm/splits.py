@@ -11,6 +11,7 @@ from opengait.errors import DataError
 from opengait_ext.data.files import line_problem
 from opengait_ext.data.hitsz_vcm.layout import (
     INFO_SOURCE,
+    NAME,
     README,
     find_base,
     names_file,
@@ -19,8 +20,14 @@ from opengait_ext.data.hitsz_vcm.layout import (
     tried_bases,
 )
 from opengait_ext.data.hitsz_vcm.lists import FrameName, InfoRow, parse_names, parse_query, parse_rows
-from opengait_ext.data.rules import frames_out_of_order, one_modality, repeated_frames, shared_people
-from opengait_ext.data.tracklet import FrameFiles, Tracklet
+from opengait_ext.data.rules import (
+    frames_out_of_order,
+    one_modality,
+    people_in_one_modality,
+    repeated_frames,
+    shared_people,
+)
+from opengait_ext.data.tracklet import FrameFiles, Modality, Tracklet
 
 AGAINST, SPLIT_FOLDER, SHORT = "frame name against its row", "missing folder", "nothing is left of a split"
 DISCARDS = "discard list"
@@ -43,6 +50,28 @@ class Split:
     kept: list[Tracklet]
     discarded_frames: int = 0
     unused: int = 0
+
+
+def check_root(root: Path, name: str = NAME) -> None:
+    """Check that there is data.
+
+    Args:
+        root: the folder of `info/`.
+        name: the dataset's name, since drawn data is obtained in another way.
+
+    Raises:
+        DataError: there is none; the message explains how to obtain it.
+    """
+    if (root / "info").is_dir():
+        return
+    reason = "the folder has no info/" if root.is_dir() else "the folder does not exist"
+    obtain = f"ask its authors for the archives Train, Test and info (see {README}), unpack them into one folder"
+    if not name.startswith(NAME):
+        obtain = f"draw synthetic data with vvi synthesize --out {root} (the demo's with --demo)"
+    raise DataError(
+        f"{name} was not found at {root}: {reason}; {obtain}, or pass your data in HITSZ-VCM's layout with "
+        f"--set data_cfg.dataset_root=PATH."
+    )
 
 
 def read_splits(
@@ -73,6 +102,13 @@ def read_splits(
         if valid and base is None:
             findings.collect([_no_folder(root, split, valid[0].folder)])
         splits[split] = _read_rows(rows_file(root, split), names, base, findings, minimum_frames, discarded)
+    for split, part in splits.items():
+        if not part.kept and any(tracklet.frames for tracklet in part.tracklets):
+            what = (
+                f"none of the {len(part.rows)} {split} tracklets has {minimum_frames} frames or more; lower "
+                f"data_cfg.minimum_frames or check data_cfg.discard_lists"
+            )
+            findings.collect([Problem(SHORT, split, what)])
     lists = {rows_file(root, split): part.tracklets for split, part in splits.items()}
     findings.collect(_discards_without_effect(discards, known))
     findings.collect(shared_people(lists))
@@ -89,6 +125,22 @@ def read_queries(root: Path, findings: Findings, rows: Iterable[InfoRow]) -> set
     path = query_file(root)
     known = {row.number for row in rows}
     return set(findings.collect(parse_query(path, findings.read_lines(path, INFO_SOURCE), known))) if known else set()
+
+
+def remarks_of(splits: Mapping[str, Split], queries: set[int], minimum_frames: int) -> list[tuple[int, str]]:
+    """Return what is worth a remark: dropped tracklets and frames, and rows that disagree with the list of queries."""
+    remarks = []
+    for split, part in splits.items():
+        kept = {tracklet.track for tracklet in part.kept}
+        for modality in Modality:
+            short = sum(row.modality is modality and row.number not in kept for row in part.rows)
+            remarks.append((short, f"{split} {modality} tracklets dropped: fewer than {minimum_frames} frames"))
+        remarks.append((part.discarded_frames, f"{split} frames removed: named in the discard lists"))
+        remarks.append((part.unused, f"frames of {split}_name.txt belong to no row"))
+        alone = people_in_one_modality((t.label, t.modality) for t in part.kept)
+        remarks.append((len(alone), f"{split} identities with tracklets in one modality only"))
+    misplaced = sum((t.modality is Modality.INFRARED) != (t.track in queries) for t in splits["test"].kept)
+    return [*remarks, (misplaced, "test tracklets whose modality contradicts query_IDX.txt (queries are infrared)")]
 
 
 def _read_rows(

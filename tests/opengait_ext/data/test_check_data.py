@@ -206,8 +206,8 @@ def test_hitsz_missing_lists_and_folders(hitsz_copy, tmp_path):
     assert locations(check_dataset("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
         "Train"
     ]
-    for root, folder in ((tmp_path / "none", "none;"), (tmp_path, "info;")):
-        with pytest.raises(DataError, match=f"no folder .*{folder}"):
+    for root, folder in ((tmp_path / "none", "none"), (tmp_path, "info/")):
+        with pytest.raises(DataError, match=f"not found at .*{folder}"):
             check_dataset("hitsz", root)
 
 
@@ -223,7 +223,7 @@ def test_hitsz_with_short_tracklets_only(hitsz_copy):
     rows = [line.split() for line in path.read_text().splitlines()]
     path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
     report, _ = check_dataset("hitsz", hitsz_copy, fast=True, workers=1)
-    assert report.problems == [] and "no train tracklet has 12 frames or more" in report.text()
+    assert report.problems == [] and "train tracklets has 12 frames or more" in report.text()
     assert "the reader's default" in report.text()
     for minimum, problems in ((12, {hitsz.SHORT: ["train"]}), (4, {})):
         configured, _ = check_dataset("hitsz", hitsz_copy, fast=True, workers=1, data_cfg={"minimum_frames": minimum})

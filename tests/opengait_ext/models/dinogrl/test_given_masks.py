@@ -188,7 +188,7 @@ class TestKeys:
             if path.parent.name == "visible" and path.stem not in ("3", "4"):
                 save(tmp_path / path.relative_to(root / "masks"), np.asarray(Image.open(path)))
         cfg = {"dataset_root": str(root / "frames"), "mask_root": str(tmp_path)}
-        with pytest.raises(DataError, match=r"0001/visible/0\.png: 22 of 36 frames"):
+        with pytest.raises(DataError, match=r"visible/\d\.png: 22 of 36 frames"):
             open_masks(cfg, tracklets)
         assert open_masks(cfg, []).maps == 1
 
