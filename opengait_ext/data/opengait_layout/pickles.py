@@ -72,14 +72,13 @@ def content_of(file: Path) -> PickleLook:
     if len(frames) == 0:
         return PickleLook(frames=0, kind=NONE)
     shapes = {frames.shape[1:]} if isinstance(frames, np.ndarray) else {np.shape(frame) for frame in frames}
-    if len(shapes) > 1 or np.asarray(frames[0]).dtype.kind not in "biuf":
+    values = np.asarray(frames if len(shapes) == 1 else ())
+    if not values.size or values.dtype.kind not in "biuf":
         return PickleLook(len(frames), tuple(sorted(shapes)))
-    values = np.asarray(frames)
     # What is no image is not divided by 255; neither is an image of numbers with a fraction, such as a depth.
     images = values.ndim > 2 and min(values.shape[-2:]) > 4 and values.dtype.kind in "biu"
     kind, what = next(problems_of_frames(values if images or values.ndim > 3 else values[:0]), ("", ""))
-    low, high = (float(values.min()), float(values.max())) if values.size else (math.inf, -math.inf)
-    return PickleLook(len(frames), tuple(sorted(shapes)), kind, what, low, high)
+    return PickleLook(len(frames), tuple(sorted(shapes)), kind, what, float(values.min()), float(values.max()))
 
 
 def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:
