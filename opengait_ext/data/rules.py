@@ -6,7 +6,7 @@ They look at names and numbers only and open no frame, so that a training may af
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from opengait.data.problems import Problem
 from opengait_ext.data.files import line_problem
@@ -110,6 +110,6 @@ def frames_out_of_order(path: Path, tracklets: Iterable[Tracklet]) -> Iterator[P
 
 def frame_number(name: str) -> int:
     """Return the number that ends a frame's name, such as 31 of `0503/ir/D12/31.jpg`; -1 if there is none."""
-    stem = PurePosixPath(name).stem
+    stem = name.rpartition(".")[0]
     digits = stem[len(stem.rstrip("0123456789")) :]
     return int(digits[-9:]) if digits else -1
