@@ -9,6 +9,8 @@ import pytest
 import torch
 import yaml
 
+from opengait import registry
+from opengait.config import load_config
 from tests.golden.dinogrl_official import recipe
 from tests.markdown import read_page
 from tests.opengait import tiny
@@ -77,7 +79,8 @@ def test_own_pickles_and_protocol(own_model, tmp_path):
     content["evaluator_cfg"]["eval_func"] = "evaluate_mine"
     content["trainer_cfg"]["with_test"] = True
     own_model.write_text(yaml.safe_dump(content))
-    tiny.trained(tmp_path, "--cfgs", own_model, "--phase", "train")
+    done = tiny.trained(tmp_path, "--cfgs", own_model, "--phase", "train")
+    assert "MyGait: Rank-1 " in done.stdout + done.stderr
     (file,) = (tmp_path / "output/MyGait").rglob("test-00002.json")
     results = json.loads(file.read_text())["results"]
     assert set(results) == {"scalar/test_accuracy/Rank-1", "scalar/test_accuracy/mAP"}
@@ -96,14 +99,24 @@ def test_own_reader(world, tmp_path):  # noqa: F811
                 link = tmp_path / "frames" / split / modality / person / camera
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(folder)
-    path = write_config(world, tmp_path)
-    content = yaml.safe_load(path.read_text())
-    content["extensions"] = ["opengait_ext", "my_data"]
-    content["data_cfg"] |= {"reader": "MyFrames", "dataset_root": str(tmp_path / "frames")}
+    (own,) = (block for block in OWN_DATA.blocks("yaml") if block.startswith("# my_frames.yaml\n"))
+    path = tmp_path / "my_frames.yaml"
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    path.write_text(own)
+    assert load_config(path)["data_cfg"]["reader"] == "MyFrames"
+    # The copy of a whole configuration with another reader, which has all of its keys.
+    copy = (ROOT / "configs/dinogrl/hitsz.yaml").read_text().replace("[opengait_ext]", "[opengait_ext, my_data]")
+    (tmp_path / "copy.yaml").write_text(copy.replace("reader: HITSZVCMDataSet", "reader: MyFrames"))
+    assert load_config(tmp_path / "copy.yaml")["data_cfg"]["minimum_frames"] == 12
+    content = yaml.safe_load(own) | {"base": str(write_config(world, tmp_path))}
+    content["data_cfg"]["dataset_root"] = str(tmp_path / "frames")
     path.write_text(yaml.safe_dump(content))
     tiny.trained(tmp_path, "--cfgs", path, "--phase", "train")
     done = tiny.trained(tmp_path, "--cfgs", path, "--phase", "test")
     assert "infrared to visible" in done.stdout + done.stderr
+    reader = registry.datasets.get("MyFrames")(load_config(path)["data_cfg"], True)
+    names = [int(frame.stem) for frame in reader.tracklets[0].frames]
+    assert names == sorted(names) and len(names) > 10
 
 
 @pytest.mark.slow

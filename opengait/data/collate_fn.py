@@ -101,8 +101,8 @@ class CollateFn:
         with named_tracklet(tracklet):
             indices = self.picker(check_same_length(sources, tracklet))
             picked = [pick_frames(source, indices) for source in sources]
-        features = [self._as_array(frames, number, tracklet) for number, frames in enumerate(picked)]
-        return Prepared(self._transform(features, info), info, len(indices))
+            features = [self._as_array(frames, number, tracklet) for number, frames in enumerate(picked)]
+            return Prepared(self._transform(features, info), info, len(indices))
 
     def join(self, prepared: Sequence[Prepared]) -> list:
         """Return the batch of prepared items.

@@ -1,6 +1,5 @@
 """OpenGait's dataset on disk: `root/<id>/<type>/<view>/*.pkl`, split by a partition file."""
 
-import json
 import logging
 from itertools import compress
 from pathlib import Path
@@ -8,7 +7,11 @@ from typing import Any
 
 import torch
 
+from opengait.data import layout
+from opengait.data.folders import subfolders
 from opengait.data.frames import PickledFrames, check_same_length, named_tracklet
+from opengait.data.layout import read_partition
+from opengait.data.problems import Problem, Strict
 from opengait.errors import ConfigError, DataError
 from opengait.utils.messages import get_msg_mgr
 
@@ -76,63 +79,35 @@ class DataSet(torch.utils.data.Dataset):
         return sources, info
 
 
-def read_partition(path: str | Path) -> dict[str, list[str]]:
-    """Read a partition file: a JSON object of lists, such as TRAIN_SET, TEST_SET, PROBE_SET.
-
-    Raises:
-        DataError: the file is missing or is not such an object.
-    """
-    try:
-        partition = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise DataError(f"Cannot read the partition file {path}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(f"The partition file {path} is not valid JSON: {error}.") from error
-    if not isinstance(partition, dict):
-        raise DataError(f"The partition file {path}: expected a JSON object with TRAIN_SET and TEST_SET.")
-    return partition
-
-
 def _find_tracklets(data_cfg: dict[str, Any], training: bool) -> list[list]:
     for key in ("dataset_root", "dataset_partition"):
         if not data_cfg.get(key):
             raise ConfigError(f"data_cfg.{key} is not set; set it to the dataset's {key.removeprefix('dataset_')}.")
-    root = Path(data_cfg["dataset_root"])
-    if not root.is_dir():
-        raise DataError(f"The dataset root {root} does not exist; set data_cfg.dataset_root to the prepared data.")
-    ids = _ids_on_disk(root, Path(data_cfg["dataset_partition"]), "TRAIN_SET" if training else "TEST_SET")
-    _log_ids(ids, "Train" if training else "Test")
-
+    root, partition = (Path(data_cfg[key]) for key in ("dataset_root", "dataset_partition"))
+    content = read_partition(partition)
+    findings = Strict(root)
+    part = layout.TRAIN if training else layout.TEST
+    ids = layout.ids_of(content, part, partition, findings)
+    if not data_cfg.get("self_supervised"):
+        findings.collect(layout.problems_between_lists(partition, content))
+    stored = layout.find_tracklets(root, ids, f"{part} in {partition}", findings)
+    if not training:
+        findings.collect(layout.unknown_tracklets(partition, content, stored))
     tracklets = []
-    empty = []
-    for label in ids:
-        for type_dir in _directories(root / label):
-            for view_dir in _directories(type_dir):
-                paths = _in_use(sorted(view_dir.glob("*.pkl")), data_cfg.get("data_in_use"))
-                if paths:
-                    tracklets.append(_describe(data_cfg, training, label, type_dir.name, view_dir.name, paths))
-                else:
-                    empty.append(f"{label}-{type_dir.name}-{view_dir.name}")
-    if empty:
-        log.info("%d tracklets have no .pkl file in use and are skipped: %s", len(empty), _shortened(empty))
+    for tracklet in stored:
+        paths = files_in_use(list(tracklet.files), data_cfg.get("data_in_use"))
+        if paths:
+            tracklets.append(_describe(data_cfg, training, tracklet.label, tracklet.type, tracklet.view, paths))
+        else:
+            unused = Problem(layout.NO_FILES, str(tracklet), "skipped: data_in_use selects none of its files", False)
+            findings.collect([unused])
     if not tracklets:
         raise DataError(f"No tracklet of {root} is usable; expected files <id>/<type>/<view>/*.pkl below it.")
+    for line in findings.warnings():
+        get_msg_mgr().log_warning(line)
+    on_disk = {folder.name for folder in subfolders(root)}
+    _log_ids([label for label in ids if label in on_disk], "Train" if training else "Test")
     return tracklets
-
-
-def _ids_on_disk(root: Path, partition_file: Path, part: str) -> list[str]:
-    partition = read_partition(partition_file)
-    listed = partition.get(part)
-    if not isinstance(listed, list):
-        raise DataError(f"The partition file {partition_file} has no list named {part}.")
-    on_disk = {path.name for path in _directories(root)}
-    ids = [str(label) for label in listed if str(label) in on_disk]
-    missing = [str(label) for label in listed if str(label) not in on_disk]
-    if not ids:
-        raise DataError(f"None of the {len(listed)} ids of {part} in {partition_file} has a directory under {root}.")
-    if missing:
-        log.info("%d ids of %s are not on disk and are skipped: %s", len(missing), part, _shortened(missing))
-    return ids
 
 
 def _describe(
@@ -147,7 +122,8 @@ def _describe(
     return [label, kind, view, paths]
 
 
-def _in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
+def files_in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
+    """Return the files of a tracklet that `data_in_use` selects; see `DataSet`."""
     if data_in_use is None:
         return [str(path) for path in paths]
     if not isinstance(data_in_use, list) or not all(isinstance(use, int) for use in data_in_use):
@@ -155,14 +131,6 @@ def _in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
     if all(isinstance(use, bool) for use in data_in_use):
         return [str(path) for path in compress(paths, data_in_use)]
     return [str(paths[position]) for position in data_in_use if position < len(paths)]
-
-
-def _directories(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir())
-
-
-def _shortened(names: list[str], limit: int = 10) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
 def _log_ids(ids: list[str], phase: str) -> None:

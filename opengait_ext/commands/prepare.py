@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if out is None:
         raise ConfigError("--out is missing; name the folder to write into.")
     source, settings = SOURCES[args.data_set](args)
-    print(source.summary(), flush=True)
+    print("\n".join([source.summary(), *source.warnings]), flush=True)
     done = prepare(source, out, settings, tuple(args.size), args.fit, args.workers, sys.stderr.isatty())
     print(f"{done.written:,} tracklets ({done.frames:,} frames) written to {out}, {done.kept:,} already existed.")
     print(f"In a configuration: data_cfg: {{dataset_root: {out}, dataset_partition: {out / PARTITION}}}")

@@ -4,8 +4,10 @@
 `<mask_root>/<path>.png`. datasets/MASKS.md describes the files and how parsing networks write them.
 """
 
+import io
+import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from opengait import distributed
+from opengait.data.frame_picker import uniform
+from opengait.data.images import DAMAGE
+from opengait.data.packs.read import Pack
+from opengait.data.problems import Problem, Strict
 from opengait.errors import ConfigError, DataError
+from opengait_ext.data.mask_values import MaskLook, MaskValues, aspect_problem
 from opengait_ext.data.tracklet import Tracklet
+
+log = logging.getLogger("opengait")
+MISSING = "missing mask"
 
 # The keys of `data_cfg`, with their types.
 MASK_KEYS = {
@@ -23,9 +34,8 @@ MASK_KEYS = {
     "mask_classes": "list of int or list of list of int or null",
     "mask_soft": "bool or null",
 }
-# Image modes whose bytes are class numbers (or probabilities), not colours.
-MODES = ("1", "L", "P")
-LARGEST_CLASS = 255
+# Masks that are opened when a run starts; more only if these few cannot be what the configuration says.
+SAMPLE, LARGE_SAMPLE = 16, 256
 
 
 class MaskTransform:
@@ -69,8 +79,8 @@ class MaskFolder:
     ) -> None:
         self.root = Path(root).expanduser().absolute()
         self.dataset_root = Path(dataset_root).expanduser().absolute()
-        self.soft = soft
-        self.table = np.arange(256, dtype=np.uint8)[None] if soft else table_of(classes)
+        self.values = MaskValues(classes, soft)
+        self.table = self.values.table()
 
     @property
     def maps(self) -> int:
@@ -85,12 +95,8 @@ class MaskFolder:
         """Return the masks of these frames as a frame source of `size` (height, width)."""
         return MaskFrames(self, frames, size)
 
-    def check(self, tracklets: Iterable[Tracklet]) -> None:
-        """Check that every frame has a mask; folders are listed, no file is opened.
-
-        Raises:
-            DataError: masks are missing; the message names the first and their number.
-        """
+    def check(self, tracklets: Iterable[Tracklet]) -> Iterator[Problem]:
+        """Yield a problem if frames have no mask, or are their own; folders are listed, no file is opened."""
         names: dict[str, set[str]] = {}
         frames, missing, first = 0, 0, None
         for tracklet in tracklets:
@@ -103,11 +109,38 @@ class MaskFolder:
                 if f"{file.rpartition('.')[0]}.png" not in names[folder]:
                     missing += 1
                     first = first or self.path_of(frame)
+                elif frames == 1 and self.path_of(frame) == Path(frame):
+                    yield Problem(MISSING, f"data_cfg.mask_root {self.root}", f"{frame} would be its own mask")
         if missing:
-            raise DataError(
-                f"{missing:,} of {frames:,} frames have no mask under data_cfg.mask_root, the first of them {first}; "
-                f"arrange the masks as datasets/MASKS.md describes."
+            what = (
+                f"{missing:,} of {frames:,} frames have no mask, this one first; datasets/MASKS.md says where they go"
             )
+            yield Problem(MISSING, str(first), what)
+
+    def sample(self, tracklets: Sequence[Tracklet], pack: Pack | None = None) -> Iterator[Problem]:
+        """Open a few masks spread over the tracklets, and yield a problem if they cannot be what is configured.
+
+        Args:
+            tracklets: the tracklets.
+            pack: the pack of the frames, None for files.
+        """
+        for count in (SAMPLE, LARGE_SAMPLE):
+            chosen = [tracklets[i] for i in uniform(len(tracklets), min(count, len(tracklets)))]
+            frames = [tracklet.frames[len(tracklet.frames) // 2] for tracklet in chosen]
+            looks = [self.values.look(str(self.path_of(frame))) for frame in frames]
+            problems = list(self.values.judge(looks, self.root))
+            if not problems:
+                break
+        yield from problems
+        yield from self.aspects(frames, pack)
+
+    def aspects(self, frames: Sequence[Path], pack: Pack | None) -> Iterator[Problem]:
+        """Yield a problem for each of a few masks that has other proportions than its frame."""
+        for index in uniform(len(frames), min(SAMPLE, len(frames))):
+            path = self.path_of(frames[index])
+            look = self.values.look(str(path))
+            if isinstance(look, MaskLook):
+                yield from aspect_problem(path, look, size_of(frames[index], pack))
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """Read a mask, uint8 (maps, height, width), 255 for foreground.
@@ -115,24 +148,12 @@ class MaskFolder:
         Class maps are resized by nearest neighbour, since class numbers cannot be averaged; probabilities bilinearly.
 
         Raises:
-            DataError: the file is missing, damaged or a colour image.
+            DataError: the file is missing, damaged or a colour image, or its values cannot be classes.
         """
         height, width = size
-        try:
-            with Image.open(path) as image:
-                if image.mode not in MODES or (self.soft and image.mode == "P"):
-                    expected = "grey" if self.soft else "grey or palette"
-                    raise DataError(
-                        f"The mask {path}: expected a {expected} PNG whose bytes are "
-                        f"{'probabilities' if self.soft else 'class numbers'}, got mode {image.mode} "
-                        f"(datasets/MASKS.md)."
-                    )
-                picture = image.convert("L") if self.soft else image.copy()
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DataError(f"Cannot read the mask {path}: {reason}.") from error
+        picture = self.values.open(path)
         if picture.size != (width, height):
-            method = Image.Resampling.BILINEAR if self.soft else Image.Resampling.NEAREST
+            method = Image.Resampling.BILINEAR if self.values.soft else Image.Resampling.NEAREST
             picture = picture.resize((width, height), method)
         return self.table[:, np.asarray(picture, dtype=np.uint8)]
 
@@ -171,44 +192,34 @@ class MaskFrames:
         return f"MaskFrames({len(self.frames)} masks in {str(self.folder.root)!r})"
 
 
-def table_of(classes: Sequence[int] | Sequence[Sequence[int]] | None) -> np.ndarray:
-    """Return for each map the value of every class number: uint8 (maps, 256), 255 for foreground.
+def open_masks(
+    data_cfg: Mapping[str, Any], tracklets: Sequence[Tracklet], pack: Pack | None = None
+) -> MaskFolder | None:
+    """Open the folder that `mask_root` names; return None without the key.
 
-    Raises:
-        ConfigError: `classes` is neither a list of class numbers nor a list of such lists, or is empty.
-    """
-    if classes is None:
-        table = np.full((1, LARGEST_CLASS + 1), 255, np.uint8)
-        table[0, 0] = 0
-        return table
-    valid = isinstance(classes, list | tuple) and len(classes) > 0
-    groups: Sequence[Any] = []
-    if valid:
-        groups = [classes] if all(isinstance(number, int) for number in classes) else classes
-    table = np.zeros((len(groups), LARGEST_CLASS + 1), np.uint8)
-    for row, group in zip(table, groups, strict=True):
-        valid = valid and isinstance(group, list | tuple) and len(group) > 0 and all(map(is_class, group))
-        if valid:
-            row[list(group)] = 255
-    if not valid:
-        raise ConfigError(
-            f"data_cfg.mask_classes: expected class numbers from 0 to {LARGEST_CLASS}, such as [1, 2, 13], or a list "
-            f"of such lists for several maps, got {classes!r}."
-        )
-    return table
-
-
-def is_class(number: Any) -> bool:
-    """Return whether this is a valid class number."""
-    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_CLASS
-
-
-def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskFolder | None:
-    """Open the folder that `mask_root` names and check that every frame has a mask; return None without the key.
+    Every frame must have a mask. The values of a few masks are compared with the configuration, and the others' when
+    they are read; `vvi check-data --cfgs` opens all.
 
     Raises:
         ConfigError: a key is invalid, or has no effect without `mask_root`.
-        DataError: the folder or a mask is missing.
+        DataError: the folder or a mask is missing, or masks cannot be what the configuration says.
+    """
+    folder = mask_folder(data_cfg)
+    if folder is not None and tracklets:
+        findings = Strict()
+        findings.collect(folder.check(tracklets))
+        findings.collect(folder.sample(tracklets, pack))
+        for line in findings.warnings() if distributed.is_main() else ():
+            log.warning(line)
+    return folder
+
+
+def mask_folder(data_cfg: Mapping[str, Any]) -> MaskFolder | None:
+    """Return the folder that `mask_root` names, unchecked; None without the key.
+
+    Raises:
+        ConfigError: a key is invalid, or has no effect without `mask_root`.
+        DataError: the folder is missing.
     """
     root, classes, soft = (data_cfg.get(key) for key in MASK_KEYS)
     if root is None:
@@ -225,6 +236,13 @@ def open_masks(data_cfg: dict[str, Any], tracklets: Iterable[Tracklet]) -> MaskF
             f"There is no folder of masks {root}; create it as datasets/MASKS.md describes and pass it "
             f"with --set data_cfg.mask_root=PATH."
         )
-    folder = MaskFolder(root, data_cfg["dataset_root"], classes, bool(soft))
-    folder.check(tracklets)
-    return folder
+    return MaskFolder(root, data_cfg["dataset_root"], classes, bool(soft))
+
+
+def size_of(frame: Path, pack: Pack | None) -> tuple[int, int]:
+    """Return (height, width) of a frame from its header; zeros if it cannot be read, which decoding it will tell."""
+    try:
+        with Image.open(frame if pack is None else io.BytesIO(pack.read(frame))) as image:
+            return image.height, image.width
+    except DAMAGE:
+        return 0, 0

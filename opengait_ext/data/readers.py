@@ -1,7 +1,7 @@
 """Visible-infrared datasets for the engine: labels, types, views and frame sources."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -91,12 +91,8 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         return ImageFrames(tracklet.frames, self.frame_size, self.pack, self.reduced_decode)
 
 
-class HITSZVCMDataSet(CrossModalDataSet):
-    """HITSZ-VCM read in place: `reader: HITSZVCMDataSet` under `data_cfg`, with `dataset_root` its folder.
-
-    Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `minimum_frames`, `discard_lists`
-    (see `HITSZVCM`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers
-    with four digits. The test phase holds queries and gallery, which their types distinguish.
+class InPlaceDataSet(CrossModalDataSet):
+    """One phase of a benchmark that is read in its own layout; subclasses say how it is opened.
 
     Args:
         data_cfg: the `data_cfg` section.
@@ -107,76 +103,89 @@ class HITSZVCMDataSet(CrossModalDataSet):
         DataError: the data is missing or damaged.
     """
 
-    config_keys = READER_KEYS | {"minimum_frames": "positive int", "discard_lists": "list of path or null"}
+    NAME = ""
+    config_keys: dict[str, str] = READER_KEYS
 
     def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
         frame_size = frame_size_of(data_cfg)
-        minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
-        if not isinstance(minimum_frames, int) or minimum_frames < 1:
-            raise ConfigError(f"data_cfg.minimum_frames: expected a positive integer, got {minimum_frames!r}.")
-        discard_lists = data_cfg.get("discard_lists") or ()
-        if isinstance(discard_lists, str):
-            raise ConfigError(f"data_cfg.discard_lists: expected a list of text files, got {discard_lists!r}.")
         if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; set it to HITSZ-VCM's folder.")
-        self.source = HITSZVCM(data_cfg["dataset_root"], minimum_frames, discard_lists)
+            raise ConfigError(f"data_cfg.dataset_root is not set; set it to {self.NAME}'s folder.")
+        self.source = self.open_source(data_cfg)
         if distributed.is_main():
-            log.info(self.source.summary(named(data_cfg, hitsz_vcm.NAME)))
+            log.info(self.source.summary(str(data_cfg.get("dataset_name", self.NAME)).startswith(self.NAME)))
+            for line in self.source.warnings:
+                log.warning(line)
         tracklets = self.source.train if training else self.source.test
         super().__init__(
             tracklets,
-            [f"{tracklet.person:04d}" for tracklet in tracklets],
+            [tracklet.label for tracklet in tracklets],
             frame_size,
-            masks=open_masks(data_cfg, tracklets),
+            masks=open_masks(data_cfg, tracklets, self.source.pack),
             pack=self.source.pack,
-            reduced_decode=reduced_decode_of(data_cfg),
+            reduced_decode=switch_of(data_cfg, "reduced_decode"),
         )
 
+    def open_source(self, data_cfg: dict[str, Any]) -> Any:
+        """Read the lists, which raises a `DataError` if they cannot be used."""
+        raise NotImplementedError
 
-class BUPTCampusDataSet(CrossModalDataSet):
+
+class HITSZVCMDataSet(InPlaceDataSet):
+    """HITSZ-VCM read in place: `reader: HITSZVCMDataSet` under `data_cfg`, with `dataset_root` its folder.
+
+    Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `minimum_frames`, `discard_lists`
+    (see `HITSZVCM`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers
+    with four digits. The test phase holds queries and gallery, which their types distinguish.
+    """
+
+    NAME = hitsz_vcm.NAME
+    config_keys = READER_KEYS | {"minimum_frames": "positive int", "discard_lists": "list of path or null"}
+
+    def open_source(self, data_cfg: dict[str, Any]) -> HITSZVCM:
+        """Open HITSZ-VCM, or data in its layout.
+
+        Raises:
+            ConfigError: `minimum_frames` or `discard_lists` is invalid.
+        """
+        name = str(data_cfg.get("dataset_name", self.NAME))
+        return HITSZVCM(data_cfg["dataset_root"], *hitsz_settings(data_cfg), name)
+
+
+def hitsz_settings(data_cfg: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """Return `minimum_frames` and `discard_lists` of a `data_cfg` section.
+
+    Raises:
+        ConfigError: one of them is invalid.
+    """
+    minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
+    if not isinstance(minimum_frames, int) or isinstance(minimum_frames, bool) or minimum_frames < 1:
+        raise ConfigError(f"data_cfg.minimum_frames: expected a positive integer, got {minimum_frames!r}.")
+    discard_lists = data_cfg.get("discard_lists") or []
+    if not isinstance(discard_lists, list | tuple) or not all(isinstance(path, str) for path in discard_lists):
+        raise ConfigError(f"data_cfg.discard_lists: expected a list of text files, got {discard_lists!r}.")
+    return minimum_frames, list(discard_lists)
+
+
+class BUPTCampusDataSet(InPlaceDataSet):
     """BUPTCampus read in place: `reader: BUPTCampusDataSet` under `data_cfg`, with `dataset_root` its folder.
 
     Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `auxiliary`, `fake_infrared` (see
     `BUPTCampus`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers as
     written in the lists, so classes are sorted as strings, as in the public code. The test phase holds the queries
     and then the gallery, each in file order and in both modalities; views of queries end in `-query`.
-
-    Args:
-        data_cfg: the `data_cfg` section.
-        training: the training split, or the test split.
-
-    Raises:
-        ConfigError: a key of the section is invalid.
-        DataError: the data is missing or damaged.
     """
 
+    NAME = bupt_campus.NAME
     config_keys = READER_KEYS | {"auxiliary": "bool", "fake_infrared": "bool"}
 
-    def __init__(self, data_cfg: dict[str, Any], training: bool) -> None:
-        frame_size = frame_size_of(data_cfg)
-        switches = {key: data_cfg.get(key, False) for key in ("auxiliary", "fake_infrared")}
-        for key, value in switches.items():
-            if not isinstance(value, bool):
-                raise ConfigError(f"data_cfg.{key}: expected true or false, got {value!r}.")
-        if not data_cfg.get("dataset_root"):
-            raise ConfigError("data_cfg.dataset_root is not set; set it to BUPTCampus's folder.")
-        self.source = BUPTCampus(data_cfg["dataset_root"], **switches)
-        if distributed.is_main():
-            log.info(self.source.summary(named(data_cfg, bupt_campus.NAME)))
-        tracklets = self.source.train if training else self.source.test
-        super().__init__(
-            tracklets,
-            [str(tracklet.person) for tracklet in tracklets],
-            frame_size,
-            masks=open_masks(data_cfg, tracklets),
-            pack=self.source.pack,
-            reduced_decode=reduced_decode_of(data_cfg),
-        )
+    def open_source(self, data_cfg: dict[str, Any]) -> BUPTCampus:
+        """Open BUPTCampus.
 
-
-def named(data_cfg: dict[str, Any], name: str) -> bool:
-    """Return whether `dataset_name` starts with `name`, so that the published counts apply."""
-    return str(data_cfg.get("dataset_name", name)).startswith(name)
+        Raises:
+            ConfigError: `auxiliary` or `fake_infrared` is neither true nor false.
+        """
+        switches = {key: switch_of(data_cfg, key) for key in ("auxiliary", "fake_infrared")}
+        return BUPTCampus(data_cfg["dataset_root"], **switches)
 
 
 def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
@@ -191,13 +200,13 @@ def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
     raise ConfigError(f"data_cfg.frame_size: expected [height, width] in pixels, such as [256, 128], got {size!r}.")
 
 
-def reduced_decode_of(data_cfg: dict[str, Any]) -> bool:
-    """Return `reduced_decode` of a `data_cfg` section: decode large JPEGs at reduced scale (see `ImageFrames`).
+def switch_of(data_cfg: Mapping[str, Any], key: str) -> bool:
+    """Return a key of a `data_cfg` section that is true or false, false by default.
 
     Raises:
-        ConfigError: it is neither true nor false.
+        ConfigError: it is neither.
     """
-    reduced = data_cfg.get("reduced_decode", False)
-    if isinstance(reduced, bool):
-        return reduced
-    raise ConfigError(f"data_cfg.reduced_decode: expected true or false, got {reduced!r}.")
+    value = data_cfg.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"data_cfg.{key}: expected true or false, got {value!r}.")
+    return value

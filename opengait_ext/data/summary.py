@@ -1,6 +1,6 @@
 """A table of a dataset's counts next to the published ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -25,20 +25,13 @@ Counts = Mapping[tuple[str, Any], Count]
 """Counts by split and modality."""
 
 
-class Notes:
-    """Counted remarks below a table; a remark with a count of 0 is skipped."""
+Remarks = Iterable[tuple[int, str]]
+"""Remarks that a text applies to a number of things, such as (3, "tracklets of a single frame")."""
 
-    def __init__(self) -> None:
-        self._notes: list[tuple[int, str]] = []
 
-    def add(self, count: int, text: str) -> None:
-        """Add the remark that `text` applies to `count` things."""
-        if count:
-            self._notes.append((count, text))
-
-    def lines(self) -> list[str]:
-        """Return one line per remark."""
-        return [f"  {count:,} {text}" for count, text in self._notes]
+def remark_lines(remarks: Remarks) -> list[str]:
+    """Return one line per remark, without those that apply to nothing."""
+    return [f"{count:,} {text}" for count, text in remarks if count]
 
 
 def counts_of(kept: Sequence[Tracklet], modality: Modality | None, listed: int) -> Count:
@@ -58,22 +51,30 @@ def table_of_counts(read: Counts, published: Counts | None) -> str:
     lines = [heads]
     for (split, modality), count in read.items():
         expected = (published or {}).get((split, modality), Count(None, None, None, None))
-        cells = [_number(value) for value in astuple(count)]
+        cells = [number(value) for value in astuple(count)]
         if published is not None:
-            cells = [f"{cell} [{_number(value)}]" for cell, value in zip(cells, astuple(expected), strict=True)]
+            cells = [f"{cell} [{number(value)}]" for cell, value in zip(cells, astuple(expected), strict=True)]
         lines.append([split, str(modality), *cells])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    rule = "  " + "-" * (sum(widths) + 2 * (len(widths) - 1))
+    text = aligned(lines)
+    legend = [] if published is None else ["  in brackets: as published"]
+    return "\n".join([*text, *legend])
+
+
+def aligned(lines: Sequence[Sequence[str]], left: Container[int] = (0, 1)) -> list[str]:
+    """Return the lines of a table, with a rule below the first; `left` holds the columns that are not numbers."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
-        "  "
-        + "  ".join(
-            cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
+        (
+            "  "
+            + "  ".join(
+                c.ljust(w) if at in left else c.rjust(w) for at, (c, w) in enumerate(zip(line, widths, strict=True))
+            )
+        ).rstrip()
         for line in lines
     ]
-    legend = [] if published is None else ["  in brackets: as published"]
-    return "\n".join([text[0], rule, *text[1:], *legend])
+    return [text[0], "  " + "-" * (max(map(len, text)) - 2), *text[1:]]
 
 
-def _number(value: int | None) -> str:
+def number(value: int | None) -> str:
+    """Return a count with separators, or a dash for an unknown one."""
     return "-" if value is None else f"{value:,}"

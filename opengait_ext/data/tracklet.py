@@ -50,6 +50,11 @@ class Tracklet:
     role: Role | None = None
 
     @property
+    def label(self) -> str:
+        """The engine's label: a number with four digits (HITSZ-VCM), or the unchanged name (BUPTCampus)."""
+        return f"{self.person:04d}" if isinstance(self.person, int) else self.person
+
+    @property
     def view(self) -> str:
         """The engine's view string (`view_name`)."""
         return view_name(self.camera, self.track, self.role)

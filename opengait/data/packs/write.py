@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from opengait.data.folders import is_clutter, walk_folders
 from opengait.data.packs.read import ARRAYS, FORMAT, HEADER, INDEX, VERSION, Pack, is_pack
 from opengait.errors import DataError
 from opengait.utils.files import sha256_of, write_json, write_whole
@@ -106,23 +107,17 @@ def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES
 
 
 def list_files(root: Path) -> list[SourceFile]:
-    """List every file below `root` except hidden ones, sorted by the UTF-8 bytes of its name.
+    """List every file below `root` except clutter (`is_clutter`), sorted by the UTF-8 bytes of its name.
 
     Raises:
-        DataError: a folder cannot be listed, or a link is broken.
+        DataError: a folder cannot be listed, or a link is broken or leads back to a folder above it.
     """
     files = []
-    folders = [root]
-    while folders:
-        folder = folders.pop()
+    for folder in walk_folders(root):
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir():
-                        folders.append(Path(entry.path))
-                    else:
+                    if not is_clutter(entry.name) and not entry.is_dir():
                         status = entry.stat()
                         name = Path(entry.path).relative_to(root).as_posix()
                         files.append(SourceFile(name, status.st_size, status.st_mtime_ns))

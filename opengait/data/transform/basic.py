@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import einops
 import numpy as np
 
+from opengait.data.silhouettes import problems_of_frames
 from opengait.errors import DataError
 
 
@@ -27,7 +28,7 @@ class BaseSilTransform:
         """`[s, ...]` to `[s, *img_shape]`, float64 for integer input."""
         if self.img_shape is not None:
             frames = frames.reshape(len(frames), *self.img_shape)
-        return frames / self.divsor
+        return _divide(frames, self.divsor)
 
 
 class BaseSilCuttingTransform:
@@ -42,7 +43,7 @@ class BaseSilCuttingTransform:
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """`[s, ..., h, w]` to `[s, ..., h, w - 2 cutting]`, float64 for integer input."""
-        return _cut(frames, self.cutting) / self.divsor
+        return _cut(_divide(frames, self.divsor), self.cutting)
 
 
 class BaseParsingCuttingTransform:
@@ -68,7 +69,16 @@ class BaseRgbTransform:
         self.std = np.array(std, dtype=np.float64).reshape(1, -1, 1, 1)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """`[s, c, h, w]`, float64."""
+        """`[s, c, h, w]`, float64.
+
+        Raises:
+            DataError: the frames have no axis of these colours, as silhouettes.
+        """
+        if frames.ndim != 4 or frames.shape[1] != self.mean.size:
+            raise DataError(
+                f"BaseRgbTransform: expected frames [s, {self.mean.size}, h, w], got {list(frames.shape)}; silhouettes "
+                f"take BaseSilCuttingTransform."
+            )
         return (frames - self.mean) / self.std
 
 
@@ -147,6 +157,17 @@ class RandomErasing:
                 frames[..., y : y + h, x : x + w] = 0
                 break
         return frames
+
+
+def _divide(frames: np.ndarray, divisor: float) -> np.ndarray:
+    """Return the frames from 0 to 1.
+
+    Raises:
+        DataError: they are of another scale, or their channels are in the last axis.
+    """
+    for _, what in problems_of_frames(frames, divisor):
+        raise DataError(f"Silhouettes have {what}." if what.startswith("values") else f"Silhouettes: {what}.")
+    return frames / divisor
 
 
 def _cut(frames: np.ndarray, cutting: int | None) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from opengait.data.dataset import read_partition
+from opengait.data.layout import read_partition
 from opengait.errors import DataError
 from opengait.evaluation.distance import Metric
 from opengait.evaluation.gallery import Tracklets, compare, note_small, warn_if_empty

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from opengait.data.deep_pixels import RULE
+from opengait.data.problems import Problem
+from opengait.data.text_files import read_lines
 from opengait.errors import DataError
-from opengait_ext.data.files import LIST, Problem, read_lines
+from opengait_ext.data.files import LIST
+from opengait_ext.data.summary import aligned, number
 from opengait_ext.data.tracklet import Modality, Tracklet
-
-ALONE = "person in one modality only"
 
 Entry = TypeVar("Entry")
 
@@ -83,10 +84,10 @@ class Report:
         """Add a problem."""
         self.problems.append(Problem(kind, str(where), what))
 
-    def read_lines(self, path: Path, source: str) -> list[str]:
+    def read_lines(self, path: Path, advice: str) -> list[str]:
         """Read the lines of a list; if it cannot be read, add the problem and return no lines."""
         try:
-            return read_lines(path, source)
+            return read_lines(path, advice)
         except DataError as error:
             self.add(LIST, path.name, str(error))
             return []
@@ -100,11 +101,6 @@ class Report:
             else:
                 entries.append(entry)
         return entries
-
-    def remark(self, count: int, text: str) -> None:
-        """Add the remark that `text` applies to `count` items, unless there are none."""
-        if count:
-            self.remarks.append(f"{count:,} {text}")
 
     def text(self, show: int = 10) -> str:
         """Format the table, the remarks and the first `show` problems of each kind."""
@@ -143,7 +139,7 @@ class Report:
                 for modality, modes in self.pixels.items()
             },
             "problem_counts": dict(Counter(problem.kind for problem in self.problems)),
-            "problems": [asdict(problem) for problem in self.problems],
+            "problems": [{"kind": p.kind, "where": p.where, "what": p.what} for p in self.problems],
             "remarks": self.remarks,
         }
 
@@ -174,16 +170,8 @@ def table(rows: Sequence[CountRow]) -> list[str]:
         lines.append([row.split, row.modality, *cells])
         if cameras:
             lines[-1].append(f"{len(row.cameras)}: {', '.join(row.cameras)}")
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = []
-    for line in lines:
-        cells = [
-            cell.ljust(w) if column < 2 or (cameras and column == len(line) - 1) else cell.rjust(w)
-            for column, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        text.append(("  " + "  ".join(cells)).rstrip())
     legend = ["  in brackets: as published; * differs"] if any(row.published for row in rows) else []
-    return [text[0], "  " + "-" * (max(map(len, text)) - 2), *text[1:], *legend]
+    return [*aligned(lines, (0, 1, len(lines[0]) - 1) if cameras else (0, 1)), *legend]
 
 
 def count_tracklets(
@@ -208,20 +196,6 @@ def count_tracklets(
     return CountRow(split, str(modality or "both"), counts, cameras=names)
 
 
-def people_in_one_modality(seen: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Map the people that are seen in one modality only to that modality.
-
-    Args:
-        seen: (person, modality) of every tracklet.
-    """
-    modalities: dict[str, set[str]] = {}
-    for person, modality in seen:
-        modalities.setdefault(person, set()).add(modality)
-    # Shorter names first, because names end in numbers.
-    people = sorted((person for person, kinds in modalities.items() if len(kinds) == 1), key=lambda p: (len(p), p))
-    return {person: next(iter(modalities[person])) for person in people}
-
-
 def _cell(actual: int | None, published: int | None) -> str:
-    text = "-" if actual is None else f"{actual:,}"
+    text = number(actual)
     return text if published is None else f"{text} [{published:,}]{'' if actual == published else '*'}"

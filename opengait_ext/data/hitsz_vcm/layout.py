@@ -19,7 +19,7 @@ MINIMUM_FRAMES = 12
 MODALITIES = {1: Modality.INFRARED, 2: Modality.VISIBLE}
 SENSORS = {Modality.INFRARED: "ir", Modality.VISIBLE: "rgb"}
 # 0503M1D12T2F31.jpg: person 0503, infrared, camera folder D12, tracklet 2, frame 31. Camera numbers have 1 or 2 digits.
-FRAME_NAME = re.compile(r"(\d{4})M(\d+)(D\d+)T\d+F(\d+\.\w+)")
+FRAME_NAME = re.compile(r"(\d{4})M([12])(D\d+)T\d+F(\d+\.\w+)", re.ASCII)
 
 # From the dataset's page and public code: rows of the info files, and those that the 12-frame rule keeps.
 PUBLISHED: dict[tuple[str, str], Count] = {
@@ -53,6 +53,11 @@ def folder_of(person: str, modality: Modality, camera: str) -> str:
 def bases_of(root: Path, split: str) -> list[Path]:
     """Return the folders that may hold the people of a split: `Train` or `Test`, or in the older layout the root."""
     return [root / split.capitalize(), root]
+
+
+def tried_bases(root: Path, split: str, folder: str) -> str:
+    """Return the places where a folder of frames was looked for."""
+    return " and ".join(str(base / folder) for base in bases_of(root, split))
 
 
 def find_base(root: Path, split: str, folders: Iterable[str], pack: Pack | None) -> Path | None:

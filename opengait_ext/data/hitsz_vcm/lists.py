@@ -1,7 +1,7 @@
 """Parsers of HITSZ-VCM's `info/` text files: frame names, tracklet rows and query rows.
 
 A folder of frames holds all tracklets of a person, modality and camera; only these files say where a tracklet begins
-and ends. Parsers yield an entry or a problem per line: the reader raises the first problem, the checker reports all.
+and ends. Parsers yield an entry or a problem per line.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from opengait_ext.data.files import BAD_LINE, Problem, line_problem
+from opengait.data.problems import Problem
+from opengait_ext.data.files import BAD_LINE, line_problem, number_of
 from opengait_ext.data.hitsz_vcm.layout import FRAME_NAME, MODALITIES, folder_of
 from opengait_ext.data.tracklet import Modality
 
@@ -52,11 +53,11 @@ def parse_names(path: Path, lines: Sequence[str]) -> Iterator[FrameName | Proble
     for number, name in enumerate(lines, start=1):
         match = FRAME_NAME.fullmatch(name)
         if match is None:
-            expected = "<4-digit person>M<modality>D<camera>T<tracklet>F<frame>.jpg, such as 0001M2D3T1F1.jpg"
-            yield line_problem(BAD_LINE, path, number, f"{name!r} is not a frame name; expected {expected}")
+            expected = "<4-digit person>M<1 or 2>D<camera>T<tracklet>F<frame>.jpg, such as 0001M2D3T1F1.jpg"
+            yield line_problem(BAD_LINE, path, number, f"{name[:80]!r} is not a frame name; expected {expected}")
         else:
             person, code, camera, file = match.groups()
-            yield FrameName(name, folder_of(person, MODALITIES.get(int(code), Modality.VISIBLE), camera), file)
+            yield FrameName(name, folder_of(person, MODALITIES[int(code)], camera), file)
 
 
 def parse_rows(path: Path, lines: Sequence[str], name_count: int | None) -> Iterator[InfoRow | Problem]:
@@ -68,12 +69,12 @@ def parse_rows(path: Path, lines: Sequence[str], name_count: int | None) -> Iter
         name_count: the length of the list of frame names, or None if that list cannot be read.
     """
     for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if len(fields) != 5 or not all(field.isdecimal() for field in fields):
-            what = f"{line!r} should be five numbers: modality, first, last, person, camera"
+        numbers = [value for value in map(number_of, line.split()) if value is not None]
+        if not len(numbers) == len(line.split()) == 5:
+            what = f"{line[:80]!r} should be five numbers: modality, first, last, person, camera"
             yield line_problem(BAD_LINE, path, number, what)
             continue
-        code, first, last, person, camera = map(int, fields)
+        code, first, last, person, camera = numbers
         if code not in MODALITIES:
             what = f"modality {code}; expected 1 (infrared) or 2 (visible)"
             yield line_problem(BAD_LINE, path, number, what)
@@ -95,12 +96,13 @@ def parse_query(path: Path, lines: Sequence[str], rows: Container[int]) -> Itera
     lines_of: dict[int, int] = {}
     for number, line in enumerate(lines, start=1):
         for field in line.split():
-            if not field.isdecimal() or int(field) not in rows:
-                kind = PAST if field.isdecimal() else BAD_LINE
-                yield line_problem(kind, path, number, f"{field!r} is not a valid row of track_test_info.txt")
-            elif int(field) in lines_of:
-                what = f"row {field} is listed a second time, first in line {lines_of[int(field)]}"
+            row = number_of(field)
+            if row is None or row not in rows:
+                kind = BAD_LINE if row is None else PAST
+                yield line_problem(kind, path, number, f"{field[:80]!r} is not a valid row of track_test_info.txt")
+            elif row in lines_of:
+                what = f"row {field} is listed a second time, first in line {lines_of[row]}"
                 yield line_problem(BAD_LINE, path, number, what)
             else:
-                lines_of[int(field)] = number
-                yield int(field)
+                lines_of[row] = number
+                yield row

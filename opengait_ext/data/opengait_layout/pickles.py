@@ -1,5 +1,6 @@
 """The check of pickled features. Imports little, so that checking processes start fast."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait.data.safe_pickle import load_pickle
+from opengait.data.frames import PickledFrames
+from opengait.data.silhouettes import problems_of_frames
 from opengait.errors import DataError
 from opengait_ext.data.check.frames import COMMON
 
@@ -19,12 +21,14 @@ PROTOCOL, STOP = b"\x80", b"."
 
 
 class PickleLook(NamedTuple):
-    """The result for a file: number of frames (-1 if unknown), their shapes, and a problem, if there is one."""
+    """The result for a file: number of frames (-1 if unknown), shapes, range of values, a problem, if there is one."""
 
     frames: int = -1
     shapes: tuple[tuple[int, ...], ...] = ()
     kind: str = ""
     what: str = ""
+    low: float = math.inf
+    high: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,19 @@ def ends_of(file: Path) -> PickleLook:
 def content_of(file: Path) -> PickleLook:
     """Check a pickle by reading it as the dataset does."""
     try:
-        frames = load_pickle(file)
+        frames = PickledFrames(file).load()
     except DataError as error:
         return PickleLook(kind=UNREADABLE, what=str(error))
-    # np.ndim would fail for a list of frames of different shapes, such as point clouds.
-    scalar = isinstance(frames, np.ndarray) and frames.ndim == 0
-    if scalar or not isinstance(frames, list | tuple | np.ndarray):
-        return PickleLook(kind=UNREADABLE, what=f"expected frames, got a {type(frames).__name__}")
     if len(frames) == 0:
         return PickleLook(frames=0, kind=NONE)
     shapes = {frames.shape[1:]} if isinstance(frames, np.ndarray) else {np.shape(frame) for frame in frames}
-    return PickleLook(len(frames), tuple(sorted(shapes)))
+    values = np.asarray(frames if len(shapes) == 1 else ())
+    if not values.size or values.dtype.kind not in "biuf":
+        return PickleLook(len(frames), tuple(sorted(shapes)))
+    # What is no image is not divided by 255; neither is an image of numbers with a fraction, such as a depth.
+    images = values.ndim > 2 and min(values.shape[-2:]) > 4 and values.dtype.kind in "biu"
+    kind, what = next(problems_of_frames(values if images or values.ndim > 3 else values[:0]), ("", ""))
+    return PickleLook(len(frames), tuple(sorted(shapes)), kind, what, float(values.min()), float(values.max()))
 
 
 def odd_shapes(looks: Sequence[PickleLook]) -> Iterator[tuple[int, str]]:

@@ -49,6 +49,7 @@ class Source(Protocol):
     query: list[Tracklet]
     gallery: list[Tracklet]
     pack: Pack | None
+    warnings: list[str]
 
     @property
     def test(self) -> list[Tracklet]: ...
@@ -145,21 +146,16 @@ def prepare(
     return Prepared(len(missing), frames, len(tracklets) - len(missing))
 
 
-def label_of(tracklet: Tracklet) -> str:
-    """Return the name of a person's folder: a number of four digits (HITSZ-VCM), or the unchanged name (BUPTCampus)."""
-    return f"{tracklet.person:04d}" if isinstance(tracklet.person, int) else tracklet.person
-
-
 def folder_of(tracklet: Tracklet) -> Path:
     """Return `<id>/<modality>/<view>`."""
-    return Path(label_of(tracklet), str(tracklet.modality), tracklet.view)
+    return Path(tracklet.label, str(tracklet.modality), tracklet.view)
 
 
 def partition_of(source: Source) -> dict[str, list[str]]:
     """Return the partition: TRAIN_SET and TEST_SET of sorted ids, PROBE_SET and GALLERY_SET of `id-type-view`."""
     return {
-        "TRAIN_SET": sorted({label_of(tracklet) for tracklet in source.train}),
-        "TEST_SET": sorted({label_of(tracklet) for tracklet in source.test}),
+        "TRAIN_SET": sorted({tracklet.label for tracklet in source.train}),
+        "TEST_SET": sorted({tracklet.label for tracklet in source.test}),
         "PROBE_SET": ["-".join(folder_of(tracklet).parts) for tracklet in source.query],
         "GALLERY_SET": ["-".join(folder_of(tracklet).parts) for tracklet in source.gallery],
     }

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from opengait.data.dataset import read_partition
+from opengait.data.layout import read_partition
 from opengait.errors import DataError
 from opengait.utils.files import write_json, write_whole
 from opengait.utils.threads import in_threads

@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from opengait.data import layout
 from opengait.data.packs.write import write_pack
 from opengait.errors import DataError
 from opengait_ext.data import HITSZVCM, BUPTCampus
-from opengait_ext.data.bupt_campus import check as bupt
 from opengait_ext.data.bupt_campus import lists as bupt_lists
 from opengait_ext.data.check import frames, pool
 from opengait_ext.data.check.frames import FrameCheck, Look, odd_sizes
 from opengait_ext.data.check.pool import check_all
-from opengait_ext.data.check.report import ALONE
 from opengait_ext.data.check_data import check_dataset
 from opengait_ext.data.files import BAD_LINE, LIST
-from opengait_ext.data.hitsz_vcm import check as hitsz
+from opengait_ext.data.hitsz_vcm import splits as hitsz
 from opengait_ext.data.hitsz_vcm.lists import PAST
-from opengait_ext.data.opengait_layout import check as layout
+from opengait_ext.data.opengait_layout import check as opengait_check
 from opengait_ext.data.opengait_layout import pickles
+from opengait_ext.data.rules import ALONE, NO_MATCH, TWICE, TWO_LISTS
 from tests.golden.vvi import mini_bupt, mini_hitsz
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.paths import ROOT
@@ -175,7 +175,7 @@ def test_hitsz_lists_are_checked_to_their_end(hitsz_copy):
     ]
     assert problems[PAST] == ["track_train_info.txt, line 3", "query_IDX.txt, line 1"]
     assert problems[hitsz.AGAINST][0] == "track_train_info.txt, line 4"
-    assert problems[hitsz.TWICE] == ["track_train_info.txt, line 6"]
+    assert problems[TWICE] == ["track_train_info.txt, line 6"]
     assert any("belong to no row" in remark for remark in report.remarks)
 
 
@@ -188,7 +188,7 @@ def test_hitsz_people_in_two_splits_or_one_modality(hitsz_copy):
     alone = [["2", *line[1:]] if line[3] == last else line for line in moved]
     rows.write_text("\n".join(" ".join(line) for line in alone) + "\n")
     problems = locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0])
-    assert problems[hitsz.BOTH] == [f"person {person}"]
+    assert problems[TWO_LISTS] == [f"person {person}"]
     assert problems[ALONE] == [f"person {last}"]
     assert all(line.startswith("track_train_info.txt") for line in problems[hitsz.AGAINST])
 
@@ -199,15 +199,15 @@ def test_hitsz_missing_lists_and_folders(hitsz_copy, tmp_path):
     shutil.rmtree(hitsz_copy / "Train")
     problems = locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0])
     assert problems[LIST] == ["test_name.txt", "query_IDX.txt"]
-    assert problems[hitsz.SPLIT_FOLDER] == [str(hitsz_copy / "Train")]
+    assert problems[hitsz.SPLIT_FOLDER] == ["Train"]
     # Rows and frames that depend on missing files are not listed one by one.
     assert set(problems) == {LIST, hitsz.SPLIT_FOLDER}
     write_pack(hitsz_copy, tmp_path / "pack")
     assert locations(check_dataset("hitsz", tmp_path / "pack", fast=True, workers=1)[0])[hitsz.SPLIT_FOLDER] == [
-        str(tmp_path / "pack" / "Train")
+        "Train"
     ]
-    for root, folder in ((tmp_path / "none", "none;"), (tmp_path, "info;")):
-        with pytest.raises(DataError, match=f"no folder .*{folder}"):
+    for root, folder in ((tmp_path / "none", "none"), (tmp_path, "info/")):
+        with pytest.raises(DataError, match=f"not found at .*{folder}"):
             check_dataset("hitsz", root)
 
 
@@ -222,7 +222,12 @@ def test_hitsz_with_short_tracklets_only(hitsz_copy):
     path = hitsz_copy / "info/track_train_info.txt"
     rows = [line.split() for line in path.read_text().splitlines()]
     path.write_text("".join(f"{m} {first} {int(first) + 3} {person} {d}\n" for m, first, _, person, d in rows))
-    assert locations(check_dataset("hitsz", hitsz_copy, fast=True, workers=1)[0]) == {hitsz.SHORT: ["train"]}
+    report, _ = check_dataset("hitsz", hitsz_copy, fast=True, workers=1)
+    assert report.problems == [] and "train tracklets has 12 frames or more" in report.text()
+    assert "the reader's default" in report.text()
+    for minimum, problems in ((12, {hitsz.SHORT: ["train"]}), (4, {})):
+        configured, _ = check_dataset("hitsz", hitsz_copy, fast=True, workers=1, data_cfg={"minimum_frames": minimum})
+        assert locations(configured) == problems and f"minimum_frames is {minimum} (as configured)" in configured.text()
 
 
 def test_a_frame_cut_off_in_its_header_is_truncated(hitsz_copy):
@@ -259,7 +264,9 @@ def test_bupt_lists_are_checked_to_their_end(bupt_copy):
     assert problems[bupt_lists.UNKNOWN][0] == "train.txt, line 4" and problems[bupt_lists.TWICE] == [
         "train.txt, line 6"
     ]
-    assert problems[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and problems[bupt.AGAINST] == ["train.txt, line 9"]
+    assert problems[bupt_lists.UNEQUAL] == ["train.txt, line 8"] and problems[bupt_lists.AGAINST] == [
+        "train.txt, line 9"
+    ]
     assert problems[LIST] == ["train_auxiliary.txt"]
     assert f"person {lone}" in problems[ALONE] and problems[frames.MISSING] == ["DATA/elsewhere.jpg"]
     assert track
@@ -271,7 +278,7 @@ def test_bupt_lists_are_checked_to_their_end(bupt_copy):
         ("info/test_name.txt", "0501M2D3F1.jpg"),
         ("info/track_train_info.txt", "2 1 20 0001"),
         ("info/track_test_info.txt", "2 1 99999 0501 2"),
-        ("info/query_IDX.txt", "99 7 7"),
+        ("info/query_IDX.txt", "99 7"),
         ("train.txt", "27 RGB LS3 2"),
         ("gallery.txt", "27 RGB Q9 2"),
         ("query.txt", "1901 RGB W4 99"),
@@ -294,9 +301,9 @@ def test_bupt_queries_without_a_match(bupt_copy):
     gallery = bupt_copy / "gallery.txt"
     lines = [line for line in gallery.read_text().splitlines() if line.split()[:2] != [person, other]]
     gallery.write_text("\n".join(lines))
-    assert locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])[bupt.NO_MATCH] == ["query.txt, line 1"]
+    assert locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])[NO_MATCH] == ["query.txt, line 1"]
     gallery.write_text("")
-    assert bupt.NO_MATCH not in locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])
+    assert NO_MATCH not in locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])
 
 
 def test_bupt_people_in_two_lists(bupt_copy):
@@ -304,7 +311,7 @@ def test_bupt_people_in_two_lists(bupt_copy):
     person, _, camera, track = train.read_text().split("\n")[0].split()
     query.write_text(query.read_text() + f"{person} RGB {camera} {track}\n")
     problems = locations(check_dataset("bupt", bupt_copy, fast=True, workers=1)[0])
-    assert problems[bupt.TWO_LISTS] == [f"person {person}"] and problems[ALONE] == [f"person {person}"]
+    assert problems[TWO_LISTS] == [f"person {person}"] and problems[ALONE] == [f"person {person}"]
 
 
 def make_opengait(root: Path) -> Path:
@@ -345,8 +352,8 @@ def test_every_problem_of_opengaits_layout_is_listed(tmp_path):
     (data / "001/bg-01/090/sils.pkl").mkdir()
     for fast in (False, True):
         problems = locations(check_dataset("opengait", data, fast, workers=1, partition=tmp_path / "set.json")[0])
-        assert problems[layout.BOTH] == ["id 001"] and problems[layout.NO_FOLDER] == ["train id 009"]
-        assert problems[layout.PARTITION] == ["set.json"] and problems[layout.UNKNOWN] == ["x"]
+        assert problems[layout.BOTH] == ["id 001"] and problems[layout.NO_FOLDER] == ["id 009"]
+        assert problems[layout.PARTITION] == [str(tmp_path / "set.json")] and problems[layout.UNKNOWN] == ["x"]
         assert problems[layout.NO_FILES] == ["002/nm-01/090"]
         assert problems[layout.OTHER_NUMBER] == ["001-bg-01-000"] * 2  # 001 is in both lists
         assert problems[pickles.EMPTY] == ["001/nm-01/000/sils.pkl"]
@@ -356,7 +363,7 @@ def test_every_problem_of_opengaits_layout_is_listed(tmp_path):
         else:
             assert problems[pickles.UNREADABLE] == ["001/nm-01/090/sils.pkl", "002/nm-01/000/sils.pkl"]
             assert problems[pickles.NONE] == ["002/bg-01/090/sils.pkl"]
-            assert problems[layout.UNEQUAL] == ["002-bg-01-000"]
+            assert problems[opengait_check.UNEQUAL] == ["002-bg-01-000"]
 
 
 def test_odd_shapes_and_people_of_one_modality(tmp_path):
@@ -370,7 +377,7 @@ def test_odd_shapes_and_people_of_one_modality(tmp_path):
     (folder / "sils.pkl").write_bytes(pickle.dumps(np.zeros((5, 6, 3), np.uint8)))
     shutil.rmtree(data / "003/infrared")
     report, _ = check_dataset("opengait", data, workers=1, partition=tmp_path / "set.json")
-    assert locations(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], layout.ALONE: ["id 003"]}
+    assert locations(report) == {pickles.ODD: ["001/visible/c29-t1/sils.pkl"], ALONE: ["id 003"]}
     assert [(row.split, row.modality) for row in report.counts] == [
         ("train", "infrared"),
         ("train", "visible"),

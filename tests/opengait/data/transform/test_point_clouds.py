@@ -136,7 +136,7 @@ def dataset(tmp_path_factory) -> DataSet:
             (directory / "01-cloud.pkl").write_bytes(pickle.dumps(ragged))
     partition = folder / "partition.json"
     ids = [f"{person:03d}" for person in range(4)]
-    partition.write_text(json.dumps({"TRAIN_SET": ids, "TEST_SET": ids}))
+    partition.write_text(json.dumps({"TRAIN_SET": ids}))
     data_cfg = {"dataset_name": "S", "dataset_root": str(folder / "data"), "dataset_partition": str(partition)}
     return DataSet(data_cfg, training=True)
 

@@ -71,15 +71,46 @@ def test_parsing_maps_are_divided_only_if_they_are_images():
 
 
 def test_cutting_zero_columns_keeps_the_width():
-    assert make("BaseSilCuttingTransform", cutting=0)(np.ones((1, 64, 64))).shape == (1, 64, 64)
-    assert make("BaseSilCuttingTransform")(np.ones((1, 64, 44))).shape == (1, 64, 44)
+    assert make("BaseSilCuttingTransform", cutting=0)(np.full((1, 64, 64), 255)).shape == (1, 64, 64)
+    assert make("BaseSilCuttingTransform")(np.full((1, 64, 44), 255)).shape == (1, 64, 44)
 
 
 def test_reshaping_and_rearranging():
-    assert make("BaseSilTransform", img_shape=[2, 8])(np.ones((3, 16))).shape == (3, 2, 8)
+    assert make("BaseSilTransform", img_shape=[2, 8])(np.full((3, 16), 255)).shape == (3, 2, 8)
     frames = np.arange(24).reshape(2, 2, 2, 3)
     moved = make("Rearrange", source="t h w c", destination="t c h w")(frames)
     np.testing.assert_array_equal(moved, frames.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("kind", ["BaseSilTransform", "BaseSilCuttingTransform"])
+@pytest.mark.parametrize(
+    ("frames", "arguments", "message"),
+    [
+        (np.ones((2, 64, 44), np.uint8), {}, "0 to 255 is meant"),
+        (np.ones((2, 64, 44), bool), {}, "0 to 255 is meant"),
+        (np.full((2, 64, 44), 0.7, np.float32), {}, "`divsor: 1`"),
+        (np.full((2, 64, 44), 255, np.uint8), {"divsor": 1}, "up to 255"),
+        (np.full((2, 64, 44, 1), 255, np.uint8), {}, r"got \[2, 64, 44, 1\]"),
+        (np.full((2, 64, 44, 3), 255, np.uint8), {}, r"got \[2, 64, 44, 3\]"),
+    ],
+)
+def test_silhouettes_of_another_scale_or_with_channels_last(kind, frames, arguments, message):
+    with pytest.raises(DataError, match=message):
+        make(kind, **arguments)(frames)
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 44), (2, 1, 64, 44), (2, 64, 44, 3)])
+def test_colours_need_three_channels(shape):
+    with pytest.raises(DataError, match="BaseSilCuttingTransform"):
+        make("BaseRgbTransform")(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("frames", "divisor"),
+    [(np.zeros((2, 64, 44), np.uint8), 255), (np.eye(44)[None], 1), (np.full((2, 3, 8, 5), 255), 255)],
+)
+def test_empty_and_fitting_silhouettes_pass(frames, divisor):
+    assert make("BaseSilTransform", divsor=divisor)(frames).max() <= 1
 
 
 WARPS = [("RandomRotate", {"degree": 10}), ("RandomPerspective", {}), ("RandomAffine", {})]

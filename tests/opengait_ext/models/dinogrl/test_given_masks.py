@@ -188,7 +188,7 @@ class TestKeys:
             if path.parent.name == "visible" and path.stem not in ("3", "4"):
                 save(tmp_path / path.relative_to(root / "masks"), np.asarray(Image.open(path)))
         cfg = {"dataset_root": str(root / "frames"), "mask_root": str(tmp_path)}
-        with pytest.raises(DataError, match=r"^22 of 36 frames have no mask .*first of them \S+0001/visible/3\.png"):
+        with pytest.raises(DataError, match=r"visible/\d\.png: 22 of 36 frames"):
             open_masks(cfg, tracklets)
         assert open_masks(cfg, []).maps == 1
 
@@ -220,5 +220,5 @@ class TestKeys:
             true = np.asarray(Image.open(data / "silhouettes" / paths[3].relative_to(data).with_suffix(".png")))
             assert kind == "visible" and np.array_equal(masks[[3]][0, 0] == 255, true)
         (data / "silhouettes/Test/0501/ir/D1/6.png").unlink()
-        with pytest.raises(DataError, match=r"^1 of \d+ frames have no mask .*Test/0501/ir/D1/6\.png"):
+        with pytest.raises(DataError, match=r"Test/0501/ir/D1/6\.png: 1 of"):
             HITSZVCMDataSet(cfg, False)
