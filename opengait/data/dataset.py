@@ -108,7 +108,7 @@ def _find_tracklets(data_cfg: dict[str, Any], training: bool) -> list[list]:
     for label in ids:
         for type_dir in _directories(root / label):
             for view_dir in _directories(type_dir):
-                paths = _in_use(sorted(view_dir.glob("*.pkl")), data_cfg.get("data_in_use"))
+                paths = files_in_use(sorted(view_dir.glob("*.pkl")), data_cfg.get("data_in_use"))
                 if paths:
                     tracklets.append(_describe(data_cfg, training, label, type_dir.name, view_dir.name, paths))
                 else:
@@ -147,7 +147,8 @@ def _describe(
     return [label, kind, view, paths]
 
 
-def _in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
+def files_in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
+    """Return the files of a tracklet that `data_in_use` selects; see `DataSet`."""
     if data_in_use is None:
         return [str(path) for path in paths]
     if not isinstance(data_in_use, list) or not all(isinstance(use, int) for use in data_in_use):

@@ -13,13 +13,13 @@ from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
 from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.precision import Precision
-from opengait.evaluation.features import save_features
+from opengait.evaluation.features import check_finite, save_features, tracklet_names
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.containers import Odict
 from opengait.utils.tensors import ddp_all_gather, ts2np
 
 
-def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
+def inference(model: EngineModel, rank: int, loader: Any = None) -> dict[str, np.ndarray]:
     """Return `inference_feat` of every test tracklet, as arrays [len(dataset), ...] in the dataset's order.
 
     Each rank computes its share, and the shares of a step are gathered in rank order. Loaders repeat tracklets so that
@@ -28,8 +28,9 @@ def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
     Args:
         model: the bare model, in evaluation mode.
         rank: rank of this process; only rank 0 keeps the arrays, other ranks return an empty dict.
+        loader: batches of other tracklets than the model's test set.
     """
-    loader = model.test_loader
+    loader = model.test_loader if loader is None else loader
     total = len(loader.dataset)
     precision = Precision.of(model.cfgs, distributed.device(), training=False)
     features = Odict()
@@ -61,6 +62,8 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         dataset = inner.test_loader.dataset
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
         evaluator_cfg = inner.cfgs["evaluator_cfg"]
+        if "embeddings" in info:
+            check_finite(info["embeddings"], tracklet_names(info), "The test")
         if evaluator_cfg.get("save_features"):
             digest = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
             save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), digest, inner.iteration)

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+import math
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from opengait.errors import DataError
+from opengait.errors import ConfigError, DataError
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -20,12 +21,33 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     The temporary name keeps the suffix, since some writers derive the format from it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    partial = _partial(path)
     try:
         write(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def check_writable(path: Path) -> None:
+    """Check, before long work, that `write_whole` can write a file, whose folder may not exist yet.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder; give the path of a file to write.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        probe = _partial(folder / path.name)
+        probe.touch()
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -34,8 +56,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON atomically; arrays and tensors become lists, paths become strings."""
-    write_text(path, json.dumps(plain(content), indent=2) + "\n")
+    """Write indented JSON atomically; see `plain`."""
+    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[str, np.ndarray]:
@@ -62,14 +84,38 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
     return arrays
 
 
+def check_arrays(path: Path, arrays: Mapping[str, np.ndarray], layout: Mapping[str, tuple[str, int]]) -> None:
+    """Check the types of arrays, and that those with axes have the same number of rows.
+
+    Args:
+        path: the file of the arrays, for the message.
+        arrays: the arrays, by name.
+        layout: kind of the values (number, integer or text) and number of axes of each array.
+
+    Raises:
+        DataError: an array is of another kind, or their lengths differ.
+    """
+    kinds = {"number": "f", "integer": "iu", "text": "U"}
+    for name, (kind, axes) in layout.items():
+        array = arrays[name]
+        if array.dtype.kind not in kinds[kind] or array.ndim != axes:
+            raise DataError(f"{path}: `{name}` is {array.dtype} {array.shape}; expected {kind} with {axes} axes.")
+    lengths = {name: len(arrays[name]) for name, (_, axes) in layout.items() if axes}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"The arrays in {path} differ in length ({listed}); write the file again.")
+
+
 def plain(value: Any) -> Any:
-    """Return a value as nested dicts, lists and scalars for JSON."""
+    """Return a value as nested dicts, lists and scalars for JSON; NaN and infinity, which it lacks, become None."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic | torch.Tensor):
-        return value.tolist()
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return str(value) if isinstance(value, Path) else value
 
 

@@ -11,7 +11,7 @@ from opengait.config import load_config
 from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
 from opengait_ext.runs.results import TestResult
-from opengait_ext.runs.silhouettes.panels import grey_to_colour
+from opengait_ext.runs.silhouettes.panels import as_pictures
 from opengait_ext.runs.tested_run import TestedRun
 
 
@@ -45,15 +45,8 @@ class RunFrames:
             DataError: the frames cannot be read or are not pictures.
         """
         source = self.dataset[index][0][0]
-        frames = np.asarray(source[uniform(len(source), min(count, len(source)))])
-        if frames.ndim == 3 and frames.dtype == np.uint8:
-            return np.ascontiguousarray(grey_to_colour(frames))
-        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != np.uint8:
-            raise DataError(
-                f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: expected uint8 frames "
-                f"(k, 3, h, w), got {frames.dtype} {frames.shape}."
-            )
-        return frames.transpose(0, 2, 3, 1)
+        name = "-".join(map(str, self.dataset.seqs_info[index][:3]))
+        return as_pictures(source[uniform(len(source), min(count, len(source)))], name)
 
     def lengths(self) -> np.ndarray:
         """Return the number of frames of each tracklet of the run, float (n)."""

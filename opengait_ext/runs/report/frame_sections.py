@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from opengait_ext.runs.figures.people import Seen, choose_people
 from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists, film_strip, row_of
 from opengait_ext.runs.figures.silhouettes import draw_silhouettes
 from opengait_ext.runs.ranking import Ranking
-from opengait_ext.runs.report.html import Cell, Section, animation, figure, note, picture, table
+from opengait_ext.runs.report.html import Cell, Section, animation, escape, figure, note, picture, table
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.silhouettes.image_files import write_gif
 from opengait_ext.runs.silhouettes.panels import panels
@@ -74,9 +73,9 @@ def _gallery_strips(subject: Subject, ranking: Ranking, row: int) -> list[str]:
             continue
         tracklet = int(ranking.gallery[column])
         kind, mark = ("correct", "\u2713") if ranking.hits[row, rank] else ("wrong", "\u2717")
-        label = escape(str(subject.run.features.labels[tracklet]))
+        label = subject.run.features.labels[tracklet]
         strip = _strip(subject, tracklet, f"{label}, {kind}", kind)
-        strips.append(f'<span class="candidate">{strip}<small>{mark} {label}</small></span>')
+        strips.append(f'<span class="candidate">{strip}<small>{mark} {escape(label)}</small></span>')
     return strips
 
 

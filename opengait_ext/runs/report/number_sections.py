@@ -1,7 +1,5 @@
 """Sections without frames: results, training, distances, breakdown, embedding map and protocol card."""
 
-from html import escape
-
 import numpy as np
 
 from opengait.utils.yaml_text import write_yaml
@@ -12,7 +10,7 @@ from opengait_ext.runs.figures.curves import draw_cmc, draw_distances, gap_of
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.training_curves import draw_training_curves
 from opengait_ext.runs.report import breakdown
-from opengait_ext.runs.report.html import Cell, Section, figure, note, table
+from opengait_ext.runs.report.html import Cell, Section, escape, figure, note, table
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.results import DIRECTIONS, KEYS
 from opengait_ext.runs.tested_run import TestedRun

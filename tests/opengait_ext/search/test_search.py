@@ -12,8 +12,8 @@ from PIL import Image
 from opengait.errors import ConfigError, DataError
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
-from opengait_ext.search.descriptors import decode
 from opengait_ext.search.matching import p_values, student_t_cdf
+from opengait_ext.search.network import ClipDataSet
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
@@ -95,7 +95,8 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     opened = []
     capture = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
-    pictures = list(decode(clips, 2))
+    data = ClipDataSet(clips, 2)
+    pictures = [data[index][0][0][[0, 1]] for index in range(4)]
     assert opened == list(map(str, videos))
     red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
@@ -113,7 +114,7 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
         (lambda d: find_clips([write_frames(d / "x")], SIZE), "--modality"),
         (lambda d: find_clips([write_frames(d / "x")], SIZE, "thermal"), "visible or infrared"),
         (lambda d: find_clips([write_video(d / "v.avi")], SIZE, "visible"), "needs boxes"),
-        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* frame 6"),
+        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* after 6 frames"),
         (lambda d: boxed(d, [(1, 1, 70, 0, 9, 9)]), "outside"),
         (lambda d: boxed(d, [(1, 1, "a", 0, 9, 9)]), "line 2: expected numbers"),
         (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "line 2 is not a valid box"),
