@@ -182,4 +182,18 @@ def load_model(config: Mapping[str, Any], checkpoint: str | Path, device: str | 
         distributed.isolated_random(config["trainer_cfg"].get("seed", 0)),
     ):
         model = model_class(cfgs, False)
+    if chosen != distributed.device():
+        model.register_forward_pre_hook(lambda _, inputs: (_on_device(inputs[0], chosen),))
     return model.to(chosen).eval()
+
+
+def _on_device(inputs: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
+    """Return an engine batch on a device other than that of this process."""
+    ipts, labels, types, views, lengths = inputs
+    return (
+        [x.to(device) for x in ipts],
+        labels.to(device),
+        types,
+        views,
+        None if lengths is None else lengths.to(device),
+    )
