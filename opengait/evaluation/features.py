@@ -96,7 +96,7 @@ def save_features(path: Path, data: dict[str, Any], dataset: str, fingerprint: s
 
 def tracklet_names(data: Mapping[str, Any]) -> list[str]:
     """Return `<label>-<type>-<view>` of each tracklet of an evaluator's `data`."""
-    return ["-".join(map(str, names)) for names in zip(*(data[name] for name in _COLUMNS), strict=True)]
+    return ["-".join(map(str, names)) for names in zip(*(data[name] for name in _COLUMNS), strict=False)]
 
 
 def load_features(path: str | Path) -> Features:

@@ -35,6 +35,9 @@ def lists_section(subject: Subject, count: int) -> Section:
         return Section("lists", "Ranked lists", note("There are no frames to show."))
     parts = []
     for ranking in subject.rankings:
+        if not ranking.valid.any():
+            parts.append(note(f"No query has a match, {ranking.direction.title}."))
+            continue
         queries = choose_queries(ranking, count, "random", subject.seed)
         lists = draw_ranked_lists(subject.runs, ranking.direction.name, queries, subject.frames)
         caption = f"Random queries, {ranking.direction.title}: correct in green, wrong in red with a dashed frame."
@@ -49,7 +52,7 @@ def worst_section(subject: Subject, count: int) -> Section:
     features = subject.run.features
     for ranking in subject.rankings:
         rows = []
-        for query in choose_queries(ranking, count, "worst"):
+        for query in choose_queries(ranking, count, "worst") if ranking.valid.any() else ():
             row = row_of(ranking, query)
             nearest = float(ranking.distance[row, ranking.order[row, 0]])
             rows.append(

@@ -56,6 +56,8 @@ def training_sections(subject: Subject) -> list[Section]:
         curves = read_curves(run.folder)
         if curves:
             parts.append(figure(draw_training_curves(curves), f"Values logged during the training of {run.name}."))
+        elif (run.folder / "summary").is_dir():
+            parts.append(note(f"{run.name} has no training curves: its event files are damaged or without values."))
     return [Section("training", "Training", "".join(parts))] if parts else []
 
 
@@ -72,7 +74,8 @@ def distances_section(subject: Subject) -> Section:
         for ranking in subject.rankings_of(run):
             gap = gap_of(ranking)
             # Significant digits, since networks differ in the scale of their distances.
-            numbers = [Cell(f"{value:.3g}", value) for value in (gap.matching, gap.other, gap.delta / gap.other)]
+            values = (gap.matching, gap.other, gap.relative)
+            numbers = [Cell("-" if np.isnan(value) else f"{value:.3g}", value) for value in values]
             rows.append([f"{run.name}: {ranking.direction.title}", *numbers])
     heads = ["mean distance", "same person", "different people", "relative gap"]
     return Section("distances", "Distances", f'<div class="pair">{"".join(parts)}</div>' + table(heads, rows))
