@@ -6,6 +6,7 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise ConfigError(f"{path} is a folder; give the path of a file to write.")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
+        for part in path.absolute().relative_to(folder).parts:
+            with suppress(FileNotFoundError):
+                (folder / part).stat()  # raises if the name is too long
         probe = _partial(folder / path.name)
         probe.touch()
         probe.unlink()

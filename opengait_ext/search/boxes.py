@@ -54,7 +54,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
                 narrow = line if min(sides[2:]) < 1 and not narrow else narrow
                 boxes = tracks.setdefault(row["track"].strip(), {})
                 if frame in boxes:
-                    raise DataError(f"{line}: track {row['track']} already has a box in frame {frame:g}.")
+                    raise DataError(f"{line}: track {row['track']!r} already has a box in frame {frame:g}.")
                 boxes[int(frame)] = _box(frame, sides, line)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"Cannot read the boxes {path}: {getattr(error, 'strerror', None) or error}.") from error
