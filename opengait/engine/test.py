@@ -15,15 +15,14 @@ from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
 from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.precision import Precision
-from opengait.errors import DataError
-from opengait.evaluation.features import save_features
+from opengait.evaluation.features import check_finite, save_features, tracklet_names
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.containers import Odict
 from opengait.utils.files import sha256_of
 from opengait.utils.tensors import ddp_all_gather, ts2np
 
 
-def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
+def inference(model: EngineModel, rank: int, loader: Any = None) -> dict[str, np.ndarray]:
     """Return `inference_feat` of every test tracklet, as arrays [len(dataset), ...] in the dataset's order.
 
     Each rank computes its share, and the shares of a step are gathered in rank order. Loaders repeat tracklets so that
@@ -32,8 +31,9 @@ def inference(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
     Args:
         model: the bare model, in evaluation mode.
         rank: rank of this process; only rank 0 keeps the arrays, other ranks return an empty dict.
+        loader: batches of other tracklets than the model's test set.
     """
-    loader = model.test_loader
+    loader = model.test_loader if loader is None else loader
     total = len(loader.dataset)
     precision = Precision.of(model.cfgs, distributed.device(), training=False)
     features = Odict()
@@ -64,7 +64,7 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     if rank == 0:
         dataset = inner.test_loader.dataset
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
-        check_finite(info)
+        _check_features(info)
         inner.msg_mgr.begin()
         evaluator_cfg = inner.cfgs["evaluator_cfg"]
         if evaluator_cfg.get("save_features"):
@@ -84,26 +84,12 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     return result
 
 
-def check_finite(info: dict[str, Any]) -> None:
-    """Check that the features of every test tracklet are numbers.
-
-    Args:
-        info: arrays [n, ...] by name, with `labels`, `types` and `views` of the n tracklets.
-
-    Raises:
-        DataError: a feature is NaN or infinite.
-    """
-    count = len(info["labels"])
+def _check_features(info: dict[str, Any]) -> None:
+    """Check that the features of every test tracklet are numbers; `info` holds arrays [n, ...] by name, and lists."""
+    names = tracklet_names(info)
     for name, values in info.items():
-        if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or len(values) != count:
-            continue
-        bad = np.flatnonzero(~np.isfinite(values.reshape(count, -1)).all(axis=1))
-        if len(bad):
-            first = "/".join(str(info[key][bad[0]]) for key in ("labels", "types", "views"))
-            raise DataError(
-                f"{name} of {len(bad)} of {count} test tracklets, such as {first}, is NaN or infinite. Inspect these "
-                f"tracklets, or set evaluator_cfg.enable_float16: false."
-            )
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f" and len(values) == len(names):
+            check_finite(values, names, f"{name} of the test")
 
 
 def results_file(model: EngineModel, suffix: str, checkpoint: Path | None = None) -> Path:

@@ -9,7 +9,7 @@ import platform
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from opengait.errors import DataError, OutputError
+from opengait.errors import ConfigError, DataError, OutputError
 
 # Temporary files of `write_whole`: `.<name>.<machine>-<process>.part<suffix>`; earlier versions left out the machine.
 _PARTIAL = re.compile(r"\..+?\.(?:(?P<machine>[^.]*)-)?(?P<process>\d+)\.part(\..*)?$")
@@ -40,8 +40,7 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, flush: bool = False
     Raises:
         OutputError: the file cannot be written; the old one, if any, is unchanged.
     """
-    # Cut, since a name may be as long as the file system permits.
-    partial = path.with_name(f".{path.stem[:40]}.{_MACHINE}-{os.getpid()}.part{path.suffix}")
+    partial = _partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)
@@ -102,6 +101,31 @@ def _reason(error: OSError, path: Path, partial: Path) -> str:
     return reason if other in (str(path), str(partial)) else f"{other}: {reason}"
 
 
+def _partial(path: Path) -> Path:
+    # Cut, since a name may be as long as the file system permits.
+    return path.with_name(f".{path.stem[:40]}.{_MACHINE}-{os.getpid()}.part{path.suffix}")
+
+
+def check_writable(path: Path) -> None:
+    """Check, before long work, that `write_whole` can write a file, whose folder may not exist yet.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder; give the path of a file to write.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        for part in path.absolute().relative_to(folder).parts:
+            with suppress(FileNotFoundError):
+                (folder / part).stat()  # raises if the name is too long
+        probe = _partial(folder / path.name)
+        probe.touch()
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -134,6 +158,28 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
     if missing:
         raise DataError(f"{path} has no `{missing[0]}`; use a file that {written_by} wrote.")
     return arrays
+
+
+def check_arrays(path: Path, arrays: Mapping[str, np.ndarray], layout: Mapping[str, tuple[str, int]]) -> None:
+    """Check the types of arrays, and that those with axes have the same number of rows.
+
+    Args:
+        path: the file of the arrays, for the message.
+        arrays: the arrays, by name.
+        layout: kind of the values (number, integer or text) and number of axes of each array.
+
+    Raises:
+        DataError: an array is of another kind, or their lengths differ.
+    """
+    kinds = {"number": "f", "integer": "iu", "text": "U"}
+    for name, (kind, axes) in layout.items():
+        array = arrays[name]
+        if array.dtype.kind not in kinds[kind] or array.ndim != axes:
+            raise DataError(f"{path}: `{name}` is {array.dtype} {array.shape}; expected {kind} with {axes} axes.")
+    lengths = {name: len(arrays[name]) for name, (_, axes) in layout.items() if axes}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"The arrays in {path} differ in length ({listed}); write the file again.")
 
 
 def plain(value: Any) -> Any:

@@ -1,16 +1,24 @@
-"""Describe tracklets of your own: folders of frames, or videos with boxes.
+"""Describe tracklets of your own with any model: folders of frames or of silhouettes, or videos with boxes.
 
     vvi embed --cfgs FILE --checkpoint FILE.pt --input DIR --out features.npz
     vvi embed --cfgs FILE --checkpoint FILE.pt --input clip.mp4 --boxes boxes.csv --modality visible ...
 
 Every folder of images below DIR, at any depth, is one tracklet. Its modality is read from the names of the folders
-(visible, rgb, infrared, ir, ...) or set with --modality. The CSV file has the columns frame,track,x,y,w,h.
+(visible, rgb, infrared, ir, ...) or set with --modality. The CSV file has the columns frame,track,x,y,w,h, with frames
+counted from 0 and boxes in pixels. Models on silhouettes take folders of OpenGait's .pkl files, or of pictures.
 """
 
 import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opengait.command_line import count
 from opengait_ext.commands.options import add_network
+
+if TYPE_CHECKING:
+    from opengait_ext.search import Descriptors
 
 HELP = "compute descriptors of your own footage"
 
@@ -32,13 +40,29 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: an input or the network cannot be used.
     """
-    from opengait_ext.search import find_clips, load_describer, save_descriptors
+    from opengait.utils.files import check_writable
+    from opengait_ext import search
 
-    describer = load_describer(args.cfgs, args.checkpoint, args.overrides, args.device)
-    clips = find_clips(args.input, describer.size, args.modality, args.boxes)
+    check_writable(search.npz_path(args.out))
+    describer = search.load_describer(args.cfgs, args.checkpoint, args.overrides, args.device)
+    clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes)
     descriptors = describer.describe(clips, args.frames, args.batch)
-    path = save_descriptors(args.out, descriptors)
+    path = save(args.out, descriptors)
     modalities = list(descriptors.types)
     counts = " and ".join(f"{modalities.count(modality)} {modality}" for modality in sorted(set(modalities)))
-    print(f"{counts} tracklets, {descriptors.frames} frames of each, written to {path}.")
+    frames = f"{descriptors.frames} frames of each" if descriptors.frames else "as many frames as in the test"
+    print(f"{counts} tracklets, {frames}, written to {path}.")
     return 0
+
+
+def save(out: str, descriptors: "Descriptors") -> Path:
+    """Write the descriptors and return their file, one in the temporary folder if `out` is full or gone by now."""
+    from opengait.errors import UserError
+    from opengait_ext import search
+
+    try:
+        return search.save_descriptors(out, descriptors)
+    except (OSError, UserError) as error:
+        path = search.save_descriptors(Path(tempfile.mkdtemp(), search.npz_path(out).name), descriptors)
+        print(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}.", file=sys.stderr)
+        return path

@@ -42,9 +42,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the run cannot be read, or lacks what the figure shows.
     """
+    from opengait.utils.files import check_writable
     from opengait_ext.runs.figures.of_runs import draw
-    from opengait_ext.runs.figures.style import save_figure
+    from opengait_ext.runs.figures.style import figure_files, save_figure
 
+    for file in figure_files(args.out):
+        check_writable(file)
     figure = draw(
         args.kind,
         args.run,

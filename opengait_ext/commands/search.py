@@ -8,7 +8,6 @@ nearest tracklet of a gallery of strangers is as near; above --level the answer 
 """
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,43 +43,48 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the gallery, a query or the network cannot be used.
     """
-    from opengait.utils.files import write_text
+    from opengait.utils.files import check_writable, write_json
     from opengait_ext import search
+    from opengait_ext.runs.figures.style import figure_files, save_figure
+    from opengait_ext.search.answer_figure import draw_answers
+    from opengait_ext.search.matching import check_gallery
 
+    for path in [args.json] * bool(args.json) + (figure_files(args.picture) if args.picture else []):
+        check_writable(path)
     gallery = search.load_descriptors(args.gallery)
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
-    clips = search.find_clips(args.query, describer.size, args.modality, args.boxes)
+    check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
+    clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes)
     queries = describer.describe(clips, gallery.frames)
     results = search.search(gallery, queries, args.top, args.level, describer.metric)
-    print("\n\n".join(text_of(result, args.level) for result in results))
-    if args.json:
-        write_text(args.json, json.dumps([asdict(result) for result in results], indent=2) + "\n")
-    if args.picture:
-        from opengait_ext.runs.figures.style import save_figure
-        from opengait_ext.search.answer_figure import draw_answers
-
-        save_figure(draw_answers(results, clips, gallery, describer.size), args.picture)
+    try:
+        if args.json:
+            write_json(args.json, [asdict(result) for result in results])
+        if args.picture:
+            save_figure(draw_answers(results, clips, gallery, describer.kind), args.picture)
+    finally:
+        # Whatever cannot be written or printed, the other is not lost.
+        print("\n\n".join(text_of(result, args.level) for result in results))
     return 0
 
 
 def text_of(result: "QueryResult", level: float) -> str:
     """Return the table of one query."""
-    from opengait_ext.search.matching import LEAST
+    from opengait.utils.text import one_line
 
     verdict = {
         True: f"match (level {level:g})",
         False: f"no match (level {level:g}); the nearest are",
-        None: f"the gallery has fewer than {LEAST} tracklets of a modality, so a distance cannot be judged",
+        None: f"{result.undecided}, so a distance cannot be judged; the nearest are",
     }[result.somebody]
-    width = max(9, *(len(candidate.name) for candidate in result.candidates))
+    names = [one_line(candidate.name) for candidate in result.candidates]
+    width = max(9, *map(len, names))
     lines = [
-        f"{result.query} ({result.modality}): {verdict}",
+        f"{one_line(result.query)} ({result.modality}): {verdict}",
         f"{'rank':>4}  {'tracklet':<{width}}  {'':<8}  distance  p",
     ]
-    for rank, candidate in enumerate(result.candidates, start=1):
+    for rank, (name, candidate) in enumerate(zip(names, result.candidates, strict=True), start=1):
         chance = "-" if candidate.p_value is None else f"{candidate.p_value:.3g}"
-        lines.append(
-            f"{rank:>4}  {candidate.name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}"
-        )
+        lines.append(f"{rank:>4}  {name:<{width}}  {candidate.modality:<8}  {candidate.distance:8.4f}  {chance}")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """The frames of a tested run's tracklets, read from the data that its configuration names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,21 @@ from opengait.config import load_config
 from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
 from opengait_ext.runs.results import TestResult
-from opengait_ext.runs.silhouettes.panels import grey_to_colour
+from opengait_ext.runs.silhouettes.panels import as_pictures
 from opengait_ext.runs.tested_run import TestedRun
+
+
+class UnreadableFrames(DataError):
+    """Frames of a tracklet of the run cannot be read."""
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn the errors of a block that reads a tracklet into `UnreadableFrames`."""
+    try:
+        yield
+    except DataError as error:
+        raise UnreadableFrames(str(error)) from error
 
 
 class RunFrames:
@@ -42,22 +56,17 @@ class RunFrames:
         """Return `count` evenly spread frames of a tracklet, uint8 (count or fewer, h, w, 3); silhouettes become grey.
 
         Raises:
-            DataError: the frames cannot be read or are not pictures.
+            UnreadableFrames: the frames cannot be read or are not pictures.
         """
-        source = self.dataset[index][0][0]
-        frames = np.asarray(source[uniform(len(source), min(count, len(source)))])
-        if frames.ndim == 3 and frames.dtype == np.uint8:
-            return np.ascontiguousarray(grey_to_colour(frames))
-        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != np.uint8:
-            raise DataError(
-                f"Tracklet {self.dataset.seqs_info[index][:3]} has no pictures to show: expected uint8 frames "
-                f"(k, 3, h, w), got {frames.dtype} {frames.shape}."
-            )
-        return frames.transpose(0, 2, 3, 1)
+        name = "-".join(map(str, self.dataset.seqs_info[index][:3]))
+        with readable():
+            source = self.dataset[index][0][0]
+            return as_pictures(source[uniform(len(source), min(count, len(source)))], name)
 
     def lengths(self) -> np.ndarray:
         """Return the number of frames of each tracklet of the run, float (n)."""
-        return np.array([len(self.dataset[index][0][0]) for index in range(len(self.dataset))], dtype=float)
+        with readable():
+            return np.array([len(self.dataset[index][0][0]) for index in range(len(self.dataset))], dtype=float)
 
 
 def configuration_of(test: TestResult) -> Path:

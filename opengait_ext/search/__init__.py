@@ -1,6 +1,6 @@
 """Search of a gallery: descriptors of any footage, and the gallery tracklets nearest to a query."""
 
-from opengait_ext.search.descriptors import Descriptors, embed, load_descriptors, save_descriptors
+from opengait_ext.search.descriptors import Descriptors, load_descriptors, npz_path, save_descriptors
 from opengait_ext.search.inputs import Clip, find_clips
 from opengait_ext.search.matching import Candidate, QueryResult, search
 from opengait_ext.search.network import Describer, load_describer
@@ -11,10 +11,10 @@ __all__ = [
     "Describer",
     "Descriptors",
     "QueryResult",
-    "embed",
     "find_clips",
     "load_describer",
     "load_descriptors",
+    "npz_path",
     "save_descriptors",
     "search",
 ]

@@ -10,6 +10,7 @@ probability 1 - (1 - F(z))^n. This is the p-value; if it is above the level, the
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from opengait.errors import DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait_ext.search.descriptors import Descriptors
 
+# Difference of two descriptors, as a share of their length, that rounding explains.
+DUPLICATE = 1e-4
 # Fewer tracklets per modality are too few to estimate the spread.
 LEAST = 8
 # Median absolute deviation of the standard normal distribution.
@@ -52,13 +55,15 @@ class QueryResult:
     Attributes:
         query, modality: name and modality of the query.
         candidates: the nearest gallery tracklets, nearest first.
-        somebody: whether the gallery holds the person; None if it is too small to decide.
+        somebody: whether the gallery holds the person; None if that cannot be decided.
+        undecided: why it cannot.
     """
 
     query: str
     modality: str
     candidates: tuple[Candidate, ...]
     somebody: bool | None
+    undecided: str | None = None
 
 
 def search(
@@ -75,18 +80,16 @@ def search(
     Raises:
         DataError: the networks differ, or the gallery is empty.
     """
-    if gallery.checkpoint_sha256 != queries.checkpoint_sha256:
-        raise DataError(
-            f"Gallery and queries were described by different checkpoints ({gallery.checkpoint} and "
-            f"{queries.checkpoint}); describe both with one."
-        )
-    if not len(gallery):
-        raise DataError("The gallery is empty.")
+    check_gallery(gallery, queries.checkpoint, queries.checkpoint_sha256)
     distance = cuda_dist(torch.from_numpy(queries.embeddings), torch.from_numpy(gallery.embeddings), metric)
     results = []
-    for row, name, modality in zip(distance.cpu().double().numpy(), queries.names, queries.types, strict=True):
+    rows = zip(distance.cpu().double().numpy(), queries.embeddings, queries.names, queries.types, strict=True)
+    for row, query, name, modality in rows:
         p = p_values(row, gallery.types)
         order = np.argsort(row, kind="stable")[:top]
+        # If even the farthest tracklet equals the query, all are one point, and being equal says nothing.
+        if not is_same(query, gallery.embeddings[row.argmax()]):
+            p[[index for index in order if is_same(query, gallery.embeddings[index])]] = 0
         candidates = tuple(
             Candidate(
                 place=int(index),
@@ -101,12 +104,44 @@ def search(
         # Bonferroni correction: each modality is a separate test.
         tests = len(set(gallery.types[known]))
         somebody = bool(p[known].min() * tests <= level) if known.any() else None
-        results.append(QueryResult(str(name), str(modality), candidates, somebody))
+        undecided = None if known.any() else _reason(gallery.types)
+        results.append(QueryResult(str(name), str(modality), candidates, somebody, undecided))
     return results
 
 
+def check_gallery(gallery: Descriptors, checkpoint: str | Path, sha256: str) -> None:
+    """Check that a gallery has tracklets, described by a checkpoint.
+
+    Raises:
+        DataError: it is empty, or another checkpoint described it.
+    """
+    if gallery.checkpoint_sha256 != sha256:
+        raise DataError(
+            f"Gallery and queries were described by different checkpoints ({gallery.checkpoint} and {checkpoint}); "
+            f"describe both with one."
+        )
+    if not len(gallery):
+        raise DataError("The gallery is empty.")
+
+
+def is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two descriptors (c, p) are equal up to rounding, as of the same frames."""
+    return bool(np.linalg.norm(one - other) <= DUPLICATE * np.linalg.norm(one))
+
+
+def _reason(types: np.ndarray) -> str:
+    """Return why no tracklet of a gallery has a p-value."""
+    counts = {str(modality): int((types == modality).sum()) for modality in np.unique(types)}
+    listed = " and ".join(f"{count} {modality}" for modality, count in counts.items())
+    if max(counts.values()) < LEAST:
+        return f"the gallery has {listed} tracklets, fewer than {LEAST} of a modality"
+    return f"most of the gallery's {listed} tracklets are equally far"
+
+
 def p_values(distances: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """Return the p-value of each gallery tracklet for one query; NaN if its modality has fewer than `LEAST` tracklets.
+    """Return the p-value of each gallery tracklet for one query; NaN where it cannot be judged.
+
+    That is so if its modality has fewer than `LEAST` tracklets, or if most of them are equally far.
 
     Args:
         distances: (n), distances of the query to the gallery.

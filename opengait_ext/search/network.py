@@ -1,4 +1,4 @@
-"""The network that describes tracklets, and its descriptors of clips."""
+"""The model that describes tracklets: any model of the engine, as its test runs it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,49 +6,128 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from opengait import distributed, registry
 from opengait.config import load_config
-from opengait.data.frame_picker import FramePicker
-from opengait.errors import ConfigError
+from opengait.data.frame_picker import FramePicker, uniform
+from opengait.data.frames import FrameSource
+from opengait.data.loader import build_loader
+from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.test import inference
+from opengait.errors import ConfigError, DataError
+from opengait.evaluation.features import check_finite
+from opengait.modeling.base_model import BaseModel
 from opengait.shipped import shipped
 from opengait.utils.files import sha256_of
-from opengait_ext.data.readers import frame_size_of
-from opengait_ext.models import DinoGRLNet
-from opengait_ext.models.load import load_network
-from opengait_ext.search.descriptors import Descriptors, embed
-from opengait_ext.search.inputs import Clip
+from opengait_ext.models.load import usable_device
+from opengait_ext.models.shared.plain_network import network_entries
+from opengait_ext.search.descriptors import Descriptors
+from opengait_ext.search.inputs import Clip, Pictures, Prepared, kind_of
+from opengait_ext.search.video import VideoTrack
+
+
+class ClipDataSet(torch.utils.data.Dataset):
+    """Clips as a test set of the engine; the tracks of one video are decoded in one pass.
+
+    Args:
+        clips: the tracklets.
+        frames: evenly spread frames of each that will be used; 0 for all.
+    """
+
+    def __init__(self, clips: Sequence[Clip] = (), frames: int = 0) -> None:
+        self.clips = clips
+        self.frames = frames
+        self.seqs_info: list[list[Any]] = [[clip.name, str(clip.modality), "c1", []] for clip in clips]
+        self.label_list, self.types_list, self.views_list = ([info[n] for info in self.seqs_info] for n in range(3))
+        self.label_set = sorted(set(self.label_list))
+        self._cut: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> tuple[list[FrameSource], list[Any]]:
+        clip = self.clips[index]
+        if clip.video is None:
+            return list(clip.sources), self.seqs_info[index]
+        if index not in self._cut:
+            self._cut = self._cut_video(index)
+        return [self._cut[index]], self.seqs_info[index]
+
+    def _cut_video(self, first: int) -> dict[int, np.ndarray]:
+        """Return the frames of the consecutive clips of one video, by index."""
+        boxes, counts = [], {}
+        for index in range(first, len(self)):
+            source = self.clips[index].source
+            if not isinstance(source, VideoTrack) or source.video is not self.clips[first].video:
+                break
+            wanted = uniform(len(source), self.frames) if self.frames else range(len(source))
+            boxes += [source.boxes[number] for number in wanted]
+            counts[index] = len(wanted)
+        video = self.clips[first].video
+        assert video is not None
+        ends = np.cumsum(list(counts.values()))[:-1]
+        return dict(zip(counts, np.split(video.cut(boxes), ends), strict=True))
 
 
 @dataclass(frozen=True)
 class Describer:
-    """A trained network with its configuration's settings for tracklets.
+    """A trained model with its configuration's settings for tracklets.
 
     Attributes:
-        size: (height, width) of its frames.
-        frames: frames per tracklet in its test.
+        model: the engine's model, in evaluation mode.
+        checkpoint_sha256: digest of the checkpoint.
+        kind: what the model takes.
+        frames: frames per tracklet in its test; 0 if that depends on the tracklet.
         metric: metric that compares its descriptors.
         overrides: changes to the configuration file, as `KEY=VALUE`.
     """
 
-    network: DinoGRLNet
+    model: BaseModel
     cfgs: Path
     checkpoint: Path
-    size: tuple[int, int]
+    checkpoint_sha256: str
+    kind: Pictures | Prepared
     frames: int
     metric: str
     overrides: tuple[str, ...] = ()
 
     def describe(self, clips: Sequence[Clip], frames: int | None = None, batch: int = 8) -> Descriptors:
-        """Return the descriptors of clips from `frames` frames of each, by default as many as in the network's test."""
-        frames = frames or self.frames
+        """Return the descriptors of clips, as the engine's test computes them.
+
+        Args:
+            clips: the clips to describe.
+            frames: evenly spread frames of each, by default as many as in the test; short clips repeat some.
+            batch: clips per forward pass, where all have the same number of frames.
+
+        Raises:
+            DataError: a clip cannot be read, or the model returns no descriptors or not a number.
+        """
+        frames = self.frames if frames is None else frames
+        sampler = dict(self.model.cfgs["evaluator_cfg"]["sampler"], batch_size=batch)
+        if frames:
+            sampler |= {"sample_type": "fixed_uniform", "frames_num_fixed": frames}
+        loader = build_loader(
+            ClipDataSet(clips, frames),
+            sampler,
+            self.model.evaluator_trfs,
+            training=False,
+            seed=self.model.cfgs["trainer_cfg"].get("seed", 0),
+            wants_raw=self.model.transforms_itself,
+        )
+        with torch.no_grad():
+            embeddings = inference(self.model, 0, loader).get("embeddings")
+        if embeddings is None or embeddings.ndim != 3:
+            raise DataError(f"{type(self.model).__name__} returns no descriptors (embeddings of n tracklets, c x p).")
+        check_finite(embeddings, [clip.name for clip in clips], str(self.checkpoint))
         return Descriptors(
-            embeddings=embed(self.network, clips, frames, batch),
+            embeddings=embeddings.astype(np.float32),
             names=np.array([clip.name for clip in clips]),
             types=np.array([str(clip.modality) for clip in clips]),
             folders=np.array(["" if clip.folder is None else str(clip.folder) for clip in clips]),
             cfgs=str(self.cfgs),
             checkpoint=str(self.checkpoint),
-            checkpoint_sha256=sha256_of(self.checkpoint),
+            checkpoint_sha256=self.checkpoint_sha256,
             frames=frames,
             overrides=self.overrides,
         )
@@ -57,24 +136,64 @@ class Describer:
 def load_describer(
     cfgs: str | Path, checkpoint: str | Path, overrides: Sequence[str] = (), device: str | None = None
 ) -> Describer:
-    """Load the network of a configuration and a checkpoint.
+    """Load the model of a configuration and a checkpoint.
 
     Raises:
         ConfigError: the configuration cannot be used.
-        CheckpointError: the checkpoint is missing or belongs to another network.
+        CheckpointError: the checkpoint is missing or belongs to another model.
     """
-    content: Mapping[str, Any] = load_config(cfgs, overrides)
-    network = load_network(content, checkpoint, device)
-    if not isinstance(network, DinoGRLNet):
-        raise ConfigError(f"{cfgs} is a configuration of {type(network).__name__}; a search needs one of DinoGRL.")
-    evaluator_cfg = content["evaluator_cfg"]
-    picker = FramePicker.from_config(evaluator_cfg["sampler"])
+    content = load_config(cfgs, overrides)
+    kind = kind_of(content)
+    picker = FramePicker.from_config(content["evaluator_cfg"]["sampler"])
     return Describer(
-        network=network,
+        model=load_model(content, checkpoint, device),
         cfgs=shipped(cfgs).absolute(),
         checkpoint=Path(checkpoint).absolute(),
-        size=frame_size_of(content["data_cfg"]),
-        frames=picker.fixed or 6,
-        metric=evaluator_cfg.get("metric", "euc"),
+        checkpoint_sha256=sha256_of(Path(checkpoint)),
+        kind=kind,
+        frames=picker.fixed,
+        metric=content["evaluator_cfg"].get("metric", "euc"),
         overrides=tuple(overrides),
+    )
+
+
+def load_model(config: Mapping[str, Any], checkpoint: str | Path, device: str | None = None) -> BaseModel:
+    """Return the engine's model of a configuration with the weights of a checkpoint, without its test set.
+
+    Raises:
+        ConfigError: the configuration cannot be used, or there is no such device.
+        CheckpointError: the checkpoint is missing or belongs to another model.
+    """
+    chosen = usable_device(device)
+    model_class = registry.models.get(str(config["model_cfg"].get("model")))
+    if not issubclass(model_class, BaseModel):
+        raise ConfigError(f"{model_class.__name__} is not a BaseModel of the engine, so it cannot describe footage.")
+    model_cfg, network = config["model_cfg"], getattr(model_class, "network_class", None)
+    if network is not None:
+        entries = network_entries(load_checkpoint(checkpoint), getattr(model_class, "network_prefix", ""))
+        model_cfg = network.without_replaced_weights(model_cfg, lambda: entries)
+    several = not isinstance(config["data_cfg"], Mapping)
+    data_cfg = dict(config["data_cfg"][0] if several else config["data_cfg"], reader="ClipDataSet")
+    evaluator_cfg = dict(config["evaluator_cfg"], restore_hint=str(checkpoint), restore_ckpt_strict=True)
+    cfgs = dict(config, model_cfg=model_cfg, data_cfg=[data_cfg] if several else data_cfg, evaluator_cfg=evaluator_cfg)
+    # A vision model without a weight file has random weights, which the seed of the training run reproduces.
+    with (
+        registry.datasets.temporarily(lambda *_: ClipDataSet(), "ClipDataSet"),
+        distributed.isolated_random(config["trainer_cfg"].get("seed", 0)),
+    ):
+        model = model_class(cfgs, False)
+    if chosen != distributed.device():
+        model.register_forward_pre_hook(lambda _, inputs: (_on_device(inputs[0], chosen),))
+    return model.to(chosen).eval()
+
+
+def _on_device(inputs: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
+    """Return an engine batch on a device other than that of this process."""
+    ipts, labels, types, views, lengths = inputs
+    return (
+        [x.to(device) for x in ipts],
+        labels.to(device),
+        types,
+        views,
+        None if lengths is None else lengths.to(device),
     )

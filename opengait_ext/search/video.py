@@ -40,16 +40,25 @@ class Video:
         return pictures
 
     def _frames(self, frames: list[int]) -> Iterable[tuple[int, np.ndarray]]:
-        # Seeking is inexact with some codecs, so frames are counted from the start.
-        video = cv2.VideoCapture(str(self.path))
         try:
+            # A relative name such as "concat:x.mp4" would be a protocol to FFmpeg.
+            video = cv2.VideoCapture(str(self.path.absolute()))
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"The name of {self.path} is not valid text, so OpenCV cannot open it; rename it."
+            ) from error
+        try:
+            if not video.isOpened():
+                raise DataError(f"{self.path} cannot be read as a video; it is damaged or its codec is missing.")
             self._check_depth(video)
+            # Seeking is inexact with some codecs, so frames are counted from the start.
             current = -1
             for frame in frames:
                 while current < frame:
                     if not video.grab():
                         raise DataError(
-                            f"{self.path} ends or is damaged at frame {current + 1}; a box is in frame {frame}."
+                            f"{self.path} ends or is damaged after {current + 1} frames, but a box is in frame "
+                            f"{frame}, counted from 0."
                         )
                     current += 1
                 decoded, picture = video.retrieve()

@@ -12,7 +12,7 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def read_curves(run: Path) -> dict[str, Curve]:
-    """Return `{tag: (iterations, values)}` of the scalars under `summary/`; empty if there is no such folder."""
+    """Return `{tag: (iterations, values)}` of the scalars under `summary/` that have values."""
     folder = run / "summary"
     if not folder.is_dir():
         return {}
@@ -20,7 +20,9 @@ def read_curves(run: Path) -> dict[str, Curve]:
     accumulator.Reload()
     curves = {}
     for tag in sorted(accumulator.Tags()["scalars"]):
-        events = accumulator.Scalars(tag)
+        # A later event file that starts again from an earlier iteration empties the tags of a former one.
+        if not (events := accumulator.Scalars(tag)):
+            continue
         curves[tag] = np.array([e.step for e in events]), np.array([e.value for e in events])
     return curves
 

@@ -18,7 +18,7 @@ BINS = 80
 
 @dataclass(frozen=True)
 class Gap:
-    """Mean distances of matching and of other pairs in one direction."""
+    """Mean distances of matching and of other pairs in one direction; NaN where there are none."""
 
     matching: float
     other: float
@@ -27,6 +27,11 @@ class Gap:
     def delta(self) -> float:
         """The gap between the two means, as in Figure 6."""
         return self.other - self.matching
+
+    @property
+    def relative(self) -> float:
+        """The gap as a share of the mean distance of other pairs; NaN without such pairs or distances."""
+        return self.delta / self.other if self.other > 0 else np.nan
 
 
 def gap_of(ranking: Ranking) -> Gap:
@@ -57,21 +62,26 @@ def draw_distances(runs: Sequence[TestedRun], direction: str) -> Figure:
 
 def _draw_row(axes: Axes, ranking: Ranking) -> None:
     gap = gap_of(ranking)
-    same = ranking.distance[ranking.matches & ~ranking.removed] / gap.other
-    other = ranking.distance[~ranking.matches] / gap.other
+    unit = gap.other if gap.other > 0 else 1.0
+    same = ranking.distance[ranking.matches & ~ranking.removed] / unit
+    other = ranking.distance[~ranking.matches] / unit
     edges = np.linspace(0, max(same.max(initial=1), other.max(initial=1)), BINS + 1).tolist()
     kinds = ((same, MATCHING, "same person", "", "-"), (other, OTHER, "different people", "///", "--"))
     for values, colour, label, hatch, line in kinds:
+        if not values.size:
+            continue
         axes.hist(
             values, edges, density=True, color=colour, alpha=0.45, edgecolor=colour, hatch=hatch, label=label, lw=0.3
         )
-        axes.axvline(values.mean() if values.size else np.nan, color=colour, lw=1.4, ls=line)
+        axes.axvline(values.mean(), color=colour, lw=1.4, ls=line)
     top = axes.get_ylim()[1]
     axes.set_ylim(0, 1.3 * top)
-    ends: dict[str, Any] = {"xy": (gap.matching / gap.other, 1.12 * top), "xytext": (1, 1.12 * top)}
-    axes.annotate("", **ends, arrowprops={"arrowstyle": "<->", "lw": 0.9, "shrinkA": 0, "shrinkB": 0})
-    delta = f"\u03b4 {gap.delta / gap.other:.3f}"
-    axes.text((1 + gap.matching / gap.other) / 2, 1.13 * top, delta, ha="center", va="bottom", fontsize=8)
+    delta = "none"
+    if not np.isnan(gap.relative):
+        delta = f"\u03b4 {gap.relative:.3f}"
+        ends: dict[str, Any] = {"xy": (gap.matching / unit, 1.12 * top), "xytext": (1, 1.12 * top)}
+        axes.annotate("", **ends, arrowprops={"arrowstyle": "<->", "lw": 0.9, "shrinkA": 0, "shrinkB": 0})
+        axes.text((1 + gap.matching / unit) / 2, 1.13 * top, delta, ha="center", va="bottom", fontsize=8)
     axes.set_title(f"{ranking.run.name}: gap between the means {delta}", loc="left")
     axes.set_ylabel("density")
     axes.legend(loc="upper left")  # the empty corner: small distances are rare

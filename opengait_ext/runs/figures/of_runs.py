@@ -59,6 +59,7 @@ def draw(
     """
     runs = open_runs([run] if against is None else [against, run])
     tested = runs[-1]
+    tested.direction(direction)
     if kind == "distances":
         return draw_distances(runs, direction)
     if kind == "cmc":

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from opengait.utils.files import write_text
+from opengait.utils.files import check_writable, write_text
 from opengait_ext.runs.report import frame_sections, number_sections
-from opengait_ext.runs.report.html import page
+from opengait_ext.runs.report.html import Section, page
 from opengait_ext.runs.report.subject import Subject
+from opengait_ext.runs.run_frames import UnreadableFrames
 from opengait_ext.runs.tested_run import open_runs
 
 
@@ -41,21 +42,31 @@ def build_report(
         DataError: there is no such test, it saved no features, the two runs are not comparable, or a person is
             not in the test.
     """
+    file = Path(out) / "index.html"
+    check_writable(file)
     subject = Subject(open_runs([run] + ([against] if against is not None else [])), tuple(overrides), seed)
-    sections = [
-        number_sections.results_section(subject),
-        frame_sections.lists_section(subject, queries),
-        number_sections.distances_section(subject),
-        *frame_sections.network_sections(subject, animations, people),
-        frame_sections.worst_section(subject, worst),
-        number_sections.breakdown_section(subject),
-        number_sections.map_section(subject),
-        *number_sections.training_sections(subject),
-        number_sections.card_section(subject),
-    ]
+
+    def sections_of(subject: Subject) -> list[Section]:
+        return [
+            number_sections.results_section(subject),
+            frame_sections.lists_section(subject, queries),
+            number_sections.distances_section(subject),
+            *frame_sections.network_sections(subject, animations, people),
+            frame_sections.worst_section(subject, worst),
+            number_sections.breakdown_section(subject),
+            number_sections.map_section(subject),
+            *number_sections.training_sections(subject),
+            number_sections.card_section(subject),
+        ]
+
+    try:
+        sections = sections_of(subject)
+    except UnreadableFrames as error:
+        # One missing frame must not cost the numbers.
+        subject = Subject(subject.runs, subject.overrides, seed, without_frames=str(error))
+        sections = sections_of(subject)
     first, *others = subject.runs
     tested = f"iteration {first.content.get('iteration')}, {len(first.features):,} tracklets, {first.file.name}"
     about = [f"{first.name}: {tested}.", *(f"Compared with: {other.name}." for other in others), *subject.remarks]
-    file = Path(out) / "index.html"
     write_text(file, page(f"{first.card.get('model') or first.name} on {first.content['dataset']}", about, sections))
     return file

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from opengait_ext.runs.figures.people import Seen, choose_people
 from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_lists, film_strip, row_of
 from opengait_ext.runs.figures.silhouettes import draw_silhouettes
 from opengait_ext.runs.ranking import Ranking
-from opengait_ext.runs.report.html import Cell, Section, animation, figure, note, picture, table
+from opengait_ext.runs.report.html import Cell, Section, animation, escape, figure, note, picture, table
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.silhouettes.image_files import write_gif
 from opengait_ext.runs.silhouettes.panels import panels
@@ -36,6 +35,9 @@ def lists_section(subject: Subject, count: int) -> Section:
         return Section("lists", "Ranked lists", note("There are no frames to show."))
     parts = []
     for ranking in subject.rankings:
+        if not ranking.valid.any():
+            parts.append(note(f"No query has a match, {ranking.direction.title}."))
+            continue
         queries = choose_queries(ranking, count, "random", subject.seed)
         lists = draw_ranked_lists(subject.runs, ranking.direction.name, queries, subject.frames)
         caption = f"Random queries, {ranking.direction.title}: correct in green, wrong in red with a dashed frame."
@@ -50,7 +52,7 @@ def worst_section(subject: Subject, count: int) -> Section:
     features = subject.run.features
     for ranking in subject.rankings:
         rows = []
-        for query in choose_queries(ranking, count, "worst"):
+        for query in choose_queries(ranking, count, "worst") if ranking.valid.any() else ():
             row = row_of(ranking, query)
             nearest = float(ranking.distance[row, ranking.order[row, 0]])
             rows.append(
@@ -74,9 +76,9 @@ def _gallery_strips(subject: Subject, ranking: Ranking, row: int) -> list[str]:
             continue
         tracklet = int(ranking.gallery[column])
         kind, mark = ("correct", "\u2713") if ranking.hits[row, rank] else ("wrong", "\u2717")
-        label = escape(str(subject.run.features.labels[tracklet]))
+        label = subject.run.features.labels[tracklet]
         strip = _strip(subject, tracklet, f"{label}, {kind}", kind)
-        strips.append(f'<span class="candidate">{strip}<small>{mark} {label}</small></span>')
+        strips.append(f'<span class="candidate">{strip}<small>{mark} {escape(label)}</small></span>')
     return strips
 
 

@@ -1,17 +1,17 @@
 """HTML of the page: sections, tables, and figures embedded as data URLs."""
 
 import base64
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import imageio.v3 as imageio
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from opengait_ext.runs.figures.style import DPI, SETTINGS
+from opengait.utils.text import one_line
+from opengait_ext.runs.figures.style import DPI, write_figure
 from opengait_ext.runs.report.assets import SCRIPT, STYLE
 
 # Wider figures scroll on narrow screens instead of shrinking, which would make their text unreadable.
@@ -42,6 +42,11 @@ class Section:
     html: str
 
 
+def escape(text: object) -> str:
+    """Return text of unknown origin as HTML for contents and attributes; lines stay lines."""
+    return html.escape("\n".join(map(one_line, str(text).split("\n"))))
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool = True) -> str:
     """Return a table of numbers, strings and `Cell`s; floats have two decimals."""
     first = rows[0] if rows else [""] * len(heads)
@@ -55,20 +60,19 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], sortable: bool
 def _cell(value: object) -> str:
     if isinstance(value, Cell):
         kind = ' class="text"' if value.left else ""
-        return f'<td{kind} data-value="{escape(str(value.value))}">{value.html}</td>'
+        return f'<td{kind} data-value="{escape(value.value)}">{value.html}</td>'
     if isinstance(value, float | np.floating):
         text = "-" if np.isnan(value) else f"{value:.2f}"
         return f'<td data-value="{float(value)}">{text}</td>'
     if isinstance(value, int | np.integer):
         return f'<td data-value="{int(value)}">{int(value):,}</td>'
-    return f'<td class="text">{escape(str(value))}</td>'
+    return f'<td class="text">{escape(value)}</td>'
 
 
 def figure(drawn: Figure, caption: str) -> str:
     """Return a matplotlib figure as an embedded PNG with a caption."""
     buffer = io.BytesIO()
-    with rc_context(SETTINGS):
-        drawn.savefig(buffer, format="png", dpi=DPI)
+    write_figure(drawn, buffer, format="png", dpi=DPI)
     width, height = (round(inches * 96) for inches in drawn.get_size_inches())
     text = escape(caption)
     minimum = f' style="min-width:{READABLE_WIDTH}px"' if width > READABLE_WIDTH else ""

@@ -1,7 +1,5 @@
 """Sections without frames: results, training, distances, breakdown, embedding map and protocol card."""
 
-from html import escape
-
 import numpy as np
 
 from opengait.utils.yaml_text import write_yaml
@@ -12,7 +10,7 @@ from opengait_ext.runs.figures.curves import draw_cmc, draw_distances, gap_of
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.training_curves import draw_training_curves
 from opengait_ext.runs.report import breakdown
-from opengait_ext.runs.report.html import Cell, Section, figure, note, table
+from opengait_ext.runs.report.html import Cell, Section, escape, figure, note, table
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.results import DIRECTIONS, KEYS
 from opengait_ext.runs.tested_run import TestedRun
@@ -58,6 +56,8 @@ def training_sections(subject: Subject) -> list[Section]:
         curves = read_curves(run.folder)
         if curves:
             parts.append(figure(draw_training_curves(curves), f"Values logged during the training of {run.name}."))
+        elif (run.folder / "summary").is_dir():
+            parts.append(note(f"{run.name} has no training curves: its event files are damaged or without values."))
     return [Section("training", "Training", "".join(parts))] if parts else []
 
 
@@ -74,7 +74,8 @@ def distances_section(subject: Subject) -> Section:
         for ranking in subject.rankings_of(run):
             gap = gap_of(ranking)
             # Significant digits, since networks differ in the scale of their distances.
-            numbers = [Cell(f"{value:.3g}", value) for value in (gap.matching, gap.other, gap.delta / gap.other)]
+            values = (gap.matching, gap.other, gap.relative)
+            numbers = [Cell("-" if np.isnan(value) else f"{value:.3g}", value) for value in values]
             rows.append([f"{run.name}: {ranking.direction.title}", *numbers])
     heads = ["mean distance", "same person", "different people", "relative gap"]
     return Section("distances", "Distances", f'<div class="pair">{"".join(parts)}</div>' + table(heads, rows))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from opengait.errors import UserError
+from opengait.errors import DataError, UserError
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.network import network_of
@@ -21,12 +21,14 @@ class Subject:
         overrides: changes to the run's configuration, such as where the data is now.
         seed: seed of random choices.
         remarks: sentences that say what cannot be shown, and why.
+        without_frames: why frames are not shown; empty to show them.
     """
 
     runs: list[TestedRun]
     overrides: tuple[str, ...] = ()
     seed: int = 0
     remarks: list[str] = field(default_factory=list)
+    without_frames: str = ""
 
     @property
     def run(self) -> TestedRun:
@@ -37,6 +39,8 @@ class Subject:
     def frames(self) -> RunFrames | None:
         """Frames of the run's tracklets, or None if the data is missing."""
         try:
+            if self.without_frames:
+                raise DataError(self.without_frames)
             return RunFrames(self.run, self.overrides)
         except UserError as error:
             self.remarks.append(f"Frames cannot be shown: {error}")

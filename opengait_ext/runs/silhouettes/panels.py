@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from opengait.errors import DataError
+
 TINT = np.array([255, 40, 40], dtype=np.float32)
 STRENGTH = 0.5
 PANELS = ("frame", "mask", "overlay", "enriched")
@@ -35,3 +37,24 @@ def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def grey_to_colour(picture: np.ndarray) -> np.ndarray:
     """Return grey (..., h, w) as (..., h, w, 3)."""
     return np.broadcast_to(picture[..., None], (*picture.shape, 3))
+
+
+def as_pictures(frames: np.ndarray, name: str) -> np.ndarray:
+    """Return a tracklet's frames as uint8 (k, h, w, 3); silhouettes become grey.
+
+    Args:
+        frames: uint8 (k, 3, h, w) or (k, h, w).
+        name: the tracklet, for the message.
+
+    Raises:
+        DataError: the frames are no pictures.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim == 3 and frames.dtype == np.uint8:
+        return np.ascontiguousarray(grey_to_colour(frames))
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != np.uint8:
+        raise DataError(
+            f"Tracklet {name} has no pictures to show: expected uint8 frames (k, 3, h, w), got {frames.dtype} "
+            f"{frames.shape}."
+        )
+    return frames.transpose(0, 2, 3, 1)

@@ -10,10 +10,14 @@ import torch
 from PIL import Image
 
 from opengait.errors import ConfigError, DataError
+from opengait.evaluation.features import save_features
+from opengait.utils.files import check_writable, write_json
+from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.runs.figures.style import figure_files
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
-from opengait_ext.search.descriptors import decode
 from opengait_ext.search.matching import p_values, student_t_cdf
+from opengait_ext.search.network import ClipDataSet
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
@@ -95,7 +99,8 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     opened = []
     capture = cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
-    pictures = list(decode(clips, 2))
+    data = ClipDataSet(clips, 2)
+    pictures = [data[index][0][0][[0, 1]] for index in range(4)]
     assert opened == list(map(str, videos))
     red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
@@ -113,7 +118,7 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
         (lambda d: find_clips([write_frames(d / "x")], SIZE), "--modality"),
         (lambda d: find_clips([write_frames(d / "x")], SIZE, "thermal"), "visible or infrared"),
         (lambda d: find_clips([write_video(d / "v.avi")], SIZE, "visible"), "needs boxes"),
-        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* frame 6"),
+        (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* after 6 frames"),
         (lambda d: boxed(d, [(1, 1, 70, 0, 9, 9)]), "outside"),
         (lambda d: boxed(d, [(1, 1, "a", 0, 9, 9)]), "line 2: expected numbers"),
         (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "line 2 is not a valid box"),
@@ -187,6 +192,157 @@ def test_descriptors_are_saved_and_those_of_two_networks_refused(tmp_path):
     for name, reason in (("other.npz", "no `embeddings`"), ("text.npz", "text.npz is not"), ("none.npz", "none.npz")):
         with pytest.raises(DataError, match=reason):
             load_descriptors(tmp_path / name)
+
+
+def test_descriptors_that_are_not_numbers_are_refused_by_name(tmp_path):
+    for value in (np.nan, np.inf, -np.inf):
+        points = np.zeros((3, 2, 1))
+        points[1] = value
+        path = save_descriptors(tmp_path / "bad", descriptors(points, ["visible"] * 3))
+        with pytest.raises(DataError, match=r"bad\.npz: 1 of 3 .* tracklet t1"):
+            load_descriptors(path)
+        data = {"embeddings": points, "labels": ["a", "b", "c"], "types": ["visible"] * 3, "views": ["c1"] * 3}
+        with pytest.raises(DataError, match="1 of 3 .* tracklet b-visible-c1"):
+            save_features(tmp_path / "f.npz", data, "", "", 0)
+
+
+def test_json_has_no_numbers_that_are_none(tmp_path):
+    write_json(tmp_path / "x.json", {"a": [np.array([1.0, np.nan]), float("inf")], "b": torch.tensor(-np.inf)})
+    content = json.loads((tmp_path / "x.json").read_text(), parse_constant=lambda text: pytest.fail(text))
+    assert content == {"a": [[1.0, None], None], "b": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("embeddings", np.zeros((9, 4), np.float32), "`embeddings` is float32"),
+        ("embeddings", np.zeros((9, 4, 1), int), "`embeddings` is int64"),
+        ("names", np.arange(9), "`names` is int64"),
+        ("names", np.array(["a"]), "names 1"),
+        ("folders", np.array(["a"] * 8), "folders 8"),
+        ("types", np.array(["thermal"] * 9), "'thermal'"),
+        ("frames", np.array(6.5), "`frames` is float64"),
+        ("overrides", np.array("a=1"), "`overrides` is"),
+        ("cfgs", np.array(["a"]), "`cfgs` is"),
+    ],
+)
+def test_galleries_of_another_form_are_refused(tmp_path, name, value, reason):
+    path = save_descriptors(tmp_path / "g", strangers(9))
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | {name: value})
+    with pytest.raises(DataError, match=reason):
+        load_descriptors(path)
+
+
+def test_names_keep_their_dots(tmp_path):
+    for name, written in {"gal.cam1": "gal.cam1.npz", "gal.cam2": "gal.cam2.npz", "a.npz": "a.npz"}.items():
+        assert save_descriptors(tmp_path / name, strangers(1)).name == written
+    for name, written in {"fig.v1": "fig.v1", "fig.v2": "fig.v2", "fig.png": "fig", "fig.PDF": "fig"}.items():
+        assert [path.name for path in figure_files(tmp_path / name)] == [f"{written}.png", f"{written}.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("folder", "is a folder"),
+        ("file/x.npz", "file/x.npz cannot be written: Not a directory"),
+        ("x" * 300, "File name too long"),
+        ("new/" + "x" * 260 + "/y", "File name too long"),
+        ("a\0b", "null"),
+        ("/proc/1/x", "/proc/1/x cannot be written"),
+    ],
+)
+def test_paths_that_cannot_be_written_are_refused_before_the_work(tmp_path, path, reason):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=reason):
+        check_writable(tmp_path / path)
+    check_writable(tmp_path / "new/folders/x.npz")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_an_exact_duplicate_is_a_match_in_any_gallery():
+    # Pairs of duplicates in a gallery spread the distances so little that their p-values were near 1.
+    points = np.random.default_rng(0).standard_normal((4, 6, 2)).repeat(2, axis=0) * 1e-3 + 1
+    for count in (3, 8):
+        gallery = descriptors(points[:count], ["visible"] * count)
+        again = descriptors(points[2:3] * (1 + 1e-6), ["infrared"])
+        result = search(gallery, again)[0]
+        assert result.somebody and result.candidates[0].name in ("t2", "t3") and result.candidates[0].p_value == 0
+
+
+def test_reasons_why_nothing_is_decided():
+    equal = descriptors(np.ones((8, 4, 1)), ["visible"] * 8)
+    other = descriptors(np.full((1, 4, 1), 3.0), ["visible"])
+    for query, gallery, reason in (
+        (equal, equal, "most of the gallery's 8 visible tracklets are equally far"),
+        (other, equal, "most of the gallery's 8 visible tracklets are equally far"),
+        (strangers(1, 9), strangers(5), "the gallery has 5 visible tracklets, fewer than 8"),
+    ):
+        result = search(gallery, query)[0]
+        assert result.somebody is None and reason in result.undecided and reason in text_of(result, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("folders", "given", "modality"),
+    [
+        ("ir-project/cam1", "ir-project/cam1", None),
+        ("thermal_2020/visit/cam1", "thermal_2020/visit", None),
+        ("ir/visit/cam1", "ir/visit/cam1", None),
+        ("x_ir", "x_ir", None),
+        ("rgb/D1", "rgb/D1", "visible"),
+        ("rgb/D1", "rgb", "visible"),
+        ("all/cam_ir/anna", "all", "infrared"),
+        ("ir/all/Cam-RGB/anna", "ir/all", "visible"),
+        ("all/rgb-ir/anna", "all", None),
+        ("data/NIR", "data", "infrared"),
+    ],
+)
+def test_only_names_from_the_input_on_state_a_modality(tmp_path, folders, given, modality):
+    write_frames(tmp_path / folders)
+    if modality is None:
+        with pytest.raises(DataError, match=r"--modality"):
+            find_clips([tmp_path / given], SIZE)
+    else:
+        assert find_clips([tmp_path / given], SIZE)[0].modality == modality
+    assert find_clips([tmp_path / given], SIZE, "visible")[0].modality == "visible"
+
+
+def test_coloured_frames_are_not_infrared_because_of_a_folder_above(tmp_path):
+    write_frames(tmp_path / "ir/cam1", value=200)
+    with pytest.raises(DataError, match="has colours"):
+        find_clips([tmp_path / "ir/cam1"], SIZE)
+    write_video(tmp_path / "ir/clip.avi")
+    boxes = write_boxes(tmp_path / "b.csv", [(5, 1, 0, 0, 20, 40)])
+    with pytest.raises(DataError, match="has colours"):
+        find_clips([tmp_path / "ir/clip.avi"], SIZE, boxes=[boxes])
+
+
+def test_hidden_folders_and_names_with_other_digits(tmp_path):
+    write_frames(tmp_path / "visible/.thumbnails")
+    folder = write_frames(tmp_path / "visible/a", 2)
+    (folder / "1.png").rename(folder / "camera\u2460_10.png")
+    (folder / "2.png").rename(folder / "camera\u2460_9.png")
+    clips = find_clips([tmp_path / "visible"], SIZE)
+    assert [clip.name for clip in clips] == ["a"]
+    assert [path.name[8:] for path in clips[0].source.paths] == ["9.png", "10.png"]
+
+
+@pytest.mark.parametrize("content", [b"", b"<!doctype html>", bytes(2000)])
+def test_files_that_are_no_videos_are_named(tmp_path, content):
+    (tmp_path / "v.mp4").write_bytes(content)
+    clips = find_clips([tmp_path / "v.mp4"], SIZE, "visible", [write_boxes(tmp_path / "b.csv", [(0, 1, 5, 5, 9, 9)])])
+    with pytest.raises(DataError, match=r"v\.mp4 cannot be read as a video"):
+        clips[0].source[[0]]
+
+
+@pytest.mark.parametrize("name", ["concat:a|b.avi", "-rf.avi", "$(x) %03d.avi", "\u4e2d\U0001f600.avi", "a\nb.avi"])
+def test_videos_of_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "plain.avi").rename(name)
+    clips = find_clips([name], (32, 16), "visible", [write_boxes(tmp_path / "b.csv", [(5, 1, 2, 2, 20, 40)])])
+    assert clips[0].source[[0]][:, 0].mean() == pytest.approx(200, abs=6)
 
 
 @pytest.fixture
