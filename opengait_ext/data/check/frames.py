@@ -22,6 +22,7 @@ from opengait.data.packs.read import Pack
 from opengait.utils.regular_files import read_file
 from opengait_ext.data.check.pool import check_all
 from opengait_ext.data.check.report import PixelCounts, Report
+from opengait_ext.data.summary import remark_lines
 from opengait_ext.data.tracklet import Tracklet
 
 MISSING, EMPTY, FOLDER = "missing frame", "empty frame file", "folder in the place of a frame"
@@ -125,7 +126,8 @@ def check_frames(
         report.add(ODD, names[index], what)
     _check_modes(splits, dict(zip(paths, looks, strict=True)), report)
     report.frames = len(paths)
-    report.remark(sum(look.several for look in looks), "files hold several pictures, of which the first is read")
+    several = sum(look.several for look in looks)
+    report.remarks += remark_lines([(several, "files hold several pictures, of which the first is read")])
 
 
 def _check_modes(splits: Mapping[str, Sequence[Tracklet]], looks: Mapping[str, Look], report: Report) -> None:
@@ -144,7 +146,7 @@ def _check_modes(splits: Mapping[str, Sequence[Tracklet]], looks: Mapping[str, L
         for path, look in seen.items():
             counts.setdefault(look.mode, PixelCounts()).add(path.removeprefix(f"{report.root}/"), look.values)
         flat = sum(len(count.single_valued) for count in counts.values())
-        report.remark(flat, f"{modality} frames hold one single value (--report FILE lists them)")
+        report.remarks += remark_lines([(flat, f"{modality} frames hold one single value (--report FILE lists them)")])
 
 
 def odd_sizes(looks: Sequence[Look]) -> Iterator[tuple[int, str]]:
