@@ -105,9 +105,7 @@ TRANSFORM = {
 }
 OPTIMIZER = {
     "solver": Key("str", "Class of `torch.optim`; its arguments are keys of this section too."),
-    "groups": Key(
-        "list", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."
-    ),
+    "groups": Key("list", "Settings by `match`, part of parameters' names; see `engine.optim.build_optimizer`."),
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
