@@ -246,6 +246,11 @@ def sum_over_ranks(value: torch.Tensor) -> torch.Tensor:
     return total
 
 
+def mean_over_ranks(value: torch.Tensor) -> torch.Tensor:
+    """Return the mean of the ranks' tensors, as a constant."""
+    return sum_over_ranks(value) / world_size()
+
+
 def minimum(value: int) -> int:
     """Return the smallest of the ranks' values."""
     if world_size() == 1:

@@ -202,7 +202,7 @@ def decoding_error(branch: Branch, codes: Tensor, tokens: Tensor, rows: int = 65
     for part, target in zip(codes.split(rows), tokens.split(rows), strict=True):
         total = total + F.mse_loss(branch.decode(part).float(), target, reduction="sum")
     # Ranks differ in the number of pixels that are not padding.
-    return total * distributed.world_size() / distributed.sum_over_ranks(total.new_full((), tokens.numel()))
+    return total / distributed.mean_over_ranks(total.new_full((), tokens.numel()))
 
 
 def build_network(

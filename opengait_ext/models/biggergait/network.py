@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from opengait import distributed
 from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling import modules
 from opengait.modeling.backbones import ResNet9
@@ -182,7 +183,11 @@ class BiggerGaitNet(PlainNetwork):
             frames: float (n, s, 3, height, width), ImageNet-normalised.
             lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
         """
-        chunks = [self.frame_maps(part) for part in frames.chunk(frames.shape[1] // CHUNK + 1, dim=1)]
+        parts = list(frames.chunk(frames.shape[1] // CHUNK + 1, dim=1))
+        if self.training and lengths is not None:
+            # Ranks differ in the number of packed frames, but must run synchronised norms equally often.
+            parts += [frames[:, :0]] * (-distributed.minimum(-len(parts)) - len(parts))
+        chunks = [self.frame_maps(part) for part in parts]
         maps = [torch.cat(group, dim=1) for group in zip(*(chunk for chunk, _ in chunks), strict=True)]
         embeddings, logits = self.Gait_Net.describe(maps, lengths)
         return BiggerGaitOutput(embeddings, logits, torch.cat([mask for _, mask in chunks]))

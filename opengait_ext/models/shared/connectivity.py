@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengait import distributed
 from opengait.modeling.losses.base import BaseLoss
 
 
@@ -20,7 +21,8 @@ def sobel_loss(maps: Tensor) -> Tensor:
     kernels = torch.stack([horizontal, horizontal.T]).unsqueeze(1)
     with torch.autocast(maps.device.type, enabled=False):
         gradients = F.conv2d(maps.float().sum(dim=1, keepdim=True), kernels, padding=1)
-    return gradients.abs().sum() / maps.numel()
+    # Ranks differ in the number of frames if tracklets differ in length.
+    return gradients.abs().sum() / distributed.mean_over_ranks(gradients.new_full((), maps.numel()))
 
 
 def mask_connectivity_loss(probabilities: Tensor) -> Tensor:

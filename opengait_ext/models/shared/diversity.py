@@ -25,5 +25,5 @@ def diversity_loss(gait_prior: Tensor, eps: float = 0.0, count_empty: bool = Fal
     share = usage / (usage.sum(dim=1, keepdim=True) + eps)
     terms = -share * (share + eps).log2() if eps else torch.special.entr(share) / math.log(2)
     excess = math.log2(gait_prior.shape[1]) - terms.sum(dim=1)
-    frames = counted.sum() if count_empty else distributed.sum_over_ranks(counted.sum()) / distributed.world_size()
+    frames = distributed.mean_over_ranks(counted.sum())
     return (excess * counted).sum() / frames.clamp(min=1 / distributed.world_size())

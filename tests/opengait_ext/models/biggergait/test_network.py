@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from opengait import registry
+from opengait import distributed, registry
 from opengait.config import load_config
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.errors import CheckpointError, ConfigError
@@ -208,6 +208,19 @@ def test_chunks_do_not_change_the_descriptors(model, monkeypatch):
     lengths_seen.clear()
     assert_golden(embed(model, frames_of(1, 7), [3, 4]), whole, 1e-5)
     assert lengths_seen == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("longest", [1, 4])
+def test_a_rank_with_fewer_packed_frames_runs_the_norms_as_often(model, monkeypatch, longest):
+    monkeypatch.setattr(distributed, "minimum", lambda value: min(value, -longest))
+    calls: list[int] = []
+    model.train()
+    model.HumanSpace_Conv[0][0].register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
+    output = model(frames_of(1, 7), torch.tensor([[3, 4]]))
+    assert output.logits.isfinite().all() and output.mask.shape[0] == 7
+    output.embeddings.sum().backward()
+    assert calls == [7, 0, 0, 0][:longest]
+    assert all(buffer.isfinite().all() for buffer in model.buffers())
 
 
 def test_frames_of_any_size_are_resized(model):
