@@ -7,6 +7,7 @@ import torch
 
 from opengait import dry_run
 from opengait.config import load_config
+from opengait.errors import ConfigError
 from tests.opengait import tiny
 from tests.paths import ROOT
 
@@ -74,3 +75,17 @@ def test_errors_are_one_line(file, change, expected, capsys, monkeypatch):
     assert dry_run.main([str(file), "--set", change]) == 2
     message = capsys.readouterr().err.strip()
     assert message.startswith("error: ") and expected in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model_cfg.SeparateFCs.in_channels=many", r"TinySil cannot be built: .*model_cfg"),
+        ("model_cfg.SeparateFCs=3", "TinySil cannot be built"),
+        ("model_cfg.SeparateFCs.in_channels=7", "TinySil fails on a batch: RuntimeError"),
+    ],
+)
+def test_wrong_values_in_model_cfg_are_a_sentence(file, change, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        dry_run.check(load_config(file, [change]))
+    assert "\n" not in str(error.value)

@@ -215,3 +215,18 @@ def test_a_package_registers_its_parts(folder):
 def test_a_name_that_is_neither_package_nor_folder(name):
     with pytest.raises(ConfigError, match=str(name)):
         load_extensions([name])
+
+
+def test_a_package_named_by_path(folder):
+    root = folder(
+        {
+            "by_path/__init__.py": "import not_run\n\ndef register():\n    pass\n",
+            "models_of_opengait/__init__.py": "from . import net\n",
+            "models_of_opengait/net.py": "class PathNet: pass\n",
+        }
+    )
+    for name in ("./by_path", str(root / "by_path"), "by_path/"):
+        with pytest.raises(ConfigError, match="import name, by_path"):
+            load_extensions([name], root)
+    load_extensions(["./models_of_opengait"], root)
+    assert models.PathNet

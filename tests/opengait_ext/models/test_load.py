@@ -99,3 +99,21 @@ def test_models_without_a_plain_network():
         load_network({"model_cfg": {"model": "Baseline"}}, {"model": {}})
     with pytest.raises(ConfigError, match="no model called 'DinoGLR'"):
         load_network({"model_cfg": {"model": "DinoGLR"}}, {"model": {}})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normalise": "false"}, r"model_cfg\.normalise: .*'false'"),
+        ({"dimension": "many"}, r"model_cfg\.dimension: .*'many'"),
+        ({"granularities": 2}, r"model_cfg\.granularities: .* got 2"),
+        ({"joint_learning": None}, r"model_cfg\.joint_learning: .* null"),
+        ({"supervised": "all"}, r"model_cfg\.supervised: .*'all'"),
+        ({"num_classes": [5]}, r"model_cfg\.num_classes"),
+        ({"appearance": {"strides": "no", "weights": None}}, r"model_cfg\.appearance\.strides: .*'no'"),
+        ({"gait": [1]}, r"model_cfg\.gait"),
+    ],
+)
+def test_keys_of_models_have_types(change, message):
+    with pytest.raises(ConfigError, match=message):
+        DinoGRLNet.from_config({**small_config(), **change})
