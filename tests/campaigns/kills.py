@@ -3,9 +3,9 @@
     python -m tests.campaigns.kills --count 50 --seed 0
 
 Trains a tiny model on the CPU, alone and as two gloo ranks. Each start of a training is killed (SIGKILL) at a random
-moment: as it starts, as it trains, or while it writes a checkpoint; of two ranks a random one is killed. After each kill all
-checkpoints of before must be there, unchanged, and every checkpoint must load. The next start resumes from the newest.
-At the end all checkpoints must equal those of an unkilled run, bit for bit.
+moment: as it starts, as it trains, or while it writes a checkpoint; of two ranks a random one is killed. After each
+kill all checkpoints of before must be there, unchanged, and every checkpoint must load. The next start resumes from the
+newest. At the end all checkpoints must equal those of an unkilled run, bit for bit.
 """
 
 import argparse
