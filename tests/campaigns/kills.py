@@ -164,9 +164,10 @@ class Campaign:
     def wait_for_writing(self, ranks: Sequence[BaseProcess]) -> None:
         """Wait until a checkpoint is being written, after a random number of others."""
         seen = set(self.partials())
-        for _ in range(self.rng.randint(1, 4)):
+        for _ in range(self.rng.randint(1, 2)):
             new: set[Path] = set()
             while not new and all(process.is_alive() for process in ranks):
+                time.sleep(0.0005)
                 new = set(self.partials()) - seen
             seen |= new
 
