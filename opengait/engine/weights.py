@@ -69,10 +69,10 @@ def load_weights(
     module.load_state_dict(fitting, strict=False)
     missing = absent + list(misfit)
     if warn and (missing or unexpected):
+        without, unused = _prefixes(missing, entries), _prefixes(unexpected, state)
         warn(
             f"{source}: loaded {len(fitting)} of its {len(state)} entries; of {len(entries)} in this {kind}, "
-            f"{len(missing)} have no value from it ({_prefixes(missing, entries)}), and {len(unexpected)} of the file are not "
-            f"used ({_prefixes(unexpected, state)})."
+            f"{len(missing)} have no value from it ({without}), and {len(unexpected)} of the file are not used ({unused})."
         )
     return missing
 
