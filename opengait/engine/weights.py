@@ -72,7 +72,8 @@ def load_weights(
         without, unused = _prefixes(missing, entries), _prefixes(unexpected, state)
         warn(
             f"{source}: loaded {len(fitting)} of its {len(state)} entries; of {len(entries)} in this {kind}, "
-            f"{len(missing)} have no value from it ({without}), and {len(unexpected)} of the file are not used ({unused})."
+            f"{len(missing)} have no value from it ({without}), and {len(unexpected)} of the file are not used "
+            f"({unused})."
         )
     return missing
 
