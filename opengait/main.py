@@ -160,6 +160,9 @@ def _run_phase(args: argparse.Namespace, cfgs: dict[str, Any], build: Any, run_f
     wrapped = get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"], alone_too=own_loop)
     if training:
         build.run_train(wrapped)
+        if own_loop and model.iteration and not run_folder.checkpoint(model.iteration).is_file():
+            # A loop of its own may end between two checkpoints.
+            model.save_ckpt(model.iteration)
         _conclude(args, cfgs, model, run_folder)
         return
     if model.run_state.restored_from is None:

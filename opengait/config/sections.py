@@ -54,8 +54,12 @@ TRAINER = {
     "with_test": Key("bool", "Evaluate after every checkpoint."),
     "restore_hint": Key(f"{ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."),
     "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
-    "optimizer_reset": Key("bool", "Start with a fresh optimiser instead of the checkpoint's."),
-    "scheduler_reset": Key("bool", "Start with a fresh schedule instead of the checkpoint's."),
+    "optimizer_reset": Key(
+        "bool or null", "Start with a fresh optimiser; null: only where `restore_hint` names a file."
+    ),
+    "scheduler_reset": Key(
+        "bool or null", "Start with a fresh schedule; null: only where `restore_hint` names a file."
+    ),
     "sampler": Key("section", "Tracklets and frames of a batch; see below."),
     "transform": Key("list", "One transform per feature of a tracklet."),
     "T_max_iter": IGNORED,

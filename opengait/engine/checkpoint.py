@@ -119,10 +119,12 @@ def _is_model(value: Any) -> bool:
 
 def _is_optimizer(value: Any) -> bool:
     groups = value.get("param_groups") if isinstance(value, Mapping) else None
+    state = value.get("state") if isinstance(value, Mapping) else None
     return (
         isinstance(groups, list)
-        and isinstance(value.get("state"), Mapping)
         and all(isinstance(group, Mapping) and isinstance(group.get("params"), list) for group in groups)
+        and isinstance(state, Mapping)
+        and all(isinstance(entry, Mapping) for entry in state.values())
     )
 
 
@@ -150,7 +152,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "scaler": (lambda value: isinstance(value, Mapping), "a gradient scaler's state_dict()"),
     "batches_drawn": (_is_count, "an integer from 0"),
     "rank_states": (_are_random_states, "a list with the random state of each process"),
-    "settings": (lambda value: isinstance(value, Mapping), "the settings of the training"),
+    "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
 }
 
 

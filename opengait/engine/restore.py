@@ -1,7 +1,8 @@
 """Saving a training, and restoring it: to continue a run, or to start one with the weights of a file."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +24,15 @@ def save(model: EngineModel, iteration: int) -> None:
     """
     if not distributed.is_main():
         return
+    # A loop of the model's own may save before its first log line.
+    model.msg_mgr.begin()
     left_out = model.ignored_state_prefixes
     content = {
         "model": {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)},
         "optimizer": model.optimizer.state_dict(),
         "scheduler": model.scheduler.state_dict(),
         "scaler": model.Scaler.state_dict() if hasattr(model, "Scaler") else {},
-        "settings": settings_of(model),
+        "trained_with": settings_of(model),
         **model.run_state.to_checkpoint(iteration),
     }
     try:
@@ -82,15 +85,15 @@ def _load_training(model: EngineModel, content: dict[str, Any], path: Path) -> N
     continuing = model.iteration > 0
     parts = [part for part in ("optimizer", "scheduler") if _is_restored(model, part, content, continuing)]
     for part in parts:
-        try:
+        with _fitting(path, part):
             check_part(model, part, content)
-        except MismatchError as error:
-            raise _misfit(path, part, str(error)) from error
     for line in differences(model, content, path, parts, continuing=continuing):
         model.msg_mgr.log_warning(line)
     for part in ("optimizer", "scheduler"):
         if part in parts:
-            _load_part(getattr(model, part), part, content[part], path)
+            with _fitting(path, part):
+                getattr(model, part).load_state_dict(content[part])
+                check_rates(getattr(model, part))
         elif continuing or model.engine_cfg[f"{part}_reset"] is not None:
             model.msg_mgr.log_warning(f"Restore NO {part.capitalize()} from {path} !!!")
     if not continuing:
@@ -107,20 +110,20 @@ def _is_restored(model: EngineModel, part: str, content: Mapping[str, Any], cont
     return part in content and not (reset if reset is not None else not continuing)
 
 
-def _load_part(target: Any, part: str, state: Any, path: Path) -> None:
+@contextmanager
+def _fitting(path: Path, part: str) -> Iterator[None]:
+    """Turn what goes wrong with the saved optimiser or schedule into a `ConfigError`."""
     try:
-        target.load_state_dict(state)
-        check_rates(target)
+        yield
     # Torch checks little of a state, so a wrong one fails in any way.
     except Exception as error:
-        raise _misfit(path, part, f"{type(error).__name__}: {error}") from error
-
-
-def _misfit(path: Path, part: str, reason: str) -> ConfigError:
-    return ConfigError(
-        f"The {part} in {path} does not fit {part}_cfg: {reason}. Use the {part}_cfg it was trained with, or set "
-        f"trainer_cfg.{part}_reset: true to start with a fresh {part}."
-    )
+        reason = (str(error).splitlines() or [""])[0]
+        if not isinstance(error, MismatchError):
+            reason = f"{type(error).__name__}: {reason}"
+        raise ConfigError(
+            f"The {part} in {path} does not fit {part}_cfg: {reason}. Use the {part}_cfg it was trained with, or set "
+            f"trainer_cfg.{part}_reset: true to start with a fresh {part}."
+        ) from error
 
 
 def _load_scaler(model: EngineModel, scaler: Mapping[str, Any], path: Path) -> None:

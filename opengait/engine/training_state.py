@@ -20,6 +20,7 @@ _OWN_SHAPES = ("LBFGS", "Adafactor")
 _VERSIONED = frozenset({"foreach", "maximize", "capturable", "differentiable", "fused", "decoupled_weight_decay"})
 # Entries of schedules that change as they step, or with the learning rate.
 _PROGRESS = frozenset({"last_epoch", "base_lrs", "T_cur", "T_i", "iteration", "scheduler"})
+_HUGE = 2.0**63
 
 
 class MismatchError(Exception):
@@ -48,7 +49,7 @@ def check_part(model: EngineModel, part: str, content: Mapping[str, Any]) -> Non
     """
     ours, saved = getattr(model, part), content[part]
     kind = type(ours).__name__
-    saved_kind = content.get("settings", {}).get("solver" if part == "optimizer" else "schedule")
+    saved_kind = content.get("trained_with", {}).get("solver" if part == "optimizer" else "schedule")
     if saved_kind not in (None, kind):
         raise MismatchError(f"it is of {_shown(saved_kind)}, expected {kind}")
     if part == "optimizer":
@@ -108,7 +109,8 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
     public, theirs = ({key for key in state if not str(key).startswith("_")} - {"verbose"} for state in (ours, saved))
     if not known and public != theirs:
         key = min(public ^ theirs, key=str)
-        raise MismatchError(f"it is not of {name}: it {'lacks' if key in public else 'has'} {_shown(key)}")
+        differing = f"{'lacks' if key in public else 'has'} {_shown(key)}"
+        raise MismatchError(f"it is of another kind than {name}: it {differing}")
     for key in public & theirs:
         if key == "scheduler":
             _check_alike(ours[key], saved[key], f"the schedule of {name}", known=False)
@@ -128,7 +130,7 @@ def _of_one_kind(ours: Any, other: Any) -> bool:
     if isinstance(ours, bool) or isinstance(other, bool):
         return type(ours) is type(other)
     if isinstance(ours, int | float):
-        return isinstance(other, int | float) and math.isfinite(other)
+        return isinstance(other, int | float) and abs(other) < _HUGE
     if isinstance(ours, list | tuple):
         return isinstance(other, list | tuple) and all(map(_of_one_kind, ours, other))
     return isinstance(other, Mapping if isinstance(ours, Mapping) else type(ours))
@@ -144,7 +146,7 @@ def differences(
         continuing: also compare batches, seed and the number of processes.
     """
     settings = settings_of(model)
-    saved = content.get("settings", {})
+    saved = content.get("trained_with", {})
     for part in parts:
         section = f"{part}_cfg"
         pairs = (
@@ -174,7 +176,7 @@ def _changed(new: Any, old: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         for name in [*new, *(name for name in old if name not in new)]:
             yield from _changed(new.get(name), old.get(name), f"{key}.{name}")
-    elif new != old:
+    elif _differ(new, old):
         yield key, new, old
 
 
@@ -194,8 +196,16 @@ def _drifted(model: EngineModel, content: Mapping[str, Any], part: str) -> Itera
         ]
     for section, new, old in states:
         for key in new.keys() & old.keys() - _PROGRESS - _VERSIONED - {"params", "verbose", "initial_lr"}:
-            if not str(key).startswith("_") and new[key] != old[key]:
+            if not str(key).startswith("_") and _differ(new[key], old[key]):
                 yield f"{section}.{key}", new[key], old[key]
+
+
+def _differ(new: Any, old: Any) -> bool:
+    try:
+        return isinstance(old, torch.Tensor) or bool(new != old)
+    # A file may hold tensors where settings belong.
+    except RuntimeError:
+        return True
 
 
 def _initial(group: Mapping[str, Any]) -> dict[str, Any]:

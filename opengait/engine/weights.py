@@ -142,19 +142,24 @@ def diverged(module: nn.Module, state: Mapping[str, torch.Tensor]) -> str | None
 
 def _first(names: list[str], count: int = 3) -> str:
     more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+    return ", ".join(map(_written, names[:count])) + more
+
+
+def _written(name: str) -> str:
+    """Return a name of a file for a message of one line."""
+    return name if name.isprintable() and len(name) <= 100 else repr(name[:100])
 
 
 def _first_misfit(misfit: Mapping[str, str]) -> str:
     name, reason = next(iter(misfit.items()))
     more = f" and {len(misfit) - 1} more" if len(misfit) > 1 else ""
-    return f"{name}{more} {reason}"
+    return f"{_written(name)}{more} {reason}"
 
 
 def _prefixes(names: list[str]) -> str:
     """Return the first parts of names, with how many names each has."""
     counts = Counter(name.partition(".")[0] for name in names)
-    return _first([f"{part}.*: {count}" for part, count in counts.items()], 5) or "none"
+    return _first([f"{_written(part)}.*: {count}" for part, count in counts.items()], 5) or "none"
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -94,7 +94,7 @@ def _alive(process: int) -> bool:
 def _reason(error: OSError, path: Path, partial: Path) -> str:
     """Describe an error of writing, with the file that it is about if that is another than the one to write."""
     reason = error.strerror or str(error)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (does not fail for long names)
         return f"{reason} (it is a folder)"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{reason}; free some space or name another place"

@@ -53,7 +53,7 @@ def unwrapped(state: State, fits: Callable[[str], bool]) -> dict[str, torch.Tens
     best = candidate = dict(state)
     most = sum(map(fits, best))
     for _ in range(len(WRAPPERS)):
-        for strip in (_without_inner_wrappers, _without_first):
+        for strip in (_without_first, _without_inner_wrappers):
             stripped = strip(candidate)
             fitting = sum(map(fits, stripped))
             if fitting > most:

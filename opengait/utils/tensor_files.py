@@ -1,10 +1,13 @@
 """Reading of files of tensors (.pt, .pth, .safetensors) as data, with a reason where one cannot be read."""
 
 import codecs
+import io
 import pickle
+import pickletools
 import re
 import stat
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ _COMPRESSED = {
     b"Rar!": "RAR",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+# Torch's number at the start of a file without archive, as a pickle.
+_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+_OTHER = "it is damaged, or holds objects other than tensors and plain values"
 _START = 4096
 _BLOCK = 1 << 20
 
@@ -56,10 +62,17 @@ def read_tensors(path: Path, map_location: torch.device | str = "cpu") -> Any:
     trouble = _foreign(start)
     if trouble:
         raise UnreadableError(trouble)
+    source: Path | io.BytesIO = path
     if start.startswith(b"PK"):
         _check_archive(path)
+    elif _MAGIC not in start[:20]:
+        raise UnreadableError(_OTHER)
+    else:
+        # In memory, where a length in the file that exceeds it allocates nothing.
+        source = io.BytesIO(path.read_bytes())
+        _check_announced(source.getvalue())
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return torch.load(source, map_location=map_location, weights_only=True)
     # The bytes of a stranger's file can make the reader raise anything.
     except Exception as error:
         raise UnreadableError(_loading_trouble(error)) from error
@@ -151,10 +164,27 @@ def _check_kind(names: list[str]) -> None:
         raise UnreadableError("it is a TorchScript program; save the state_dict() of the network instead")
     if all(name.endswith(".npy") for name in names):
         raise UnreadableError("it is an .npz file of arrays")
-    inside = next((name for name in names if name.endswith((".pt", ".pth", ".bin", ".safetensors"))), None)
-    raise UnreadableError(
-        f"it is a ZIP archive {f'with {inside} in it; unpack it first' if inside else 'of other files'}"
-    )
+    inside = [name for name in names if name.endswith((".pt", ".pth", ".bin", ".safetensors"))]
+    raise UnreadableError(f"it is a ZIP archive of {f'{inside[0]}; unpack it first' if inside else 'other files'}")
+
+
+def _check_announced(data: bytes) -> None:
+    """Check the sizes of tensors in a file without archive, for which torch allocates memory before it reads them.
+
+    Raises:
+        UnreadableError: a tensor has more elements than the file has bytes.
+    """
+    stream, numbers = io.BytesIO(data), [0]
+    # Pickles: two of marks, one of the system, the content with the sizes, the names of the tensors that follow.
+    with suppress(ValueError):
+        for _ in range(5):
+            for operation, argument, _ in pickletools.genops(stream):
+                if operation.name == "MARK":
+                    numbers = [0]
+                elif operation.name == "BINPERSID" and max(numbers) > len(data):
+                    raise UnreadableError(f"it is cut off or damaged: a tensor of {max(numbers)} elements is not in it")
+                elif isinstance(argument, int):
+                    numbers.append(argument)
 
 
 def _loading_trouble(error: Exception) -> str:
@@ -168,7 +198,7 @@ def _loading_trouble(error: Exception) -> str:
     if isinstance(error, MemoryError) or "allocate" in text:
         return "it announces more than the memory holds"
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in text:
-        return "it is damaged, or holds objects other than tensors and plain values"
+        return _OTHER
     return f"it is damaged: {_first_line(error)}"
 
 

@@ -19,7 +19,7 @@ from opengait.data.packs import write as pack_writer
 from opengait.data.packs.read import Pack, is_pack, open_pack
 from opengait.data.packs.verify import verify_pack
 from opengait.data.packs.write import write_pack
-from opengait.errors import DataError
+from opengait.errors import DataError, OutputError
 
 NAMES = ["B/1.jpg", "a/1.jpg", "a/10.jpg", "a/2.jpg", "a-b/1.jpg", "b/c/3.JPG", "b/ä.png", "z.jpeg"]
 OTHERS = {"info/list.txt": b"one\ntwo\n", "paths.json": b"{}\n", "info/empty.txt": b""}
@@ -300,7 +300,7 @@ def test_a_full_disk_is_reported(tree, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pack_writer.os, "fsync", full)
-    with pytest.raises(DataError, match="Cannot write the pack .*: No space left on device"):
+    with pytest.raises(OutputError, match="Cannot write .*: No space left on device"):
         write_pack(tree, tmp_path / "pack")
     assert not list((tmp_path / "pack").glob("*.bin"))
 

@@ -1,11 +1,13 @@
 """Checkpoint files: atomic writing, reading without code, and clear errors for files that do not match."""
 
 import random
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from opengait.engine.checkpoint import (
     checkpoint_path,
@@ -14,8 +16,8 @@ from opengait.engine.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from opengait.engine.weights import load_weights
 from opengait.errors import CheckpointError
+from tests.paths import ROOT
 
 
 class RunsCode:
@@ -79,34 +81,84 @@ def test_a_file_that_would_run_code_is_rejected(tmp_path, capsys):
     assert "ran code" not in capsys.readouterr().out
 
 
-def net(width: int = 2) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width))
+STATE = {"weight": torch.ones(2)}
 
 
-def test_mismatching_entries_are_named():
-    state = net().state_dict()
-    state["extra.weight"] = state.pop("1.weight")
-    state["0.bias"] = torch.zeros(5)
-    with pytest.raises(CheckpointError) as error:
-        load_weights(net(), state, "old.pt", strict=True)
-    message = str(error.value)
-    assert "old.pt does not fit this Sequential" in message
-    assert "lacks 1.weight" in message and "no extra.weight" in message
-    assert "0.bias is 5 in the file and 2 in the model" in message
+@pytest.mark.parametrize(
+    "content", [STATE, {"state_dict": STATE}, {"model": {"net": STATE}}, {"model": STATE, "optimizer": None}]
+)
+def test_the_state_dict_is_always_under_model(tmp_path, content):
+    torch.save(content, tmp_path / "a.pt")
+    loaded = load_checkpoint(tmp_path / "a.pt")
+    assert torch.equal(loaded["model"]["weight"], STATE["weight"]) and "optimizer" not in loaded
 
 
-def test_matching_entries_are_loaded_if_not_strict():
-    state = {name: torch.full_like(value, 7) for name, value in net().state_dict().items()}
-    state["0.bias"] = torch.zeros(5)
-    del state["1.weight"]
-    model = net()
-    missing = load_weights(model, state, "old.pt", strict=False)
-    assert missing == ["1.weight", "0.bias"]
-    assert (model[0].weight == 7).all() and (model[1].weight == 1).all()
+def endless() -> list:
+    nested: list = []
+    for _ in range(40):
+        nested = [nested, nested]
+    return nested
 
 
-def test_free_prefixes_may_be_missing_or_unexpected():
-    state = net().state_dict()
-    del state["1.weight"]
-    state["old.weight"] = torch.zeros(1)
-    assert load_weights(net(), state, "old.pt", strict=True, free=("1.", "old.")) == []
+def random_state_with(**changes) -> list:
+    return [random_state() | changes]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", {"weight": "text"}),
+        ("model", {3: torch.ones(1)}),
+        ("model", [torch.ones(1)]),
+        ("optimizer", [1]),
+        ("optimizer", {"state": {}}),
+        ("optimizer", {"state": {}, "param_groups": [{"params": 3}]}),
+        ("scheduler", "MultiStepLR"),
+        ("iteration", -1),
+        ("iteration", "6"),
+        ("iteration", 6.0),
+        ("iteration", True),
+        ("iteration", endless()),
+        ("batches_drawn", -5),
+        ("batches_drawn", torch.tensor(3)),
+        ("scaler", 3),
+        ("trained_with", []),
+        ("rank_states", "garbage"),
+        ("rank_states", [{}]),
+        ("rank_states", [3]),
+        ("rank_states", random_state_with(torch=torch.zeros(3, dtype=torch.uint8))),
+        ("rank_states", random_state_with(python=(3, (1, 2), None))),
+        ("rank_states", random_state_with(numpy=("MT19937", torch.zeros(1).expand(10**6, 10**6), 0, 0, 0.0))),
+    ],
+)
+def test_wrong_entries_are_named(tmp_path, name, value):
+    torch.save({"model": STATE, "iteration": 3} | {name: value}, tmp_path / "a.pt")
+    before = torch.get_rng_state()
+    with pytest.raises(CheckpointError, match=rf"a\.pt is .*`{name}` is .*; expected"):
+        load_checkpoint(tmp_path / "a.pt")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_folder_lists_its_checkpoints(tmp_path):
+    save_checkpoint({}, tmp_path / "checkpoints" / "net-00003.pt")
+    with pytest.raises(CheckpointError, match=r"folder; .*checkpoints/net-00003\.pt"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", [0, 1])
+def test_a_full_disk_is_named(tmp_path, megabytes):
+    """The limit of a process on file sizes fails as a full disk does; torch would say "unexpected pos"."""
+    code = (
+        "import resource, signal, sys, torch; from opengait.engine.checkpoint import save_checkpoint\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({megabytes} * 2**20, {megabytes} * 2**20))\n"
+        "save_checkpoint({'model': {str(n): torch.ones(10**5) for n in range(9)}}, sys.argv[1])"
+    )
+    save_checkpoint({"iteration": 1}, tmp_path / "a.pt")
+    process = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.pt"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"OutputError: Cannot write .*a\.pt: File too large", process.stderr)
+    assert load_checkpoint(tmp_path / "a.pt") == {"iteration": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]

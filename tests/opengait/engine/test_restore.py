@@ -74,10 +74,10 @@ def test_a_path_brings_optimiser_and_schedule_if_asked(folder, caplog):
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("optimizer_cfg.lr=0.5", r"optimizer_cfg\\.lr is 0\\.5.* 0\\.02; the checkpoint's applies"),
-        ("optimizer_cfg.momentum=0.1", r"momentum is 0\\.1.* 0\\.9; the checkpoint's"),
-        ("scheduler_cfg.milestones=[2]", r"milestones is \\[2\\].* \\[4\\]; the checkpoint's .*scheduler_reset"),
-        ("trainer_cfg.sampler.batch_size=[4, 2]", r"batch_size is \\[4, 2\\].* \\[2, 2\\]; the configured"),
+        ("optimizer_cfg.lr=0.5", r"optimizer_cfg\.lr is 0\.5.* 0\.02; the checkpoint's applies"),
+        ("optimizer_cfg.momentum=0.1", r"momentum is 0\.1.* 0\.9; the checkpoint's"),
+        ("scheduler_cfg.milestones=[2]", r"milestones is \[2\].* \[4\]; the checkpoint's .*scheduler_reset"),
+        ("trainer_cfg.sampler.batch_size=[4, 2]", r"batch_size is \[4, 2\].* \[2, 2\]; the configured"),
         ("trainer_cfg.seed=7", r"seed is 7.* 0; the configured"),
     ],
 )
@@ -85,7 +85,7 @@ def test_an_iteration_continues_and_names_each_differing_setting(folder, caplog,
     model = build(folder, "trainer_cfg.restore_hint=3", override)
     assert steps(model)[0] == model.iteration == 3
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert len(warnings) == 1 and re.search(line.replace("\\", "\\"), warnings[0])
+    assert len(warnings) == 1 and re.search(line, warnings[0])
 
 
 def test_equal_settings_give_no_warning(folder, caplog):
@@ -111,10 +111,6 @@ def test_another_number_of_processes_is_named(edited, folder, caplog):
     assert "a run on 2 processes, and this one has 1" in caplog.text
 
 
-def without_settings(change):
-    return lambda content: (content.pop("settings"), change(content))[0] and None
-
-
 GROUPS = {**tiny.config(tiny.MODELS)["optimizer_cfg"], "groups": [{"match": "conv", "lr": 0.1}]}
 
 
@@ -130,7 +126,7 @@ GROUPS = {**tiny.config(tiny.MODELS)["optimizer_cfg"], "groups": [{"match": "con
     ],
 )
 def test_another_solver_or_schedule_is_an_error(edited, folder, changes, message, settings):
-    resume = edited(lambda content: None if settings else content.pop("settings") and None)
+    resume = edited(lambda content: None if settings else content.pop("trained_with") and None)
     with pytest.raises(ConfigError, match=message):
         build(folder, *resume, **changes)
     part = next(iter(changes)).removesuffix("_cfg")
