@@ -204,11 +204,9 @@ def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tup
         if classes < identities:
             counts = _class_counts(inner.cfgs["model_cfg"])
             advice = f"set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to {identities}."
-            if counts and min(counts) >= identities:
+            if counts and min(counts) >= identities and isinstance(logits, torch.Tensor):
                 shape = "x".join(map(str, logits.shape))
-                advice = (
-                    f"class_num in model_cfg is {min(counts)}, but these logits are {shape}; give n x classes x parts."
-                )
+                advice = f"class_num in model_cfg is {min(counts)}, but these logits are {shape} (n x classes x parts)."
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
                 f"{classes} classes; {advice}"
