@@ -33,6 +33,7 @@ from typing import Any
 
 import torch
 
+from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.utils.messages import get_msg_mgr
 
@@ -68,7 +69,7 @@ def _import(
 
 def _to_cuda(value: Any, *args: Any, **kwargs: Any) -> Any:
     """Replace `value.cuda(...)` in model files; without a CUDA device, tensors and modules stay on the CPU."""
-    if isinstance(value, torch.Tensor | torch.nn.Module) and not torch.cuda.is_available():
+    if isinstance(value, torch.Tensor | torch.nn.Module) and distributed.device().type == "cpu":
         return value
     return value.cuda(*args, **kwargs)
 
@@ -78,7 +79,7 @@ def _existing_device(device: Any) -> Any:
 
     A number is the index of a CUDA device, as in `torch`.
     """
-    if torch.cuda.is_available():
+    if distributed.device().type == "cuda":
         return device
     on_cuda = isinstance(device, str | torch.device) and str(device).startswith("cuda")
     return torch.device("cpu") if on_cuda or type(device) is int else device

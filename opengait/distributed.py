@@ -159,7 +159,7 @@ def _use_gpu(current: torch.device) -> None:
     together = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if together > torch.cuda.device_count():
         raise UserError(
-            f"{together} processes on this machine, but {torch.cuda.device_count()} GPUs; start at most one process "
+            f"{together} processes on this machine, but {torch.cuda.device_count()} GPU(s); start at most one process "
             f"per GPU, or add --device cpu."
         )
     try:
@@ -206,13 +206,13 @@ def on_main(action: Callable[[], Result]) -> Result:
     """Return rank 0's result of `action` on every rank; the other ranks do not run it.
 
     Raises:
-        UserError: rank 0 raised it; raised on every rank, so that none waits for the others.
+        UserError, OSError: rank 0 raised it; raised on every rank, so that none waits for the others.
     """
-    outcome: tuple[Any, UserError | None] = (None, None)
+    outcome: tuple[Any, Exception | None] = (None, None)
     if is_main():
         try:
             outcome = (action(), None)
-        except UserError as error:
+        except (UserError, OSError) as error:
             outcome = (None, error)
     value, failure = broadcast_object(outcome)
     if failure is not None:

@@ -8,6 +8,8 @@ Ctrl-C (status 130) and SIGTERM (143) end a training after the current iteration
 """
 
 import argparse
+import logging
+import os
 import shlex
 import sys
 import time
@@ -25,9 +27,8 @@ import torch  # noqa: E402
 
 from opengait import distributed, registry  # noqa: E402
 from opengait.command_line import INTERRUPTED, count, error_text, tolerant_output  # noqa: E402
-from opengait.config import load_config, save_config  # noqa: E402
+from opengait.config import config_text, load_config, save_config  # noqa: E402
 from opengait.engine.capsule import write_capsule  # noqa: E402
-from opengait.engine.restore import hinted_path  # noqa: E402
 from opengait.engine.results import write_results  # noqa: E402
 from opengait.engine.run_folder import RunFolder, newest_checkpoint, output_path  # noqa: E402
 from opengait.engine.stop import Stopped  # noqa: E402
@@ -123,7 +124,10 @@ def _introduce(args: argparse.Namespace, cfgs: dict[str, Any], folder: Path) -> 
     messages = get_msg_mgr()
     overrides = f" with {' '.join(args.set)}" if args.set else ""
     name = "config.yaml" if args.phase == "train" else "capsule-test-<time>.yaml"
-    messages.log_info(f"Configuration: {args.cfgs}{overrides}; written in full to {folder / name}")
+    messages.log_summary(
+        f"Configuration: {args.cfgs}{overrides}; written in full to {folder / name}",
+        f"Configuration: {args.cfgs}{overrides}\n{config_text(cfgs)}",
+    )
     messages.log_info(f"Device: {distributed.device_text()}")
     if args.device is None and torch.version.cuda is not None and (reason := distributed.no_gpu_reason()):
         messages.log_warning(f"Running on the CPU: {reason}. Add --device cpu if that is intended.")
@@ -156,7 +160,7 @@ def _run_phase(args: argparse.Namespace, cfgs: dict[str, Any], build: Any, run_f
     wrapped = get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"], alone_too=own_loop)
     if training:
         build.run_train(wrapped)
-        if own_loop and model.iteration and not hinted_path(model, model.iteration).is_file():
+        if own_loop and model.iteration and not run_folder.checkpoint(model.iteration).is_file():
             # A loop of its own may end between two checkpoints.
             model.save_ckpt(model.iteration)
         _conclude(args, cfgs, model, run_folder)
@@ -195,7 +199,9 @@ def _command(args: argparse.Namespace, *options: str) -> str:
 
 def _report(error: str) -> None:
     """Print an error. Usually all ranks raise the same one, and the launcher ends the others once rank 0 has exited."""
-    rank = distributed.rank()
+    # Before the processes have met, only the launcher says which one this is.
+    launched = os.environ.get("RANK", "0")
+    rank = distributed.rank() or (int(launched) if launched.isdecimal() else 0)
     if rank:
         time.sleep(HEAD_START)
     text = f"[rank {rank}] error: {error}" if rank else f"error: {error}"
@@ -207,25 +213,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     tolerant_output()
     args = parse_arguments(argv)
+    failed = True
     try:
         distributed.start(args.device)
         run(args)
     except Stopped as stopped:
         again = _command(args, "--phase", "train", "--resume")
         get_msg_mgr().log_info(f"Stopped at iteration {stopped.iteration}; continue with: {again}")
-        status = stopped.status
+        status, failed = stopped.status, False
     except KeyboardInterrupt:
-        get_msg_mgr().log_info("Interrupted; the last checkpoint, if any, is complete.")
+        print("Interrupted; the last checkpoint, if any, is complete.", file=sys.stderr)
         status = INTERRUPTED
     except Exception as error:
         text = error_text(error)
         if text is None:
             raise
+        get_msg_mgr().show_held_warnings()
         _report(text)
         status = 2
     else:
-        status = 0
-    distributed.stop(failed=status != 0)
+        status, failed = 0, False
+    if failed and distributed.world_size() > 1:
+        # At once: leaving the group in order would wait for the others, and its threads would log below the error.
+        logging.shutdown()
+        os._exit(status)
+    distributed.stop()
     return status
 
 

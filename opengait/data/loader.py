@@ -80,7 +80,7 @@ def build_loader(
         num_workers=num_workers,
         prefetch_factor=prefetch,
         persistent_workers=num_workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=distributed.device().type == "cuda",
         worker_init_fn=_start_worker,
         # Without its own generator, a DataLoader would draw its base seed from the training's random stream.
         generator=torch.Generator().manual_seed(distributed.mix_seed(seed, "loader") % 2**32),

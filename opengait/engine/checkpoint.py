@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 import numpy as np
 import torch
 
+from opengait import distributed
 from opengait.engine.run_folder import checkpoint_path as checkpoint_path
 from opengait.engine.run_folder import checkpoints_of as checkpoints_of
 from opengait.errors import CheckpointError
@@ -172,7 +173,7 @@ def random_state() -> dict[str, Any]:
         "numpy": (kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss),
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
+    if distributed.device().type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state()
     return state
 
@@ -185,5 +186,5 @@ def set_random_state(state: dict[str, Any]) -> None:
     random.setstate(state["python"])
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())
-    if "cuda" in state and torch.cuda.is_available():
+    if "cuda" in state and distributed.device().type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -10,6 +10,7 @@ from opengait.engine.precision import Precision
 from opengait.engine.test import evaluated_name, evaluated_set, results_file
 from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
+from opengait.utils.yaml_text import write_yaml
 
 # Entries of an evaluator's result that describe its metrics.
 DESCRIPTIONS = ("card", "intervals")
@@ -52,7 +53,7 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
         "features": None if features is None else features.name,
     }
     write_json(file, content)
-    model.msg_mgr.log_info(f"Card: {card_summary(card)}")
+    model.msg_mgr.log_summary(f"Card: {card_summary(card)}", f"Protocol card:\n{write_yaml(card)}")
     return file
 
 

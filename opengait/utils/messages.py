@@ -6,6 +6,7 @@ Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods
 import contextlib
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,42 +18,12 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
-from tqdm import tqdm
 
 from opengait import distributed
 from opengait.utils.containers import NoOp, Odict
+from opengait.utils.log_handlers import LAYOUT, Early, File, InFull, Screen, without_tensorboard
 from opengait.utils.progress import Progress
 from opengait.utils.tensors import ts2np
-
-_FORMAT = logging.Formatter("[%(asctime)s] [%(levelname)s]: %(message)s", "%Y-%m-%d %H:%M:%S")
-
-
-class _Early(logging.Handler):
-    """Keeps records until the log that they belong to is opened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-class _Screen(logging.Handler):
-    """Writes to stderr without breaking a progress bar; a closed terminal or pipe does not end the run."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            tqdm.write(self.format(record), file=sys.stderr)
-
-
-class _File(logging.FileHandler):
-    """Writes to a file, and says once on the screen if that fails."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        logger = logging.getLogger("opengait")
-        logger.removeHandler(self)
-        logger.warning("The log can no longer be written to %s: %s.", self.baseFilename, sys.exc_info()[1])
 
 
 class MessageManager:
@@ -81,7 +52,7 @@ class MessageManager:
 
     def hold(self) -> None:
         """Keep records until `init_logger` opens the log. Before `hold`, the program's logging setup applies."""
-        self._take_over(_Early())
+        self._take_over(Early())
 
     def init_manager(self, save_path: str | Path, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
         """Prepare the log, and TensorBoard under `<save_path>/summary`; events after `iteration` are purged."""
@@ -97,12 +68,19 @@ class MessageManager:
             self.writer.close()
         self.writer = self._summary = None
         self._log_folder = Path(save_path) / "logs" if log_to_file else None
-        early = [handler for handler in self.logger.handlers if isinstance(handler, _Early)]
-        screen = _Screen()
-        screen.setFormatter(_FORMAT)
-        self._take_over(screen, *([_Early()] if log_to_file else []))
+        early = [handler for handler in self.logger.handlers if isinstance(handler, Early)]
+        screen = Screen()
+        screen.setFormatter(logging.Formatter(*LAYOUT))
+        self._take_over(screen, *([Early()] if log_to_file else []))
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
+
+    def show_held_warnings(self) -> None:
+        """Show the warnings held since `hold`, if the run ends before `init_logger`: they may be the reason."""
+        for handler in self.logger.handlers[:1]:
+            for record in handler.records if isinstance(handler, Early) else []:
+                if record.levelno >= logging.WARNING:
+                    print(record.getMessage(), file=sys.stderr)
 
     def on_begin(self, action: Callable[[], None]) -> None:
         """Have `begin` call `action` before it writes anything."""
@@ -119,16 +97,15 @@ class MessageManager:
         if self._log_folder is not None:
             folder, self._log_folder = self._log_folder, None
             folder.mkdir(parents=True, exist_ok=True)
-            file = _File(
-                folder / f"{datetime.now():%Y-%m-%d-%H-%M-%S}.txt", encoding="utf-8", errors="backslashreplace"
-            )
-            file.setFormatter(_FORMAT)
-            for early in [handler for handler in self.logger.handlers if isinstance(handler, _Early)]:
+            file = File(folder / f"{datetime.now():%Y-%m-%d-%H-%M-%S}.txt", encoding="utf-8", errors="backslashreplace")
+            file.setFormatter(InFull(*LAYOUT))
+            for early in [handler for handler in self.logger.handlers if isinstance(handler, Early)]:
                 self.logger.removeHandler(early)
                 for record in early.records:
                     file.handle(record)
             self.logger.addHandler(file)
         if self._summary is not None:
+            threading.excepthook = without_tensorboard(threading.excepthook)
             self._summary.mkdir(parents=True, exist_ok=True)
             self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues), None
 
@@ -181,6 +158,10 @@ class MessageManager:
         """Log at level INFO."""
         self.logger.info(*messages)
 
+    def log_summary(self, summary: str, whole: str) -> None:
+        """Log a long text in the file, and its summary on the screen."""
+        self.logger.info(summary, extra={"whole": whole})
+
     def log_warning(self, *messages: Any) -> None:
         """Log at level WARNING."""
         self.logger.warning(*messages)
@@ -210,7 +191,8 @@ class MessageManager:
         """Clear the interval and write TensorBoard's events to disk."""
         self.info_dict.clear()
         if self.writer is not None:
-            self.writer.flush()
+            with self._curves_may_fail():
+                self.writer.flush()
 
     def log_training_info(self) -> None:
         """Log `Iteration 00100, Cost 12.34s, triplet_loss=0.6507, ...`, exactly as OpenGait does, for scripts to read.
@@ -247,15 +229,25 @@ class MessageManager:
         """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid of individually scaled images)."""
         if self.writer is None:
             return
-        for key, value in summary.items():
-            kind, _, tag = key.partition("/")
-            if kind == "scalar":
-                self.writer.add_scalar(tag, float(np.mean(_as_array(value))), self.iteration)
-            elif kind == "image":
-                images = torch.as_tensor(value).detach().float().cpu()
-                self.writer.add_image(tag, make_grid(images, normalize=True, scale_each=True), self.iteration)
-            else:
-                self.log_warning(f"Not Expected --Summary-- type [{key}] appear!!!{self.writer_hparams}")
+        with self._curves_may_fail():
+            for key, value in summary.items():
+                kind, _, tag = key.partition("/")
+                if kind == "scalar":
+                    self.writer.add_scalar(tag, float(np.mean(_as_array(value))), self.iteration)
+                elif kind == "image":
+                    images = torch.as_tensor(value).detach().float().cpu()
+                    self.writer.add_image(tag, make_grid(images, normalize=True, scale_each=True), self.iteration)
+                else:
+                    self.log_warning(f"Not Expected --Summary-- type [{key}] appear!!!{self.writer_hparams}")
+
+    @contextmanager
+    def _curves_may_fail(self) -> Iterator[None]:
+        """Give TensorBoard up where its files cannot be written, since a run is worth more than its curves."""
+        try:
+            yield
+        except OSError as error:
+            self.writer = None
+            self.log_warning(f"TensorBoard's files can no longer be written: {error.strerror or error}.")
 
 
 def _as_array(value: Any) -> np.ndarray:

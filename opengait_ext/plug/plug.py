@@ -140,11 +140,11 @@ def _project_models() -> dict[str, type[BaseModel]]:
 def _plugged(model: type[BaseModel]) -> type[BaseModel]:
     def start(self: BaseModel, cfgs: dict, training: bool) -> None:
         # In OpenGait, choosing the device is the task of its BaseModel.
-        if torch.cuda.is_available():
+        if distributed.device().type == "cuda":
             torch.cuda.set_device(distributed.device())
         _join_log(cfgs, training)
         model.__init__(self, cfgs, training)
-        if training and cfgs["trainer_cfg"]["sync_BN"] and not torch.cuda.is_available():
+        if training and cfgs["trainer_cfg"]["sync_BN"] and distributed.device().type == "cpu":
             # Otherwise OpenGait would next insert torch's synchronised batch norms, which need GPUs.
             convert_sync_batchnorm(self)
             cfgs["trainer_cfg"]["sync_BN"] = False

@@ -196,6 +196,8 @@ def test_a_batch_that_cannot_be_divided_among_processes(folder):
     assert process.returncode != 0
     (message,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
     assert "batch of 3 tracklets" in message and "2 processes" in message
+    # The last line of torchrun's own report, above its border.
+    assert process.stderr.splitlines()[-2].strip() == f"traceback : {message}"
 
 
 def test_errors_of_other_ranks_name_the_rank(capsys, monkeypatch):
@@ -465,3 +467,10 @@ def test_variables_of_a_launcher_without_a_launcher(monkeypatch, capsys, variabl
         monkeypatch.setenv(name, value)
     assert main(["--cfgs", "nowhere.yaml"]) == 2
     assert named in error_of(capsys)
+
+
+def test_a_warning_that_explains_an_error_is_shown(run_main, tmp_path, capsys):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/broken_model.py").write_text("import no_such_package\n")
+    assert run_main("--set", f"extensions=[{tmp_path / 'broken'}]", "model_cfg.model=Broken") == 2
+    assert "no_such_package" in capsys.readouterr().err

@@ -137,3 +137,10 @@ def test_a_log_file_on_a_full_disk_is_given_up_with_a_warning(manager, capsys, m
     file.close()
     text = capsys.readouterr().err
     assert text.count("No space left") == 1 and "two" in text
+
+
+def test_long_texts_are_whole_in_the_file_and_short_on_the_screen(manager, tmp_path, capsys):
+    manager.log_summary("Card: short", "Protocol card:\nlong 100%")
+    manager.begin()
+    assert "\n".join(logged(tmp_path)).endswith("Protocol card:\nlong 100%")
+    assert "short" in capsys.readouterr().err
