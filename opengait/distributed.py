@@ -206,13 +206,13 @@ def on_main(action: Callable[[], Result]) -> Result:
     """Return rank 0's result of `action` on every rank; the other ranks do not run it.
 
     Raises:
-        UserError: rank 0 raised it; raised on every rank, so that none waits for the others.
+        UserError, OSError: rank 0 raised it; raised on every rank, so that none waits for the others.
     """
-    outcome: tuple[Any, UserError | None] = (None, None)
+    outcome: tuple[Any, Exception | None] = (None, None)
     if is_main():
         try:
             outcome = (action(), None)
-        except UserError as error:
+        except (UserError, OSError) as error:
             outcome = (None, error)
     value, failure = broadcast_object(outcome)
     if failure is not None:

@@ -24,6 +24,8 @@ def save(model: EngineModel, iteration: int) -> None:
     """
     if not distributed.is_main():
         return
+    # A loop of the model's own may save before its first log line.
+    model.msg_mgr.begin()
     left_out = model.ignored_state_prefixes
     content = {
         "model": {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)},

@@ -202,8 +202,22 @@ def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tup
         logits = value.get("logits")
         classes = logits.shape[1] if isinstance(logits, torch.Tensor) and logits.dim() > 1 else identities
         if classes < identities:
+            counts = _class_counts(inner.cfgs["model_cfg"])
+            advice = f"set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to {identities}."
+            if counts and min(counts) >= identities and isinstance(logits, torch.Tensor):
+                shape = "x".join(map(str, logits.shape))
+                advice = f"class_num in model_cfg is {min(counts)}, but these logits are {shape} (n x classes x parts)."
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
-                f"{classes} classes; set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to "
-                f"{identities}."
+                f"{classes} classes; {advice}"
             )
+
+
+def _class_counts(model_cfg: Any) -> list[int]:
+    """Return all numbers of classes in a model's configuration."""
+    if isinstance(model_cfg, list):
+        return [count for part in model_cfg for count in _class_counts(part)]
+    if not isinstance(model_cfg, dict):
+        return []
+    counts = [model_cfg[key] for key in ("class_num", "num_classes") if isinstance(model_cfg.get(key), int)]
+    return counts + [count for part in model_cfg.values() for count in _class_counts(part)]

@@ -3,6 +3,7 @@
 import json
 import math
 import reprlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -226,4 +227,5 @@ def _shown(value: Any) -> str:
     short.maxlevel, short.maxstring, short.maxother = 3, 60, 60
     if isinstance(value, torch.Tensor) or (isinstance(value, int) and value.bit_length() > 64):
         return f"a {type(value).__name__}"
-    return short.repr(value)
+    # Milestones are a counter in a schedule and a list in a configuration.
+    return short.repr(list(value) if isinstance(value, Counter) else value)

@@ -69,10 +69,11 @@ def load_weights(
     module.load_state_dict(fitting, strict=False)
     missing = absent + list(misfit)
     if warn and (missing or unexpected):
+        without, unused = _prefixes(missing, entries), _prefixes(unexpected, state)
         warn(
             f"{source}: loaded {len(fitting)} of its {len(state)} entries; of {len(entries)} in this {kind}, "
-            f"{len(missing)} have no value from it ({_prefixes(missing)}), and {len(unexpected)} of the file are not "
-            f"used ({_prefixes(unexpected)})."
+            f"{len(missing)} have no value from it ({without}), and {len(unexpected)} of the file are not used "
+            f"({unused})."
         )
     return missing
 
@@ -156,9 +157,11 @@ def _first_misfit(misfit: Mapping[str, str]) -> str:
     return f"{_written(name)}{more} {reason}"
 
 
-def _prefixes(names: list[str]) -> str:
-    """Return the first parts of names, with how many names each has."""
-    counts = Counter(name.partition(".")[0] for name in names)
+def _prefixes(names: list[str], among: Iterable[str]) -> str:
+    """Return the first parts of names, as many as tell the names of `among` apart, with how many names each has."""
+    parts = [name.split(".") for name in among]
+    depth = next((depth for depth in range(1, 5) if len({tuple(part[:depth]) for part in parts}) > 1), 1)
+    counts = Counter(".".join(name.split(".")[:depth]) for name in names)
     return _first([f"{_written(part)}.*: {count}" for part, count in counts.items()], 5) or "none"
 
 

@@ -3,9 +3,9 @@
     python -m tests.campaigns.kills --count 50 --seed 0
 
 Trains a tiny model on the CPU, alone and as two gloo ranks. Each start of a training is killed (SIGKILL) at a random
-moment, every third while a checkpoint is being written; of two ranks a random one is killed. After each kill all
-checkpoints of before must be there, unchanged, and every checkpoint must load. The next start resumes from the newest.
-At the end all checkpoints must equal those of an unkilled run, bit for bit.
+moment: as it starts, as it trains, or while it writes a checkpoint; of two ranks a random one is killed. After each
+kill all checkpoints of before must be there, unchanged, and every checkpoint must load. The next start resumes from the
+newest. At the end all checkpoints must equal those of an unkilled run, bit for bit.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import signal
 import socket
 import sys
 import tempfile
@@ -118,28 +119,41 @@ class Campaign:
             before = {}
         left = set(self.partials())
         ranks = start(self.config, self.output, self.world)
-        if self.rng.random() < 1 / 3:
+        victim = self.rng.randrange(self.world)
+        aim = self.rng.choice(("start", "training", "writing"))
+        if aim == "start":
+            self.wait(ranks, self.rng.uniform(0, self.longest))
+        else:
+            self.wait_for_writing(ranks)
+        if aim == "training":
+            self.wait(ranks, self.rng.uniform(0, self.longest / 10))
+        elif aim == "writing":
             # Rank 0 writes.
             victim = 0
-            self.wait_for_writing(ranks)
-        else:
-            victim = self.rng.randrange(self.world)
-            deadline = time.monotonic() + self.rng.uniform(0, self.longest)
-            while time.monotonic() < deadline and ranks[victim].is_alive():
-                time.sleep(0.002)
-        running = ranks[victim].is_alive()
         ranks[victim].kill()
-        ranks[victim].join()
         # The launcher would end the others.
         for process in ranks:
             process.kill()
             process.join()
-        moment = "elsewhere" if running else "after the end"
+        log = self.output.with_suffix(f".{victim}.log")
+        assert ranks[victim].exitcode in (0, -signal.SIGKILL), log.read_text()[-2000:]
+        self.check(before)
+        if any(process.exitcode == 0 for process in ranks):
+            # Too late.
+            return
+        moment = "elsewhere"
         if set(self.partials()) - left:
             moment = "in the writing of a checkpoint"
+        elif max(self.digests(), default=0) == max(before, default=0):
+            moment = "before a new checkpoint"
         self.kills[f"{f'of rank {victim} of {self.world}, ' if self.world > 1 else ''}{moment}"] += 1
-        self.check(before)
-        print(f"kill {self.kills.total()} on {self.world} rank(s), {moment}", file=sys.stderr, flush=True)
+        print(f"kill {self.kills.total()} of {self.world} rank(s), {moment}", file=sys.stderr, flush=True)
+
+    def wait(self, ranks: Sequence[BaseProcess], seconds: float) -> None:
+        """Wait, unless a rank ends."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and all(process.is_alive() for process in ranks):
+            time.sleep(0.002)
 
     def restart(self) -> None:
         """Set the finished run aside."""
@@ -153,9 +167,10 @@ class Campaign:
     def wait_for_writing(self, ranks: Sequence[BaseProcess]) -> None:
         """Wait until a checkpoint is being written, after a random number of others."""
         seen = set(self.partials())
-        for _ in range(self.rng.randint(1, 4)):
+        for _ in range(self.rng.randint(1, 2)):
             new: set[Path] = set()
             while not new and all(process.is_alive() for process in ranks):
+                time.sleep(0.0005)
                 new = set(self.partials()) - seen
             seen |= new
 
@@ -208,7 +223,7 @@ def run(count: int, seed: int, folder: Path, worlds: Sequence[int] = (1, 2)) -> 
         # A start of the training's own length may fall anywhere in it.
         campaign = Campaign(config, folder / f"killed{world}", world, random.Random(seed), time.monotonic() - began)
         share = count // len(worlds) + (index < count % len(worlds))
-        for _ in range(share):
+        while campaign.kills.total() < share:
             campaign.kill()
         compared = campaign.compare(reference)
         kills += campaign.kills

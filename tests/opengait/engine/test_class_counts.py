@@ -38,6 +38,15 @@ def test_identities_outside_the_batch_count(model):
         check_classes(model, feat, ([], labels, [], [], None))
 
 
+def test_a_number_of_classes_that_is_set_is_not_blamed(model, monkeypatch):
+    """Such as where a second phase hands over logits with the parts in place of the classes."""
+    monkeypatch.setitem(model.cfgs["model_cfg"], "SeparateBNNecks", {"class_num": 74})
+    labels = torch.tensor([0, 1])
+    feat = {"softmax": {"logits": torch.zeros(2, 1, 74), "labels": labels}}
+    with pytest.raises(ConfigError, match="is 74, but these logits are 2x1x74"):
+        check_classes(model, feat, ([], labels, [], [], None))
+
+
 @pytest.mark.parametrize(
     "feat",
     [
