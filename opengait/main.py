@@ -229,7 +229,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = error_text(error)
         if text is None:
             raise
-        get_msg_mgr().show_held_warnings()
         _report(text)
         status = 2
     else:
