@@ -144,7 +144,7 @@ def _meet() -> tuple[Any, int, int]:
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     world = os.environ["WORLD_SIZE"]
     if world != "1" and "TORCHELASTIC_RUN_ID" not in os.environ:
-        logging.getLogger("opengait").info("Waiting at %s for %s processes, as WORLD_SIZE says.", address, world)
+        logging.getLogger("opengait").warning("Waiting at %s for %s processes, as WORLD_SIZE says.", address, world)
     try:
         # Not `init_process_group`, which would wait as long for a missing process as for a slow operation.
         return next(dist.rendezvous("env://", timeout=timedelta(minutes=_MEETING_MINUTES)))
@@ -156,7 +156,8 @@ def _meet() -> tuple[Any, int, int]:
 
 
 def _use_gpu(current: torch.device) -> None:
-    together = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    # Other launchers than torchrun may show each process a GPU of its own.
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
     if together > torch.cuda.device_count():
         raise UserError(
             f"{together} processes on this machine, but {torch.cuda.device_count()} GPU(s); start at most one process "

@@ -29,6 +29,7 @@ from opengait import distributed, registry  # noqa: E402
 from opengait.command_line import INTERRUPTED, count, error_text, tolerant_output  # noqa: E402
 from opengait.config import config_text, load_config, save_config  # noqa: E402
 from opengait.engine.capsule import write_capsule  # noqa: E402
+from opengait.engine.restore import hinted_path  # noqa: E402
 from opengait.engine.results import write_results  # noqa: E402
 from opengait.engine.run_folder import RunFolder, newest_checkpoint, output_path  # noqa: E402
 from opengait.engine.stop import Stopped  # noqa: E402
@@ -160,7 +161,7 @@ def _run_phase(args: argparse.Namespace, cfgs: dict[str, Any], build: Any, run_f
     wrapped = get_ddp_module(model, cfgs["trainer_cfg"]["find_unused_parameters"], alone_too=own_loop)
     if training:
         build.run_train(wrapped)
-        if own_loop and model.iteration and not run_folder.checkpoint(model.iteration).is_file():
+        if own_loop and model.iteration and not hinted_path(model, model.iteration).is_file():
             # A loop of its own may end between two checkpoints.
             model.save_ckpt(model.iteration)
         _conclude(args, cfgs, model, run_folder)
@@ -228,7 +229,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = error_text(error)
         if text is None:
             raise
-        get_msg_mgr().show_held_warnings()
         _report(text)
         status = 2
     else:

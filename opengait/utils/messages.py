@@ -5,7 +5,6 @@ Only rank 0 logs; on other ranks `get_msg_mgr()` returns an object whose methods
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -74,13 +73,6 @@ class MessageManager:
         self._take_over(screen, *([Early()] if log_to_file else []))
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
-
-    def show_held_warnings(self) -> None:
-        """Show the warnings held since `hold`, if the run ends before `init_logger`: they may be the reason."""
-        for handler in self.logger.handlers[:1]:
-            for record in handler.records if isinstance(handler, Early) else []:
-                if record.levelno >= logging.WARNING:
-                    print(record.getMessage(), file=sys.stderr)
 
     def on_begin(self, action: Callable[[], None]) -> None:
         """Have `begin` call `action` before it writes anything."""

@@ -58,6 +58,7 @@ def test_a_gpu_that_is_asked_for_must_be_there(monkeypatch, built, reason):
 def test_more_processes_than_gpus_are_refused(monkeypatch, cuda):
     monkeypatch.setattr(distributed, "is_initialized", lambda: False)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     with pytest.raises(UserError, match="2 processes .* 1 GPU"):
         distributed.start()
 
