@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from opengait.errors import DataError
+from opengait.utils.npz import DAMAGE, load_npz
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -50,12 +50,12 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
         DataError: the file is missing or damaged, or lacks an array.
     """
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = load_npz(path)
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a valid .npz file ({error}); {written_by} writes such files.") from error
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a valid .npz file ({reason}); {written_by} writes such files.") from error
     missing = [name for name in required if name not in arrays]
     if missing:
         raise DataError(f"{path} has no `{missing[0]}`; use a file that {written_by} wrote.")
