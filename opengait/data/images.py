@@ -6,6 +6,8 @@ Pillow decodes all others. `opengait.data.deep_pixels` says how pictures of more
 """
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +18,20 @@ from PIL import Image, UnidentifiedImageError
 from opengait.data.deep_pixels import to_bytes, values_of
 
 # The exceptions that Pillow raises for damaged files, depending on format and progress.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 # The largest picture that is decoded, 64 million pixels, and the largest file that is read.
 MOST_PIXELS, MOST_BYTES = 1 << 26, 1 << 30
 # A JPEG of a few kilobytes can ask for its pixels to be visited any number of times; real ones have ten such scans.
@@ -51,7 +66,7 @@ def decode(data: bytes | memoryview, out: np.ndarray, levels: Levels, reduced: b
             twice `out`'s size in both directions, with slightly different values (`ImageFrames`).
 
     Raises:
-        OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError: the image is damaged or too large.
+        `DAMAGE`: the image is damaged or too large.
     """
     height, width = out.shape[1:]
     pixels = None if reduced else _decode_with_opencv(data)
@@ -81,7 +96,7 @@ def read_picture(data: bytes | memoryview, levels: Levels, least: tuple[int, int
         least: (width, height) that suffice: a JPEG is decoded at a fraction of its size that is still as large.
 
     Raises:
-        OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError: the image is damaged or too large.
+        `DAMAGE`: the image is damaged or too large.
     """
     with open_picture(data) as image:
         values = values_of(image, data)
@@ -104,7 +119,7 @@ def open_picture(data: bytes | memoryview) -> Image.Image:
     """Open an image with Pillow, without decoding it.
 
     Raises:
-        OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError: it is not an image, or too large.
+        `DAMAGE`: it is not an image, or too large.
     """
     header = jpeg_header(data)
     if header is not None:
@@ -138,9 +153,15 @@ def check_size(width: int, height: int) -> None:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation of an opened image, 1 to 8; 1 if it has none, or one that cannot be read."""
+    """Return the EXIF orientation of an opened image, 1 to 8; 1 if it has none, or one that cannot be read.
+
+    Raises:
+        `DAMAGE`: the pixels of a PNG are damaged.
+    """
     if image.format == "TIFF":  # turned upright by its decoders
         return 1
+    if image.format == "PNG":  # its tags may follow the pixels, whose damage must not be ignored below
+        image.load()
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # Pillow raises almost any exception for a damaged EXIF block, which says nothing of the pixels

@@ -14,6 +14,7 @@ import io
 import math
 import pickle
 import re
+import struct
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,6 +42,7 @@ _UNREADABLE = (
     OverflowError,
     RecursionError,
     MemoryError,
+    struct.error,
 )
 
 

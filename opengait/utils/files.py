@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from opengait.errors import ConfigError, DataError, OutputError
+from opengait.utils.npz import DAMAGE, load_npz
 
 # Temporary files of `write_whole`: `.<name>.<machine>-<process>.part<suffix>`; earlier versions left out the machine.
 _PARTIAL = re.compile(r"\..+?\.(?:(?P<machine>[^.]*)-)?(?P<process>\d+)\.part(\..*)?$")
@@ -148,12 +148,12 @@ def read_arrays(path: Path, required: Iterable[str], written_by: str) -> dict[st
         DataError: the file is missing or damaged, or lacks an array.
     """
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = load_npz(path)
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a valid .npz file ({error}); {written_by} writes such files.") from error
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a valid .npz file ({reason}); {written_by} writes such files.") from error
     missing = [name for name in required if name not in arrays]
     if missing:
         raise DataError(f"{path} has no `{missing[0]}`; use a file that {written_by} wrote.")

@@ -14,6 +14,8 @@ Nothing is unpickled. `opengait.data.packs.write` makes packs, `opengait.data.pa
 import json
 import mmap
 import os
+import re
+import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +24,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from opengait.errors import DataError
+from opengait.utils.npz import DAMAGE
+from opengait.utils.regular_files import read_file
 
 HEADER, INDEX = "pack.json", "index"
 FORMAT, VERSION = "frame pack", 1
+SHARD_NAME = re.compile(r"frames-\d{5,9}\.bin")
+MOST_HEADER_BYTES = 1 << 28
 # Arrays of the index: name -> type. `names` holds the UTF-8 names without separators.
 ARRAYS = {
     "names": "|u1",
@@ -112,11 +118,16 @@ class Pack:
 
         Raises:
             FileNotFoundError: there is no such file in the pack.
+            OSError: its bytes have changed since they were packed.
         """
         number = self.find(path)
         if number is None:
             raise FileNotFoundError(2, "it is not in the pack", str(path))
-        return self.bytes_of(number)
+        data = self.bytes_of(number)
+        # A hundredth of the time that decoding takes.
+        if zlib.crc32(data) != self.location_of(number).crc32:
+            raise OSError(5, "it does not match its checksum in the pack; copy or pack the data again", str(path))
+        return data
 
     def bytes_of(self, number: int) -> memoryview:
         """Return the bytes of the file with this number."""
@@ -178,12 +189,40 @@ class _Opened:
         lengths = {len(array) for name, array in arrays.items() if name != "names"}
         if lengths != {len(pack)}:
             raise DataError(f"The index of the pack {pack.root} does not list its {len(pack):,} files; pack it again.")
+        if not _is_sound(arrays, [shard["bytes"] for shard in pack.header["shards"]]):
+            raise DataError(f"The index of the pack {pack.root} contradicts itself or the header; pack the data again.")
         self.names = _Names(arrays["names"].data, arrays["name_ends"].data)
         self.columns = [arrays[name].data for name in ("shards", "offsets", "lengths", "crc32")]
-        self.shards = [map_file(path) for path in pack.shards]
+        try:
+            self.shards = [map_file(path) for path in pack.shards]
+        except OSError as error:
+            raise DataError(f"Cannot read {error.filename or pack.root} of the pack: {error.strerror}.") from error
 
     def location(self, number: int) -> Location:
         return Location(*(column[number] for column in self.columns))
+
+
+def _is_sound(arrays: dict[str, np.ndarray], sizes: list[int]) -> bool:
+    """Return whether the index is as `write_pack` writes it: names in UTF-8, files that fill the shards in order."""
+    names, ends = arrays["names"], arrays["name_ends"]
+    shards, offsets, lengths = (arrays[name].astype(np.int64) for name in ("shards", "offsets", "lengths"))
+    starts = np.concatenate([np.zeros(1, np.int64), ends])
+    if starts[-1] != len(names) or (np.diff(starts) <= 0).any() or (lengths < 0).any() or (np.diff(shards) < 0).any():
+        return False
+    if len(shards) and (shards[0] < 0 or shards[-1] >= len(sizes)):
+        return False
+    # Every file begins where the one before it in its shard ends, and the last one ends with the shard.
+    first = np.searchsorted(shards, np.arange(len(sizes)))
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    last = np.searchsorted(shards, np.arange(len(sizes)), "right")
+    if (offsets != total[:-1] - total[first][shards]).any() or (total[last] - total[first] != sizes).any():
+        return False
+    try:
+        bytes(names).decode()
+    except UnicodeDecodeError:
+        return False
+    # No name begins in the middle of a character.
+    return not (names[starts[:-1]] & 0xC0 == 0x80).any()
 
 
 class _Names:
@@ -222,13 +261,13 @@ def read_header(root: Path) -> dict[str, Any]:
     """
     path = root / HEADER
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = json.loads(read_file(path, MOST_HEADER_BYTES))
     except OSError as error:
         raise DataError(
             f"{root} is not a pack: {path.name} cannot be read ({error.strerror}); make one with vvi pack, or "
             f"run it again if it was interrupted."
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}); pack the data again.") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DataError(f"{path} is not the header of a pack; name a folder that vvi pack made.")
@@ -236,11 +275,17 @@ def read_header(root: Path) -> dict[str, Any]:
         raise DataError(
             f"{root}: expected a pack of version {VERSION}, got version {header.get('version')!r}; pack the data again."
         )
-    checked = [header.get("shards"), header.get("index")]
-    if not all(isinstance(part, list) and all(map(_describes_file, part)) for part in checked) or not isinstance(
-        header.get("files"), int
-    ):
+    shards, index, others = (header.get(part, ()) for part in ("shards", "index", "others"))
+    if not all(isinstance(part, list) and all(map(_describes_file, part)) for part in (shards, index, others)):
         raise DataError(f"{path} is incomplete; pack the data again.")
+    names = [shard["name"] for shard in shards]
+    if (
+        not _is_count(header.get("files"))
+        or not all(map(SHARD_NAME.fullmatch, names))
+        or len(set(names)) != len(names)
+        or sorted(file["name"] for file in index) != sorted(f"{INDEX}/{name}.npy" for name in ARRAYS)
+    ):
+        raise DataError(f"{path} describes files that no pack has; pack the data again.")
     return header
 
 
@@ -252,10 +297,12 @@ def read_array(path: Path, kind: str) -> np.ndarray:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} of the pack's index cannot be read ({error}); pack the data again.") from None
-    if array.dtype.str != kind or array.ndim != 1:
-        raise DataError(f"{path} of the pack's index holds {array.dtype} {array.shape}; pack the data again.")
+    except (OSError, MemoryError, *DAMAGE) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} of the pack's index cannot be read ({reason}); pack the data again.") from None
+    if not isinstance(array, np.ndarray) or array.dtype.str != kind or array.ndim != 1:
+        held = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
+        raise DataError(f"{path} of the pack's index holds {held}; pack the data again.")
     return np.asarray(array, dtype=array.dtype.newbyteorder("="))
 
 
@@ -267,4 +314,12 @@ def map_file(path: Path) -> memoryview:
 
 
 def _describes_file(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("name"), str) and isinstance(entry.get("bytes"), int)
+    """Return whether an entry names a file below the pack's folder, with its size and checksum."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("name", "sha256")):
+        return False
+    parts = entry["name"].split("/")
+    return _is_count(entry.get("bytes")) and "\0" not in entry["name"] and not {"", ".", ".."} & set(parts)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62

@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from opengait.data.folders import is_clutter, walk_folders
 from opengait.data.packs.read import ARRAYS, FORMAT, HEADER, INDEX, VERSION, Pack, is_pack
 from opengait.errors import DataError
 from opengait.utils.files import sha256_of, write_json, write_whole
+from opengait.utils.regular_files import read_file
 from opengait.utils.threads import in_threads
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -166,10 +168,12 @@ class _Shard:
     def finish(self, bar: tqdm) -> bool:
         """Write the shard, unless an earlier call wrote it; return whether an earlier call did."""
         if self.note.exists() and self.path.exists() and self.path.stat().st_size == self.size:
-            note = json.loads(self.note.read_text())
-            self.sha256, self.crc32 = note["sha256"], np.frombuffer(bytes.fromhex(note["crc32"]), "<u4")
-            bar.update(self.size)
-            return True
+            with suppress(ValueError, TypeError, KeyError):  # a damaged note: the shard is written again
+                note = json.loads(self.note.read_text())
+                self.sha256, self.crc32 = note["sha256"], np.frombuffer(bytes.fromhex(note["crc32"]), "<u4")
+                if len(self.crc32) == len(self.files):
+                    bar.update(self.size)
+                    return True
         write_whole(self.path, lambda file: self.write(file, bar))
         write_json(self.note, {"sha256": self.sha256, "crc32": self.crc32.tobytes().hex()})
         return False
@@ -197,7 +201,7 @@ def read_ahead(paths: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
     def read(file: tuple[Path, int]) -> bytes:
         path, size = file
         try:
-            data = path.read_bytes()
+            data = read_file(path, sys.maxsize)
         except OSError as error:
             raise DataError(f"Cannot read {path}: {error.strerror}.") from error
         if len(data) != size:
@@ -258,7 +262,11 @@ def _start(out: Path, source: str) -> None:
     """Mark the folder as a pack in progress and remove what a killed process left unfinished."""
     started = out / STARTED
     if started.exists():
-        if json.loads(started.read_text()).get("source") != source:
+        try:
+            former = json.loads(started.read_text())["source"]
+        except (ValueError, TypeError, KeyError):
+            former = None
+        if former != source:
             raise DataError(
                 f"{out} holds an unfinished pack of other files, or of an earlier state of them; remove the "
                 f"folder and start again."
