@@ -1,7 +1,6 @@
 """OpenGait's dataset on disk: `root/<id>/<type>/<view>/*.pkl`, split by a partition file."""
 
 import logging
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from opengait.data import layout
 from opengait.data.folders import subfolders
 from opengait.data.frames import PickledFrames, check_same_length, named_tracklet
-from opengait.data.layout import read_partition
+from opengait.data.layout import files_in_use, read_partition
 from opengait.data.problems import Problem, Strict
 from opengait.errors import ConfigError, DataError
 from opengait.utils.messages import get_msg_mgr
@@ -120,17 +119,6 @@ def _describe(
         label = f"{label}-{kind}-{view}" if data_cfg.get("self_supervised") else label
         label = f"{name}-{label}"
     return [label, kind, view, paths]
-
-
-def files_in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
-    """Return the files of a tracklet that `data_in_use` selects; see `DataSet`."""
-    if data_in_use is None:
-        return [str(path) for path in paths]
-    if not isinstance(data_in_use, list) or not all(isinstance(use, int) for use in data_in_use):
-        raise ConfigError(f"data_cfg.data_in_use: expected a list of bools or of file positions, got {data_in_use!r}.")
-    if all(isinstance(use, bool) for use in data_in_use):
-        return [str(path) for path in compress(paths, data_in_use)]
-    return [str(paths[position]) for position in data_in_use if position < len(paths)]
 
 
 def _log_ids(ids: list[str], phase: str) -> None:

@@ -6,13 +6,14 @@ The dataset and the check of a dataset both read it here, so that they see the s
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from opengait.data.folders import case_twins, files_in, subfolders
 from opengait.data.problems import Findings, Problem, Strict
 from opengait.data.text_files import read_json
-from opengait.errors import DataError
+from opengait.errors import ConfigError, DataError
 
 TRAIN, TEST = "TRAIN_SET", "TEST_SET"
 PROBE, GALLERY = "PROBE_SET", "GALLERY_SET"
@@ -123,6 +124,25 @@ def unknown_tracklets(path: Path, content: Mapping[str, Any], tracklets: Sequenc
         for name in content.get(key) or ():
             if str(name) not in known:
                 yield Problem(UNKNOWN, str(name), f"{key} of {path.name} names it", fatal=False)
+
+
+def files_in_use(paths: list[Path], data_in_use: list | None) -> list[str]:
+    """Return the files of a tracklet that `data_in_use` selects.
+
+    Args:
+        paths: all files of the tracklet.
+        data_in_use: bools that mask them, or positions; None selects all.
+
+    Raises:
+        ConfigError: `data_in_use` is neither.
+    """
+    if data_in_use is None:
+        return [str(path) for path in paths]
+    if not isinstance(data_in_use, list) or not all(isinstance(use, int) for use in data_in_use):
+        raise ConfigError(f"data_cfg.data_in_use: expected a list of bools or of file positions, got {data_in_use!r}.")
+    if all(isinstance(use, bool) for use in data_in_use):
+        return [str(path) for path in compress(paths, data_in_use)]
+    return [str(paths[position]) for position in data_in_use if position < len(paths)]
 
 
 def _is_name(entry: Any) -> bool:

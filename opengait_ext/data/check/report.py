@@ -11,7 +11,7 @@ from opengait.data.problems import Problem
 from opengait.data.text_files import read_lines
 from opengait.errors import DataError
 from opengait_ext.data.files import LIST
-from opengait_ext.data.summary import aligned, number
+from opengait_ext.data.summary import aligned, number, remark_lines
 from opengait_ext.data.tracklet import Modality, Tracklet
 
 Entry = TypeVar("Entry")
@@ -101,6 +101,10 @@ class Report:
             else:
                 entries.append(entry)
         return entries
+
+    def remark(self, count: int, text: str) -> None:
+        """Add the remark that `text` applies to `count` items, unless there are none."""
+        self.remarks += remark_lines([(count, text)])
 
     def text(self, show: int = 10) -> str:
         """Format the table, the remarks and the first `show` problems of each kind."""

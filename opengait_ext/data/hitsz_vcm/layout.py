@@ -30,19 +30,9 @@ PUBLISHED: dict[tuple[str, str], Count] = {
 }
 
 
-def names_file(root: Path, split: str) -> Path:
-    """Return the list of frame names of a split."""
-    return root / "info" / f"{split}_name.txt"
-
-
-def rows_file(root: Path, split: str) -> Path:
-    """Return the list of tracklets of a split."""
-    return root / "info" / f"track_{split}_info.txt"
-
-
-def query_file(root: Path) -> Path:
-    """Return the list of queries."""
-    return root / "info" / "query_IDX.txt"
+def info_file(root: Path, name: str) -> Path:
+    """Return a list, such as `train_name.txt`, `track_train_info.txt` or `query_IDX.txt`."""
+    return root / "info" / name
 
 
 def folder_of(person: str, modality: Modality, camera: str) -> str:
@@ -53,11 +43,6 @@ def folder_of(person: str, modality: Modality, camera: str) -> str:
 def bases_of(root: Path, split: str) -> list[Path]:
     """Return the folders that may hold the people of a split: `Train` or `Test`, or in the older layout the root."""
     return [root / split.capitalize(), root]
-
-
-def tried_bases(root: Path, split: str, folder: str) -> str:
-    """Return the places where a folder of frames was looked for."""
-    return " and ".join(str(base / folder) for base in bases_of(root, split))
 
 
 def find_base(root: Path, split: str, folders: Iterable[str], pack: Pack | None) -> Path | None:

@@ -13,11 +13,9 @@ from opengait_ext.data.hitsz_vcm.layout import (
     INFO_SOURCE,
     NAME,
     README,
+    bases_of,
     find_base,
-    names_file,
-    query_file,
-    rows_file,
-    tried_bases,
+    info_file,
 )
 from opengait_ext.data.hitsz_vcm.lists import FrameName, InfoRow, parse_names, parse_query, parse_rows
 from opengait_ext.data.rules import (
@@ -94,14 +92,16 @@ def read_splits(
     splits: dict[str, Split] = {}
     known: set[str] = set()
     for split in ("train", "test"):
-        path = names_file(root, split)
+        path = info_file(root, f"{split}_name.txt")
         names = list(parse_names(path, findings.read_lines(path, INFO_SOURCE)))
         valid = findings.collect(names)
         known.update(discarded.intersection(frame.name for frame in valid) if discarded else ())
         base = find_base(root, split, dict.fromkeys(frame.folder for frame in valid), pack)
         if valid and base is None:
             findings.collect([_no_folder(root, split, valid[0].folder)])
-        splits[split] = _read_rows(rows_file(root, split), names, base, findings, minimum_frames, discarded)
+        splits[split] = _read_rows(
+            info_file(root, f"track_{split}_info.txt"), names, base, findings, minimum_frames, discarded
+        )
     for split, part in splits.items():
         if not part.kept and any(tracklet.frames for tracklet in part.tracklets):
             what = (
@@ -109,7 +109,7 @@ def read_splits(
                 f"data_cfg.minimum_frames or check data_cfg.discard_lists"
             )
             findings.collect([Problem(SHORT, split, what)])
-    lists = {rows_file(root, split): part.tracklets for split, part in splits.items()}
+    lists = {info_file(root, f"track_{split}_info.txt"): part.tracklets for split, part in splits.items()}
     findings.collect(_discards_without_effect(discards, known))
     findings.collect(shared_people(lists))
     findings.collect(repeated_frames(lists))
@@ -122,7 +122,7 @@ def read_splits(
 
 def read_queries(root: Path, findings: Findings, rows: Iterable[InfoRow]) -> set[int]:
     """Return the rows of the test split that `query_IDX.txt` lists."""
-    path = query_file(root)
+    path = info_file(root, "query_IDX.txt")
     known = {row.number for row in rows}
     return set(findings.collect(parse_query(path, findings.read_lines(path, INFO_SOURCE), known))) if known else set()
 
@@ -174,8 +174,9 @@ def _tracklet(row: InfoRow, frames: Sequence[FrameName], base: Path | None) -> T
 
 
 def _no_folder(root: Path, split: str, folder: str) -> Problem:
+    tried = " and ".join(str(base / folder) for base in bases_of(root, split))
     what = (
-        f"the first {split} tracklet {folder} has no folder: tried {tried_bases(root, split, folder)}. Unpack the "
+        f"the first {split} tracklet {folder} has no folder: tried {tried}. Unpack the "
         f"{split.capitalize()} archive beside info/ (see {README})"
     )
     return Problem(SPLIT_FOLDER, split.capitalize(), what)

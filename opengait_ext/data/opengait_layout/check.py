@@ -13,7 +13,6 @@ from opengait_ext.data.check.pool import check_all
 from opengait_ext.data.check.report import CountRow, Report
 from opengait_ext.data.opengait_layout.pickles import ODD, PickleCheck, PickleLook, odd_shapes
 from opengait_ext.data.rules import ALONE, people_in_one_modality
-from opengait_ext.data.summary import remark_lines
 from opengait_ext.data.tracklet import Modality, parse_view
 
 UNEQUAL = "features of unequal length"
@@ -38,8 +37,7 @@ def check_opengait(
         for split, key in SPLITS.items()
     }
     listed = {label for labels in ids.values() for label in labels}
-    unlisted = len({path.name for path in subfolders(root)} - listed)
-    report.remarks += remark_lines([(unlisted, "ids on disk are in no list")])
+    report.remark(len({path.name for path in subfolders(root)} - listed), "ids on disk are in no list")
     report.collect(layout.unknown_tracklets(partition, content, splits["test"]))
     frames = _check_files(root, splits, report, PickleCheck(fast), workers, progress)
     for split, tracklets in splits.items():

@@ -1,6 +1,7 @@
 """Masks of another network: reading, augmentation with their frames, and files."""
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from opengait.data.loader import build_loader
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.augment import CrossModalAugmentation, Normalise
 from opengait_ext.data.channels import IMAGENET_MEAN, IMAGENET_STD
+from opengait_ext.data.check_data import check_dataset
 from opengait_ext.data.masks import MaskFolder, MaskTransform, open_masks
 from opengait_ext.data.readers import CrossModalDataSet, HITSZVCMDataSet
 from opengait_ext.data.tracklet import Modality, Tracklet
@@ -222,3 +224,82 @@ class TestKeys:
         (data / "silhouettes/Test/0501/ir/D1/6.png").unlink()
         with pytest.raises(DataError, match=r"Test/0501/ir/D1/6\.png: 1 of"):
             HITSZVCMDataSet(cfg, False)
+
+
+def masks_of(values: list[int]) -> np.ndarray:
+    return np.resize(np.array(values, np.uint8), (HEIGHT, WIDTH))
+
+
+class TestValues:
+    """What a start says to masks of another scale, and what the check of the dataset says."""
+
+    def problems(self, world, tmp_path, values, caplog, size=None, **keys) -> str:
+        """Write masks that hold these values, and return the error or the warnings of a start."""
+        root, tracklets = world
+        picture = masks_of(values) if size is None else np.resize(np.array(values, np.uint8), size)
+        for tracklet in tracklets:
+            for frame in tracklet.frames:
+                save(tmp_path / frame.relative_to(root / "frames").with_suffix(".png"), picture)
+        cfg = {"dataset_root": str(root / "frames"), "mask_root": str(tmp_path)} | keys
+        caplog.clear()
+        try:
+            open_masks(cfg, tracklets)
+        except DataError as error:
+            return f"error: {error}"
+        return " ".join(caplog.messages)
+
+    @pytest.mark.parametrize(
+        ("values", "keys", "message"),
+        [
+            ([0, 255], {"mask_classes": [1, 2, 13]}, "error: .*0 and 255; remove mask_classes"),
+            ([255], {"mask_classes": [[1], [2]]}, "error: .*0 and 255; remove mask_classes"),
+            ([0, 10, 200], {"mask_classes": [1, 2]}, r"error: .*0, 10, 200 in 4 masks.*no foreground"),
+            ([0, 1], {"mask_soft": True}, "error: .*0, 1 in 4 masks.*mask_soft"),
+            ([0, 1, 2, 19], {"mask_soft": True}, "error: .*mask_soft"),
+            ([0], {}, "error: .*no foreground"),
+            ([1, 2], {}, "error: .*background"),
+            (list(range(256)), {}, "error: .*256 different.*set mask_soft: true"),
+            ([0, 1], {"mask_classes": [1, 2, 13]}, "^[^e].*may be masks"),
+            ([0, 1, 5], {"mask_classes": [[1], [9]]}, "^[^e].*map 2 of"),
+        ],
+    )
+    def test_of_another_scale(self, world, tmp_path, caplog, values, keys, message):
+        assert re.search(message, self.problems(world, tmp_path, values, caplog, **keys))
+
+    @pytest.mark.parametrize(
+        ("values", "keys"),
+        [
+            ([0, 255], {}),
+            ([0, 1], {}),
+            ([0, 1, 2, 13, 255], {"mask_classes": [1, 2, 13]}),
+            ([0, 255], {"mask_classes": [255]}),
+            (list(range(256)), {"mask_soft": True}),
+            ([0, 255], {"mask_soft": True}),
+            ([0, 5, 19], {}),
+        ],
+    )
+    def test_fitting_ones_are_no_problem(self, world, tmp_path, caplog, values, keys):
+        assert self.problems(world, tmp_path, values, caplog, **keys) == ""
+
+    @pytest.mark.parametrize(("size", "warns"), [((HEIGHT, WIDTH), 0), ((48, 32), 0), ((16, 24), 1), ((24, 24), 1)])
+    def test_another_aspect(self, world, tmp_path, caplog, size, warns):
+        said = self.problems(world, tmp_path, [0, 255], caplog, size)
+        assert (f"{size[0]} x {size[1]} for a frame of 24 x 16" in said) == bool(warns)
+
+    def test_frames_cannot_be_their_own_masks(self, tmp_path):
+        frame = save(tmp_path / "1/visible/1.png", masks_of([0, 1]))
+        tracklet = Tracklet(1, Modality.VISIBLE, 1, (frame,), 1)
+        with pytest.raises(DataError, match=r"1\.png would be its own mask"):
+            open_masks({"dataset_root": str(tmp_path), "mask_root": str(tmp_path)}, [tracklet])
+
+    def test_the_check_opens_every_mask(self, tmp_path):
+        data = draw_people(tmp_path / "data", train=1, test=1)
+        cfg = {"minimum_frames": 1, "mask_root": str(data / "silhouettes")}
+        report, _ = check_dataset("hitsz", data, fast=True, workers=1, data_cfg=cfg)
+        assert report.problems == [] and "masks checked: values 0, " in report.text()
+        report, _ = check_dataset("hitsz", data, fast=True, workers=1, data_cfg=cfg | {"mask_soft": True})
+        assert report.problems == []
+        save(data / "silhouettes/Test/0501/ir/D1/6.png", np.zeros((64, 32, 3), np.uint8))
+        (data / "silhouettes/Test/0501/ir/D1/1.png").unlink()
+        report, _ = check_dataset("hitsz", data, fast=True, workers=1, data_cfg=cfg)
+        assert [problem.kind for problem in report.problems] == ["missing mask", "unreadable mask"]
