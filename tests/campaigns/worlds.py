@@ -1,7 +1,7 @@
 """Train and test on several numbers of processes, and expect the metrics and the gradients of one.
 
     python -m tests.campaigns.worlds [--count 1] [--seed 0] [--worlds 1 2 3 4]
-    python -m tests.campaigns.worlds --gradients [--worlds 1 2 4 8 16] [CONFIG ...]
+    python -m tests.campaigns.worlds --gradients [CONFIG ...] [--worlds 1 2 4 8 16]
 
 Each of `--count` seeds draws data, trains two small models on each number of gloo processes and tests them; the
 checkpoint of one process is also tested on each. Metrics must agree to 1e-6. `--gradients` takes one step of a small
