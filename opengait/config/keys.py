@@ -8,8 +8,6 @@ naming `solver: AdamW` over a base with SGD drops the base's `momentum`. `model_
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import torch
-
 from opengait import compat, registry
 from opengait.config.resolve import resolve_epochs
 from opengait.config.sections import (
@@ -28,19 +26,15 @@ from opengait.config.sections import (
     Key,
 )
 from opengait.config.source import KeyPath, Origins, dotted, nearest, place_of
-from opengait.data.frame_picker import FramePicker
-from opengait.data.transform import get_transform
+from opengait.config.trial import try_parts
 from opengait.engine.optim import (
     COMPOSITES,
-    build_optimizer,
-    build_scheduler,
     optimizer_arguments,
     optimizer_class,
     scheduler_arguments,
     scheduler_class,
 )
 from opengait.errors import ConfigError
-from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.messages import get_msg_mgr
 from opengait.utils.typed import argument_kinds, shown, typed
 
@@ -108,7 +102,7 @@ class _Check:
         for at, types in self.types.items():
             self.check_types(at, types)
         self._refuse_invalid_yaml()
-        self._check_values()
+        try_parts(self.config, self.origins, keys_alone=self.undeclared is not None)
 
     def _top_level(self) -> None:
         for key in list(self.config):
@@ -256,35 +250,6 @@ class _Check:
         for path, origin in self.origins.items():
             if origin.problem is not None and path not in self.taken and path[: len(at)] == at:
                 raise ConfigError(f"{origin}: {origin.text!r} is not a YAML value: {origin.problem}.")
-
-    def _check_values(self) -> None:
-        """Check what types leave open: the order of a schedule, and what the parts themselves accept."""
-        for at in self.types:
-            milestones = self._at(at).get("milestones", [])
-            # Those of `MultiStepLR` may be in any order.
-            if self._at(at).get("scheduler") == "SequentialLR" and milestones != sorted(milestones):
-                raise self._error((*at, "milestones"), f"expected ascending numbers, got {shown(milestones)}")
-        if self.undeclared is not None:
-            return  # A model that reads keys of its own may build these parts otherwise.
-        for name in ("trainer_cfg", "evaluator_cfg"):
-            self._try((name, "sampler"), FramePicker.from_config, self.config[name]["sampler"])
-            self._try((name, "transform"), get_transform, self.config[name].get("transform"))
-        self._try(("loss_cfg",), LossAggregator, self.config.get("loss_cfg") or [])
-        optimizer, scheduler = self.config["optimizer_cfg"], self.config.get("scheduler_cfg")
-        if "solver" not in optimizer:
-            return
-        for group in [{}, *(optimizer.get("groups") or [])]:
-            settings = optimizer | {key: value for key, value in group.items() if key not in GROUP} | {"groups": []}
-            weight = torch.nn.Parameter(torch.zeros(1, 1))
-            built = self._try(("optimizer_cfg",), build_optimizer, [("weight", weight)], settings)
-            if scheduler and "scheduler" in scheduler:
-                self._try(("scheduler_cfg",), build_scheduler, built, scheduler)
-
-    def _try(self, at: KeyPath, make: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return make(*arguments)
-        except ConfigError as error:
-            raise ConfigError(f"{place_of(at, self.origins)}: {error}") from error
 
     def _error(self, at: KeyPath, problem: str) -> ConfigError:
         self._refuse_invalid_yaml(at)

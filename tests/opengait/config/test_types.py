@@ -126,6 +126,12 @@ def test_names_in_a_file_are_taken_as_they_are_written(write, name):
             "[{scheduler: ConstantLR}, {scheduler: ConstantLR}, {scheduler: ConstantLR}]}",
             r"scheduler_cfg\.milestones: .*ascending",
         ),
+        (
+            SGD + "scheduler_cfg: {scheduler: SequentialLR, milestones: [3], schedulers: 3}",
+            r"scheduler_cfg\.schedulers",
+        ),
+        (SGD + "scheduler_cfg: {scheduler: SequentialLR, milestones: [3]}", r"schedulers is missing"),
+        (SGD + "scheduler_cfg: {scheduler: StepLR, step_size: 0, schedulers: 3}", r"scheduler_cfg\.step_size"),
         (SGD + "scheduler_cfg: {scheduler: StepLR, step_size: 0}", r"scheduler_cfg\.step_size"),
         (SGD + "scheduler_cfg: {scheduler: CosineAnnealingLR, T_max: 0}", r"scheduler_cfg\.T_max"),
         (SGD + "scheduler_cfg: {scheduler: OneCycleLR, max_lr: 1, total_steps: 5, div_factor: 0}", "OneCycleLR"),
