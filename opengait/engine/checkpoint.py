@@ -86,7 +86,7 @@ def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") 
 
 def _contents(folder: Path) -> str:
     """Describe which checkpoints a folder has."""
-    files = [*folder.glob("*.pt"), *folder.glob("checkpoints/*.pt")]
+    files = [*folder.glob("[!.]*.pt"), *folder.glob("checkpoints/[!.]*.pt")]
     if not files:
         return "has no .pt file" if folder.is_dir() else "does not exist"
     return f"has {', '.join(sorted(str(file.relative_to(folder)) for file in files))}"

@@ -171,7 +171,8 @@ class RunFolder:
         if self.overwrite or self.continues:
             return
         saved = checkpoints_of(self.path, self.save_name)
-        others = sorted(file.name for file in (self.path / "checkpoints").glob("*.pt"))
+        # Not the hidden ones, which a killed run left half written.
+        others = sorted(file.name for file in (self.path / "checkpoints").glob("[!.]*.pt"))
         results = self._results(".json")
         if not (others or results):
             return

@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import signal
 import socket
 import sys
 import tempfile
@@ -134,6 +135,8 @@ class Campaign:
         for process in ranks:
             process.kill()
             process.join()
+        log = self.output.with_suffix(f".{victim}.log")
+        assert ranks[victim].exitcode in (0, -signal.SIGKILL), log.read_text()[-2000:]
         self.check(before)
         if any(process.exitcode == 0 for process in ranks):
             # Too late.
