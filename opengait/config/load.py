@@ -129,7 +129,7 @@ def _entry(parent: Any, key: str, at: KeyPath, name: str, may_be_new: bool) -> s
         names = entry_names(parent) or []
         if key in names:
             return names.index(key)
-        if not key.isdigit() or int(key) >= len(parent):
+        if not key.isdecimal() or int(key) >= len(parent):
             raise ConfigError(f"--set {name}: {section} has entries 0 to {len(parent) - 1}, not {key!r}.")
         return int(key)
     if not isinstance(parent, dict):

@@ -100,7 +100,7 @@ class Job:
     def newest_checkpoint(self) -> int:
         """Return the iteration of the newest checkpoint; 0 if there is none."""
         iterations = [file.stem.rpartition("-")[2] for file in (self.run_folder / "checkpoints").glob("*.pt")]
-        return max((int(text) for text in iterations if text.isdigit()), default=0)
+        return max((int(text) for text in iterations if text.isdecimal()), default=0)
 
     def results(self) -> dict[str, Any]:
         """Return the content of the result file.

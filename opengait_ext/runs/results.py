@@ -76,7 +76,7 @@ def result_files(run: Path) -> list[Path]:
 
 def last_test(logs: Path) -> Path | None:
     """Return the result file of the last iteration in a `logs` folder, or None if there is none."""
-    files = [file for file in logs.glob("test-*.json") if file.stem.removeprefix("test-").isdigit()]
+    files = [file for file in logs.glob("test-*.json") if file.stem.removeprefix("test-").isdecimal()]
     return max(files, key=lambda file: int(file.stem.removeprefix("test-")), default=None)
 
 

@@ -140,7 +140,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def _numbered(name: str) -> tuple:
-    digits = "".join(c if c.isdigit() else " " for c in name).split()
+    digits = "".join(c if c.isdecimal() else " " for c in name).split()
     return [int(run) for run in digits], name
 
 
