@@ -218,7 +218,7 @@ class _Batches(torch.utils.data.Dataset):
                     prepared.append(self.collate.prepare(self.dataset[draw.index]))
             batch = self.collate.join(prepared)
             if torch.utils.data.get_worker_info() is not None:
-                _share(batch[0])
+                share(batch[0])
             return batch
         except UserError as error:
             return error
@@ -233,7 +233,7 @@ class _Batches(torch.utils.data.Dataset):
             )
 
 
-def _share(features: Sequence[Any]) -> None:
+def share(features: Sequence[Any]) -> None:
     """Move the tensors of a batch to shared memory.
 
     PyTorch would do so in a thread that sends them; there, a failure prints a traceback, and the batch is waited for
