@@ -19,7 +19,7 @@ from opengait.data.collate_fn import CollateFn
 from opengait.data.deferred import Deferred
 from opengait.data.frame_picker import FRAME_KEYS
 from opengait.data.sampler import Draw, InferenceSampler, TrainingSampler
-from opengait.errors import ConfigError, UserError
+from opengait.errors import ConfigError, DataError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 from opengait.utils.process import leave_signals_to_main
@@ -59,8 +59,10 @@ def build_loader(
         wants_raw: collate untransformed arrays, for models that apply the transforms themselves.
 
     Raises:
-        ConfigError: the sampler section cannot be used.
+        ConfigError: the sampler section or the number of workers cannot be used.
     """
+    if type(num_workers) is not int or num_workers < 0:
+        raise ConfigError(f"data_cfg.num_workers: expected 0 or the number of loading processes, got {num_workers!r}.")
     transforms = [] if wants_raw else list(transforms)
     prefetch = PREFETCH if num_workers else None
     # A worker may prepare `prefetch` batches while the main process finishes one.
@@ -147,7 +149,8 @@ class TestPlan:
 class TrackletLoader(DataLoader):
     """A DataLoader that finishes deferred transforms on this process's device.
 
-    A worker's `UserError` is raised without the worker's traceback around its message.
+    A worker's `UserError` is raised without the worker's traceback around its message. So is the end of a worker, which
+    the system kills when memory runs out.
 
     Args:
         transforms: one per feature; empty if batches are not transformed here.
@@ -158,7 +161,19 @@ class TrackletLoader(DataLoader):
         self.transforms = list(transforms)
 
     def __iter__(self) -> Iterator[list]:  # type: ignore[override]
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker (pid"):
+                    raise
+                raise DataError(
+                    f"A loading process was killed ({' '.join(str(error).split())[:100]}), perhaps because memory ran "
+                    f"out; use fewer with data_cfg.num_workers, or 0."
+                ) from error
             if isinstance(batch, UserError):
                 raise batch
             yield [self._finished(batch[0]), *batch[1:]]
@@ -201,9 +216,34 @@ class _Batches(torch.utils.data.Dataset):
                     seed = distributed.mix_seed(self.seed, key, position) if draw.seed is None else draw.seed
                     distributed.seed_cpu(seed)
                     prepared.append(self.collate.prepare(self.dataset[draw.index]))
-            return self.collate.join(prepared)
+            batch = self.collate.join(prepared)
+            if torch.utils.data.get_worker_info() is not None:
+                share(batch[0])
+            return batch
         except UserError as error:
             return error
+        except MemoryError:
+            return DataError("Memory ran out while a batch was loaded; use fewer data_cfg.num_workers, or 0.")
+        except RuntimeError as error:
+            if "shared memory" not in str(error):
+                raise
+            return DataError(
+                f"The shared memory of the loading processes is too small ({' '.join(str(error).split())[:150]}); "
+                f"enlarge it (docker run --shm-size=8g), or set data_cfg.num_workers: 0."
+            )
+
+
+def share(features: Sequence[Any]) -> None:
+    """Move the tensors of a batch to shared memory.
+
+    PyTorch would do so in a thread that sends them; there, a failure prints a traceback, and the batch is waited for
+    for ever.
+    """
+    for feature in features:
+        tensors = (feature.frames, feature.drawn) if isinstance(feature, Deferred) else (feature,)
+        for tensor in tensors:
+            if isinstance(tensor, torch.Tensor):
+                tensor.share_memory_()
 
 
 def _training_sampler(dataset: Any, sampler_cfg: dict[str, Any]) -> Any:

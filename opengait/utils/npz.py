@@ -62,8 +62,9 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         shape, fortran, dtype = _HEADERS[version](member)
         if dtype.hasobject or dtype.names is not None or dtype.subdtype is not None:
             raise ValueError(f"{entry.filename!r} holds objects or records instead of numbers or text")
-        size = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or size != entry.file_size - member.tell():
+        count = math.prod(shape)
+        size = count * dtype.itemsize
+        if min(shape, default=0) < 0 or size < count or size != entry.file_size - member.tell():
             raise ValueError(f"{entry.filename!r} announces {dtype} {list(shape)}, but holds another number of bytes")
         data = bytearray(member.read())  # to the end, where the archive's checksum is compared
         return np.ndarray(shape, dtype, data, order="F" if fortran else "C")

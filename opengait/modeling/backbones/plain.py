@@ -32,9 +32,9 @@ class Plain(nn.Module):
                 case ["M"]:
                     layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
                     continue
-                case ["BC", width] if width.isdigit():
+                case ["BC", width] if width.isdecimal():
                     layers.append(BasicConv2d(channels, int(width), kernel, 1, padding))
-                case ["FC", width, halving] if width.isdigit() and halving.isdigit():
+                case ["FC", width, halving] if width.isdecimal() and halving.isdecimal():
                     layers.append(FocalConv2d(channels, int(width), kernel, int(halving), stride=1, padding=padding))
                 case _:
                     raise ConfigError(

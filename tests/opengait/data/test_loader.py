@@ -2,14 +2,17 @@
 
 import itertools
 import logging
+import os
 import random
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from opengait import distributed, registry
-from opengait.data.loader import build_loader
+from opengait.data.deferred import Deferred
+from opengait.data.loader import build_loader, share
 from opengait.data.sampler import Draw, TrainingSampler
 from opengait.errors import ConfigError, DataError
 
@@ -215,3 +218,50 @@ def test_an_ignored_test_batch_size_is_logged(monkeypatch, caplog):
         loader(cfg=cfg | {"sample_type": "fixed_uniform", "frames_num_fixed": 2}, training=False)
     (record,) = caplog.records
     assert record.getMessage().startswith("evaluator_cfg.sampler.batch_size 4 is ignored: all_ordered keeps")
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "2", True, None])
+def test_a_number_of_workers_that_is_none_is_rejected(value):
+    with pytest.raises(ConfigError, match="num_workers"):
+        loader(num_workers=value)
+
+
+class Dying(Toy):
+    """A dataset whose loading process is killed, as by a system without memory."""
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Greedy(Toy):
+    def __getitem__(self, index):
+        raise MemoryError
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", [Dying(), Greedy()], ids=["killed", "memory"])
+def test_loading_without_memory_is_one_sentence(dataset):
+    with pytest.raises(DataError, match=r"num_workers.*or 0") as caught:
+        first(1, dataset=dataset, num_workers=1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_small_shared_memory_is_one_sentence(monkeypatch):
+    def full(tensor):
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    assert len(first(1)) == 1
+    # The workers are forked, and inherit the patch.
+    with pytest.raises(DataError, match=r"shared memory.*num_workers: 0"):
+        first(1, num_workers=1)
+
+
+def test_a_batch_is_shared_with_all_its_parts():
+    # What is not shared yet would be shared in a thread of the worker, whose failure nobody sees.
+    deferred = Deferred(torch.zeros(2, 3), torch.zeros(2, 1))
+    share([torch.zeros(2), deferred, np.zeros(2), [np.zeros(3)]])
+    tensor = torch.zeros(2)
+    share([tensor])
+    assert tensor.is_shared() and deferred.frames.is_shared() and deferred.drawn.is_shared()

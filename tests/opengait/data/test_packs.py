@@ -243,6 +243,46 @@ def test_damage_is_one_sentence(pack_copy, damage, sentence):
     assert re.search(sentence, str(caught.value)) and str(caught.value).endswith(".")
 
 
+def change_index(pack: Path, name: str, change) -> None:
+    path = pack / f"index/{name}.npy"
+    array = np.load(path)
+    change(array)
+    np.save(path, array)
+
+
+INDEX_LIES = {
+    "beyond the shard": ("offsets", lambda array: array.__setitem__(-1, 10**12)),
+    "overlapping": ("offsets", lambda array: array.__setitem__(1, 0)),
+    "negative length": ("lengths", lambda array: array.__setitem__(0, -5)),
+    "no such shard": ("shards", lambda array: array.__setitem__(-1, 99)),
+    "negative shard": ("shards", lambda array: array.__setitem__(0, -1)),
+    "names that end early": ("name_ends", lambda array: array.__setitem__(0, 10**9)),
+    "names that are no text": ("names", lambda array: array.__setitem__(0, 255)),
+}
+
+
+@pytest.mark.parametrize("name", INDEX_LIES)
+def test_an_index_that_lies_is_refused(pack_copy, name):
+    change_index(pack_copy, *INDEX_LIES[name])
+    with pytest.raises(DataError, match="index of the pack .* contradicts"):
+        read_all(Pack(pack_copy))
+
+
+@pytest.mark.parametrize("name", ["../secret.bin", "/etc/passwd", "frames-1.bin", "a/frames-00000.bin", ""])
+def test_a_header_cannot_lead_out_of_the_pack(pack_copy, name):
+    shards = json.loads((pack_copy / "pack.json").read_text())["shards"]
+    header(pack_copy, shards=[shards[0] | {"name": name}, *shards[1:]])
+    with pytest.raises(DataError, match=r"pack\.json"):
+        Pack(pack_copy)
+
+
+def test_a_changed_frame_is_noticed_when_it_is_read(pack_copy):
+    pack = Pack(pack_copy)
+    flip(pack_copy / "frames-00000.bin", 3)
+    with pytest.raises(OSError, match="does not match its checksum"):
+        read_all(pack)
+
+
 def header(pack: Path, **changes) -> None:
     path = pack / "pack.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
