@@ -15,6 +15,7 @@ from opengait.engine.results import numbers_of, write_results
 from opengait.engine.stop import Stopped, StopRequest
 from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
+from opengait.utils.tensors import class_advice
 
 
 def run_train(model: nn.Module) -> None:
@@ -197,6 +198,5 @@ def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tup
         if classes < identities:
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
-                f"{classes} classes; set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to "
-                f"{identities}."
+                f"{classes} classes; {class_advice(logits, identities)}."
             )

@@ -66,6 +66,17 @@ def test_the_error_of_the_loss_names_label_and_classes(label_smooth):
     assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
 
 
+def test_logits_with_swapped_axes_are_not_blamed_on_class_num(model):
+    """GLN's second phase in OpenGait gives [n, 1, classes], with a class_num that is right."""
+    labels = torch.tensor([0, 3])
+    logits = torch.zeros(2, 1, 4)
+    with pytest.raises(ConfigError, match=r"expected logits .*\[2, 1, 4\]: swap") as caught:
+        check_classes(model, {"softmax": {"logits": logits, "labels": labels}}, ([], labels, [], [], None))
+    assert "class_num" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"label 3, .*\[2, 1, 4\]: swap"):
+        CrossEntropyLoss()(logits=logits, labels=labels)
+
+
 def test_logits_that_are_not_a_tensor_are_ignored(model):
     labels = torch.tensor([0, 1])
     check_classes(model, {"heads": {"logits": [torch.zeros(2, 3)], "labels": labels}}, ([], labels, [], [], None))
