@@ -194,9 +194,8 @@ def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tup
         if not isinstance(value, dict) or value.get("labels") is not inputs[1]:
             continue
         logits = value.get("logits")
-        classes = logits.shape[1] if isinstance(logits, torch.Tensor) and logits.dim() > 1 else identities
-        if classes < identities:
+        if isinstance(logits, torch.Tensor) and logits.dim() > 1 and logits.shape[1] < identities:
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
-                f"{classes} classes; {class_advice(logits, identities)}."
+                f"{logits.shape[1]} classes; {class_advice(logits, identities)}."
             )
