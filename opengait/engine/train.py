@@ -15,6 +15,7 @@ from opengait.engine.results import numbers_of, write_results
 from opengait.engine.stop import Stopped, StopRequest
 from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
+from opengait.utils.tensors import class_advice
 
 
 def run_train(model: nn.Module) -> None:
@@ -200,24 +201,8 @@ def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tup
         if not isinstance(value, dict) or value.get("labels") is not inputs[1]:
             continue
         logits = value.get("logits")
-        classes = logits.shape[1] if isinstance(logits, torch.Tensor) and logits.dim() > 1 else identities
-        if classes < identities:
-            counts = _class_counts(inner.cfgs["model_cfg"])
-            advice = f"set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to {identities}."
-            if counts and min(counts) >= identities and isinstance(logits, torch.Tensor):
-                shape = "x".join(map(str, logits.shape))
-                advice = f"class_num in model_cfg is {min(counts)}, but these logits are {shape} (n x classes x parts)."
+        if isinstance(logits, torch.Tensor) and logits.dim() > 1 and logits.shape[1] < identities:
             raise ConfigError(
                 f"The training set has {identities} identities, but {type(inner).__name__} gives {name!r} logits of "
-                f"{classes} classes; {advice}"
+                f"{logits.shape[1]} classes; {class_advice(logits, identities)}."
             )
-
-
-def _class_counts(model_cfg: Any) -> list[int]:
-    """Return all numbers of classes in a model's configuration."""
-    if isinstance(model_cfg, list):
-        return [count for part in model_cfg for count in _class_counts(part)]
-    if not isinstance(model_cfg, dict):
-        return []
-    counts = [model_cfg[key] for key in ("class_num", "num_classes") if isinstance(model_cfg.get(key), int)]
-    return counts + [count for part in model_cfg.values() for count in _class_counts(part)]

@@ -75,3 +75,20 @@ def bare(module: nn.Module) -> nn.Module:
 def params_count(module: nn.Module) -> str:
     """Return a log line with the number of parameters in millions."""
     return f"Parameters Count: {sum(p.numel() for p in module.parameters()) / 1e6:.5f}M"
+
+
+def class_advice(logits: torch.Tensor, identities: int, number: str | None = None) -> str:
+    """Say what to change about logits `[n, classes, p]` with fewer classes than training identities.
+
+    Some models of OpenGait, such as GLN in its second phase, return `[n, 1, classes]`.
+
+    Args:
+        identities: the number of classes that are needed at least.
+        number: what `class_num` should be; `identities` by default.
+    """
+    if logits.dim() == 3 and logits.shape[1] == 1 and logits.shape[2] >= identities:
+        return (
+            f"expected logits [n, classes, p], got {list(logits.shape)}: swap their last two axes in the model's "
+            f"forward (logits.transpose(1, 2))"
+        )
+    return f"set class_num in model_cfg (such as model_cfg.SeparateBNNecks.class_num) to {number or identities}"

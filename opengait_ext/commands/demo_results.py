@@ -7,6 +7,7 @@ vvi demo-results --run output/demo/seed-*     # a row per seed, then mean, small
 import argparse
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -61,19 +62,59 @@ def collect(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: one of the two is missing.
     """
-    from opengait_ext.runs.results import open_test, result_files
+    from opengait_ext.runs.results import result_files
 
     overlap = folder / "silhouettes" / "iou.json"
     for pattern in ("**/logs/test-*.json", "silhouettes/iou.json"):
         if not any(folder.glob(pattern)):
             raise DataError(f"{folder} has no {pattern.removeprefix('**/')}; scripts/demo.sh writes it.")
-    results = open_test(result_files(folder)[-1]).content["results"]
+    test = result_files(folder)[-1]
+    results = read_numbers(test, "results")
     numbers: dict[str, Any] = {
-        direction: {key: results[direction][key] for key in (*SHARES, *COUNTS)} for direction in DIRECTIONS
+        direction: {key: number(test, results, direction, key) for key in (*SHARES, *COUNTS)}
+        for direction in DIRECTIONS
     }
-    numbers["chance_rank1"] = results["chance_rank1"]
-    numbers["silhouette_iou"] = json.loads(overlap.read_text(encoding="utf-8"))["silhouette_iou"]
+    numbers["chance_rank1"] = number(test, results, "chance_rank1")
+    numbers["silhouette_iou"] = number(overlap, read_numbers(overlap), "silhouette_iou")
     return numbers
+
+
+def read_numbers(path: Path, *keys: str) -> Any:
+    """Return the entry of a JSON file under `keys`, by default all of it.
+
+    Raises:
+        DataError: the file is not valid JSON, or has no such entry.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON ({error}); run scripts/demo.sh again.") from error
+    return entry(path, content, *keys)
+
+
+def number(path: Path, content: Any, *keys: str) -> float:
+    """Return a finite number of a JSON file.
+
+    Raises:
+        DataError: the entry is missing, or is not such a number.
+    """
+    value = entry(path, content, *keys)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise DataError(f"{path} has {'.'.join(keys)} {value!r}; expected a number. Run scripts/demo.sh again.")
+    return value
+
+
+def entry(path: Path, content: Any, *keys: str) -> Any:
+    """Return the entry of a JSON file's content under `keys`.
+
+    Raises:
+        DataError: there is none.
+    """
+    for key in keys:
+        if not isinstance(content, dict) or key not in content:
+            raise DataError(f"{path} has no entry {'.'.join(keys)}; expected a file that scripts/demo.sh wrote.")
+        content = content[key]
+    return content
 
 
 def table(numbers: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from opengait.errors import ConfigError
 from opengait.modeling.losses.base import BaseLoss, at_least_float32
+from opengait.utils.tensors import class_advice
 
 
 class CrossEntropyLoss(BaseLoss):
@@ -61,7 +62,7 @@ class CrossEntropyLoss(BaseLoss):
             highest, classes = int(labels.max()), logits.shape[1]
             raise ConfigError(
                 f"CrossEntropyLoss got the label {highest}, but the logits have {classes} classes, 0 to {classes - 1}; "
-                f"give the model's classifier (class_num in model_cfg) one class per training identity."
+                f"{class_advice(logits, highest + 1, 'the number of training identities')}."
             ) from error
         self.info.update(loss=loss.detach().clone())
         if self.log_accuracy:

@@ -38,15 +38,6 @@ def test_identities_outside_the_batch_count(model):
         check_classes(model, feat, ([], labels, [], [], None))
 
 
-def test_a_number_of_classes_that_is_set_is_not_blamed(model, monkeypatch):
-    """Such as where a second phase hands over logits with the parts in place of the classes."""
-    monkeypatch.setitem(model.cfgs["model_cfg"], "SeparateBNNecks", {"class_num": 74})
-    labels = torch.tensor([0, 1])
-    feat = {"softmax": {"logits": torch.zeros(2, 1, 74), "labels": labels}}
-    with pytest.raises(ConfigError, match="is 74, but these logits are 2x1x74"):
-        check_classes(model, feat, ([], labels, [], [], None))
-
-
 @pytest.mark.parametrize(
     "feat",
     [
@@ -73,6 +64,17 @@ def test_the_error_of_the_loss_names_label_and_classes(label_smooth):
     with pytest.raises(ConfigError, match="label 5, .*5 classes.*class_num"):
         loss(logits=logits, labels=torch.tensor([0, 5, 1]))
     assert loss(logits=logits, labels=torch.tensor([0, 4, 1]))[0].isfinite()
+
+
+def test_logits_with_swapped_axes_are_not_blamed_on_class_num(model):
+    """GLN's second phase in OpenGait gives [n, 1, classes], with a class_num that is right."""
+    labels = torch.tensor([0, 3])
+    logits = torch.zeros(2, 1, 4)
+    with pytest.raises(ConfigError, match=r"expected logits .*\[2, 1, 4\]: swap") as caught:
+        check_classes(model, {"softmax": {"logits": logits, "labels": labels}}, ([], labels, [], [], None))
+    assert "class_num" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"label 3, .*\[2, 1, 4\]: swap"):
+        CrossEntropyLoss()(logits=logits, labels=labels)
 
 
 def test_logits_that_are_not_a_tensor_are_ignored(model):

@@ -49,3 +49,15 @@ def test_a_run_without_results_is_an_error(tmp_path, capsys):
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", "{}", "3", '{"silhouette_iou": "a"}', '{"silhouette_iou": NaN}', "[" * 9999]
+)
+@pytest.mark.parametrize("name", ["logs/test-00145.json", "silhouettes/iou.json"])
+def test_damaged_files_are_named(tmp_path, capsys, name, text):
+    run = write_run(tmp_path / "seed-0", 0.75)
+    (run / name).write_text(text)
+    assert main(["demo-results", "--run", str(run)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {run / name} ") and error.count("\n") == 1
