@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from opengait.utils.text import below
+
 
 def output_path(cfgs: dict[str, Any], training: bool) -> Path:
     """Return `<output_root>/<dataset_name>/<model>/<save_name>`; names of several datasets are joined by `_`."""
@@ -10,4 +12,4 @@ def output_path(cfgs: dict[str, Any], training: bool) -> Path:
     names = [data_cfg["dataset_name"]] if isinstance(data_cfg, dict) else [entry["dataset_name"] for entry in data_cfg]
     engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
     root = Path(cfgs["trainer_cfg"].get("output_root", "output"))
-    return root / "_".join(names) / cfgs["model_cfg"]["model"] / engine_cfg["save_name"]
+    return root / below("_".join(map(str, names)), str(cfgs["model_cfg"]["model"]), str(engine_cfg["save_name"]))
