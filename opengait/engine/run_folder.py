@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait.utils.text import below
 
 LOCK = ".lock"
 # What a run writes, besides its configuration and capsules.
@@ -24,7 +25,7 @@ def output_path(cfgs: dict[str, Any], training: bool) -> Path:
     names = [data_cfg["dataset_name"]] if isinstance(data_cfg, dict) else [entry["dataset_name"] for entry in data_cfg]
     engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
     root = Path(cfgs["trainer_cfg"].get("output_root", "output"))
-    return root / "_".join(names) / cfgs["model_cfg"]["model"] / engine_cfg["save_name"]
+    return below(root, "_".join(names), cfgs["model_cfg"]["model"], engine_cfg["save_name"])
 
 
 def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Path:

@@ -1,4 +1,22 @@
-"""Names of unknown origin as text to show."""
+"""Names of unknown origin, as text to show and as folders to write."""
+
+from pathlib import Path
+
+from opengait.errors import ConfigError
+
+
+def below(*names: str) -> Path:
+    """Return names as a relative path that stays below any folder it is joined to.
+
+    Raises:
+        ConfigError: a name is empty, absolute or not a name, or leads upwards.
+    """
+    for name in names:
+        if not name.strip() or "\0" in name or Path(name).is_absolute() or {".", ".."} & set(name.split("/")):
+            raise ConfigError(
+                f"The name {name!r} cannot be used for a folder to write; choose one without '..' and '/'."
+            )
+    return Path(*names)
 
 
 def one_line(name: object) -> str:

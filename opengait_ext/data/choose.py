@@ -10,6 +10,7 @@ from opengait import registry
 from opengait.data.frame_picker import uniform
 from opengait.data.frames import FrameSource
 from opengait.errors import ConfigError, DataError
+from opengait.utils.text import below
 
 Split = Literal["train", "test", "query", "gallery"]
 SPLITS: tuple[Split, ...] = ("train", "test", "query", "gallery")
@@ -38,7 +39,7 @@ class ChosenTracklet:
     @property
     def folder(self) -> Path:
         """`<id>/<type>/<view>`, OpenGait's folders."""
-        return Path(self.label) / self.type / self.view
+        return below(self.label, self.type, self.view)
 
 
 def choose_tracklets(

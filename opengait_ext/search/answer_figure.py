@@ -48,14 +48,21 @@ def draw_answers(
                 folder = str(gallery.folders[candidate.place])
                 chance = "" if candidate.p_value is None else f", p {candidate.p_value:.2g}"
                 axes.set_title(f"{_short(candidate.name)}\n{candidate.distance:.3f}{chance}", fontsize=6)
-                sources = kind.sources(Path(folder)) if folder and Path(folder).is_dir() else ()
-                _draw(axes, sources[:1], strip, PALETTE[0])
+                _draw(axes, _frames_in(folder, kind), strip, PALETTE[0])
     return figure
 
 
 def _short(name: str) -> str:
     """Return the last three folders of a tracklet's name, which fit above its strip."""
     return "/".join(Path(name).parts[-3:])
+
+
+def _frames_in(folder: str, kind: Pictures | Prepared) -> tuple[FrameSource, ...]:
+    """Return the frames in a folder that a gallery names; none if it is not there, as on another machine."""
+    try:
+        return kind.sources(Path(folder))[:1] if folder else ()
+    except (OSError, ValueError, DataError):
+        return ()
 
 
 def _draw(axes: Axes, sources: Sequence[FrameSource], strip: int, colour: str) -> None:
