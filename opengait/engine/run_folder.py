@@ -25,7 +25,7 @@ def output_path(cfgs: dict[str, Any], training: bool) -> Path:
     names = [data_cfg["dataset_name"]] if isinstance(data_cfg, dict) else [entry["dataset_name"] for entry in data_cfg]
     engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
     root = Path(cfgs["trainer_cfg"].get("output_root", "output"))
-    return below(root, "_".join(names), cfgs["model_cfg"]["model"], engine_cfg["save_name"])
+    return root / below("_".join(map(str, names)), str(cfgs["model_cfg"]["model"]), str(engine_cfg["save_name"]))
 
 
 def checkpoint_path(save_path: str | Path, save_name: str, iteration: int) -> Path:
