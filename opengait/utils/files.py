@@ -42,6 +42,9 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, flush: bool = False
     """
     partial = _partial(path)
     try:
+        if path.exists() and not path.is_file():
+            # Renaming would replace a device such as /dev/null.
+            raise OSError(errno.EEXIST, "it is a folder" if path.is_dir() else "it is not a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)
         try:
@@ -93,8 +96,6 @@ def _alive(process: int) -> bool:
 def _reason(error: OSError, path: Path, partial: Path) -> str:
     """Describe an error of writing, with the file that it is about if that is another than the one to write."""
     reason = error.strerror or str(error)
-    if os.path.isdir(path):  # noqa: PTH112 (does not fail for long names)
-        return f"{reason} (it is a folder)"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{reason}; free some space or name another place"
     other = str(error.filename or path)

@@ -26,11 +26,12 @@ def test_a_failure_keeps_the_old_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("file/sub/a.txt", "file"), ("folder", "is a folder"), ("x" * 300, "too long")],
+    [("file/sub/a.txt", "file"), ("folder", "is a folder"), ("pipe", "not a regular file"), ("x" * 300, "too long")],
 )
 def test_places_that_cannot_be_written(tmp_path, path, reason):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder" / "sub").mkdir(parents=True)
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match=f"Cannot write .*{reason}"):
         write_text(tmp_path / path, "x")
 
