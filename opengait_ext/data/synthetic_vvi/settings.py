@@ -45,8 +45,9 @@ class SyntheticConfig:
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that cannot be drawn."""
         for name in ("train_identities", "test_identities", "cameras", "tracklets", "frames"):
-            if not 1 <= getattr(self, name) <= LARGEST_COUNT:
-                raise SettingsError(f"{name}: expected an integer from 1 to {LARGEST_COUNT}, got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not 1 <= value <= LARGEST_COUNT:
+                raise SettingsError(f"{name}: expected an integer from 1 to {LARGEST_COUNT}, got {value}.")
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"seed: expected an integer from 0 to 2^63 - 1, got {self.seed}.")
         for name in ("occlusion", "motion_blur", "opposite"):
