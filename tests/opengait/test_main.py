@@ -301,6 +301,13 @@ def test_resuming_takes_the_newest_checkpoint(run_main, tmp_path, capsys):
     assert (tmp_path / "output" / RUN / "logs/test-00006.json").is_file()
 
 
+def test_a_damaged_newest_checkpoint_names_another(run_main, tmp_path, capsys):
+    assert run_main() == 0
+    (tmp_path / "output" / RUN / "checkpoints/tiny-00006.pt").write_bytes(b"PK")
+    assert run_main("--resume") == 2
+    assert "its folder also has tiny-00003.pt" in error_of(capsys)
+
+
 def test_continuing_earlier_sets_later_results_aside(run_main, tmp_path, capsys):
     run = tmp_path / "output" / RUN
     assert run_main() == 0
