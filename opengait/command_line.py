@@ -61,6 +61,17 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """Return an integer of at least 0 and below 2**32.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not one.
+    """
+    if not text.isdecimal() or len(text) > 10 or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to {2**32 - 1}, got {text!r}")
+    return int(text)
+
+
 def share(text: str) -> float:
     """Return a number between 0 and 1, exclusive.
 

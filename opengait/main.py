@@ -83,7 +83,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _iteration(text: str) -> int | str:
-    return text if text == LAST else count(text)
+    if text == LAST:
+        return text
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"expected a positive integer or {LAST}, got {text!r}") from error
 
 
 def run(args: argparse.Namespace) -> None:
@@ -107,7 +112,8 @@ def run(args: argparse.Namespace) -> None:
         cfgs["trainer_cfg"]["restore_hint"] = cfgs["evaluator_cfg"]["restore_hint"] = args.iter
     hint = engine_cfg["restore_hint"]
     continues = hint if isinstance(hint, int) else 0
-    run_folder = RunFolder(folder, engine_cfg["save_name"], continues, args.overwrite)
+    weights = Path(hint) if isinstance(hint, str) else None
+    run_folder = RunFolder(folder, engine_cfg["save_name"], continues, args.overwrite, weights)
     try:
         distributed.on_main(run_folder.claim if training else run_folder.check_writable)
         if training:

@@ -137,7 +137,7 @@ class _Check:
         try:
             return get(name)
         except ConfigError as error:
-            raise ConfigError(f"{place_of(at, self.origins)}: {error}") from error
+            raise self._error(at, str(error).removeprefix(f"{dotted(at)}: ").removesuffix(".")) from error
 
     def _arguments(self, section: dict[str, Any], at: KeyPath, get: Callable, leading: int = 0) -> dict[str, str]:
         """Return the arguments of the class that a key names, without the first ones, with their types."""

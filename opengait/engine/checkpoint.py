@@ -77,7 +77,10 @@ def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") 
             f"first."
         ) from error
     except UnreadableError as error:
-        inside = f" ({_contents(path)})" if path.is_dir() else ""
+        others = sorted(file.name for file in path.parent.glob("[!.]*.pt") if file.name != path.name)
+        inside = f"; its folder also has {others[-1]}" if others else ""
+        if path.is_dir():
+            inside = f" ({_contents(path)})"
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}{inside}.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is not a checkpoint: expected a dict, got a {type(content).__name__}.")

@@ -64,13 +64,22 @@ class RunFolder:
         save_name: first part of the names of its checkpoints.
         continues: the iteration that the training continues from; 0 for a new run.
         overwrite: replace a run that the folder holds.
+        weights: the checkpoint that a new run starts from, which it may not replace.
     """
 
-    def __init__(self, path: Path, save_name: str, continues: int = 0, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        save_name: str,
+        continues: int = 0,
+        overwrite: bool = False,
+        weights: Path | None = None,
+    ) -> None:
         self.path = path
         self.save_name = save_name
         self.continues = continues
         self.overwrite = overwrite
+        self.weights = weights
         self._lock: IO[str] | None = None
 
     def checkpoint(self, iteration: int) -> Path:
@@ -104,14 +113,21 @@ class RunFolder:
         """Check that a training may write here.
 
         Raises:
-            ConfigError: the folder cannot be written to, another training runs in it, or it holds a run that would be
-                changed unasked.
+            ConfigError: the folder cannot be written to, another training runs in it, it holds a run that would be
+                changed unasked, or `overwrite` would delete `weights`.
         """
         if self.overwrite and self.continues:
             raise ConfigError(
                 f"--overwrite starts a new run in {self.path}, but trainer_cfg.restore_hint continues it from "
                 f"iteration {self.continues}; leave one of the two out."
             )
+        if self.overwrite and self.weights is not None:
+            parts = [(self.path / name).resolve() for name in PARTS]
+            if any(self.weights.resolve().is_relative_to(part) for part in parts):
+                raise ConfigError(
+                    f"--overwrite would delete the checkpoint that the run starts from, {self.weights}; move it out "
+                    f"of the run folder, or set trainer_cfg.save_name to another name."
+                )
         self.check_writable()
         if (self.path / LOCK).exists():
             try:

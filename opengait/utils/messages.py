@@ -99,7 +99,7 @@ class MessageManager:
         if self._summary is not None:
             threading.excepthook = without_tensorboard(threading.excepthook)
             self._summary.mkdir(parents=True, exist_ok=True)
-            self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues), None
+            self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues + 1), None
 
     @contextmanager
     def results_last(self) -> Iterator[None]:

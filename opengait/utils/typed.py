@@ -1,6 +1,6 @@
 """Types of settings: a small grammar, the values that it allows, and the types of the arguments of a part.
 
-    any  null  bool  int  positive int  non-negative int  float  str  path  name  section  list  epochs
+    any  null  bool  int  positive int  non-negative int  float  share  str  path  name  section  list  epochs
     'word' or -1 (the value itself)    list of T    list of 2 T    T or T    (T or T)
 
 A value whose meaning is clear is converted: `"1e-3"` to a float, 8e4 to an integer, 0 and 1 to a bool. Where text is
@@ -24,6 +24,8 @@ from opengait.utils.arguments import argument_names
 
 # Returns the text that a value was written as, if it was a plain scalar; by its path below the checked value.
 Written = Callable[[tuple[int, ...]], str | None]
+# An argument that is a probability or a part of a whole.
+Share = Annotated[float, "share"]
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _LIST = re.compile(r"list of (?:([0-9]+) )?(.+)")
@@ -40,6 +42,7 @@ _WORDS = {
     "positive int": ("a positive integer", "positive integers"),
     "non-negative int": ("an integer of at least 0", "integers of at least 0"),
     "float": ("a number", "numbers"),
+    "share": ("a number from 0 to 1", "numbers from 0 to 1"),
     "str": ("text", "text"),
     "path": ("a path", "paths"),
     "name": ("a short name without slashes", "short names without slashes"),
@@ -102,6 +105,9 @@ def _match_option(value: Any, option: str, written: Written, at: tuple[int, ...]
         return _as_integer(value, _LEAST[option], loosely)
     if option == "float":
         return _as_number(value, loosely)
+    if option == "share":
+        number = _as_number(value, loosely)
+        return number if number is not _NO and 0 <= number <= 1 else _NO
     if option == "bool" and loosely and type(value) is int and value in (0, 1):
         return bool(value)
     if option[0] in "'-0123456789":

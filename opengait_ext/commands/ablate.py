@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opengait.command_line import count
+from opengait.command_line import count, seed
 from opengait_ext.commands.options import add_overrides
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic"
     )
     parser.add_argument("--repeats", type=count, default=3, metavar="N", help="seeds (default: 3)")
-    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="first seed (default: 0)")
+    parser.add_argument("--first-seed", type=seed, default=0, metavar="N", help="first seed (default: 0)")
     parser.add_argument(
         "--devices",
         nargs="+",

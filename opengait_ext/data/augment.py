@@ -7,11 +7,12 @@ generator: once for all frames, or with `per_frame` once per frame, as the publi
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
+from opengait.utils.typed import Share
 from opengait_ext.data.channels import (
     ERASED,
     GREY,
@@ -52,7 +53,7 @@ class Normalise:
 class PadCrop:
     """Pad the frame with zeros and crop it to its original size at a uniformly drawn position."""
 
-    def __init__(self, pad: int, per_frame: bool = False) -> None:
+    def __init__(self, pad: Annotated[int, "non-negative int"], per_frame: bool = False) -> None:
         self.pad = pad
         self.per_frame = per_frame
 
@@ -77,7 +78,7 @@ class PadCrop:
 class Flip:
     """Mirror left and right with probability `prob`."""
 
-    def __init__(self, prob: float, per_frame: bool = False) -> None:
+    def __init__(self, prob: Share, per_frame: bool = False) -> None:
         self.prob = prob
         self.per_frame = per_frame
 
@@ -106,7 +107,7 @@ class ChannelErasing:
 
     def __init__(
         self,
-        prob: float,
+        prob: Share,
         area: tuple[float, float] = (0.02, 0.4),
         aspect: tuple[float, float] = (0.3, 1 / 0.3),
         per_frame: bool = False,
@@ -152,7 +153,7 @@ class ChannelAdaptiveGrey:
     brightness and contrast.
     """
 
-    def __init__(self, prob: float, per_frame: bool = False) -> None:
+    def __init__(self, prob: Share, per_frame: bool = False) -> None:
         self.prob = prob
         self.per_frame = per_frame
 
@@ -200,11 +201,11 @@ class CrossModalAugmentation:
 
     def __init__(
         self,
-        pad: int = 10,
-        flip: float = 0.5,
-        erasing: float = 0.5,
-        adaptive_grey: float | None = 0.5,
-        channel_exchange: float = 0.0,
+        pad: Annotated[int, "non-negative int"] = 10,
+        flip: Share = 0.5,
+        erasing: Share = 0.5,
+        adaptive_grey: Share | None = 0.5,
+        channel_exchange: Share = 0.0,
         per_frame: bool = False,
         channels_per_frame: bool | None = None,
     ) -> None:

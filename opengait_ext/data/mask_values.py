@@ -85,7 +85,8 @@ class MaskValues:
         try:
             picture = self.open(Path(path))
         except DataError as error:
-            return Problem(UNREADABLE, path, str(error).removesuffix("."))
+            # A problem names the file itself.
+            return Problem(UNREADABLE, path, str(error).rpartition(f"{path}: ")[2].removesuffix("."))
         return MaskLook(picture.height, picture.width, values_of(picture))
 
     def judge(self, found: Sequence[MaskLook | Problem], root: Path) -> Iterator[Problem]:

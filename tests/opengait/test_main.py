@@ -269,9 +269,25 @@ def test_overwriting_removes_checkpoints_curves_and_results(run_main, tmp_path):
     assert run_main(phase="test") == 0
     (run / "notes.txt").write_text("mine")
     old = {path for path in run.rglob("*") if path.is_file()} - {run / ".lock", run / "config.yaml"}
+    # A log is named after its second, so the new run's may have the name of an old one.
+    old -= set(run.glob("logs/*.txt"))
     assert run_main("--overwrite", "--set", "trainer_cfg.total_iter=3") == 0
     assert sorted(path.name for path in old if path.exists()) == ["notes.txt", "tiny-00003.pt"]
     assert len(list((run / "summary").iterdir())) == 1
+
+
+def test_overwriting_keeps_the_checkpoint_that_the_run_starts_from(run_main, tmp_path, capsys):
+    total = ["--set", "trainer_cfg.total_iter=3"]
+    assert run_main(*total) == 0
+    file = tmp_path / "output" / RUN / "checkpoints/tiny-00003.pt"
+    (tmp_path / "link.pt").symlink_to(file)
+    before = snapshot(tmp_path)
+    for path in (file, tmp_path / "link.pt"):
+        assert run_main("--overwrite", *total, f"trainer_cfg.restore_hint={path}") == 2
+        assert f"starts from, {path}; move it" in error_of(capsys)
+    assert snapshot(tmp_path) == before
+    file.rename(tmp_path / "mine.pt")
+    assert run_main("--overwrite", *total, f"trainer_cfg.restore_hint={tmp_path / 'mine.pt'}") == 0
 
 
 def test_resuming_takes_the_newest_checkpoint(run_main, tmp_path, capsys):
@@ -283,6 +299,13 @@ def test_resuming_takes_the_newest_checkpoint(run_main, tmp_path, capsys):
     assert final(tmp_path / "output")["iteration"] == 6
     assert run_main("--iter", "last", phase="test", evaluator_cfg={"restore_hint": 3}) == 0
     assert (tmp_path / "output" / RUN / "logs/test-00006.json").is_file()
+
+
+def test_a_damaged_newest_checkpoint_names_another(run_main, tmp_path, capsys):
+    assert run_main() == 0
+    (tmp_path / "output" / RUN / "checkpoints/tiny-00006.pt").write_bytes(b"PK")
+    assert run_main("--resume") == 2
+    assert "its folder also has tiny-00003.pt" in error_of(capsys)
 
 
 def test_continuing_earlier_sets_later_results_aside(run_main, tmp_path, capsys):
@@ -308,6 +331,16 @@ def test_a_failing_start_keeps_the_curves(run_main, tmp_path):
     assert before["triplet/loss"] == [2, 4, 6]
     assert run_main("--overwrite", "--set", "model_cfg.SeparateBNNecks.class_num=2") == 2
     assert {tag: curve[0].tolist() for tag, curve in read_curves(run).items()} == before
+
+
+def test_a_resumed_run_keeps_every_point_of_its_curves(run_main, tmp_path):
+    from opengait_ext.runs.compare.outcome import read_curves
+
+    every = ["--set", "trainer_cfg.log_iter=1", "trainer_cfg.save_iter=1"]
+    assert run_main(*every, "trainer_cfg.total_iter=4") == 0
+    assert run_main("--iter", "2", *every) == 0
+    steps, losses = read_curves(tmp_path / "output" / RUN)["triplet/loss"]
+    assert (steps.tolist(), len(losses)) == ([1, 2, 3, 4, 5, 6], 6)
 
 
 def test_a_second_training_in_a_folder_is_refused(run_main, tmp_path, capsys):
@@ -402,7 +435,7 @@ def test_features_that_are_not_numbers_are_refused(run_main, tmp_path, capsys, m
     monkeypatch.setattr(test_loop, "inference", broken)
     before = snapshot(tmp_path)
     assert run_main("--iter", "3", phase="test") == 2
-    assert "embeddings of 1 of 47" in (message := error_of(capsys)) and "005/bg-01/090" in message
+    assert "embeddings of the test: 1 of 47" in (message := error_of(capsys)) and "005-bg-01-090" in message
     assert snapshot(tmp_path) == before
 
 
@@ -410,7 +443,7 @@ def test_features_that_are_not_numbers_are_refused(run_main, tmp_path, capsys, m
 def test_iterations_are_positive(run_main, capsys, option):
     with pytest.raises(SystemExit):
         run_main(*option)
-    assert "expected a positive integer" in capsys.readouterr().err
+    assert "expected a positive integer or last, got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 
 from opengait.data.silhouettes import problems_of_frames
 from opengait.errors import DataError
+from opengait.utils.typed import Share
 
 
 class NoOperation:
@@ -112,7 +113,7 @@ class Rearrange:
 class RandomHorizontalFlip:
     """Mirror the last axis of the whole tracklet with probability `prob`."""
 
-    def __init__(self, prob: float = 0.5) -> None:
+    def __init__(self, prob: Share = 0.5) -> None:
         self.prob = prob
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -127,7 +128,7 @@ class RandomErasing:
     """
 
     def __init__(
-        self, prob: float = 0.5, sl: float = 0.05, sh: float = 0.2, r1: float = 0.3, per_frame: bool = False
+        self, prob: Share = 0.5, sl: float = 0.05, sh: float = 0.2, r1: float = 0.3, per_frame: bool = False
     ) -> None:
         self.prob = prob
         self.sl = sl

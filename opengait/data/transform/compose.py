@@ -12,6 +12,7 @@ from opengait.data.transform.parts import RandomPartBlur, RandomPartDilate
 from opengait.data.transform.warp import RandomAffine, RandomPerspective
 from opengait.errors import ConfigError
 from opengait.utils.arguments import accepted_arguments
+from opengait.utils.typed import Share
 
 
 class _Composed:
@@ -68,11 +69,11 @@ def Compose(trf_cfg: list) -> _Composed:  # noqa: N802
 
 def DA4GaitSSB(  # noqa: N802
     cutting: int | None = None,
-    ra_prob: float = 0.2,
-    rp_prob: float = 0.2,
-    rhf_prob: float = 0.5,
-    rpd_prob: float = 0.2,
-    rpb_prob: float = 0.2,
+    ra_prob: Share = 0.2,
+    rp_prob: Share = 0.2,
+    rhf_prob: Share = 0.5,
+    rpd_prob: Share = 0.2,
+    rpb_prob: Share = 0.2,
     top_range: tuple[int, int] = (9, 20),
     bot_range: tuple[int, int] = (39, 50),
 ) -> Callable[[np.ndarray], np.ndarray]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from opengait.utils.typed import Share
+
 _WIDE = ((5, 3), (5, 5), (3, 5))
 _NARROW = ((3, 3), (3, 5), (5, 3))
 # Structuring elements and their (width, height) choices, in OpenGait's order.
@@ -19,7 +21,7 @@ class RandomPartDilate:
     """
 
     def __init__(
-        self, prob: float = 0.5, top_range: tuple[int, int] = (12, 16), bot_range: tuple[int, int] = (36, 40)
+        self, prob: Share = 0.5, top_range: tuple[int, int] = (12, 16), bot_range: tuple[int, int] = (36, 40)
     ) -> None:
         self.prob = prob
         self.top_range = top_range
@@ -43,7 +45,7 @@ class RandomPartBlur:
 
     def __init__(
         self,
-        prob: float = 0.5,
+        prob: Share = 0.5,
         top_range: tuple[int, int] = (9, 20),
         bot_range: tuple[int, int] = (29, 40),
         per_frame: bool = False,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from opengait.errors import DataError
+from opengait.utils.typed import Share
 
 # OpenGait draws from numpy's global stream; a separate Generator would draw different numbers for the same seed.
 _rand = np.random.rand  # noqa: NPY002
@@ -32,11 +33,11 @@ class PointCloudsTransform:
         self,
         xyz_only: bool = True,
         scale_aware: bool = False,
-        drop_prob: float = 0,
-        shift_prob: float = 0,
-        jit_prob: float = 0,
-        scale_prob: float = 0,
-        flip_prob: float = 0,
+        drop_prob: Share = 0,
+        shift_prob: Share = 0,
+        jit_prob: Share = 0,
+        scale_prob: Share = 0,
+        flip_prob: Share = 0,
     ) -> None:
         self.xyz_only = xyz_only
         self.scale_aware = scale_aware

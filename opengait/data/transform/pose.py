@@ -12,6 +12,7 @@ import numpy as np
 
 from opengait.data.skeletons import joint_layout
 from opengait.errors import DataError
+from opengait.utils.typed import Share
 
 log = logging.getLogger("opengait")
 
@@ -81,7 +82,7 @@ class SelectSequenceCenter:
 class MirrorPoses:
     """Mirror every frame's x about its joints' mean with probability `prob`; joints keep their indices."""
 
-    def __init__(self, prob: float = 0.5) -> None:
+    def __init__(self, prob: Share = 0.5) -> None:
         self.prob = prob
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
@@ -150,7 +151,7 @@ class JointNoise:
 class FlipSequence:
     """Reverse the order of the frames with this probability."""
 
-    def __init__(self, probability: float = 0.5) -> None:
+    def __init__(self, probability: Share = 0.5) -> None:
         self.probability = probability
 
     def __call__(self, poses: np.ndarray) -> np.ndarray:
@@ -161,7 +162,7 @@ class FlipSequence:
 class InversePosesPre:
     """Swap left and right joints, in each frame with this probability."""
 
-    def __init__(self, probability: float = 0.5, joint_format: str = "coco") -> None:
+    def __init__(self, probability: Share = 0.5, joint_format: str = "coco") -> None:
         self.probability = probability
         self.order = joint_layout(joint_format)["flip_idx"]
 

@@ -10,13 +10,15 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from opengait.utils.typed import Share
+
 _WARPABLE = (np.uint8, np.int16, np.uint16, np.float32, np.float64)
 
 
 class RandomRotate:
     """Rotate by an angle U(-degree, degree) in degrees, with probability `prob`."""
 
-    def __init__(self, prob: float = 0.5, degree: float = 10) -> None:
+    def __init__(self, prob: Share = 0.5, degree: float = 10) -> None:
         self.prob = prob
         self.degree = degree
 
@@ -36,7 +38,7 @@ class RandomPerspective:
     Each corner moves by less than 10 columns per 44 of width; frames narrower than 44 columns are unchanged.
     """
 
-    def __init__(self, prob: float = 0.5) -> None:
+    def __init__(self, prob: Share = 0.5) -> None:
         self.prob = prob
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -65,7 +67,7 @@ class RandomAffine:
     ignored, as in OpenGait.
     """
 
-    def __init__(self, prob: float = 0.5, degree: float = 10) -> None:
+    def __init__(self, prob: Share = 0.5, degree: float = 10) -> None:
         self.prob = prob
         self.degree = degree
 

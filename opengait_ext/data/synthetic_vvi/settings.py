@@ -7,6 +7,7 @@ from opengait.errors import UserError
 
 FORMAT = 2  # increase it when the drawn frames change, so that folders drawn by older code are not kept
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
+LARGEST_COUNT = 999_999_999
 LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
 
@@ -44,10 +45,11 @@ class SyntheticConfig:
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that cannot be drawn."""
         for name in ("train_identities", "test_identities", "cameras", "tracklets", "frames"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name}: expected a positive integer, got {getattr(self, name)}.")
-        if self.seed < 0:
-            raise SettingsError(f"seed: expected 0 or more, got {self.seed}.")
+            value = getattr(self, name)
+            if not 1 <= value <= LARGEST_COUNT:
+                raise SettingsError(f"{name}: expected an integer from 1 to {LARGEST_COUNT}, got {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise SettingsError(f"seed: expected an integer from 0 to 2^63 - 1, got {self.seed}.")
         for name in ("occlusion", "motion_blur", "opposite"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}.")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ PARTS = ("Train", "Test", "info", "silhouettes")
 FOLDERS = {INFRARED: "ir", VISIBLE: "rgb"}
 FRAME_STEP = 5  # the benchmark keeps every fifth frame of its videos
 JPEG_QUALITY = 92
+PIXELS_PER_BYTE = 20  # of a frame and its silhouette, at most
 
 
 def splits(config: SyntheticConfig) -> dict[str, range]:
@@ -88,13 +90,14 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
     Only folders that this generator has marked are ever cleared.
 
     Raises:
-        SettingsError: `out` holds something else, or, without `force`, a dataset of other parameters.
+        SettingsError: `out` holds something else, or, without `force`, a dataset of other parameters; or the dataset
+            does not fit on the disk.
     """
     if out.exists() and not out.is_dir():
         raise SettingsError(f"{out} is a file; name a folder with --out.")
     done, started = out / DONE, out / STARTED
     if done.exists():
-        previous = json.loads(done.read_text())
+        previous = read_parameters(done)
         current = config.as_json()
         if previous == current and not force:
             return False
@@ -106,6 +109,7 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
             raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
     elif not started.exists() and out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder.")
+    check_space(out, config)
     out.mkdir(parents=True, exist_ok=True)
     started.write_text(json.dumps(config.as_json(), indent=2) + "\n")
     done.unlink(missing_ok=True)
@@ -113,6 +117,40 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
         if (out / part).exists():
             shutil.rmtree(out / part)
     return True
+
+
+def read_parameters(file: Path) -> dict[str, Any]:
+    """Return the parameters of a finished dataset.
+
+    Raises:
+        SettingsError: the file is damaged, or was written by something else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is not an object")
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{file} does not hold a dataset's parameters ({error}); use another --out.") from error
+    return content
+
+
+def check_space(out: Path, config: SyntheticConfig) -> None:
+    """Check that the dataset fits on the disk.
+
+    Raises:
+        SettingsError: it does not, by a low estimate of its size.
+    """
+    people = config.train_identities + config.test_identities
+    frames = people * config.cameras * len(FOLDERS) * config.tracklets * config.frames
+    height, width = config.size
+    needed = frames * height * width // PIXELS_PER_BYTE
+    existing = next(path for path in out.absolute().parents if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise SettingsError(
+            f"About {frames:,} frames of {height} x {width} need at least {needed / 2**30:,.0f} GiB, but "
+            f"{free / 2**30:,.0f} GiB are free in {existing}; draw fewer people, cameras, tracklets or frames."
+        )
 
 
 def write_tree(out: Path, config: SyntheticConfig, *, workers: int, progress: bool) -> None:

@@ -58,7 +58,8 @@ WRONG = [
     *(("scheduler_cfg.scheduler", value) for value in ("[]", "3")),
     *(("extensions", value) for value in ("3", "opengait_ext", "[[a]]", "{a: 1}")),
     *(("trainer_cfg.transform", value) for value in ("3", "[3]", "[{type: [a]}]", "[{a: 1}]")),
-    *(("trainer_cfg.transform.0.flip", value) for value in ("x", "true")),
+    *(("trainer_cfg.transform.0.flip", value) for value in ("x", "true", "1.5", "-0.5", "50")),
+    ("trainer_cfg.transform.0.pad", "-1"),
     *(("loss_cfg", value) for value in ("3", "[3]")),
     ("model_cfg.model", ""),
     *((section, value) for section in ("data_cfg", "trainer_cfg", "model_cfg") for value in ("3", "[]", "null")),
@@ -83,6 +84,13 @@ NAMES = ["20240501", "2024-05-01", "2024-13-45", "007", "1_000", "1e3", "1:30", 
 @pytest.mark.parametrize("key", ["trainer_cfg.save_name", "data_cfg.dataset_name", "data_cfg.dataset_root"])
 def test_names_and_folders_of_the_command_line_are_taken_as_they_stand(demo, key, name):
     assert setting(demo(f"{key}={name}"), key) == name
+
+
+@pytest.mark.parametrize("key", ["optimizer_cfg.solver", "scheduler_cfg.scheduler", "evaluator_cfg.eval_func"])
+def test_an_unknown_name_is_an_error_that_names_the_key_once(demo, key):
+    with pytest.raises(ConfigError, match=f"^--set {key}: ") as error:
+        demo(f"{key}=Foo")
+    assert str(error.value).count(key) == 1
 
 
 def test_null_is_a_name_only_where_it_means_nothing_else(demo):

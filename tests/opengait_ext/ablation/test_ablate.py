@@ -211,6 +211,14 @@ def _processes() -> list[str]:
     return lines
 
 
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "9" * 5000, "1.5", "0x10", "1e3", ""])
+def test_a_first_seed_is_checked_before_runs_are_planned(capsys, seed):
+    with pytest.raises(SystemExit) as stopped:
+        ablate(["--table", "3", "--dry-run", f"--first-seed={seed}"])
+    assert stopped.value.code == 2
+    assert "--first-seed: expected an integer from 0" in capsys.readouterr().err
+
+
 def test_the_command_line_trains_and_prints_the_table(tmp_path, monkeypatch, capsys):
     """With the real engine, on a small synthetic dataset in HITSZ-VCM's layout."""
     people = draw_people(tmp_path / "people", train=3, test=2)

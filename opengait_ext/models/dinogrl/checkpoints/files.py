@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from opengait.engine.checkpoint import load_checkpoint, save_checkpoint
-from opengait.errors import CheckpointError
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official, read_state
 
 # Names of the files in the release.
@@ -28,8 +27,6 @@ def to_official_files(checkpoint: Path, out: Path, vision_model: Path | None = N
     Raises:
         CheckpointError: a file is missing or unreadable, or the checkpoint is of another network.
     """
-    if not checkpoint.is_file():
-        raise CheckpointError(f"There is no file {checkpoint}.")
     dinov2 = None if vision_model is None else read_state(vision_model)
     states = convert_to_official(load_checkpoint(checkpoint), dinov2)
     paths = [out / name for name in NAMES]

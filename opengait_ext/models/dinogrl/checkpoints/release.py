@@ -154,7 +154,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"There is no file {path}.")
+        trouble = f"{path} is a folder; name a file" if path.is_dir() else f"There is no file {path}"
+        raise CheckpointError(f"{trouble}.")
     return read_weights(path.resolve(), "DinoGRL")
 
 

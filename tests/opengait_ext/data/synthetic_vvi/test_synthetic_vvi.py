@@ -244,11 +244,27 @@ def test_a_foreign_folder_is_never_cleared(tmp_path: Path) -> None:
         ({"test_identities": 9800}, "room for 9999"),
         ({"occlusion": 1.5}, "occlusion: .* got 1.5"),
         ({"seed": -1}, "seed: .* got -1"),
+        ({"seed": 2**63}, "seed: .* got 9223372036854775808"),
+        ({"frames": 10**9}, "frames: .* got 1000000000"),
     ],
 )
 def test_bad_settings_are_named(setting: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         SyntheticConfig(**setting)
+
+
+@pytest.mark.parametrize("setting", [{"frames": 10**8}, {"cameras": 10**8}, {"tracklets": 10**8, "size": (1024, 1024)}])
+def test_what_the_disk_cannot_hold_is_refused_at_once(tmp_path: Path, setting: dict) -> None:
+    with pytest.raises(SettingsError, match=r"frames of .* GiB are free in"):
+        generate(tmp_path / "d", SyntheticConfig(**setting))
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, '{"seed": '])
+def test_damaged_parameters_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "synthetic.json").write_text(content)
+    with pytest.raises(SettingsError, match=r"synthetic\.json does not hold"):
+        generate(tmp_path, SMALL)
 
 
 def test_test_people_are_numbered_after_more_than_500_training_people() -> None:

@@ -8,7 +8,13 @@ import torch
 
 from opengait.config import load_config
 from opengait.errors import CheckpointError
-from opengait_ext.checkpoints import build_network, convert_official, convert_to_official
+from opengait_ext.checkpoints import (
+    build_network,
+    convert_official,
+    convert_to_official,
+    from_official_files,
+    to_official_files,
+)
 from opengait_ext.models import DinoGRLNet, load_network
 from opengait_ext.models.dinogrl.checkpoints.release import is_unused
 from opengait_ext.models.dinogrl.model import DinoGRL
@@ -143,6 +149,13 @@ def test_converting_a_training_run_back_needs_dinov2(released, checkpoint):
     del public["cls_token"]
     with pytest.raises(CheckpointError, match="missing entries: dinov2.dinov2.cls_token"):
         convert_to_official(trained, public)
+
+
+def test_a_folder_is_called_a_folder(tmp_path):
+    with pytest.raises(CheckpointError, match=r"is a folder; name a file\.$"):
+        from_official_files(tmp_path, tmp_path, tmp_path, tmp_path / "out.pt")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        to_official_files(tmp_path, tmp_path / "out")
 
 
 def test_checkpoints_of_another_network_are_not_converted_back():
