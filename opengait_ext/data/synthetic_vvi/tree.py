@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from opengait.data.text_files import read_json
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
 
@@ -93,18 +94,14 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
     if out.exists() and not out.is_dir():
         raise SettingsError(f"{out} is a file; name a folder with --out.")
     done, started = out / DONE, out / STARTED
-    if done.exists():
-        previous = json.loads(done.read_text())
-        current = config.as_json()
-        if previous == current and not force:
+    if done.exists() and not force:
+        previous, current = read_json(done, "use --force"), config.as_json()
+        if previous == current:
             return False
-        if not force:
-            names = [
-                name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)
-            ]
-            changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
-            raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
-    elif not started.exists() and out.exists() and any(out.iterdir()):
+        names = [name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)]
+        changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
+        raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
+    if not (done.exists() or started.exists()) and out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder.")
     out.mkdir(parents=True, exist_ok=True)
     started.write_text(json.dumps(config.as_json(), indent=2) + "\n")
