@@ -276,7 +276,7 @@ def kind_of(config: Mapping[str, Any]) -> Pictures | Prepared:
     if data_cfg.get("mask_root"):
         raise ConfigError(f"This {model} reads masks of another network (data_cfg.mask_root), which footage lacks.")
     if isinstance(reader, type) and issubclass(reader, CrossModalDataSet):
-        return Pictures(frame_size_of(dict(data_cfg)))
+        return Pictures(frame_size_of(data_cfg))
     transforms = config["evaluator_cfg"]["transform"]
     cuts = len(transforms) == 1 and transforms[0].get("type") == "BaseSilCuttingTransform"
     return Prepared(model, data_cfg.get("data_in_use"), cuts)
