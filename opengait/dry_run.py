@@ -32,6 +32,7 @@ from opengait.engine.train import check_classes  # noqa: E402
 from opengait.errors import ConfigError, UserError  # noqa: E402
 from opengait.utils.memory import peak_memory  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
+from opengait.utils.text import first_line
 
 
 @dataclass
@@ -99,10 +100,9 @@ def _explained(problem: str) -> Iterator[None]:
         raise
     except Exception as error:
         *_, last = traceback.extract_tb(error.__traceback__)
-        text = (str(error).strip().splitlines() or [""])[0]
         raise ConfigError(
-            f"{problem}: {type(error).__name__}: {text} ({last.filename}, line {last.lineno}); check the values in "
-            "model_cfg."
+            f"{problem}: {type(error).__name__}: {first_line(error)} ({last.filename}, line {last.lineno}); check the "
+            f"values in model_cfg."
         ) from error
 
 

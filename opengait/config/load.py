@@ -16,6 +16,7 @@ from opengait.config.source import KeyPath, Origin, Origins, dotted, nearest, pa
 from opengait.errors import ConfigError
 from opengait.extensions import load_extensions
 from opengait.shipped import shipped
+from opengait.utils.files import write_text
 from opengait.utils.typed import shown
 from opengait.utils.yaml_text import write_yaml
 
@@ -54,9 +55,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Itera
 
 def save_config(cfg: dict[str, Any], path: str | Path) -> None:
     """Write a resolved configuration; `load_config` reads the same one back."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(config_text(cfg), encoding="utf-8")
+    write_text(Path(path), config_text(cfg))
 
 
 def config_text(cfg: dict[str, Any]) -> str:

@@ -62,8 +62,9 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     Raises:
         DataError: the folder cannot be listed.
     """
-    names = [entry.name for entry in _entries(folder) if entry.name.lower().endswith(tuple(suffixes))]
-    return [folder / name for name in sorted(names, key=natural_key) if not is_clutter(name)]
+    entries = [entry for entry in _entries(folder) if entry.name.lower().endswith(tuple(suffixes))]
+    names = [entry.name for entry in entries if not (is_clutter(entry.name) or entry.is_dir())]
+    return [folder / name for name in sorted(names, key=natural_key)]
 
 
 def walk_folders(root: Path) -> Iterator[Path]:

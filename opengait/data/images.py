@@ -6,8 +6,6 @@ Pillow decodes all others. `opengait.data.deep_pixels` says how pictures of more
 """
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,22 +14,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from opengait.data.deep_pixels import to_bytes, values_of
+from opengait.utils import regular_files
 
 # The exceptions that Pillow raises for damaged files, depending on format and progress.
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+DAMAGE = (OSError, Image.DecompressionBombError, *regular_files.DAMAGE)
 # The largest picture that is decoded, 64 million pixels, and the largest file that is read.
 MOST_PIXELS, MOST_BYTES = 1 << 26, 1 << 30
 # A JPEG of a few kilobytes can ask for its pixels to be visited any number of times; real ones have ten such scans.

@@ -23,6 +23,7 @@ from opengait.errors import ConfigError, DataError, UserError
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.messages import get_msg_mgr
 from opengait.utils.process import leave_signals_to_main
+from opengait.utils.typed import setting
 
 Request = tuple[str, list[int], list[Draw]]
 # The number of batches that a worker prepares ahead.
@@ -61,8 +62,7 @@ def build_loader(
     Raises:
         ConfigError: the sampler section or the number of workers cannot be used.
     """
-    if type(num_workers) is not int or num_workers < 0:
-        raise ConfigError(f"data_cfg.num_workers: expected 0 or the number of loading processes, got {num_workers!r}.")
+    num_workers = setting({"num_workers": num_workers}, "num_workers", "non-negative int")
     transforms = [] if wants_raw else list(transforms)
     prefetch = PREFETCH if num_workers else None
     # A worker may prepare `prefetch` batches while the main process finishes one.
@@ -259,9 +259,7 @@ def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> In
         raise ConfigError(
             f"evaluator_cfg.sampler.type: expected InferenceSampler, got {kind!r}; testing needs every tracklet once."
         )
-    size = sampler_cfg.get("batch_size", 1)
-    if not isinstance(size, int) or size < 1:
-        raise ConfigError(f"evaluator_cfg.sampler.batch_size: expected a positive integer, got {size!r}.")
+    size = setting(sampler_cfg, "batch_size", "positive int", 1, "evaluator_cfg.sampler")
     world = distributed.world_size()
     if packed and size != world:
         get_msg_mgr().log_info(

@@ -14,7 +14,6 @@ import io
 import math
 import pickle
 import re
-import struct
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,26 +23,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from opengait.errors import DataError
-from opengait.utils.regular_files import open_file
+from opengait.utils.regular_files import DAMAGE, open_file
 
 # What a file may hold, in bytes, when what it holds several times is counted every time: this, or this many times its
 # size if that is more.
 EXPANDED, EXPANSION = 1 << 28, 16
 
 _NUMERIC = re.compile(r"[?bB]|[biufc]\d{1,2}|[SU][1-9]\d{0,8}|O8?")
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-    MemoryError,
-    struct.error,
-)
+_UNREADABLE = (pickle.UnpicklingError, AttributeError, MemoryError, *DAMAGE)
 
 
 def load_pickle(path: str | Path, trusted: bool = False) -> Any:

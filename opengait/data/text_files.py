@@ -53,17 +53,19 @@ def read_json(path: Path, advice: str) -> dict[str, Any]:
         advice: what to do if it is missing or empty.
 
     Raises:
-        DataError: the file cannot be read, is not JSON, holds something else, or names a key twice in one object.
+        DataError: the file cannot be read, is not JSON (which has no NaN), holds something else, or names a key twice
+            in one object.
     """
     try:
-        content = json.loads(read_text(path, advice), object_pairs_hook=_without_repetition)
+        text = read_text(path, advice)
+        content = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DataError(
             f"{path} is not valid JSON ({reason}); correct it, or copy it again if it was cut off."
         ) from None
     if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object, got a {type(content).__name__}.")
+        raise DataError(f"{path} does not fit: expected a JSON object, got a {type(content).__name__}.")
     return content
 
 
@@ -75,3 +77,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         # Python keeps the last of the two in silence.
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return content
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"it holds {text}, which is no number")

@@ -19,7 +19,6 @@
       git         {commit, dirty, changes} of the source tree, or null
 """
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from typing import Any
 
 from opengait import distributed
 from opengait.data.fingerprint import facts_of
+from opengait.data.text_files import read_json
 from opengait.engine.contract import EngineModel
 from opengait.errors import DataError
 from opengait.utils.environment import hardware, source_state, versions
@@ -80,16 +80,10 @@ def read_capsule(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it cannot be read, or is not a capsule.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); expected a run capsule.") from error
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise DataError(
-            f"{path} is not a run capsule; each training or test writes one as capsule-<phase>-<time>.json."
-        )
+    advice = "each training or test writes a capsule-<phase>-<time>.json"
+    content = read_json(path, advice)
+    if content.get("kind") != KIND:
+        raise DataError(f"{path} is not a run capsule; {advice}.")
     return content
 
 

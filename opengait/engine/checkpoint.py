@@ -15,6 +15,7 @@ from opengait.errors import CheckpointError
 from opengait.utils.files import write_whole
 from opengait.utils.state_dicts import find_state
 from opengait.utils.tensor_files import UnreadableError, read_tensors
+from opengait.utils.text import brief
 
 # Length of the state of a Mersenne twister.
 _NUMPY_KEYS = 624
@@ -58,8 +59,8 @@ class _Sink:
         self.file.flush()
 
 
-def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") -> dict[str, Any]:
-    """Return the content of a checkpoint, read with `weights_only=True`: tensors and plain values, no code.
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Return the content of a checkpoint on the CPU, read with `weights_only=True`: tensors and plain values, no code.
 
     The state dict is always under `model`, also if the file holds nothing else or nests it otherwise
     (`opengait.utils.state_dicts`). Entries that are None are left out.
@@ -70,7 +71,7 @@ def load_checkpoint(path: str | Path, map_location: torch.device | str = "cpu") 
     """
     path = Path(path)
     try:
-        content = read_tensors(path, map_location)
+        content = read_tensors(path)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"There is no checkpoint {path}; its folder {_contents(path.parent)}. Name another checkpoint, or train "
@@ -106,8 +107,7 @@ def _checked(content: dict[str, Any], path: Path) -> dict[str, Any]:
     for name, (fits, expected) in ENTRIES.items():
         if name in content and not fits(content[name]):
             raise CheckpointError(
-                f"{path} is damaged or of another program: its `{name}` is {_short(content[name])}; expected "
-                f"{expected}."
+                f"{path} is damaged or of another program: its `{name}` is {brief(content[name])}; expected {expected}."
             )
     return content
 
@@ -157,14 +157,6 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rank_states": (_are_random_states, "a list with the random state of each process"),
     "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
 }
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, str):
-        return repr(value[:40])
-    # Other values may be nested, or long, without end.
-    short = isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**64)
-    return repr(value) if short else f"a {type(value).__name__}"
 
 
 def random_state() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from opengait.engine.contract import EngineModel
 from opengait.engine.training_state import MismatchError, check_part, check_rates, differences, settings_of
 from opengait.engine.weights import load_weights
 from opengait.errors import CheckpointError, ConfigError, OutputError
+from opengait.utils.text import first_line
 
 
 def save(model: EngineModel, iteration: int) -> None:
@@ -117,7 +118,7 @@ def _fitting(path: Path, part: str) -> Iterator[None]:
         yield
     # Torch checks little of a state, so a wrong one fails in any way.
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         if not isinstance(error, MismatchError):
             reason = f"{type(error).__name__}: {reason}"
         raise ConfigError(

@@ -1,7 +1,6 @@
 """The folder of a run and its owner; does not import torch, so that tools start quickly."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -169,6 +168,8 @@ class RunFolder:
     def _take_lock(self) -> IO[str]:
         file = self._lock = (self.path / LOCK).open("a+", encoding="utf-8")
         try:
+            import fcntl
+
             # Not `flock`, which the data workers of a killed training would inherit and keep.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
@@ -179,8 +180,8 @@ class RunFolder:
                 f"Another training runs in {self.path} ({owner}); wait for it, stop it, or set trainer_cfg.save_name "
                 f"to another name."
             ) from error
-        except OSError:
-            # A file system without locks.
+        except (ImportError, OSError):
+            # Windows, or a file system without locks.
             pass
         return file
 

@@ -1,5 +1,6 @@
 """Stop a training at an iteration boundary on Ctrl-C or SIGTERM, on all ranks at the same one."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -116,5 +117,6 @@ class StopRequest:
         if not self.signum:
             self.signum, self._received = signum, now
             if distributed.is_main():
-                # Not `print`, which the signal may have interrupted.
-                os.write(2, b"\nStopping after this iteration, with a checkpoint; Ctrl-C again stops at once.\n")
+                # Not `print`, which the signal may have interrupted; Ctrl-C also ends a `tee` that reads this.
+                with contextlib.suppress(OSError):
+                    os.write(2, b"\nStopping after this iteration, with a checkpoint; Ctrl-C again stops at once.\n")

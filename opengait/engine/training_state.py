@@ -2,8 +2,6 @@
 
 import json
 import math
-import reprlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from opengait import distributed
 from opengait.engine.contract import EngineModel
 from opengait.engine.optim import EpochSchedule
 from opengait.utils.files import plain
+from opengait.utils.text import brief
 
 # Solvers whose state has other shapes than the parameters.
 _OWN_SHAPES = ("LBFGS", "Adafactor")
@@ -52,7 +51,7 @@ def check_part(model: EngineModel, part: str, content: Mapping[str, Any]) -> Non
     kind = type(ours).__name__
     saved_kind = content.get("trained_with", {}).get("solver" if part == "optimizer" else "schedule")
     if saved_kind not in (None, kind):
-        raise MismatchError(f"it is of {_shown(saved_kind)}, expected {kind}")
+        raise MismatchError(f"it is of {brief(saved_kind)}, expected {kind}")
     if part == "optimizer":
         _check_groups(ours, saved, kind, known=saved_kind is not None)
     else:
@@ -110,13 +109,13 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
     public, theirs = ({key for key in state if not str(key).startswith("_")} - {"verbose"} for state in (ours, saved))
     if not known and public != theirs:
         key = min(public ^ theirs, key=str)
-        differing = f"{'lacks' if key in public else 'has'} {_shown(key)}"
+        differing = f"{'lacks' if key in public else 'has'} {brief(key)}"
         raise MismatchError(f"it is of another kind than {name}: it {differing}")
     for key in public & theirs:
         if key == "scheduler":
             _check_alike(ours[key], saved[key], f"the schedule of {name}", known=False)
         elif not _of_one_kind(ours[key], saved[key]):
-            raise MismatchError(f"{key} of {name} is {_shown(saved[key])}, expected a value such as {ours[key]!r}")
+            raise MismatchError(f"{key} of {name} is {brief(saved[key])}, expected a value such as {ours[key]!r}")
     parts = ours.get("_schedulers", []), saved.get("_schedulers", [])
     if not isinstance(parts[1], list) or len(parts[0]) != len(parts[1]):
         raise MismatchError(f"it does not consist of the {len(parts[0])} schedules of {name}")
@@ -218,14 +217,4 @@ def _difference(key: str, new: Any, old: Any, path: Path, part: str | None) -> s
     applies = "the configured value applies"
     if part is not None:
         applies = f"the checkpoint's applies (trainer_cfg.{part}_reset: true starts the {part} anew)"
-    return f"{key} is {_shown(new)}, but {path.name} was trained with {_shown(old)}; {applies}."
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message; one of a file may be long or nested without end."""
-    short = reprlib.Repr()
-    short.maxlevel, short.maxstring, short.maxother = 3, 60, 60
-    if isinstance(value, torch.Tensor) or (isinstance(value, int) and value.bit_length() > 64):
-        return f"a {type(value).__name__}"
-    # Milestones are a counter in a schedule and a list in a configuration.
-    return short.repr(list(value) if isinstance(value, Counter) else value)
+    return f"{key} is {brief(new)}, but {path.name} was trained with {brief(old)}; {applies}."

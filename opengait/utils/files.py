@@ -50,7 +50,9 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, flush: bool = False
         try:
             write(partial)
             if flush:
-                _flush(partial)
+                # Windows flushes only what may be written.
+                with partial.open("r+b") as file:
+                    os.fsync(file.fileno())
             partial.replace(path)
         finally:
             with suppress(OSError):
@@ -58,12 +60,12 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, flush: bool = False
         if flush:
             # Some network file systems cannot flush folders.
             with suppress(OSError):
-                _flush(path.parent)
+                _flush_folder(path.parent)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {_reason(error, path, partial)}.") from error
 
 
-def _flush(path: Path) -> None:
+def _flush_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -84,6 +86,8 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _alive(process: int) -> bool:
+    if os.name == "nt":  # where a signal ends the process
+        return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

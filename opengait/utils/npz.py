@@ -1,33 +1,18 @@
 """Reading of .npz files, which are ZIP archives of arrays, without trusting what they announce."""
 
 import math
-import struct
 import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from opengait.utils.regular_files import open_file
+from opengait.utils import regular_files
 
 # The bytes of all arrays together: this, or this many times the file's size if that is more.
 MOST_BYTES, MOST_RATIO = 1 << 26, 100
 # The exceptions that a damaged file raises in these libraries, besides OSError.
-DAMAGE = (
-    ValueError,
-    EOFError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    OverflowError,
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-)
+DAMAGE = (*regular_files.DAMAGE, tokenize.TokenError, zipfile.BadZipFile)
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -38,7 +23,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         OSError: it cannot be opened.
         ValueError and the others of `DAMAGE`: it is damaged, or announces more than it holds.
     """
-    with open_file(path) as file, zipfile.ZipFile(file) as archive:
+    with regular_files.open_file(path) as file, zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         most = max(MOST_BYTES, MOST_RATIO * Path(path).stat().st_size)
         announced = sum(entry.file_size for entry in entries)

@@ -3,7 +3,22 @@
 import errno
 import os
 import stat
+import struct
+import zlib
 from typing import BinaryIO
+
+# The exceptions that readers raise for a damaged file, besides OSError and errors of their own.
+DAMAGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 # Without O_NONBLOCK, opening a pipe waits for a writer. It has no effect on regular files.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

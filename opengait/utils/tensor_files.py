@@ -5,13 +5,15 @@ import io
 import pickle
 import pickletools
 import re
-import stat
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from opengait.utils.regular_files import open_file
+from opengait.utils.text import first_line
 
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
@@ -32,7 +34,7 @@ class UnreadableError(Exception):
     """A file cannot be read; the text is the reason, such as "it is empty"."""
 
 
-def read_tensors(path: Path, map_location: torch.device | str = "cpu") -> Any:
+def read_tensors(path: Path) -> Any:
     """Return the content of a file of torch (with or without archive) or of safetensors, without running code in it.
 
     The checksums of an archive are compared with its content first, which torch does not do; that takes 0.1 s for
@@ -44,20 +46,16 @@ def read_tensors(path: Path, map_location: torch.device | str = "cpu") -> Any:
             values.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise UnreadableError("it is a folder; name a file in it")
-        # Reading a pipe or a device may have no end.
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableError("it is not a regular file")
-        with path.open("rb") as file:
-            start = file.read(_START)
+        with open_file(path) as file:
+            start, size = file.read(_START), file.seek(0, io.SEEK_END)
     except FileNotFoundError:
         raise
+    except IsADirectoryError as error:
+        raise UnreadableError("it is a folder; name a file in it") from error
     # A ValueError if the path holds a null character.
     except (OSError, ValueError) as error:
         raise UnreadableError(getattr(error, "strerror", None) or str(error)) from error
-    if path.suffix == ".safetensors" or _is_safetensors(start, status.st_size):
+    if path.suffix == ".safetensors" or _is_safetensors(start, size):
         return _read_safetensors(path, start)
     trouble = _foreign(start)
     if trouble:
@@ -72,7 +70,7 @@ def read_tensors(path: Path, map_location: torch.device | str = "cpu") -> Any:
         source = io.BytesIO(path.read_bytes())
         _check_announced(source.getvalue())
     try:
-        return torch.load(source, map_location=map_location, weights_only=True)
+        return torch.load(source, map_location="cpu", weights_only=True)
     # The bytes of a stranger's file can make the reader raise anything.
     except Exception as error:
         raise UnreadableError(_loading_trouble(error)) from error
@@ -90,7 +88,7 @@ def _read_safetensors(path: Path, start: bytes) -> Any:
         return load_file(path)
     # The library's own error, or one of torch about types and sizes.
     except Exception as error:
-        reason = _foreign(start) or f"it is not a whole safetensors file: {_first_line(error)}"
+        reason = _foreign(start) or f"it is not a whole safetensors file: {first_line(error)}"
         raise UnreadableError(reason) from error
 
 
@@ -153,7 +151,7 @@ def _check_archive(path: Path) -> None:
         raise
     # Damaged directories raise anything from struct.error to NotImplementedError.
     except Exception as error:
-        raise UnreadableError(f"it is damaged: {_first_line(error)}") from error
+        raise UnreadableError(f"it is damaged: {first_line(error)}") from error
 
 
 def _check_kind(names: list[str]) -> None:
@@ -199,9 +197,4 @@ def _loading_trouble(error: Exception) -> str:
         return "it announces more than the memory holds"
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in text:
         return _OTHER
-    return f"it is damaged: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines and lines[0] else type(error).__name__
+    return f"it is damaged: {first_line(error)}"

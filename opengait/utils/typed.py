@@ -11,7 +11,6 @@ import collections.abc
 import inspect
 import math
 import re
-import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from typing import Annotated, Any, Literal, Union
 
 from opengait.errors import ConfigError
 from opengait.utils.arguments import argument_names
+from opengait.utils.text import brief
 
 # Returns the text that a value was written as, if it was a plain scalar; by its path below the checked value.
 Written = Callable[[tuple[int, ...]], str | None]
@@ -176,9 +176,7 @@ def shown(value: Any) -> str:
     """Return a value for a message, shortened: null, true, the text 'off', [1, 2]."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = short.maxlong = 80
-    return f"the text {short.repr(value)}" if isinstance(value, str) else short.repr(value)
+    return f"the text {brief(value)}" if isinstance(value, str) else brief(value)
 
 
 def argument_kinds(part: Callable[..., Any]) -> dict[str, str]:
@@ -209,13 +207,25 @@ def checked_arguments(part: Callable[..., Any], arguments: Mapping[str, Any], se
         ConfigError: a value is not of the type that the part's annotation names.
     """
     kinds = argument_kinds(part)
-    checked = {}
-    for name, value in arguments.items():
-        try:
-            checked[name] = typed(value, kinds.get(name, "any"))
-        except ValueError as error:
-            raise ConfigError(f"{section}.{name}: {error}.") from error
-    return checked
+    return {name: setting(arguments, name, kinds.get(name, "any"), section=section) for name in arguments}
+
+
+def setting(values: Mapping[str, Any], key: str, kind: str, default: Any = None, section: str = "data_cfg") -> Any:
+    """Return the value of a key, converted where its meaning is clear.
+
+    Args:
+        values: a section of the configuration.
+        kind: a type of the grammar above.
+        default: the value without the key.
+        section: name of the section, for the message.
+
+    Raises:
+        ConfigError: the value is not of this type.
+    """
+    try:
+        return typed(values.get(key, default), kind)
+    except ValueError as error:
+        raise ConfigError(f"{section}.{key}: {error}.") from error
 
 
 def kind_of(annotation: Any, names: dict[str, Any] | None = None) -> str:

@@ -5,7 +5,6 @@ vvi demo-results --run output/demo/seed-*     # a row per seed, then mean, small
 """
 
 import argparse
-import json
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
@@ -85,11 +84,9 @@ def read_numbers(path: Path, *keys: str) -> Any:
     Raises:
         DataError: the file is not valid JSON, or has no such entry.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON ({error}); run scripts/demo.sh again.") from error
-    return entry(path, content, *keys)
+    from opengait.data.text_files import read_json
+
+    return entry(path, read_json(path, "run scripts/demo.sh again"), *keys)
 
 
 def number(path: Path, content: Any, *keys: str) -> float:

@@ -22,6 +22,7 @@ from opengait.data.images import DAMAGE
 from opengait.data.packs.read import Pack
 from opengait.data.problems import Problem, Strict
 from opengait.errors import ConfigError, DataError
+from opengait.utils.typed import setting
 from opengait_ext.data.mask_values import MaskLook, MaskValues, aspect_problem
 from opengait_ext.data.tracklet import Tracklet
 
@@ -221,14 +222,13 @@ def mask_folder(data_cfg: Mapping[str, Any]) -> MaskFolder | None:
         ConfigError: a key is invalid, or has no effect without `mask_root`.
         DataError: the folder is missing.
     """
-    root, classes, soft = (data_cfg.get(key) for key in MASK_KEYS)
+    root, classes = data_cfg.get("mask_root"), data_cfg.get("mask_classes")
+    soft = setting(data_cfg, "mask_soft", MASK_KEYS["mask_soft"])
     if root is None:
         if classes is not None or soft is not None:
             key = "mask_classes" if classes is not None else "mask_soft"
             raise ConfigError(f"data_cfg.{key} is set without data_cfg.mask_root; name the folder of masks there.")
         return None
-    if not isinstance(soft, bool | None):
-        raise ConfigError(f"data_cfg.mask_soft: expected true or false, got {soft!r}.")
     if soft and classes is not None:
         raise ConfigError("data_cfg.mask_soft means that files hold probabilities; remove data_cfg.mask_classes.")
     if not Path(root).expanduser().is_dir():

@@ -10,6 +10,7 @@ from opengait import distributed
 from opengait.data.frames import FrameSource, ImageFrames
 from opengait.data.packs.read import Pack
 from opengait.errors import ConfigError
+from opengait.utils.typed import setting
 from opengait_ext.data.bupt_campus import reader as bupt_campus
 from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
@@ -122,7 +123,7 @@ class InPlaceDataSet(CrossModalDataSet):
             frame_size,
             masks=open_masks(data_cfg, tracklets, self.source.pack),
             pack=self.source.pack,
-            reduced_decode=switch_of(data_cfg, "reduced_decode"),
+            reduced_decode=setting(data_cfg, "reduced_decode", "bool", False),
         )
 
     def open_source(self, data_cfg: dict[str, Any]) -> Any:
@@ -157,13 +158,9 @@ def hitsz_settings(data_cfg: Mapping[str, Any]) -> tuple[int, list[str]]:
     Raises:
         ConfigError: one of them is invalid.
     """
-    minimum_frames = data_cfg.get("minimum_frames", MINIMUM_FRAMES)
-    if not isinstance(minimum_frames, int) or isinstance(minimum_frames, bool) or minimum_frames < 1:
-        raise ConfigError(f"data_cfg.minimum_frames: expected a positive integer, got {minimum_frames!r}.")
-    discard_lists = data_cfg.get("discard_lists") or []
-    if not isinstance(discard_lists, list | tuple) or not all(isinstance(path, str) for path in discard_lists):
-        raise ConfigError(f"data_cfg.discard_lists: expected a list of text files, got {discard_lists!r}.")
-    return minimum_frames, list(discard_lists)
+    kinds = HITSZVCMDataSet.config_keys
+    minimum_frames = setting(data_cfg, "minimum_frames", kinds["minimum_frames"], MINIMUM_FRAMES)
+    return minimum_frames, list(setting(data_cfg, "discard_lists", kinds["discard_lists"]) or [])
 
 
 class BUPTCampusDataSet(InPlaceDataSet):
@@ -184,29 +181,15 @@ class BUPTCampusDataSet(InPlaceDataSet):
         Raises:
             ConfigError: `auxiliary` or `fake_infrared` is neither true nor false.
         """
-        switches = {key: switch_of(data_cfg, key) for key in ("auxiliary", "fake_infrared")}
+        switches = {key: setting(data_cfg, key, "bool", False) for key in ("auxiliary", "fake_infrared")}
         return BUPTCampus(data_cfg["dataset_root"], **switches)
 
 
-def frame_size_of(data_cfg: dict[str, Any]) -> tuple[int, int]:
+def frame_size_of(data_cfg: Mapping[str, Any]) -> tuple[int, int]:
     """Return `frame_size` of a `data_cfg` section as (height, width).
 
     Raises:
         ConfigError: it is not two positive integers.
     """
-    size = data_cfg.get("frame_size", FRAME_SIZE)
-    if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
-        return size[0], size[1]
-    raise ConfigError(f"data_cfg.frame_size: expected [height, width] in pixels, such as [256, 128], got {size!r}.")
-
-
-def switch_of(data_cfg: Mapping[str, Any], key: str) -> bool:
-    """Return a key of a `data_cfg` section that is true or false, false by default.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    value = data_cfg.get(key, False)
-    if not isinstance(value, bool):
-        raise ConfigError(f"data_cfg.{key}: expected true or false, got {value!r}.")
-    return value
+    height, width = setting(data_cfg, "frame_size", READER_KEYS["frame_size"], FRAME_SIZE)
+    return height, width

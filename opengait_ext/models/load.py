@@ -13,6 +13,7 @@ from opengait.config import load_config
 from opengait.engine.checkpoint import checkpoints_of, load_checkpoint
 from opengait.errors import CheckpointError, ConfigError
 from opengait.extensions import load_extensions
+from opengait.utils.text import first_line
 from opengait_ext.models.shared.plain_network import PlainNetwork, network_entries
 from opengait_ext.weights.read import load_exactly
 
@@ -147,6 +148,5 @@ def usable_device(device: torch.device | str | None) -> torch.device:
         torch.empty(0, device=device)
     # torch raises the first for an unknown name and the second for an absent device.
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"The device {device} cannot be used here ({reason}); try cpu.") from error
+        raise ConfigError(f"The device {device} cannot be used here ({first_line(error)}); try cpu.") from error
     return torch.device(device)

@@ -1,11 +1,11 @@
 """The test results of a run: `logs/test-<iteration>.json` and the files that belong to it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opengait.data.text_files import read_json
 from opengait.errors import DataError
 from opengait.utils.files import sha256_of
 from opengait_ext.evaluation.protocol import CROSS_MODAL
@@ -134,16 +134,7 @@ def read_any_test(file: Path) -> dict[str, Any]:
     Raises:
         DataError: the file cannot be read or is not a test result.
     """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        raise DataError(f"Cannot read {file}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(f"{file} is not JSON ({error}); expected a logs/test-<iteration>.json.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+    content = read_json(file, "give a logs/test-<iteration>.json")
+    if not isinstance(content.get("results"), dict):
         raise DataError(f"{file} is not a test result: it has no `results`; expected a logs/test-<iteration>.json.")
     return content
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"it holds {text}, which is no number")

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from opengait.data.dataset import files_in_use
+from opengait.data.folders import files_in, walk_folders
 from opengait.data.frames import FrameSource, ImageFrames, PickledFrames
+from opengait.data.layout import files_in_use
+from opengait.data.packs.write import IMAGES
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data import Modality
 from opengait_ext.runs.silhouettes.image_files import read_grey
@@ -16,7 +18,6 @@ from opengait_ext.runs.silhouettes.opengait_silhouettes import align_all
 from opengait_ext.search.boxes import check_boxes, read_boxes
 from opengait_ext.search.video import Video, VideoTrack
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg")
 # Words in folder names that identify a modality, including those of HITSZ-VCM and BUPTCampus.
 MODALITY_WORDS = {
@@ -63,14 +64,14 @@ class Pictures:
         size: (height, width) to which frames are resized.
     """
 
-    wanted = f"frames ({', '.join(PICTURES)})"
+    wanted = f"frames ({', '.join(IMAGES)})"
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
 
     def sources(self, folder: Path) -> tuple[Any, ...]:
         """Return the features of the tracklet in a folder; none if it holds no tracklet."""
-        files = pictures_in(folder)
+        files = files_in(folder, IMAGES)
         return (ImageFrames(files, self.size),) if files else ()
 
 
@@ -96,10 +97,10 @@ class Prepared:
         Raises:
             DataError: the folder holds pictures that the model cannot take.
         """
-        files = sorted(path for path in folder.glob("*.pkl") if not path.name.startswith("."))
+        files = sorted(files_in(folder, [".pkl"]))
         if files:
             return tuple(PickledFrames(file) for file in files_in_use(files, self.data_in_use))
-        pictures = pictures_in(folder)
+        pictures = files_in(folder, IMAGES)
         if pictures and not self.silhouettes:
             raise DataError(f"{folder} holds pictures; {self.model} takes {self.wanted.partition(',')[0]}.")
         return (SilhouettePictures(pictures, self.model),) if pictures else ()
@@ -228,14 +229,11 @@ def _first_modality(names: Iterable[set[str]]) -> Modality | None:
 
 def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, whole_name: bool) -> list[Clip]:
     clips: list[Clip] = []
-    folders = sorted(path for path in root.rglob("*") if path.is_dir())
-    for folder in [root, *folders]:
-        inside = folder.relative_to(root)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        sources = () if hidden else kind.sources(folder)
+    for folder in walk_folders(root):
+        sources = kind.sources(folder)
         if sources:
             # Relative names of several inputs could coincide.
-            name = folder.as_posix() if whole_name or folder == root else inside.as_posix()
+            name = folder.as_posix() if whole_name or folder == root else folder.relative_to(root).as_posix()
             clip = Clip(name, modality_of(folder, root, modality), sources, folder.absolute())
             if not clips and modality is None and _modality_below(folder, root) is None:
                 _check_colours(clip)
@@ -251,18 +249,6 @@ def _check_colours(clip: Clip) -> None:
         frame = clip.source[[0]][0].astype(int)
         if np.abs(frame - frame.mean(axis=0)).mean() > COLOURED:
             raise DataError(f"{clip.name} has colours, but its name or its folder says infrared; give --modality.")
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the frames directly in a folder, frame 2 before frame 10."""
-    files = (p for p in folder.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".") and p.is_file())
-    return sorted(files, key=lambda p: _numbered(p.stem))
-
-
-def _numbered(name: str) -> tuple:
-    # Only decimal digits have a value for int(): a circled one is a digit too.
-    digits = "".join(c if c.isdecimal() else " " for c in name).split()
-    return [int(run) for run in digits], name
 
 
 def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes: Path) -> list[Clip]:
@@ -290,7 +276,7 @@ def kind_of(config: Mapping[str, Any]) -> Pictures | Prepared:
     if data_cfg.get("mask_root"):
         raise ConfigError(f"This {model} reads masks of another network (data_cfg.mask_root), which footage lacks.")
     if isinstance(reader, type) and issubclass(reader, CrossModalDataSet):
-        return Pictures(frame_size_of(dict(data_cfg)))
+        return Pictures(frame_size_of(data_cfg))
     transforms = config["evaluator_cfg"]["transform"]
     cuts = len(transforms) == 1 and transforms[0].get("type") == "BaseSilCuttingTransform"
     return Prepared(model, data_cfg.get("data_in_use"), cuts)

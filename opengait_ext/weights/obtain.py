@@ -1,11 +1,10 @@
 """Fetching and checking the files of the catalogue."""
 
-import fcntl
 import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def _obtain(entry: WeightFile, target: Path, address: str, pause: float) -> Obta
     except CheckpointError:
         partial.unlink()
         raise
-    with partial.open("rb") as file:
+    with partial.open("r+b") as file:  # Windows flushes only what may be written
         os.fsync(file.fileno())
     if first_seen(note) is None:
         write_json(note, {"file": entry.file, "address": address, "sha256": sha256})
@@ -89,13 +88,14 @@ def _obtain(entry: WeightFile, target: Path, address: str, pause: float) -> Obta
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
     """Wait until no other process downloads into `folder`, and keep others from it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # Some network file systems cannot lock folders.
+    with ExitStack() as opened:
+        with suppress(ImportError, OSError):  # Windows and some network file systems cannot lock folders.
+            import fcntl
+
+            descriptor = os.open(folder, os.O_RDONLY)
+            opened.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def check(path: Path, entry: WeightFile, note: Path, advice: str) -> str:

@@ -12,7 +12,6 @@ DinoGRL does not need this layout: the in-place readers decode only the frames t
 loads whole tracklets.
 """
 
-import json
 import multiprocessing
 import pickle
 import shutil
@@ -32,6 +31,7 @@ from tqdm import tqdm
 
 from opengait.data.frames import ImageFrames
 from opengait.data.packs.read import Pack
+from opengait.data.text_files import read_json
 from opengait.errors import DataError
 from opengait_ext.data.tracklet import Tracklet
 
@@ -226,10 +226,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             raise DataError(f"Cannot create the folder {out}: {error.strerror}.") from error
         _write_json(known, settings)
         return
-    try:
-        former = json.loads(known.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"Cannot read {known}: {error}; choose another folder.") from error
+    former = read_json(known, "choose another folder")
     differing = [key for key in settings if former.get(key) != settings[key]]
     if differing:
         key = differing[0]

@@ -96,18 +96,14 @@ def prepare(out: Path, config: SyntheticConfig, *, force: bool) -> bool:
     if out.exists() and not out.is_dir():
         raise SettingsError(f"{out} is a file; name a folder with --out.")
     done, started = out / DONE, out / STARTED
-    if done.exists():
-        previous = read_parameters(done)
-        current = config.as_json()
-        if previous == current and not force:
+    if done.exists() and not force:
+        previous, current = read_parameters(done), config.as_json()
+        if previous == current:
             return False
-        if not force:
-            names = [
-                name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)
-            ]
-            changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
-            raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
-    elif not started.exists() and out.exists() and any(out.iterdir()):
+        names = [name for name in sorted(previous.keys() | current.keys()) if previous.get(name) != current.get(name)]
+        changes = ", ".join(f"{name} {previous.get(name)} instead of {current.get(name)}" for name in names)
+        raise SettingsError(f"{out} holds a dataset of other parameters ({changes}); use another --out or --force.")
+    if not (done.exists() or started.exists()) and out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} holds files that this generator did not write; name a new or empty folder.")
     check_space(out, config)
     out.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait.utils.text import first_line
 from opengait_ext.data.channels import IMAGENET_MEAN, IMAGENET_STD
 from opengait_ext.models.shared.positions import (
     DINOV2_OFFSET,
@@ -54,7 +55,7 @@ def build_transformer(
         fetched = timm.create_model(name, pretrained=True, num_classes=0, img_size=image_size, **arguments)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"timm cannot fetch its weights of {name} ({str(error).splitlines()[0]}); name a file with "
+            f"timm cannot fetch its weights of {name} ({first_line(error)}); name a file with "
             f"model_cfg.vision_model.weights instead."
         ) from error
     assert isinstance(fetched, Transformer)

@@ -1,7 +1,6 @@
 """Export of silhouettes: one folder per tracklet, written atomically and skipped if it is complete."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from opengait.data.text_files import read_json
 from opengait.errors import DataError
 from opengait.utils.files import write_json
 from opengait.utils.threads import in_threads
@@ -113,11 +113,7 @@ def claim(out: Path, network: DinoGRLNet, size: Sequence[int]) -> None:
     if not record.is_file():
         write_json(record, current)
         return
-    try:
-        recorded = json.loads(record.read_text())
-    except ValueError as error:
-        raise DataError(f"{record} is damaged ({error}); remove the folder {out} and export again.") from error
-    if recorded != current:
+    if read_json(record, f"remove the folder {out} and export again") != current:
         raise DataError(
             f"{out} holds silhouettes of another checkpoint or frame size; choose another folder or remove this one."
         )

@@ -36,3 +36,13 @@ def test_what_a_kill_left_half_written_is_no_run(tmp_path):
     (tmp_path / "checkpoints" / "other.pt").touch()
     with pytest.raises(ConfigError, match="checkpoint other.pt"):
         RunFolder(tmp_path, "net").claim()
+
+
+def test_runs_are_possible_where_files_cannot_be_locked(tmp_path, monkeypatch):
+    """As on Windows, which has no `fcntl`."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    folder = RunFolder(tmp_path / "run", "run")
+    folder.claim()
+    folder.begin()
+    folder.close()
+    assert (tmp_path / "run" / ".lock").exists()

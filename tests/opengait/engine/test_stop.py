@@ -44,6 +44,18 @@ def test_a_second_interrupt_ends_at_once():
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_a_closed_terminal_does_not_prevent_the_stop(monkeypatch):
+    """As of `main.py | tee log`, where Ctrl-C ends `tee` first."""
+
+    def write(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("opengait.engine.stop.os.write", write)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested(1)
+
+
 def test_an_ignored_signal_stays_ignored():
     """As for a job that a shell started in the background."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

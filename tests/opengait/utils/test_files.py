@@ -4,10 +4,12 @@ import os
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from opengait.errors import OutputError
+from opengait.utils import files
 from opengait.utils.files import write_text, write_whole
 
 
@@ -59,3 +61,9 @@ def test_files_of_dead_processes_are_removed(tmp_path, dead):
     os.utime(old, (0, 0))
     write_text(tmp_path / "new.txt", "x")
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*kept, "new.txt"])
+
+
+def test_windows_is_not_asked_for_a_process_by_a_signal(monkeypatch):
+    """There, `os.kill(process, 0)` sends Ctrl-C."""
+    monkeypatch.setattr(files, "os", SimpleNamespace(name="nt", kill=lambda *_: pytest.fail("killed")))
+    assert files._alive(1)

@@ -316,5 +316,5 @@ class TestRun:
         (tmp_path / "broken.json").write_text("{")
         with pytest.raises(DataError, match="broken.json"):
             read_capsule(tmp_path / "broken.json")
-        with pytest.raises(DataError, match=r"Cannot read .*none.json"):
+        with pytest.raises(DataError, match=r"none\.json is missing"):
             read_capsule(tmp_path / "none.json")

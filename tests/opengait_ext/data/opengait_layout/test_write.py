@@ -275,7 +275,7 @@ class TestWriting:
             with pytest.raises(DataError, match=r"was prepared with (height 32|fit pad|data_set test), not"):
                 prepare(source, out, **({"settings": SETTINGS, "size": SIZE} | changed))
         (out / "prepared.json").write_text("{")
-        with pytest.raises(DataError, match="Cannot read .*prepared.json"):
+        with pytest.raises(DataError, match="prepared.json is not valid JSON"):
             prepare(source, out, SETTINGS, SIZE)
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").touch()

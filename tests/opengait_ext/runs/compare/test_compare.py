@@ -283,8 +283,8 @@ class TestCommandLine:
         [
             (lambda f: f / "nothing", "nothing does not exist"),
             (lambda f: f, "has no test result"),
-            (lambda f: put(f, "{"), "is not JSON"),
-            (lambda f: put(f, "[]"), "has no `results`"),
+            (lambda f: put(f, "{"), "is not valid JSON"),
+            (lambda f: put(f, "[]"), "expected a JSON object"),
             (
                 lambda f: put(f, '{"results": {"NM@R1": 3}}'),
                 "results.infrared_to_visible.rank1",
