@@ -1,5 +1,6 @@
 """The interface of a model that the loops use."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import torch
@@ -33,6 +34,8 @@ class EngineModel(Protocol):
     def run_state(self) -> RunState: ...
 
     def __call__(self, inputs: tuple[Any, ...]) -> dict[str, Any]: ...
+
+    def renamed_state(self, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]: ...
 
     def inputs_pretreament(self, inputs: list[Any]) -> tuple[Any, ...]: ...
 

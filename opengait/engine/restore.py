@@ -75,7 +75,9 @@ def load(model: EngineModel, path: Path) -> None:
     free = model.ignored_state_prefixes if model.training else (*model.ignored_state_prefixes, "loss_aggregator.")
     strict = model.engine_cfg["restore_ckpt_strict"]
     warn = model.msg_mgr.log_warning
-    load_weights(cast(nn.Module, model), content["model"], path, strict=strict, free=free, warn=warn)
+    load_weights(
+        cast(nn.Module, model), model.renamed_state(content["model"]), path, strict=strict, free=free, warn=warn
+    )
     model.run_state.restored(path, content)
     if model.training:
         _load_training(model, content, path)

@@ -5,7 +5,7 @@ test loops) follows the configuration, in methods that a model may override. Mis
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,6 +186,10 @@ class BaseModel(MetaModel, nn.Module):
     def save_ckpt(self, iteration: int) -> None:
         """Write the checkpoint of `iteration` on rank 0, with everything needed to resume exactly."""
         restore.save(self, iteration)
+
+    def renamed_state(self, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return a checkpoint's entries under this model's names, where other programs name them differently."""
+        return state
 
     def resume_ckpt(self, restore_hint: int | str) -> None:
         """Continue from iteration `restore_hint` of this run, or start at 0 with the weights of a file.

@@ -81,7 +81,7 @@ def build_trained(
         ConfigError: `model_cfg` does not describe such a network.
         CheckpointError: a weight file is missing, or the checkpoint belongs to another network.
     """
-    entries = network_entries(checkpoint, prefix)
+    entries = dict(network_class.renamed(network_entries(checkpoint, prefix)))
     if not entries:
         raise CheckpointError(
             f"{source} is a checkpoint of another model: its `model` has no entries {prefix}*; name one of "

@@ -131,6 +131,22 @@ class Dinov2Config:
             num_channels=channels,
         )
 
+    @classmethod
+    def from_hugging_face(cls, state: Mapping[str, Tensor]) -> "Dinov2Config":
+        """Derive the shape from the entries of a checkpoint.
+
+        Raises:
+            CheckpointError: the entries are of another model, or its attention heads may not have 64 channels.
+        """
+        depth = len({name.split(".")[2] for name in state if name.startswith("encoder.layer.")})
+        config = cls.from_release(to_release(state, depth), "The checkpoint")
+        if config.hidden_size % 64:
+            raise CheckpointError(
+                f"The checkpoint's vision model has {config.hidden_size} channels, from which the number of attention "
+                f"heads cannot be derived; keep the file or folder that model_cfg.pretrained_lvm names."
+            )
+        return config
+
 
 def name_table(depth: int) -> list[Row]:
     """Return the rows of the name table for a model of `depth` blocks."""
@@ -220,14 +236,16 @@ def build_backbone(
     )
 
 
-def backbone_config(path: str | Path | None) -> Dinov2Config:
+def backbone_config(path: str | Path | Dinov2Config | None) -> Dinov2Config:
     """Return the shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
+
+    A shape is returned as it is.
 
     Raises:
         CheckpointError: there is no such folder or file.
     """
-    if path is None:
-        return Dinov2Config()
+    if path is None or isinstance(path, Dinov2Config):
+        return path or Dinov2Config()
     folder = _folder(path)
     if folder is not None:
         return Dinov2Config.from_folder(folder)

@@ -3,8 +3,13 @@
 It treats visible and infrared tracklets alike and ignores their modality.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
+from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.restore import hinted_path
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
 from opengait.modeling.initialisation import xavier_init
@@ -37,8 +42,17 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
         super().__init__(cfgs, training)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
+        hint = self.engine_cfg["restore_hint"]
+        if hint:
+            # A complete checkpoint needs no pretrained file.
+            content = load_checkpoint(hinted_path(self, hint))
+            model_cfg = BiggerGaitNet.without_replaced_weights(model_cfg, lambda: content.get("model", {}))
         self.network = BiggerGaitNet.from_config(model_cfg)
         hide_child(self, "network")
+
+    def renamed_state(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Also take the names of transformers 5."""
+        return BiggerGaitNet.renamed(state)
 
     def init_parameters(self) -> None:
         """Apply the engine's general rule to the trained parts; the others are pretrained."""

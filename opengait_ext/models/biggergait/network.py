@@ -14,7 +14,13 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait.modeling import modules
 from opengait.modeling.backbones import ResNet9
 from opengait.utils.arguments import accepted_arguments
-from opengait_ext.models.biggergait.backbone import backbone_config, build_backbone, load_backbone
+from opengait_ext.models.biggergait.backbone import (
+    Dinov2Config,
+    backbone_config,
+    build_backbone,
+    load_backbone,
+    to_version_4,
+)
 from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.build import build_part
@@ -109,7 +115,7 @@ class BiggerGaitNet(PlainNetwork):
         Keys beside GaitBase's `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks` and `bin_num`:
 
         - `pretrained_lvm`: a Hugging Face folder of DINOv2, or a weight file of DINOv2's release; None for a random
-          ViT-S/14.
+          ViT-S/14, a `Dinov2Config` for a random model of that shape.
         - `pretrained_mask_branch`: a file with BigGait's Mask_Branch, alone or in a checkpoint of BigGait.
         - `image_size`, `sils_size`: width in pixels of the vision model's frames (224) and of the gait network's maps
           (32); heights are twice that.
@@ -143,7 +149,7 @@ class BiggerGaitNet(PlainNetwork):
         ]
         branch = mask_branch(model_cfg.get("Mask_Branch") or {}, width)
         backbone = build_backbone(config, image_size, model_cfg.get("position_offset", 0.1))
-        if weights is not None:
+        if weights is not None and not isinstance(weights, Dinov2Config):
             load_backbone(backbone, weights)
         if mask_weights is not None:
             branch.load_state_dict(read_mask_branch(mask_weights, branch))
@@ -155,18 +161,24 @@ class BiggerGaitNet(PlainNetwork):
     ) -> dict[str, Any]:
         """Return a copy of `model_cfg` without the weight files whose values a checkpoint has.
 
-        The vision model's file is kept if it exists, since the model's shape is read from it.
+        A vision model's file that is missing is replaced by the shape that the checkpoint's entries have.
         """
-        names = tuple(entries())
+        present = to_version_4(entries())
         kept = dict(model_cfg)
-        if any(name.startswith("Mask_Branch.") for name in names):
+        if any(name.startswith("Mask_Branch.") for name in present):
             kept["pretrained_mask_branch"] = None
-        if any(name.startswith("Backbone.") for name in names):
+        vision = {name.removeprefix("Backbone."): t for name, t in present.items() if name.startswith("Backbone.")}
+        if vision:
             try:
                 backbone_config(kept.get("pretrained_lvm"))
             except CheckpointError:
-                kept["pretrained_lvm"] = None
+                kept["pretrained_lvm"] = Dinov2Config.from_hugging_face(vision)
         return kept
+
+    @staticmethod
+    def renamed(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return entries with the names of transformers 4, which upstream's checkpoints have."""
+        return to_version_4(entries)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of the trained parts; the mask branch and the vision model stay in evaluation mode."""

@@ -40,6 +40,11 @@ class PlainNetwork(nn.Module):
         del entries
         return dict(model_cfg)
 
+    @staticmethod
+    def renamed(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return a checkpoint's entries under this network's names, if other programs name them differently."""
+        return entries
+
 
 def network_entries(checkpoint: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
     """Return the entries of an engine checkpoint under `prefix`, with the prefix and those of wrappers removed."""

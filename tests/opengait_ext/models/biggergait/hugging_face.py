@@ -84,3 +84,10 @@ def reference(state: dict[str, torch.Tensor], frames: torch.Tensor, config: Dino
         x = x + state[f"{layer}.layer_scale2.lambda1"] * y
         outputs.append(x)
     return outputs
+
+
+def version_5_name(name: str) -> str:
+    """Return the name that transformers 5 gives to an entry of version 4."""
+    for new, old in (("q_proj", "attention.query"), ("k_proj", "attention.key"), ("v_proj", "attention.value")):
+        name = name.replace(f"attention.{old}", f"attention.{new}")
+    return name.replace("attention.output.dense", "attention.o_proj")

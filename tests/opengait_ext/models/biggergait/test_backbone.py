@@ -21,7 +21,14 @@ from opengait_ext.models.biggergait.backbone import (
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from tests.golden import seeded
 from tests.golden.compare import FOLDER, assert_golden, normals
-from tests.opengait_ext.models.biggergait.hugging_face import SETTINGS, TINY, hugging_face_shapes, reference, weights
+from tests.opengait_ext.models.biggergait.hugging_face import (
+    SETTINGS,
+    TINY,
+    hugging_face_shapes,
+    reference,
+    version_5_name,
+    weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +109,6 @@ def test_dinov2s_weights_give_its_tokens(tmp_path):
     assert_golden(F.layer_norm(mid4, mid4.shape[-1:], eps=1e-6)[:, ::37, ::12], golden["252x126__mid4"])
 
 
-def version_5_name(name: str) -> str:
-    for new, old in (("q_proj", "attention.query"), ("k_proj", "attention.key"), ("v_proj", "attention.value")):
-        name = name.replace(f"attention.{old}", f"attention.{new}")
-    return name.replace("attention.output.dense", "attention.o_proj")
-
-
 def test_the_names_of_transformers_5_load(folder, tmp_path):
     state = {version_5_name(name): value for name, value in weights().items()}
     assert "encoder.layer.2.attention.o_proj.bias" in state and not any("attention.attention" in name for name in state)
@@ -119,6 +120,14 @@ def test_the_names_of_transformers_5_load(folder, tmp_path):
     whole = torch.nn.ModuleDict({"Backbone": build_backbone(TINY, (24, 12))})
     whole.load_state_dict({f"Backbone.{name}": value for name, value in state.items()})
     assert torch.equal(last_block(whole["Backbone"], frames), expected)
+
+
+def test_the_shape_follows_from_a_checkpoint():
+    base = Dinov2Config(hidden_size=768, num_attention_heads=12, num_hidden_layers=5)
+    state = {name: torch.empty(shape, device="meta") for name, shape in hugging_face_shapes(base).items()}
+    assert Dinov2Config.from_hugging_face(state) == base
+    with pytest.raises(CheckpointError, match="12 channels, from which"):
+        Dinov2Config.from_hugging_face(weights())
 
 
 def test_all_sources_of_the_same_weights_agree(folder, tmp_path):

@@ -11,12 +11,14 @@ import yaml
 
 from opengait.config import load_config
 from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.models import load_network
 from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
 from tests.opengait.tiny import trained
-from tests.opengait_ext.models.biggergait.hugging_face import weights
+from tests.opengait_ext.models.biggergait.hugging_face import version_5_name, weights
 from tests.opengait_ext.models.biggergait.tiny import GROUPS, PARTS, model_cfg, published_names, write_weights
 
 pytestmark = pytest.mark.slow
+DENSE = "encoder.layer.0.attention.output.dense.bias"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,13 @@ def test_visible_and_infrared_tracklets(vvi, files):
     trained(vvi, *test, "--set", "model_cfg.pretrained_mask_branch=null")
     results = json.loads((run / "logs/test-00002.json").read_text())["results"]
     assert {"infrared_to_visible", "visible_to_infrared"} <= results.keys()
+    # With the names of transformers 5, and a mask branch's file that is not there.
+    torch.save({"model": {version_5_name(name): value for name, value in state.items()}}, vvi / "five.pt")
+    changes = ["model_cfg.pretrained_mask_branch=no.pt", f"evaluator_cfg.restore_hint={vvi / 'five.pt'}"]
+    trained(vvi, *test, "--set", *changes)
+    assert json.loads((run / "logs/test-five.json").read_text())["results"] == results
+    network = load_network(vvi / "bigger.yaml", vvi / "five.pt", "cpu", changes)
+    assert torch.equal(network.state_dict()["Backbone.encoder.layer.0.attention.output.dense.bias"], weights()[DENSE])
 
 
 @pytest.mark.parametrize(
