@@ -177,7 +177,7 @@ class BigGaitNet(PlainNetwork):
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
 
     def frame_silhouettes(self, frames: Tensor) -> Maps:
-        """Return the foreground and the two maps, one after the other."""
+        """Return the foreground and the two maps, one after the other, of frames that show pictures of ratio 0.5."""
         maps = self.silhouettes(frames.unsqueeze(0))
         return Maps(maps.foreground, torch.cat([maps.denoising, maps.appearance], dim=1))
 
