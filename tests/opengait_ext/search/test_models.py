@@ -18,9 +18,11 @@ def test_descriptors_are_those_of_the_test(every_model, name, tmp_path, capsys):
     with np.load(f"{out}.npz") as file:
         found = file["embeddings"]
     assert found.shape == expected.shape
-    norms = np.linalg.norm(found[:, None] - expected[None], axis=(2, 3)) / np.linalg.norm(expected, axis=(1, 2))
+    norms = np.linalg.norm(found[:, None] - expected[None], axis=(2, 3)) / np.linalg.norm(expected, axis=(1, 2)).clip(
+        1e-9
+    )
     # The dataset lists its tracklets in another order than the folders.
-    assert sorted(norms.argmin(axis=1)) == list(range(len(expected))) and norms.min(axis=1).max() < 1e-4
+    assert max(norms.min(axis=0).max(), norms.min(axis=1).max()) < 1e-4
     capsys.readouterr()
     query = next(folder for folder in sorted(inputs.rglob("*")) if any(path.is_file() for path in folder.glob("*")))
     picture = ["--picture", str(tmp_path / "found"), "--json", str(tmp_path / "found.json")]
