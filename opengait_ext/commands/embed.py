@@ -63,6 +63,6 @@ def save(out: str, descriptors: "Descriptors") -> Path:
     try:
         return search.save_descriptors(out, descriptors)
     except (OSError, UserError) as error:
-        path = search.save_descriptors(Path(tempfile.mkdtemp(), search.npz_path(out).name), descriptors)
+        path = search.save_descriptors(Path(tempfile.mkdtemp(), Path(out).name), descriptors)
         print(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}.", file=sys.stderr)
         return path

@@ -1,4 +1,4 @@
-"""Write the silhouettes that a trained DinoGRL predicts.
+"""Write the silhouettes that a trained network makes: DinoGRL, BigGait or BiggerGait.
 
     vvi export-silhouettes --cfgs configs/dinogrl/demo.yaml --checkpoint FILE.pt --out DIR
     ... --split query --people 0503 0504 --frames 6       # some tracklets, six frames of each
@@ -14,7 +14,7 @@ from pathlib import Path
 from opengait.command_line import count
 from opengait_ext.commands.options import add_network, add_people
 
-HELP = "write the silhouettes that a trained network predicts"
+HELP = "write the silhouettes that a trained network makes"
 INTERRUPTED = "Stopped; run the same command again to continue."
 
 
@@ -47,9 +47,11 @@ def run(args: argparse.Namespace) -> int:
         UserError: the data, the network or the true silhouettes cannot be used.
     """
     from opengait.config import load_config
+    from opengait.utils.files import check_writable
     from opengait_ext.runs import silhouettes
     from opengait_ext.runs.silhouettes.overlap import truth_folder
 
+    check_writable(args.out / silhouettes.export.RECORD)
     truth = None if args.truth is None else truth_folder(args.truth)
     cfg = load_config(args.cfgs, args.overrides)
     network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ class RunFrames:
                 f"{data_cfg.get('dataset_root')} does not hold the tracklets that {run.file} was measured on; give the "
                 f"right folder with --set data_cfg.dataset_root=PATH."
             )
+
+    @cached_property
+    def are_silhouettes(self) -> bool:
+        """Whether the model takes silhouettes, so that there are no pictures."""
+        with readable():
+            return self.dataset[0][0][0][[0]].ndim == 3
 
     def __call__(self, index: int, count: int) -> np.ndarray:
         """Return `count` evenly spread frames of a tracklet, uint8 (count or fewer, h, w, 3); silhouettes become grey.

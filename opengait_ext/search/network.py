@@ -97,7 +97,7 @@ class Describer:
 
         Args:
             clips: the clips to describe.
-            frames: evenly spread frames of each, by default as many as in the test; short clips repeat some.
+            frames: evenly spread frames of each, by default those of the test; short clips repeat some.
             batch: clips per forward pass, where all have the same number of frames.
 
         Raises:
@@ -105,7 +105,7 @@ class Describer:
         """
         frames = self.frames if frames is None else frames
         sampler = dict(self.model.cfgs["evaluator_cfg"]["sampler"], batch_size=batch)
-        if frames:
+        if frames and frames != self.frames:
             sampler |= {"sample_type": "fixed_uniform", "frames_num_fixed": frames}
         loader = build_loader(
             ClipDataSet(clips, frames),

@@ -5,6 +5,7 @@ import pytest
 from opengait import registry
 from opengait_ext.data.choose import choose_tracklets
 from opengait_ext.data.readers import HITSZVCMDataSet
+from tests.opengait_ext.every_model import every_model, people  # noqa: F401 (fixtures)
 from tests.opengait_ext.runs.silhouettes.tiny import HEIGHT, WIDTH, write_data
 
 

@@ -19,7 +19,7 @@ from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prio
 from opengait_ext.models.shared.diversity import diversity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
-from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
 from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
@@ -74,6 +74,7 @@ class BigGaitNet(PlainNetwork):
     """
 
     classifiers = ("gait_net.BNNecks.",)
+    silhouette_parts = ("backbone", *BRANCHES)
 
     def __init__(
         self,
@@ -174,6 +175,11 @@ class BigGaitNet(PlainNetwork):
             losses["part_connect"] = prior_connectivity_loss(denoising)
             losses["part_diversity"] = diversity_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
+
+    def frame_silhouettes(self, frames: Tensor) -> Maps:
+        """Return the foreground and the two maps, one after the other, of frames that show pictures of ratio 0.5."""
+        maps = self.silhouettes(frames.unsqueeze(0))
+        return Maps(maps.foreground, torch.cat([maps.denoising, maps.appearance], dim=1))
 
     def find_body(self, tokens: Tensor, valid: Tensor, learn: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the foreground's probability (f, 1, h, w) from the k valid tokens (k, c), and the mask's losses.

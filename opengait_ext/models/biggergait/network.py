@@ -25,7 +25,7 @@ from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
-from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 
 log = logging.getLogger("opengait")
@@ -86,6 +86,8 @@ class BiggerGaitNet(PlainNetwork):
         size: (height, width) of the gait networks' maps.
         mask_tokens: input of the mask branch; see `from_config`.
     """
+
+    silhouette_parts = ("Backbone", "Mask_Branch", "HumanSpace_Conv")
 
     def __init__(
         self,
@@ -206,10 +208,19 @@ class BiggerGaitNet(PlainNetwork):
 
     def frame_maps(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return each group's maps (n, s, c, h, w) of frames (n, s, 3, height, width), and the masks (n*s, 1, h, w)."""
-        layers, mask = self.layer_maps(frames.flatten(0, 1))
-        groups = layers.split(self.group_channels, dim=1)
-        spaces = [space(group) * mask for space, group in zip(self.HumanSpace_Conv, groups, strict=True)]
+        spaces, mask = self.human_spaces(frames.flatten(0, 1))
         return [maps.unflatten(0, frames.shape[:2]) for maps in self.Gait_Net.maps(spaces)], mask
+
+    def frame_silhouettes(self, frames: Tensor) -> Maps:
+        """Return the mask and the maps of all groups, one after the other."""
+        spaces, mask = self.human_spaces(frames)
+        return Maps(mask, torch.cat(spaces, dim=1))
+
+    def human_spaces(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return each group's channels of the person (f, c, h, w), and the masks (f, 1, h, w), of (f, 3, height, w)."""
+        layers, mask = self.layer_maps(frames)
+        groups = layers.split(self.group_channels, dim=1)
+        return [space(group) * mask for space, group in zip(self.HumanSpace_Conv, groups, strict=True)], mask
 
     @torch.no_grad()
     def layer_maps(self, frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from opengait_ext.models.dinogrl.given_masks import GivenMasks, silhouette_sourc
 from opengait_ext.models.dinogrl.release.enhancement import ReleaseEnhancement
 from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator, Silhouettes
 from opengait_ext.models.shared.build import build_part
-from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
 from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import find_weights
@@ -85,6 +85,7 @@ class DinoGRLNet(PlainNetwork):
 
     frozen = ("vision_model.",)
     classifiers = ("appearance_heads.", "gait_heads.")
+    silhouette_parts = ("vision_model", "silhouette_generator")
 
     def __init__(
         self,
@@ -201,6 +202,25 @@ class DinoGRLNet(PlainNetwork):
             raise ConfigError("This network has no gait stream, so it makes no silhouettes.")
         features = self.vision_model(frames.flatten(0, 1))
         return self.silhouette_generator(features, tracklet=frames.shape[1], joint=self.joint_learning)
+
+    @classmethod
+    def check_silhouettes(cls, model_cfg: Mapping[str, Any]) -> None:
+        """Refuse networks without a gait stream, and those that read given masks."""
+        if model_cfg.get("gait") is None:
+            raise ConfigError(
+                f"The model {model_cfg.get('model')} of this configuration has no gait stream (model_cfg.gait), so it "
+                f"makes no silhouettes; choose a configuration with one."
+            )
+        if silhouette_source(model_cfg)[0] == "masks":
+            raise ConfigError(
+                "The network of this configuration reads given masks and generates none of its own; "
+                "vvi given-silhouettes writes given masks as OpenGait folders."
+            )
+
+    def frame_silhouettes(self, frames: Tensor) -> Maps:
+        """Return S of Eq. 4 and M of Eq. 6."""
+        maps = self.silhouettes(frames.unsqueeze(0))
+        return Maps(maps.mask, maps.enriched)
 
     def supervise(self, parts: Tensor, enhanced: Tensor | None, heads: SeparateBNNecks | None) -> StreamOutput:
         """Return the supervised features of a stream and, in training, their identity scores (Eq. 17)."""

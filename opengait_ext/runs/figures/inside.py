@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from opengait.errors import ConfigError
 from opengait_ext.models import DinoGRLNet
@@ -40,7 +40,7 @@ class Inside:
 
 
 @torch.no_grad()
-def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside:
+def look_inside(network: nn.Module, frames: Tensor, modality: Tensor) -> Inside:
     """Run the network once and record its inner values.
 
     Args:
@@ -51,8 +51,8 @@ def look_inside(network: DinoGRLNet, frames: Tensor, modality: Tensor) -> Inside
     Raises:
         ConfigError: the network makes no silhouettes with a vision model.
     """
-    fusion = getattr(network.silhouette_generator, "fusion", None)
-    if network.vision_model is None or fusion is None:
+    fusion = getattr(getattr(network, "silhouette_generator", None), "fusion", None)
+    if not isinstance(network, DinoGRLNet) or network.vision_model is None or fusion is None:
         raise ConfigError("This network has no SASG; choose one with model_cfg.vision_model and model_cfg.gait.")
     scores: list[Tensor] = []
     hooks = []
@@ -122,19 +122,19 @@ def draw_attention(inside: Inside, seen: Sequence[Seen]) -> Figure:
     reach = max(0.02, float(np.abs(weights - 0.5).max()))
     scale: dict[str, Any] = {"norm": Normalize(0.5 - reach, 0.5 + reach), "cmap": "PuOr"}
     with rc_context(SETTINGS | {"axes.grid": False}):
-        height, width = seen[0].masks[0].shape
+        height, width = seen[0].frames.shape[1:3]
         figure = new_figure(1.7 * width / height * len(seen) + 1.2, 5.6)
         grid = figure.subplots(3, len(seen), squeeze=False)
         for column, one in enumerate(seen):
             grid[0, column].imshow(one.frames[0])
-            grid[1, column].imshow(one.masks[0], cmap="gray", vmin=0, vmax=255)
+            grid[1, column].imshow(one.rows["mask"][0])
             grid[2, column].imshow(weights[column], **scale)
             grid[0, column].set_title(one.shown.title.replace(", ", "\n"), fontsize=7)
         for axes in grid.ravel():
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         figure.colorbar(ScalarMappable(**scale), ax=grid[2].tolist(), label="weight of E_g\n(rest: E_a)", shrink=0.9)
-        for axes, name in zip(grid[:, 0], ("frame", "mask S", "F_attn"), strict=True):
+        for axes, name in zip(grid[:, 0], ("frame", "mask", "F_attn"), strict=True):
             axes.set_ylabel(name)
     return figure
 

@@ -5,37 +5,41 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from opengait.errors import CheckpointError
 from opengait_ext.data import Modality
 from opengait_ext.data.augment import Normalise
-from opengait_ext.models import DinoGRLNet
-from opengait_ext.models.dinogrl.given_masks import silhouette_source
-from opengait_ext.runs import silhouettes as inspection
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.runs.figures.inside import Inside, look_inside
 from opengait_ext.runs.figures.people import Seen, Shown
 from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.silhouettes.export import to_pictures
-from opengait_ext.runs.silhouettes.network import silhouettes_of
+from opengait_ext.runs.silhouettes.network import load_silhouette_network, silhouettes_of
 from opengait_ext.runs.silhouettes.projection import Projection
 from opengait_ext.runs.tested_run import TestedRun
 
 
-def network_of(run: TestedRun, frames: RunFrames, device: str | None = None) -> DinoGRLNet | None:
-    """Return the tested network, or None if it generates no silhouettes or its checkpoint is missing.
+def network_of(run: TestedRun, frames: RunFrames, device: str | None = None) -> PlainNetwork:
+    """Return the tested network, which makes silhouettes.
 
     Raises:
-        CheckpointError: the checkpoint is damaged, or a pretrained weight file that it needs is missing.
+        ConfigError: its model makes none.
+        CheckpointError: the checkpoint, or a pretrained weight file that it needs, is missing or damaged.
     """
-    recorded, model_cfg = run.content.get("checkpoint"), frames.cfgs["model_cfg"]
-    if recorded is None or model_cfg.get("gait") is None or silhouette_source(model_cfg)[0] == "masks":
-        return None
-    candidates = [Path(recorded), run.folder / "checkpoints" / Path(recorded).name]
-    checkpoint = next((path for path in candidates if path.is_file()), None)
-    return None if checkpoint is None else inspection.load_silhouette_network(frames.cfgs, checkpoint, device)
+    recorded = run.content.get("checkpoint")
+    if recorded is None:
+        raise CheckpointError(f"{run.file} names no checkpoint; test one with --phase test.")
+    here, moved = Path(recorded), run.folder / "checkpoints" / Path(recorded).name
+    return load_silhouette_network(frames.cfgs, moved if not here.is_file() and moved.is_file() else here, device)
 
 
-def see(network: DinoGRLNet, frames: RunFrames, chosen: list[Shown], count: int) -> list[Seen]:
-    """Return `count` frames of each tracklet with their silhouettes, coloured by one projection for all."""
+def see(network: PlainNetwork | None, frames: RunFrames, chosen: list[Shown], count: int) -> list[Seen]:
+    """Return `count` frames of each tracklet with their silhouettes, coloured by one projection for all.
+
+    Without a network, the frames are silhouettes themselves.
+    """
     pictures = [frames(shown.place, count) for shown in chosen]
+    if network is None:
+        return [Seen(shown, part) for shown, part in zip(chosen, pictures, strict=True)]
     maps = [silhouettes_of(network, np.ascontiguousarray(part.transpose(0, 3, 1, 2))) for part in pictures]
     projection = Projection.fit(torch.cat([m.enriched for m in maps]), torch.cat([m.mask for m in maps]))
     seen = []
@@ -45,11 +49,11 @@ def see(network: DinoGRLNet, frames: RunFrames, chosen: list[Shown], count: int)
     return seen
 
 
-def look_at(network: DinoGRLNet, seen: list[Seen]) -> Inside:
+def look_at(network: PlainNetwork, seen: list[Seen]) -> Inside:
     """Apply `look_inside` to these tracklets, with as many frames of each as the shortest has."""
     count = min(len(tracklet.frames) for tracklet in seen)
     stacked = np.stack([tracklet.frames[:count] for tracklet in seen])
-    device = next(network.silhouette_generator.parameters()).device
+    device = next(network.parameters()).device
     pictures = torch.from_numpy(stacked).flatten(0, 1).permute(0, 3, 1, 2).contiguous().to(device)
     modality = torch.tensor([Modality(tracklet.shown.type).number for tracklet in seen], device=device)
     return look_inside(network, Normalise()(pictures).unflatten(0, (len(seen), count)), modality)

@@ -93,14 +93,13 @@ def draw_inside(kind: str, run: TestedRun, frames: RunFrames, people: Sequence[s
     """Draw silhouettes or inner values of the network for a tracklet of each modality of some people.
 
     Raises:
-        DataError: the checkpoint is missing, or the network makes no silhouettes.
-        ConfigError: the network lacks the part that the figure shows.
+        CheckpointError: the checkpoint is missing.
+        ConfigError: the network makes no silhouettes, or lacks the part that the figure shows.
     """
-    network = network_of(run, frames)
-    if network is None:
-        raise DataError(f"The network that {run.file} tested is missing or makes no silhouettes.")
     chosen = choose_people(run, PEOPLE, people)
     if kind == "silhouettes":
+        network = None if frames.are_silhouettes else network_of(run, frames)
         return draw_silhouettes(see(network, frames, chosen, STRIP))
+    network = network_of(run, frames)
     seen = see(network, frames, chosen, FRAMES)
     return DRAWINGS[kind](look_at(network, seen), seen)

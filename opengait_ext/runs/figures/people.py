@@ -9,6 +9,7 @@ from opengait.data.frame_picker import uniform
 from opengait.errors import DataError
 from opengait_ext.data import Modality
 from opengait_ext.data.choose import strip_zeros
+from opengait_ext.runs.silhouettes.panels import PANELS, panels
 from opengait_ext.runs.tested_run import TestedRun
 
 
@@ -28,19 +29,33 @@ class Shown:
 
 @dataclass(frozen=True)
 class Seen:
-    """Frames of a tracklet and the silhouettes that the network generates from them.
+    """Frames of a tracklet and the silhouettes that the network makes of them.
 
     Attributes:
         shown: the tracklet.
         frames: uint8 (k, h, w, 3).
-        masks: S of Eq. 4, uint8 (k, h, w).
-        enriched: M of Eq. 6 in colours, uint8 (k, h, w, 3).
+        masks: uint8 (k, h, w); None if the frames themselves are silhouettes.
+        enriched: enriched silhouettes in colours, uint8 (k, h, w, 3); None likewise.
     """
 
     shown: Shown
     frames: np.ndarray
-    masks: np.ndarray
-    enriched: np.ndarray
+    masks: np.ndarray | None = None
+    enriched: np.ndarray | None = None
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """What there is to show, uint8 (k, h, w, 3) by name."""
+        if self.masks is None or self.enriched is None:
+            return {"silhouette": self.frames}
+        return dict(zip(PANELS, panels(self.frames, self.masks, self.enriched), strict=True))
+
+    def fewer(self, count: int) -> "Seen":
+        """Return the tracklet with `count` evenly spread frames."""
+        step = max(1, len(self.frames) // count)
+        kept = slice(0, step * count, step)
+        masks, enriched = (None if part is None else part[kept] for part in (self.masks, self.enriched))
+        return Seen(self.shown, self.frames[kept], masks, enriched)
 
 
 def choose_people(run: TestedRun, count: int, people: Sequence[str] | None = None) -> list[Shown]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.silhouettes.network import silhouettes_of
@@ -58,7 +58,7 @@ def by_value(ranking: Ranking, values: np.ndarray, bins: int = 4) -> list[Row]:
     return rows
 
 
-def silhouette_areas(network: DinoGRLNet, frames: RunFrames, tracklets: Iterable[int], total: int) -> np.ndarray:
+def silhouette_areas(network: PlainNetwork, frames: RunFrames, tracklets: Iterable[int], total: int) -> np.ndarray:
     """Return the share of the frame that the mask covers, in percent, (total); NaN for tracklets not listed."""
     areas = np.full(total, np.nan)
     for tracklet in tracklets:

@@ -1,5 +1,6 @@
 """Assembly of the report page from a run folder."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from opengait_ext.runs.report.html import Section, page
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.run_frames import UnreadableFrames
 from opengait_ext.runs.tested_run import open_runs
+
+log = logging.getLogger("opengait")
 
 
 def build_report(
@@ -65,6 +68,8 @@ def build_report(
         # One missing frame must not cost the numbers.
         subject = Subject(subject.runs, subject.overrides, seed, without_frames=str(error))
         sections = sections_of(subject)
+    for remark in subject.remarks:
+        log.warning(remark)
     first, *others = subject.runs
     tested = f"iteration {first.content.get('iteration')}, {len(first.features):,} tracklets, {first.file.name}"
     about = [f"{first.name}: {tested}.", *(f"Compared with: {other.name}." for other in others), *subject.remarks]

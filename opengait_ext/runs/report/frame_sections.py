@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from opengait.errors import ConfigError
-from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.inside import DRAWINGS
 from opengait_ext.runs.figures.network import look_at, see
 from opengait_ext.runs.figures.people import Seen, choose_people
@@ -16,7 +15,6 @@ from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.report.html import Cell, Section, animation, escape, figure, note, picture, table
 from opengait_ext.runs.report.subject import Subject
 from opengait_ext.runs.silhouettes.image_files import write_gif
-from opengait_ext.runs.silhouettes.panels import panels
 
 # Frames per tracklet and gallery tracklets per query in the table of the worst queries.
 WORST_FRAMES, WORST_GALLERY = 2, 4
@@ -90,21 +88,28 @@ def _strip(subject: Subject, tracklet: int, text: str, kind: str) -> str:
 
 def network_sections(subject: Subject, count: int, people: Sequence[str] | None) -> list[Section]:
     """Return the silhouettes of chosen people, still and animated, and figures of the network's inside."""
-    chosen = choose_people(subject.run, count, people)
-    if subject.network is None or subject.frames is None or not chosen:
+    chosen, frames = choose_people(subject.run, count, people), subject.frames
+    if frames is None or not chosen or (subject.network is None and not frames.are_silhouettes):
         return []
-    seen = see(subject.network, subject.frames, chosen, ANIMATED_FRAMES)
-    still = figure(draw_silhouettes([_fewer(one, STILL_FRAMES) for one in seen]), "As in the paper's Figures 1 and 3.")
+    seen = see(subject.network, frames, chosen, ANIMATED_FRAMES)
+    caption = "These are the model's inputs."
+    if subject.network is not None:
+        caption = f"From left to right: {', '.join(seen[0].rows)}; one projection to colours for all tracklets."
+    still = figure(draw_silhouettes([one.fewer(STILL_FRAMES) for one in seen]), "Silhouettes.")
     moving = "".join(animation(_gif(one), one.shown.title) for one in seen)
-    remark = note(
-        "Frame, mask (Eq. 4), overlay, and enriched silhouette (Eq. 6); one projection to colours for all tracklets."
-    )
+    remark = note(caption)
     silhouettes = Section("silhouettes", "Silhouettes", f'{still}{remark}<div class="people">{moving}</div>')
-    return [silhouettes, _inside_section(subject.network, [_fewer(one, INSIDE_FRAMES) for one in seen])]
+    return [silhouettes, *_inside_sections(subject, [one.fewer(INSIDE_FRAMES) for one in seen])]
 
 
-def _inside_section(network: DinoGRLNet, seen: list[Seen]) -> Section:
-    inside = look_at(network, seen)
+def _inside_sections(subject: Subject, seen: list[Seen]) -> list[Section]:
+    if subject.network is None:
+        return []
+    try:
+        inside = look_at(subject.network, seen)
+    except ConfigError as error:
+        subject.remarks.append(f"The inside of the network cannot be shown: {error}")
+        return []
     parts = []
     for kind, draw in DRAWINGS.items():
         try:
@@ -112,17 +117,10 @@ def _inside_section(network: DinoGRLNet, seen: list[Seen]) -> Section:
         except ConfigError as error:
             # Ablations lack some of these parts.
             parts.append(note(str(error)))
-    return Section("inside", "Inside the network", "".join(parts))
+    return [Section("inside", "Inside the network", "".join(parts))]
 
 
 def _gif(seen: Seen) -> bytes:
     buffer = io.BytesIO()
-    write_gif(buffer, np.concatenate(panels(seen.frames, seen.masks, seen.enriched), axis=2))
+    write_gif(buffer, np.concatenate(list(seen.rows.values()), axis=2))
     return buffer.getvalue()
-
-
-def _fewer(seen: Seen, count: int) -> Seen:
-    """Return the tracklet with `count` evenly spread frames."""
-    step = max(1, len(seen.frames) // count)
-    kept = slice(0, step * count, step)
-    return Seen(seen.shown, seen.frames[kept], seen.masks[kept], seen.enriched[kept])

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from opengait.errors import DataError, UserError
 from opengait_ext.evaluation.protocol import CROSS_MODAL
-from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.runs.figures.network import network_of
 from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.run_frames import RunFrames
@@ -47,9 +47,9 @@ class Subject:
             return None
 
     @cached_property
-    def network(self) -> DinoGRLNet | None:
-        """The tested network, or None if it is missing or makes no silhouettes."""
-        if self.frames is None:
+    def network(self) -> PlainNetwork | None:
+        """The tested network, or None if it is missing or makes no silhouettes, perhaps because it takes some."""
+        if self.frames is None or self.frames.are_silhouettes:
             return None
         try:
             return network_of(self.run, self.frames)

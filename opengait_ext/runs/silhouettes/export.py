@@ -17,9 +17,9 @@ from opengait.errors import DataError
 from opengait.utils.files import write_json
 from opengait.utils.threads import in_threads
 from opengait_ext.data.choose import ChosenTracklet
-from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
 from opengait_ext.runs.silhouettes.image_files import write_gif, write_png
-from opengait_ext.runs.silhouettes.network import Maps, silhouettes_of
+from opengait_ext.runs.silhouettes.network import silhouettes_of
 from opengait_ext.runs.silhouettes.panels import panels
 from opengait_ext.runs.silhouettes.projection import Projection
 
@@ -50,7 +50,7 @@ class TrackletPictures:
 
 
 def export_silhouettes(
-    network: DinoGRLNet,
+    network: PlainNetwork,
     tracklets: Sequence[ChosenTracklet],
     out: str | Path,
     gif: bool = True,
@@ -97,15 +97,15 @@ def is_complete(out: Path, tracklet: ChosenTracklet, gif: bool = False) -> bool:
     return pictures and (not gif or (folder / ANIMATION).is_file())
 
 
-def claim(out: Path, network: DinoGRLNet, size: Sequence[int]) -> None:
+def claim(out: Path, network: PlainNetwork, size: Sequence[int]) -> None:
     """Record the network and frame size in `out`, or check them against the record.
 
     Raises:
         DataError: `out` holds the export of another network or frame size.
     """
     digest = hashlib.sha256()
-    for part in filter(None, (network.vision_model, network.silhouette_generator)):
-        for name, value in part.state_dict().items():
+    for part in network.silhouette_parts:
+        for name, value in getattr(network, part).state_dict().items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     current = {"network": digest.hexdigest(), "frame_size": [int(side) for side in size]}
@@ -120,7 +120,7 @@ def claim(out: Path, network: DinoGRLNet, size: Sequence[int]) -> None:
 
 
 def shared_projection(
-    network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], out: Path, batch: int = 64
+    network: PlainNetwork, tracklets: Sequence[ChosenTracklet], out: Path, batch: int = 64
 ) -> Projection:
     """Load the projection in `out`, or fit one on frames spread evenly over the tracklets and save it.
 
@@ -128,9 +128,10 @@ def shared_projection(
         DataError: the existing file cannot be used, or a frame cannot be read.
     """
     path = out / PROJECTION
-    if path.exists():
-        return Projection.load(path, network.silhouette_generator.channels)
     indices = all_frames(tracklets)
+    if path.exists():
+        ((_, _, first),) = run(network, tracklets, indices[:1], 1)
+        return Projection.load(path, first.enriched.shape[1])
     count = min(SAMPLE_FRAMES, len(indices))
     sample = [indices[number * len(indices) // count] for number in range(count)]
     maps = [maps for _, _, maps in run(network, tracklets, sample, batch)]
@@ -145,7 +146,7 @@ def all_frames(tracklets: Sequence[ChosenTracklet]) -> list[FrameIndex]:
 
 
 def run(
-    network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], indices: Sequence[FrameIndex], batch: int
+    network: PlainNetwork, tracklets: Sequence[ChosenTracklet], indices: Sequence[FrameIndex], batch: int
 ) -> Iterator[tuple[list[FrameIndex], np.ndarray, Maps]]:
     """Yield indices, frames uint8 (k, 3, h, w) and maps of the frames, `batch` at a time."""
 
@@ -161,7 +162,7 @@ def run(
 
 
 def draw(
-    network: DinoGRLNet, tracklets: Sequence[ChosenTracklet], projection: Projection, batch: int
+    network: PlainNetwork, tracklets: Sequence[ChosenTracklet], projection: Projection, batch: int
 ) -> Iterator[TrackletPictures]:
     """Yield the pictures of each tracklet, in order, as soon as its last frame has gone through the network."""
     waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []

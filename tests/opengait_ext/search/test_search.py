@@ -2,6 +2,9 @@
 
 import csv
 import json
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,9 +15,11 @@ from PIL import Image
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.features import save_features
 from opengait.utils.files import check_writable, write_json
+from opengait_ext import search as package
+from opengait_ext.commands.embed import save
 from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
-from opengait_ext.runs.figures.style import figure_files
+from opengait_ext.runs.figures.style import figure_files, new_figure
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
 from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
@@ -260,6 +265,40 @@ def test_paths_that_cannot_be_written_are_refused_before_the_work(tmp_path, path
         check_writable(tmp_path / path)
     check_writable(tmp_path / "new/folders/x.npz")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("out", ["file/g.npz", "folder.npz", "/proc/1/g"])
+def test_descriptors_survive_an_output_that_is_gone(tmp_path, monkeypatch, capsys, out):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.npz").mkdir()
+    gallery = strangers(3)
+    path = save(str(tmp_path / out), gallery)
+    assert path.is_file() and np.array_equal(load_descriptors(path).embeddings, gallery.embeddings)
+    error = capsys.readouterr().err
+    assert f"{tmp_path / out} cannot be written" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--picture"])
+def test_answers_are_printed_even_if_they_cannot_be_written(tmp_path, monkeypatch, capsys, option):
+    gallery = strangers(9)
+    path = save_descriptors(tmp_path / "g", gallery)
+    # The disk is there when the work begins, and gone at its end.
+    out = tmp_path / "out/answers"
+
+    def describe(clips, frames):
+        out.parent.touch()
+        return descriptors(gallery.embeddings[:1], ["visible"])
+
+    describer = SimpleNamespace(checkpoint_sha256="a", kind=None, metric="euc", describe=describe)
+    monkeypatch.setattr(package, "load_describer", lambda *_: describer)
+    monkeypatch.setattr(package, "find_clips", lambda *_: [])
+    monkeypatch.setattr("opengait_ext.search.answer_figure.draw_answers", lambda *_: new_figure(1, 1))
+    assert command("search")(["--gallery", str(path), "--query", "q", option, str(out)]) == 2
+    printed = capsys.readouterr()
+    assert "rank" in printed.out and "t0" in printed.out
+    assert printed.err.startswith("error: ") and str(Path("out/answers")) in printed.err
+    assert printed.err.count("\n") == 1
 
 
 def test_an_exact_duplicate_is_a_match_in_any_gallery():

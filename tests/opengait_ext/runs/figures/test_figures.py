@@ -12,6 +12,7 @@ from opengait_ext.runs.figures.ranked_lists import choose_queries, draw_ranked_l
 from opengait_ext.runs.figures.style import CORRECT, WRONG, save_figure
 from opengait_ext.runs.ranking import Ranking
 from opengait_ext.runs.tested_run import open_run
+from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.runs.stand_in_test import planted, write_run
 
 DIRECTIONS = ["infrared_to_visible", "visible_to_infrared"]
@@ -132,6 +133,14 @@ def test_map_shows_people_by_colour_and_modalities_by_shape(run, tmp_path):
 def test_film_strips():
     strip = film_strip(np.stack([np.zeros((5, 3, 3), np.uint8), np.full((5, 3, 3), 9, np.uint8)]))
     assert strip.shape == (5, 8, 3) and strip[0, :, 0].tolist() == [0, 0, 0, 255, 255, 9, 9, 9]
+
+
+@pytest.mark.parametrize("kind", ["lists", "distances", "cmc", "map", "silhouettes", "attention", "steps"])
+def test_unknown_direction_is_refused_whatever_is_drawn(run, tmp_path, capsys, kind):
+    arguments = [kind, str(run.folder), "--direction", "nowhere", "--out", str(tmp_path / "figure")]
+    assert command("figures")(arguments) == 2
+    error = capsys.readouterr().err
+    assert "no direction nowhere; choose one of infrared_to_visible" in error and error.count("\n") == 1
 
 
 def test_draw_takes_keyword_arguments(run, tmp_path):

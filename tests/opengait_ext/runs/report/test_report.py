@@ -93,6 +93,38 @@ def test_comparison_with_another_run_and_without_frames(tmp_path):
     assert command("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
 
 
+@pytest.mark.parametrize("damage", ["events", "frames", "data", "checkpoint"])
+def test_what_is_damaged_costs_its_section_alone(tested, world, tmp_path, caplog, damage):
+    root = shutil.copytree(tested[0], tmp_path / "run")
+    data = shutil.copytree(world / "data", tmp_path / "data")
+    lost = {"silhouettes", "inside"}
+    if damage == "events":
+        for file in (root / "summary").iterdir():
+            file.write_bytes(b"\x00damaged" * 40)
+        said, lost = "", {"training"}
+    elif damage == "frames":
+        for file in (data / "Test").rglob("1.jpg"):
+            file.unlink()
+        said = "Frames cannot be shown"
+    elif damage == "data":
+        shutil.rmtree(data)
+        said = "Frames cannot be shown"
+    else:
+        content = json.loads(next(root.glob("logs/test-*.json")).read_text())
+        next(root.glob("logs/test-*.json")).write_text(json.dumps(content | {"checkpoint": "none.pt"}))
+        shutil.rmtree(root / "checkpoints")
+        said = "Silhouettes cannot be shown: .*none.pt"
+    caplog.clear()
+    overrides = ["--set", f"data_cfg.dataset_root={data}"]
+    assert command("report")([str(root), "--out", str(tmp_path / "page"), "--worst", "1", *overrides]) == 0
+    text = (tmp_path / "page/index.html").read_text()
+    assert {name for name in ("silhouettes", "inside") if f'<section id="{name}">' not in text} == lost - {"training"}
+    assert ("event files are damaged" in text) == ("training" in lost)
+    for place in (text, caplog.text):
+        assert len(re.findall(said, place)) == 1 or not said
+    assert '<section id="results">' in text and '<section id="card">' in text
+
+
 def test_network_with_given_masks(world, tmp_path):
     content = yaml.safe_load(write_config(world, tmp_path).read_text())
     content["data_cfg"]["mask_root"] = str(world / "data/silhouettes")
@@ -113,7 +145,8 @@ def test_network_with_given_masks(world, tmp_path):
     root = tmp_path / "output/Synthetic-VVI/DinoGRL/DinoGRL"
     assert command("report")([str(root), "--out", str(tmp_path), "--worst", "1", "--queries", "1"]) == 0
     text = (tmp_path / "index.html").read_text()
-    assert '<section id="worst">' in text and '<section id="silhouettes">' not in text and "cannot be shown" not in text
+    assert '<section id="worst">' in text and '<section id="silhouettes">' not in text
+    assert text.count("cannot be shown") == 1 and "reads given masks and generates none" in text
 
 
 def test_camera_pairs_by_hand(tmp_path):

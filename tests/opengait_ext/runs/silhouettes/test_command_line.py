@@ -42,6 +42,18 @@ def test_errors_are_one_sentence_with_status_2(configuration, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [("file", "Not a directory"), ("x" * 300, "File name too long"), ("/proc/1/x", "cannot be written")],
+)
+def test_output_is_checked_before_the_network_is_loaded(configuration, tmp_path, capsys, out, reason):
+    (tmp_path / "file").touch()
+    arguments = ["--cfgs", str(configuration), "--checkpoint", str(tmp_path / "no.pt"), "--out", str(tmp_path / out)]
+    assert export(arguments) == 2
+    error = capsys.readouterr().err
+    assert reason in error and "no.pt" not in error and error.count("\n") == 1
+
+
 def test_numbers_are_checked(capsys):
     with pytest.raises(SystemExit):
         export(["--cfgs", "a", "--checkpoint", "b", "--out", "c", "--frames", "0"])
