@@ -125,7 +125,7 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
 
 
 def _of_one_kind(ours: Any, other: Any) -> bool:
-    """Return whether two settings are of one type, and the other's numbers are finite; null stands for any."""
+    """Return whether two settings have the same type, and the other's numbers are finite; null is of any type."""
     if ours is None or other is None:
         return True
     if isinstance(ours, bool) or isinstance(other, bool):
@@ -222,7 +222,7 @@ def _difference(key: str, new: Any, old: Any, path: Path, part: str | None) -> s
 
 
 def _shown(value: Any) -> str:
-    """Return a value for a message; one of a file may be long or nested without end."""
+    """Return a value for a message; one from a file may be of any length or depth."""
     short = reprlib.Repr()
     short.maxlevel, short.maxstring, short.maxother = 3, 60, 60
     if isinstance(value, torch.Tensor) or (isinstance(value, int) and value.bit_length() > 64):

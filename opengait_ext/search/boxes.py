@@ -38,7 +38,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     A file whose first frame is 1 is read as it is, with a warning, since trackers often count frames from 1.
 
     Raises:
-        DataError: the file is missing, lacks a column or its header, holds fractions of the picture instead of pixels
+        DataError: the file is missing, lacks a column or its header, holds shares of the picture instead of pixels
             or two boxes of one track in one frame, or a row is not a valid box.
     """
     tracks: dict[str, dict[int, Box]] = {}
@@ -62,7 +62,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         raise DataError(f"{path} has no boxes.")
     if largest <= 1:
         raise DataError(
-            f"{path} has boxes from 0 to {largest:g}, which are fractions of the picture; expected pixels: multiply x "
+            f"{path} has boxes from 0 to {largest:g}, which are shares of the picture; expected pixels: multiply x "
             f"and w by the video's width, y and h by its height."
         )
     if narrow:

@@ -125,7 +125,7 @@ def check_gallery(gallery: Descriptors, checkpoint: str | Path, sha256: str) -> 
 
 
 def is_same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether two descriptors (c, p) are equal up to rounding, as of the same frames."""
+    """Return whether two descriptors (c, p) are equal up to rounding, as those of the same frames are."""
     return bool(np.linalg.norm(one - other) <= DUPLICATE * np.linalg.norm(one))
 
 

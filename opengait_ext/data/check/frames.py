@@ -127,7 +127,7 @@ def check_frames(
     _check_modes(splits, dict(zip(paths, looks, strict=True)), report)
     report.frames = len(paths)
     several = sum(look.several for look in looks)
-    report.remarks += remark_lines([(several, "files hold several pictures, of which the first is read")])
+    report.remarks += remark_lines([(several, "files hold several pictures; only the first is read")])
 
 
 def _check_modes(splits: Mapping[str, Sequence[Tracklet]], looks: Mapping[str, Look], report: Report) -> None:
