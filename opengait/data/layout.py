@@ -173,7 +173,7 @@ def _other_numbers(tracklets: Sequence[StoredTracklet]) -> Iterator[Problem]:
     for tracklet in tracklets if len(counts) > 1 else ():
         usual = counts.most_common(1)[0][0]
         if len(tracklet.files) != usual:
-            what = f"{len(tracklet.files)}, but most tracklets have {usual}; features are identified by their order"
+            what = f"{len(tracklet.files)} where most tracklets have {usual}; features are identified by their order"
             yield Problem(OTHER_NUMBER, str(tracklet), what, fatal=False)
 
 
