@@ -73,7 +73,7 @@ class _Check:
         self.origins = origins
         # The types of the keys of each checked section; a value must satisfy all types of its key.
         self.types: dict[KeyPath, Types] = {}
-        # The keys that were found to be of their type.
+        # The keys whose values have passed their check.
         self.taken: set[KeyPath] = set()
 
     def run(self) -> None:

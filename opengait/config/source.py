@@ -81,7 +81,7 @@ def nearest(key: Any, known: Iterable[Any]) -> str:
 def parse_value(text: str) -> tuple[Any, Marks, str | None]:
     """Parse a value from the command line as YAML.
 
-    Text that YAML would cut, such as a path with ` #`, is a value as a whole.
+    Text that YAML would cut off, such as a path with ` #`, is one value.
 
     Returns:
         The value, the marks of its entries, and what makes it invalid YAML, if anything; the value is the text then.
@@ -107,10 +107,10 @@ def read_yaml(path: Path, named_by: str = "") -> tuple[dict[str, Any], Marks]:
     """Return the mapping in a YAML file, and the mark of every key and list entry in it.
 
     Args:
-        named_by: for messages, what names the file.
+        named_by: what names the file, for messages.
 
     Raises:
-        ConfigError: the file is missing, is not valid YAML, or does not hold a mapping; or a key is in it twice.
+        ConfigError: the file is missing, is not valid YAML, does not hold a mapping, or sets a key twice.
     """
     try:
         with path.open("rb") as file:
@@ -158,7 +158,7 @@ def _unshared(value: Any) -> Any:
 
 
 class _Walk:
-    """Collects the marks below a node, and refuses what is valid YAML but no configuration.
+    """Collects the marks below a node, and refuses valid YAML that is not a configuration.
 
     Merge keys (`<<`) may be repeated; other keys may not. Merged keys are marked before those that override them.
     """
@@ -207,7 +207,7 @@ class _Walk:
 
 
 class _Refused(yaml.MarkedYAMLError):
-    """Valid YAML that is no configuration."""
+    """Valid YAML that is not a configuration."""
 
     def __init__(self, problem: str, node: yaml.Node) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)

@@ -66,7 +66,7 @@ def _colours(image: Image.Image, data: bytes | memoryview, bits: int) -> np.ndar
     """Return uint16 `[h, w, 3]`, which Pillow cannot hold."""
     picture = None
     if image.mode in ("RGB", "RGBA", "LA"):
-        image.load()  # raises for damaged files, of which OpenCV returns a part
+        image.load()  # raises for damaged files, which OpenCV returns in part
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.dtype != np.uint16 or picture.ndim != 3 or picture.shape[2] < 3:
         raise ValueError(f"mode {image.mode} with {bits} bits per channel is not supported; save it as 16-bit RGB")

@@ -68,9 +68,9 @@ class PickledFrames:
         except (ValueError, TypeError) as error:
             raise DataError(f"{self.path}: {what} is not an array ({' '.join(str(error).split())}).") from error
         if array.dtype.kind not in "buif":
-            raise DataError(f"{self.path}: expected {what} of numbers, got {array.dtype} {list(array.shape)}.")
+            raise DataError(f"{self.path}: expected numbers in {what}, got {array.dtype} {list(array.shape)}.")
         if array.size == 0 and len(array):
-            raise DataError(f"{self.path}: expected {what} with values, got the shape {list(array.shape)}.")
+            raise DataError(f"{self.path}: expected values in {what}, got the shape {list(array.shape)}.")
         return array
 
     def __len__(self) -> int:
@@ -184,7 +184,7 @@ class ImageFrames:
         except DAMAGE as error:
             raise _unreadable(path, error) from error
         if values is None:
-            raise DataError(f"The frame {path} has 8 bits per value, but others of its tracklet have more.")
+            raise DataError(f"The frame {path} has 8 bits per value, but other frames of its tracklet have more.")
         return sampled(values)
 
     def _bytes_of(self, path: str | Path) -> bytes | memoryview:

@@ -20,13 +20,13 @@ from opengait.utils import regular_files
 DAMAGE = (OSError, Image.DecompressionBombError, *regular_files.DAMAGE)
 # The largest picture that is decoded, 64 million pixels, and the largest file that is read.
 MOST_PIXELS, MOST_BYTES = 1 << 26, 1 << 30
-# A JPEG of a few kilobytes can ask for its pixels to be visited any number of times; real ones have ten such scans.
+# A JPEG of a few kilobytes can make a decoder visit its pixels any number of times; real ones need ten such scans.
 MOST_SCANS = 100
 
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 # Start-of-frame segments of baseline and progressive JPEG; the others are rare, and OpenCV does not support all.
 _BASELINE, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
-_APPLICATION = 0xE1  # where EXIF stands
+_APPLICATION = 0xE1  # holds EXIF
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -118,24 +118,24 @@ def open_picture(data: bytes | memoryview) -> Image.Image:
             raise ValueError(f"it has more than {MOST_SCANS} scans")
     image = Image.open(io.BytesIO(data))
     check_size(*image.size)
-    if image.format == "EPS":  # a program, which Pillow would have executed
+    if image.format == "EPS":  # a program, which Pillow would run
         raise ValueError("it is a PostScript file; save it as PNG or JPEG")
     return image
 
 
 def is_of_size(width: int, height: int) -> bool:
-    """Return whether an image is of a size that is decoded."""
+    """Return whether an image is small enough to be decoded."""
     return width * height <= MOST_PIXELS
 
 
 def check_size(width: int, height: int) -> None:
-    """Check that an image is of a size that is decoded.
+    """Check that an image is small enough to be decoded.
 
     Raises:
         ValueError: it is larger.
     """
     if not is_of_size(width, height):
-        raise ValueError(f"{width} x {height} pixels are more than the {MOST_PIXELS:,} that are read")
+        raise ValueError(f"{width} x {height} pixels are more than the limit of {MOST_PIXELS:,}")
 
 
 def orientation_of(image: Image.Image) -> int:

@@ -21,7 +21,7 @@ PROBE, GALLERY = "PROBE_SET", "GALLERY_SET"
 _APART = ((TRAIN, TEST, "id"), (PROBE, GALLERY, "tracklet"))
 
 PARTITION, BOTH, NO_FOLDER = "partition file", "in two lists", "listed id without a folder"
-NO_FILES, OTHER_NUMBER = "tracklet without .pkl files", "other number of files"
+NO_FILES, OTHER_NUMBER = "tracklet without .pkl files", "different number of files"
 TWINS, SAME_FOLDER = "names that differ only in case", "folder under two names"
 UNKNOWN = "listed tracklet without a folder"
 
@@ -42,7 +42,7 @@ def read_partition(path: str | Path) -> dict[str, list[str]]:
     """Read a partition file: a JSON object of lists, such as TRAIN_SET, TEST_SET, PROBE_SET.
 
     Raises:
-        DataError: the file is missing, is not such an object, or an entry stands in a list twice.
+        DataError: the file is missing, is not such an object, or a list has an entry twice.
     """
     content = read_json(Path(path), "set data_cfg.dataset_partition to the partition file")
     Strict().collect(problems_of_lists(Path(path), content))
@@ -152,7 +152,7 @@ def _is_name(entry: Any) -> bool:
 def _missing_ids(root: Path, ids: Sequence[str], folders: Mapping[str, Path], source: str) -> Iterator[Problem]:
     missing = [label for label in ids if label not in folders]
     padded = {name.lstrip("0"): name for name in folders}
-    hint = next((f"; the folder {padded[n]!r} is meant by '{n}'?" for n in missing if n and n in padded), "")
+    hint = next((f"; perhaps the folder {padded[n]!r} is meant by '{n}'" for n in missing if n and n in padded), "")
     if missing and len(missing) == len(ids):
         what = f"none of the {len(ids)} ids of {source} has a folder in it, such as {missing[0]!r}{hint}"
         yield Problem(NO_FOLDER, str(root), what)
@@ -164,7 +164,7 @@ def _missing_ids(root: Path, ids: Sequence[str], folders: Mapping[str, Path], so
 
 def _twins(parent: Path, names: Mapping[str, Any] | Sequence[str]) -> Iterator[Problem]:
     for group in case_twins(names):
-        what = f"{' and '.join(group)} are read as different; are they one?"
+        what = f"{' and '.join(group)} are read as different names; are they the same?"
         yield Problem(TWINS, str(parent), what, fatal=False)
 
 
@@ -173,7 +173,7 @@ def _other_numbers(tracklets: Sequence[StoredTracklet]) -> Iterator[Problem]:
     for tracklet in tracklets if len(counts) > 1 else ():
         usual = counts.most_common(1)[0][0]
         if len(tracklet.files) != usual:
-            what = f"{len(tracklet.files)} where most tracklets have {usual}; features are told apart by their order"
+            what = f"{len(tracklet.files)} where most tracklets have {usual}; features are identified by their order"
             yield Problem(OTHER_NUMBER, str(tracklet), what, fatal=False)
 
 

@@ -236,8 +236,8 @@ class _Batches(torch.utils.data.Dataset):
 def share(features: Sequence[Any]) -> None:
     """Move the tensors of a batch to shared memory.
 
-    PyTorch would do so in a thread that sends them; there, a failure prints a traceback, and the batch is waited for
-    for ever.
+    PyTorch would do so in a thread that sends them; there, a failure prints a traceback, and the loader waits for the
+    batch for ever.
     """
     for feature in features:
         tensors = (feature.frames, feature.drawn) if isinstance(feature, Deferred) else (feature,)

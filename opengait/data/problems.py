@@ -80,7 +80,7 @@ class Strict:
         return read_lines(path, advice)
 
     def warnings(self) -> list[str]:
-        """Return a line for each kind of problem that reading goes on with."""
+        """Return a line for each kind of problem that does not stop reading."""
         kinds: dict[str, list[Problem]] = {}
         for doubt in self.doubts:
             kinds.setdefault(doubt.kind, []).append(doubt)

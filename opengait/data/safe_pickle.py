@@ -25,8 +25,8 @@ import numpy as np
 from opengait.errors import DataError
 from opengait.utils.regular_files import DAMAGE, open_file
 
-# What a file may hold, in bytes, when what it holds several times is counted every time: this, or this many times its
-# size if that is more.
+# The most bytes that a file may hold, where an object it repeats is counted every time: this many, or this many times
+# the file's size if that is more.
 EXPANDED, EXPANSION = 1 << 28, 16
 
 _NUMERIC = re.compile(r"[?bB]|[biufc]\d{1,2}|[SU][1-9]\d{0,8}|O8?")
@@ -156,7 +156,7 @@ class _Functions:
         return b""
 
     def bytearray(self, *values: Any) -> bytearray:
-        """Return a bytearray of bytes or text; of a number, it would have that many bytes."""
+        """Return a bytearray of bytes or text; a number would make one of that many bytes."""
         if not values or not isinstance(values[0], bytes | str):
             raise ValueError("a bytearray of something other than bytes")
         return bytearray(*values)
@@ -201,7 +201,7 @@ for _core in ("numpy.core", "numpy._core"):
 
 
 class _Bounded:
-    """A file that is not asked for more than it has, for which Python would allocate the memory first."""
+    """A file that refuses to read more than it has, since Python would allocate the memory first."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -272,7 +272,7 @@ class _Settler:
         self.settled: dict[int, tuple[Any, Any, int]] = {}
 
     def settle(self, value: Any) -> tuple[Any, int]:
-        """Return the plain value, and its size in bytes with what it shares counted every time."""
+        """Return the plain value, and its size in bytes, counting what it shares every time."""
         if not isinstance(value, list | tuple | set | frozenset | dict | np.ndarray):
             if value is _ARRAY_TYPE or isinstance(value, _Type | type | MethodType):
                 raise _Refused("a type or function instead of a value")
@@ -285,7 +285,7 @@ class _Settler:
         self.settled[id(value)] = (value, None, -1)
         plain, size = self._settle(value)
         if size > self.most:
-            raise ValueError(f"its lists repeat each other to more than {self.most:,} bytes")
+            raise ValueError(f"its nested lists expand to more than {self.most:,} bytes")
         self.settled[id(value)] = (value, plain, size)
         return plain, size
 

@@ -17,7 +17,7 @@ def problems_of_frames(frames: np.ndarray, divisor: float = 255.0) -> Iterator[t
         yield (
             SCALE,
             (
-                f"values of 0 to 1 where 0 to {divisor:g} is meant: dividing by {divisor:g} leaves almost 0; write "
+                f"values of 0 to 1, but 0 to {divisor:g} is meant: dividing by {divisor:g} leaves almost 0; write "
                 f"0 and 255, or set `divsor: 1` in the transform"
             ),
         )

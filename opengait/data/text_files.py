@@ -74,7 +74,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in content if keys.count(key) > 1)
-        # Python keeps the last of the two in silence.
+        # Python silently keeps the last of the two.
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return content
 

@@ -62,7 +62,7 @@ class _Sink:
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Return the content of a checkpoint on the CPU, read with `weights_only=True`: tensors and plain values, no code.
 
-    The state dict is always under `model`, also if the file holds nothing else or nests it otherwise
+    The state dict is always under `model`, even if the file holds nothing else or nests it differently
     (`opengait.utils.state_dicts`). Entries that are None are left out.
 
     Raises:
@@ -89,7 +89,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _contents(folder: Path) -> str:
-    """Describe which checkpoints a folder has."""
+    """List the checkpoints in a folder, for a message."""
     files = [*folder.glob("[!.]*.pt"), *folder.glob("checkpoints/[!.]*.pt")]
     if not files:
         return "has no .pt file" if folder.is_dir() else "does not exist"
@@ -107,7 +107,8 @@ def _checked(content: dict[str, Any], path: Path) -> dict[str, Any]:
     for name, (fits, expected) in ENTRIES.items():
         if name in content and not fits(content[name]):
             raise CheckpointError(
-                f"{path} is damaged or of another program: its `{name}` is {brief(content[name])}; expected {expected}."
+                f"{path} is damaged or was written by another program: its `{name}` is {brief(content[name])}; "
+                f"expected {expected}."
             )
     return content
 
@@ -151,9 +152,9 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (_is_model, "a state dict: tensors by name"),
     "optimizer": (_is_optimizer, "an optimiser's state_dict()"),
     "scheduler": (lambda value: isinstance(value, Mapping), "a schedule's state_dict()"),
-    "iteration": (_is_count, "an integer from 0"),
+    "iteration": (_is_count, "a non-negative integer"),
     "scaler": (lambda value: isinstance(value, Mapping), "a gradient scaler's state_dict()"),
-    "batches_drawn": (_is_count, "an integer from 0"),
+    "batches_drawn": (_is_count, "a non-negative integer"),
     "rank_states": (_are_random_states, "a list with the random state of each process"),
     "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
 }

@@ -44,7 +44,7 @@ class FiniteLossCheck:
 
     @property
     def settled(self) -> bool:
-        """Whether every loss so far was found to be finite."""
+        """Whether every loss that has been checked was finite."""
         return not self._steps
 
     def record(self, iteration: int, loss: torch.Tensor, loss_info: dict[str, Any], inputs: tuple[Any, ...]) -> None:

@@ -65,7 +65,7 @@ def load(model: EngineModel, path: Path) -> None:
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another model.
-        ConfigError: its optimiser or schedule is of another kind or form than the configured one.
+        ConfigError: its optimiser or schedule differs in kind or form from the configured one.
     """
     content = load_checkpoint(path)
     if "model" not in content:

@@ -160,7 +160,7 @@ class RunFolder:
             raise self._unwritable(error) from error
 
     def close(self) -> None:
-        """Give the folder up."""
+        """Release the folder."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -51,7 +51,7 @@ def check_part(model: EngineModel, part: str, content: Mapping[str, Any]) -> Non
     kind = type(ours).__name__
     saved_kind = content.get("trained_with", {}).get("solver" if part == "optimizer" else "schedule")
     if saved_kind not in (None, kind):
-        raise MismatchError(f"it is of {brief(saved_kind)}, expected {kind}")
+        raise MismatchError(f"it is the state of {brief(saved_kind)}, expected {kind}")
     if part == "optimizer":
         _check_groups(ours, saved, kind, known=saved_kind is not None)
     else:
@@ -110,7 +110,7 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
     if not known and public != theirs:
         key = min(public ^ theirs, key=str)
         differing = f"{'lacks' if key in public else 'has'} {brief(key)}"
-        raise MismatchError(f"it is of another kind than {name}: it {differing}")
+        raise MismatchError(f"it is not the state of {name}: it {differing}")
     for key in public & theirs:
         if key == "scheduler":
             _check_alike(ours[key], saved[key], f"the schedule of {name}", known=False)
@@ -124,7 +124,7 @@ def _check_alike(ours: Mapping[str, Any], saved: Any, name: str, *, known: bool)
 
 
 def _of_one_kind(ours: Any, other: Any) -> bool:
-    """Return whether two settings are of one type, and the other's numbers are finite; null stands for any."""
+    """Return whether two settings have the same type, and the other's numbers are finite; null is of any type."""
     if ours is None or other is None:
         return True
     if isinstance(ours, bool) or isinstance(other, bool):
@@ -162,12 +162,12 @@ def differences(
             yield _difference(key, new, old, path, None)
     iteration = content.get("iteration", model.iteration)
     if iteration != model.iteration:
-        yield f"{path} holds iteration {iteration}, but is used as that of {model.iteration}, as its name says."
+        yield f"{path} holds iteration {iteration}, but is used as that of {model.iteration}, which its name says."
     processes, world = len(content.get("rank_states", ())), distributed.world_size()
     if processes not in (0, world):
         yield (
-            f"{path} is of a run on {processes} processes, and this one has {world}; random draws, as of dropout, "
-            f"differ from those of an uninterrupted run."
+            f"{path} comes from a run on {processes} processes, and this one has {world}; random draws, such as "
+            f"dropout, differ from those of an uninterrupted run."
         )
 
 

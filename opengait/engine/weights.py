@@ -38,7 +38,7 @@ def load_weights(
 
     Raises:
         CheckpointError: entries do not match, and the message names the first missing, unexpected and mis-shaped ones;
-            or hardly any does, strict or not.
+            or hardly any matches, strict or not.
     """
     entries = module.state_dict()
     state = _named_like(entries, state)
@@ -117,10 +117,10 @@ def _of_another_model(
     if not state:
         return f"{source} has no weights: its state dict is empty."
     if misfit:
-        return f"{source} is of another model than this {kind}, or of another size: {_first_misfit(misfit)}."
+        return f"{source} holds weights of another model than this {kind}, or of another size: {_first_misfit(misfit)}."
     return (
-        f"{source} is of another model than this {kind}: it has {len(state)} entries such as {_first(state)}, and the "
-        f"model has {len(entries)} such as {_first(entries)}. Name a checkpoint of this model."
+        f"{source} holds weights of another model than this {kind}: it has {len(state)} entries such as "
+        f"{_first(state)}, and the model has {len(entries)} such as {_first(entries)}. Name a checkpoint of this model."
     )
 
 

@@ -98,7 +98,7 @@ def _alive(process: int) -> bool:
 
 
 def _reason(error: OSError, path: Path, partial: Path) -> str:
-    """Describe an error of writing, with the file that it is about if that is another than the one to write."""
+    """Describe an error of writing, naming its file if that is not the one to write."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{reason}; free some space or name another place"

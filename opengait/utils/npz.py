@@ -9,7 +9,7 @@ import numpy as np
 
 from opengait.utils import regular_files
 
-# The bytes of all arrays together: this, or this many times the file's size if that is more.
+# The most bytes of all arrays together: this many, or this many times the file's size if that is more.
 MOST_BYTES, MOST_RATIO = 1 << 26, 100
 # The exceptions that a damaged file raises in these libraries, besides OSError.
 DAMAGE = (*regular_files.DAMAGE, tokenize.TokenError, zipfile.BadZipFile)
@@ -28,12 +28,10 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         most = max(MOST_BYTES, MOST_RATIO * Path(path).stat().st_size)
         announced = sum(entry.file_size for entry in entries)
         if announced > most:
-            raise ValueError(
-                f"its arrays of {announced:,} bytes are more than the {most:,} that a file of its size has"
-            )
+            raise ValueError(f"its arrays of {announced:,} bytes exceed the limit of {most:,} for a file of its size")
         arrays = {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
         if len(arrays) != len(entries):
-            raise ValueError("two of its arrays have one name")
+            raise ValueError("two of its arrays share one name")
         return arrays
 
 
@@ -50,6 +48,8 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         count = math.prod(shape)
         size = count * dtype.itemsize
         if min(shape, default=0) < 0 or size < count or size != entry.file_size - member.tell():
-            raise ValueError(f"{entry.filename!r} announces {dtype} {list(shape)}, but holds another number of bytes")
+            raise ValueError(
+                f"{entry.filename!r} announces {dtype} {list(shape)}, but holds a different number of bytes"
+            )
         data = bytearray(member.read())  # to the end, where the archive's checksum is compared
         return np.ndarray(shape, dtype, data, order="F" if fortran else "C")

@@ -44,7 +44,7 @@ def read_file(path: str | os.PathLike, most: int) -> bytes:
     number, size = _open(path)
     try:
         if size > most:
-            raise OSError(errno.EFBIG, f"its {size:,} bytes are more than the {most:,} that are read", os.fspath(path))
+            raise OSError(errno.EFBIG, f"its {size:,} bytes exceed the limit of {most:,}", os.fspath(path))
         data = os.read(number, size)
         while len(data) < size and (more := os.read(number, size - len(data))):
             data += more

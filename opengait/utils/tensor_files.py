@@ -93,7 +93,7 @@ def _read_safetensors(path: Path, start: bytes) -> Any:
 
 
 def _foreign(start: bytes) -> str | None:
-    """Say what a file is, by its first bytes, if it certainly is no file of tensors."""
+    """Say what a file is, by its first bytes, if it is certainly not a file of tensors."""
     if not start:
         return "it is empty"
     for magic, name in _COMPRESSED.items():
@@ -104,12 +104,12 @@ def _foreign(start: bytes) -> str | None:
     if start[257:262] == b"ustar":
         return "it is a tar archive; unpack it first"
     if not start.strip(b"\0"):
-        return "it starts with zeros only, as a file whose writing or download broke off"
+        return "it starts with zeros only, as after an interrupted write or download"
     text = _text(start)
     if text is None:
         return None
     if text.startswith("version https://git-lfs"):
-        return "it is a Git LFS pointer; run `git lfs pull` to get the file that it stands for"
+        return "it is a Git LFS pointer; run `git lfs pull` to fetch the file itself"
     if text.startswith(("<", "{")):
         return "it is a web page or text; download the file itself"
     return f"it is text that starts with {text.partition(chr(10))[0][:30]!r}"
@@ -131,7 +131,7 @@ def _check_archive(path: Path) -> None:
     """Compare the records of a torch archive with their checksums.
 
     Raises:
-        UnreadableError: they differ, or the archive is damaged, compressed or of something else.
+        UnreadableError: they differ, or the archive is damaged, compressed or of another kind.
     """
     try:
         if not zipfile.is_zipfile(path):
@@ -173,7 +173,7 @@ def _check_announced(data: bytes) -> None:
         UnreadableError: a tensor has more elements than the file has bytes.
     """
     stream, numbers = io.BytesIO(data), [0]
-    # Pickles: two of marks, one of the system, the content with the sizes, the names of the tensors that follow.
+    # The pickles in order: two marks, the system, the content with the sizes, the names of the tensors that follow.
     with suppress(ValueError):
         for _ in range(5):
             for operation, argument, _ in pickletools.genops(stream):
@@ -194,7 +194,7 @@ def _loading_trouble(error: Exception) -> str:
     if isinstance(error, EOFError) or "EOF" in text:
         return "it is cut off"
     if isinstance(error, MemoryError) or "allocate" in text:
-        return "it announces more than the memory holds"
+        return "it announces more than fits into memory"
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in text:
         return _OTHER
     return f"it is damaged: {first_line(error)}"

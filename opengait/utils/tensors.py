@@ -83,7 +83,7 @@ def class_advice(logits: torch.Tensor, identities: int, number: str | None = Non
     Some models of OpenGait, such as GLN in its second phase, return `[n, 1, classes]`.
 
     Args:
-        identities: the number of classes that are needed at least.
+        identities: the smallest number of classes that is enough.
         number: what `class_num` should be; `identities` by default.
     """
     if logits.dim() == 3 and logits.shape[1] == 1 and logits.shape[2] >= identities:

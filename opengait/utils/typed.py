@@ -246,7 +246,7 @@ def kind_of(annotation: Any, names: dict[str, Any] | None = None) -> str:
     if origin is Annotated:
         return next((text for text in arguments[1:] if isinstance(text, str)), kind_of(arguments[0], names))
     if origin in (Union, types.UnionType):
-        # torch also takes its rates as tensors.
+        # torch also accepts rates as tensors.
         kinds = [kind_of(argument, names) for argument in arguments if getattr(argument, "__name__", "") != "Tensor"]
         return "any" if "any" in kinds else " or ".join(dict.fromkeys(kinds))
     if origin is Literal:

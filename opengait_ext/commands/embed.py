@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def save(out: str, descriptors: "Descriptors") -> Path:
-    """Write the descriptors and return their file, one in the temporary folder if `out` is full or gone by now."""
+    """Write the descriptors and return their file: `out`, or one in the temporary folder if `out` is full or gone."""
     from opengait.errors import UserError
     from opengait_ext import search
 

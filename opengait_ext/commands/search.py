@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         if args.picture:
             save_figure(draw_answers(results, clips, gallery, describer.kind), args.picture)
     finally:
-        # Whatever cannot be written or printed, the other is not lost.
+        # If one of the two cannot be written or printed, the other is not lost.
         print("\n\n".join(text_of(result, args.level) for result in results))
     return 0
 

@@ -1,6 +1,6 @@
 """What the bytes of a mask file may be, judged when masks are opened, read and checked. Imports no torch.
 
-A wrong scale is not seen in a loss: where classes are meant, a mask of 0 and 255 is empty, and so is one of 0 and 1
+A wrong scale does not show in a loss: where classes are meant, a mask of 0 and 255 is empty, and so is one of 0 and 1
 where probabilities of 0 to 255 are.
 """
 
@@ -56,7 +56,7 @@ class MaskValues:
         return np.arange(256, dtype=np.uint8)[None] if self.soft else table_of(self.classes)
 
     def open(self, path: Path) -> Image.Image:
-        """Open a mask, one byte a pixel.
+        """Open a mask, one byte per pixel.
 
         Raises:
             DataError: the file is missing, damaged or a colour image, or its values cannot be classes.

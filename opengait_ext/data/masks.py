@@ -240,7 +240,7 @@ def mask_folder(data_cfg: Mapping[str, Any]) -> MaskFolder | None:
 
 
 def size_of(frame: Path, pack: Pack | None) -> tuple[int, int]:
-    """Return (height, width) of a frame from its header; zeros if it cannot be read, which decoding it will tell."""
+    """Return (height, width) of a frame from its header; zeros if it cannot be read, which decoding reports."""
     try:
         with Image.open(frame if pack is None else io.BytesIO(pack.read(frame))) as image:
             return image.height, image.width

@@ -27,7 +27,7 @@ def shared_people(lists: Lists, may_share: Container[Path] = ()) -> Iterator[Pro
             continue
         for person in sorted(lines[one].keys() & lines[other].keys()):
             first, second = (f"{path.name} (line {lines[path][person].track})" for path in (one, other))
-            what = f"in {first} and in {second}, which must not share anyone; correct the lists"
+            what = f"in {first} and in {second}, which must not share a person; correct the lists"
             yield Problem(TWO_LISTS, f"person {lines[one][person].label}", what)
 
 
@@ -92,7 +92,7 @@ def _shared(path: Path, one: Tracklet, other_path: Path, other: Tracklet, count:
     kind = QUERY_IN_GALLERY if Role.QUERY in roles and len(roles) > 1 else TWICE
     same = all(getattr(one, key) == getattr(other, key) for key in ("person", "modality", "camera", "role"))
     owner = f"line {other.track}" if other_path == path else f"{other_path.name}, line {other.track}"
-    what = f"{count} of its {len(one.frames)} frames are in {owner} too, of person {other.label}; correct the lists"
+    what = f"{count} of its {len(one.frames)} frames are also in {owner}, of person {other.label}; correct the lists"
     return line_problem(kind, path, one.track, what, fatal=not same or count == len(one.frames))
 
 

@@ -104,7 +104,7 @@ def open_test(file: Path) -> TestResult:
     own = test.content.get("iteration") and facts.get("sha256") and checkpoint.is_file()
     if own and sha256_of(checkpoint) != facts["sha256"]:
         raise DataError(
-            f"{file} was measured on another {checkpoint.name} than the one that the run has now; test it again."
+            f"{file} was measured on a different {checkpoint.name} from the one now in the run; test it again."
         )
     return test
 

@@ -25,7 +25,7 @@ def draw_answers(
     kind: Pictures | Prepared,
     strip: int = 3,
 ) -> Figure:
-    """Draw one row per query: its frames, then those of its candidates; only names of what is no picture or not there.
+    """Draw one row per query: its frames, then those of its candidates; missing pictures are shown by name only.
 
     Args:
         results: results of `search`.

@@ -38,8 +38,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     A file whose first frame is 1 is read as it is, with a warning, since trackers often count frames from 1.
 
     Raises:
-        DataError: the file is missing, lacks a column or its header, holds shares of the picture instead of pixels or
-            two boxes of one track in one frame, or a row is not a valid box.
+        DataError: the file is missing, lacks a column or its header, holds shares of the picture instead of pixels
+            or two boxes of one track in one frame, or a row is not a valid box.
     """
     tracks: dict[str, dict[int, Box]] = {}
     largest, narrow = 0.0, ""
@@ -62,8 +62,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         raise DataError(f"{path} has no boxes.")
     if largest <= 1:
         raise DataError(
-            f"{path} has boxes from 0 to {largest:g}, which are shares of the picture; expected pixels: multiply x and "
-            f"w by the video's width, y and h by its height."
+            f"{path} has boxes from 0 to {largest:g}, which are shares of the picture; expected pixels: multiply x "
+            f"and w by the video's width, y and h by its height."
         )
     if narrow:
         raise DataError(f"{narrow} is not a valid box: it is narrower than a pixel.")
@@ -84,7 +84,7 @@ def _columns(names: Sequence[str], path: Path) -> list[str]:
     if missing:
         raise DataError(f"{path} has no column {missing[0]!r}; boxes need {HEADER}, separated by commas.")
     if len(set(names)) < len(names):
-        raise DataError(f"{path} has two columns of one name; boxes need {HEADER}.")
+        raise DataError(f"{path} has two columns with the same name; boxes need {HEADER}.")
     return names
 
 

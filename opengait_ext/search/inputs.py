@@ -24,7 +24,7 @@ MODALITY_WORDS = {
     Modality.VISIBLE: ("visible", "vis", "rgb"),
     Modality.INFRARED: ("infrared", "ir", "nir", "thermal"),
 }
-# A silhouette is black and white but for its contour.
+# A silhouette is black and white except along its contour.
 SILHOUETTE_SHARE = 0.8
 # Mean distance of red, green and blue from their mean, of 255; that of grey frames is far below, also after JPEG.
 COLOURED = 4
@@ -121,7 +121,7 @@ class SilhouettePictures:
         """Read and align all silhouettes.
 
         Raises:
-            DataError: a file is no silhouette, or all are empty.
+            DataError: a file is not a silhouette, or all are empty.
         """
         if self._frames is None:
             self._frames = align_all(map(self._silhouette, self.files), soft=False)
@@ -190,7 +190,7 @@ def is_video(path: Path) -> bool:
 def modality_of(path: Path, root: Path, given: str | None) -> Modality:
     """Return the given modality, or that which the nearest folder name from `path` up to the input `root` indicates.
 
-    Below the input a word in a name suffices (`cam1_ir`). The input itself and its parent must be called like a
+    Below the input a word in a name suffices (`cam1_ir`). The input itself and its parent must be named after a
     modality (`rgb/D1`, as in HITSZ-VCM), and folders above say nothing, since they may name anything.
 
     Raises:

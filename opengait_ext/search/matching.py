@@ -125,7 +125,7 @@ def check_gallery(gallery: Descriptors, checkpoint: str | Path, sha256: str) -> 
 
 
 def is_same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether two descriptors (c, p) are equal up to rounding, as of the same frames."""
+    """Return whether two descriptors (c, p) are equal up to rounding, as those of the same frames are."""
     return bool(np.linalg.norm(one - other) <= DUPLICATE * np.linalg.norm(one))
 
 
@@ -135,7 +135,7 @@ def _reason(types: np.ndarray) -> str:
     listed = " and ".join(f"{count} {modality}" for modality, count in counts.items())
     if max(counts.values()) < LEAST:
         return f"the gallery has {listed} tracklets, fewer than {LEAST} of a modality"
-    return f"most of the gallery's {listed} tracklets are equally far"
+    return f"most of the gallery's {listed} tracklets are equally far from the query"
 
 
 def p_values(distances: np.ndarray, types: np.ndarray) -> np.ndarray:

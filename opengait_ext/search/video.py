@@ -74,9 +74,9 @@ class Video:
         code = set(int(video.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=True))
         if code > set(b"Y1\0"):
             raise DataError(
-                f"{self.path} has grey frames of {min(code - {0})} bits, of which OpenCV keeps the upper 8; write them "
-                f"as 16-bit PNGs (ffmpeg -i VIDEO -pix_fmt gray16be FOLDER/%06d.png), cut out the people, and give "
-                f"their folders."
+                f"{self.path} has grey frames of {min(code - {0})} bits, and OpenCV would keep only the upper 8; write "
+                f"them as 16-bit PNGs (ffmpeg -i VIDEO -pix_fmt gray16be FOLDER/%06d.png), cut out the people, and "
+                f"give their folders."
             )
 
     def _cut(self, picture: np.ndarray, box: Box) -> np.ndarray:

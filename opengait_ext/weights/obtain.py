@@ -48,7 +48,7 @@ def obtain(entry: WeightFile, folder: Path, mirror: str | None = None, pause: fl
     address = f"{mirror.rstrip('/')}/{entry.file}" if mirror else entry.address
     target = folder / entry.file
     if target.is_dir():
-        raise CheckpointError(f"{target} is a folder in the place of a file; move it away, or name another with --out.")
+        raise CheckpointError(f"{target} is a folder, expected a file; move it away, or name another with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -69,7 +69,7 @@ def fetch(address: str, partial: Path, pause: float = 1.0) -> None:
             reason = f"the server answers {error.code} ({error.reason})"
             if error.code < 500 and error.code not in TEMPORARY:
                 raise CheckpointError(f"{address} cannot be fetched: {reason}; check whether it has moved.") from error
-        # Both for a malformed address, also of a redirection.
+        # Both for a malformed address, including that of a redirection.
         except (ValueError, http.client.InvalidURL) as error:
             raise CheckpointError(f"{address} is not a valid address ({error}).") from error
         except CUT as error:

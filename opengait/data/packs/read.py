@@ -285,7 +285,7 @@ def read_header(root: Path) -> dict[str, Any]:
         or len(set(names)) != len(names)
         or sorted(file["name"] for file in index) != sorted(f"{INDEX}/{name}.npy" for name in ARRAYS)
     ):
-        raise DataError(f"{path} describes files that no pack has; pack the data again.")
+        raise DataError(f"{path} lists files that do not belong in a pack; pack the data again.")
     return header
 
 

@@ -73,7 +73,7 @@ class BaseRgbTransform:
         """`[s, c, h, w]`, float64.
 
         Raises:
-            DataError: the frames have no axis of these colours, as silhouettes.
+            DataError: the frames have no axis of these colours; silhouettes have none.
         """
         if frames.ndim != 4 or frames.shape[1] != self.mean.size:
             raise DataError(

@@ -14,7 +14,7 @@ from opengait_ext.data.bupt_campus.layout import CAMERAS, INFRARED_CODE, PAIR_CO
 from opengait_ext.data.files import BAD_LINE, line_problem, number_of
 
 TWICE, UNKNOWN, UNEQUAL = "tracklet listed twice", "tracklet without frames", "pair of unequal length"
-OUTSIDE, AGAINST = "frame outside DATA", "frame file against its tracklet"
+OUTSIDE, AGAINST = "frame outside DATA", "frame file contradicts its tracklet"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class BUPTCampus:
             share camera, track and number of frames.
         query, gallery: tracklets of both modalities; queries have the role "query".
         pack: the pack that the frames are read from, under the same paths; None if they are files.
-        warnings: a line for each kind of problem that reading goes on with.
+        warnings: a line for each kind of problem that does not stop reading.
 
     Raises:
         DataError: a file is missing, invalid or inconsistent; the message names the file and the line.

@@ -132,5 +132,5 @@ def _shifted(path: Path, row: ListRow, frames: Mapping[str, tuple[str, ...]]) ->
     """Yield a problem if the parts of the frames' names after the last underscore differ between the modalities."""
     visible, infrared = ([f.rpartition("_")[2] for f in frames[code]] for code in (VISIBLE_CODE, INFRARED_CODE))
     if visible != infrared:
-        what = "the frames of the pair have other numbers in the two modalities, so they may not be aligned"
+        what = "the pair's frames are numbered differently in the two modalities, so they may not be aligned"
         yield line_problem(SHIFTED, path, row.number, what, fatal=False)

@@ -103,7 +103,7 @@ def pixels_of(image: Image.Image, data: bytes | memoryview) -> tuple[str, tuple[
     values = values_of(image, data)
     if values is not None:
         return f"{image.mode}, {bits_of(image, data)}{BITS}", (float(values.min()), float(values.max()))
-    # The numbers of a palette are no values, and transparency is not read.
+    # The indices of a palette are not values, and transparency is not read.
     extrema: Any = (image if image.mode in PLAIN_MODES else image.convert("RGB")).getextrema()
     pairs = extrema if isinstance(extrema[0], tuple) else (extrema,)
     return image.mode, (min(low for low, _ in pairs), max(high for _, high in pairs))
@@ -127,7 +127,7 @@ def check_frames(
     _check_modes(splits, dict(zip(paths, looks, strict=True)), report)
     report.frames = len(paths)
     several = sum(look.several for look in looks)
-    report.remarks += remark_lines([(several, "files hold several pictures, of which the first is read")])
+    report.remarks += remark_lines([(several, "files hold several pictures; only the first is read")])
 
 
 def _check_modes(splits: Mapping[str, Sequence[Tracklet]], looks: Mapping[str, Look], report: Report) -> None:

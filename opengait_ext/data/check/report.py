@@ -116,7 +116,7 @@ class Report:
         for modality, modes in self.pixels.items():
             lines.append(f"  {modality} pixels: {'; '.join(f'{mode} ({count})' for mode, count in modes.items())}")
         if any(" bits" in mode for modes in self.pixels.values() for mode in modes):
-            lines.append(f"  pixels are read so: {RULE}")
+            lines.append(f"  how pixels are read: {RULE}")
         lines += [f"  {remark}" for remark in self.remarks]
         kinds: dict[str, list[Problem]] = {}
         for problem in self.problems:

@@ -30,7 +30,7 @@ class HITSZVCM:
         query: the infrared tracklets of `query_IDX.txt`.
         gallery: all other test tracklets.
         pack: the pack that the frames are read from, under the same paths; None if they are files.
-        warnings: a line for each kind of problem that reading goes on with.
+        warnings: a line for each kind of problem that does not stop reading.
 
     Raises:
         DataError: a file is missing, invalid or inconsistent; the message names the file and the line.

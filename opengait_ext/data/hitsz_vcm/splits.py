@@ -27,7 +27,7 @@ from opengait_ext.data.rules import (
 )
 from opengait_ext.data.tracklet import FrameFiles, Modality, Tracklet
 
-AGAINST, SPLIT_FOLDER, SHORT = "frame name against its row", "missing folder", "nothing is left of a split"
+AGAINST, SPLIT_FOLDER, SHORT = "frame name contradicts its row", "missing folder", "split without tracklets"
 DISCARDS = "discard list"
 
 
@@ -205,5 +205,5 @@ def _discards_without_effect(discards: Mapping[Path, Sequence[str]], known: set[
         strangers = [name for name in names if name not in known]
         if strangers:
             matched = f"{len(names) - len(strangers):,} of its {len(names):,} names are frames of the dataset"
-            what = f"{matched}; {strangers[0][:80]!r} is none, expected names such as 0001M2D3T1F1.jpg"
+            what = f"{matched}; {strangers[0][:80]!r} is not, expected names such as 0001M2D3T1F1.jpg"
             yield Problem(DISCARDS, f"data_cfg.discard_lists, {path}", what, fatal=len(strangers) == len(names))

@@ -75,7 +75,7 @@ def content_of(file: Path) -> PickleLook:
     values = np.asarray(frames if len(shapes) == 1 else ())
     if not values.size or values.dtype.kind not in "biuf":
         return PickleLook(len(frames), tuple(sorted(shapes)))
-    # What is no image is not divided by 255; neither is an image of numbers with a fraction, such as a depth.
+    # Only images are divided by 255, and not those of fractions, such as depths.
     images = values.ndim > 2 and min(values.shape[-2:]) > 4 and values.dtype.kind in "biu"
     kind, what = next(problems_of_frames(values if images or values.ndim > 3 else values[:0]), ("", ""))
     return PickleLook(len(frames), tuple(sorted(shapes)), kind, what, float(values.min()), float(values.max()))

@@ -97,7 +97,7 @@ def load_transformer_weights(model: Transformer, path: str, name: str, grid: Gri
     state, ready = timm_names(state, model, path, purpose)
     table = state.get("pos_embed")
     if table is not None and model.pos_embed is not None and not ready:
-        # The other entries first, so that a file of another model is called that.
+        # The other entries first, so that a file of another model is reported as such.
         require_fit(model, state | {"pos_embed": model.pos_embed}, path, purpose)
         stated = grid or parse_grid(read_metadata(path).get(GRID_KEY), f"{GRID_KEY} of {path}")
         own = grid_of_table(table, model, path, stated)

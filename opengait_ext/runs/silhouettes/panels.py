@@ -47,7 +47,7 @@ def as_pictures(frames: np.ndarray, name: str) -> np.ndarray:
         name: the tracklet, for the message.
 
     Raises:
-        DataError: the frames are no pictures.
+        DataError: the frames are not pictures.
     """
     frames = np.asarray(frames)
     if frames.ndim == 3 and frames.dtype == np.uint8:

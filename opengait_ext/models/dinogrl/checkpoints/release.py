@@ -170,8 +170,8 @@ def check_order(states: Sequence[State]) -> None:
         best = max(counts, key=lambda other: counts[other])
         if counts[best] > counts[file]:
             raise CheckpointError(
-                f"What was given as the {file} file (--{file}) is the release's {best} file; give each of the three "
-                f"files with its own option."
+                f"The file given with --{file} is the release's {best} file; give each of the three files with its own "
+                f"option."
             )
 
 
