@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -227,8 +227,6 @@ def build_network(
     crop: Crop = "centre",
 ) -> BigGaitNet:
     """Build BigGait from the values of upstream's keys; see `BigGaitNet.from_config`."""
-    if crop not in get_args(Crop):
-        raise ConfigError(f"model_cfg.crop is {crop!r}; expected one of {', '.join(get_args(Crop))}.")
     backbone = build_part(
         FrozenVisionModel,
         "vision_model",

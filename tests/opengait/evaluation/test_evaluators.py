@@ -100,7 +100,7 @@ def test_partition_file_can_be_named_and_must_match(tmp_path, lines):
     expected = evaluators.evaluate_Gait3D(data, "Gait3D")
     Path("datasets/Gait3D/Gait3D.json").unlink()
     assert evaluators.evaluate_Gait3D(data, "Gait3D", dataset_partition=str(partition_file)) == expected
-    with pytest.raises(DataError, match="Gait3D.json: No such file"):
+    with pytest.raises(DataError, match="Gait3D.json is missing"):
         evaluators.evaluate_Gait3D(data, "Gait3D")
     partition_file.write_text('{"PROBE_SET": ["x-y-z"]}')
     lines.clear()

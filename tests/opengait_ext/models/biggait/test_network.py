@@ -475,7 +475,7 @@ def test_half_precision_is_close():
         ({"backbone_cfg": {"type": "Plain"}}, "type is 'Plain'"),
         ({"backbone_cfg": {"widht": 3}}, "does not fit ResNet9.*widht"),
         ({"vision_model": {"precision": "int8"}}, "precision"),
-        ({"crop": "right"}, "crop is 'right'"),
+        ({"crop": "right"}, "model_cfg.crop: .*'right'"),
         ({"Denoising_Branch": 3}, "model_cfg.Denoising_Branch: .* got 3"),
     ],
 )
