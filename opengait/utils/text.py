@@ -53,10 +53,6 @@ class _Brief(reprlib.Repr):
 
     repr_Parameter = repr_Tensor
 
-    def repr_Counter(self, value: Any, level: int) -> str:  # noqa: N802
-        # Milestones are a counter in a schedule and a list in a configuration.
-        return self.repr1(list(value), level)
-
     def repr_int(self, value: int, level: int) -> str:
         return repr(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
 
