@@ -53,7 +53,9 @@ def subfolders(parent: Path) -> list[Path]:
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Return the files directly in a folder with one of these suffixes, in natural order, without clutter.
+    """Return what a folder holds under one of these suffixes, in natural order, without clutter.
+
+    A folder of such a name is included, so that checks can report it.
 
     Args:
         folder: the folder.
@@ -63,7 +65,7 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         DataError: the folder cannot be listed.
     """
     entries = [entry for entry in _entries(folder) if entry.name.lower().endswith(tuple(suffixes))]
-    names = [entry.name for entry in entries if not (is_clutter(entry.name) or entry.is_dir())]
+    names = [entry.name for entry in entries if not is_clutter(entry.name)]
     return [folder / name for name in sorted(names, key=natural_key)]
 
 

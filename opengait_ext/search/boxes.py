@@ -45,7 +45,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     largest, narrow = 0.0, ""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, strict=True)
+            rows = csv.DictReader(file, strict=True, skipinitialspace=True)
             rows.fieldnames = _columns(rows.fieldnames or (), path)
             for row in rows:
                 line = f"{path}, line {rows.line_num}"

@@ -71,7 +71,7 @@ class Pictures:
 
     def sources(self, folder: Path) -> tuple[Any, ...]:
         """Return the features of the tracklet in a folder; none if it holds no tracklet."""
-        files = files_in(folder, IMAGES)
+        files = [file for file in files_in(folder, IMAGES) if file.is_file()]
         return (ImageFrames(files, self.size),) if files else ()
 
 
@@ -100,7 +100,7 @@ class Prepared:
         files = sorted(files_in(folder, [".pkl"]))
         if files:
             return tuple(PickledFrames(file) for file in files_in_use(files, self.data_in_use))
-        pictures = files_in(folder, IMAGES)
+        pictures = [file for file in files_in(folder, IMAGES) if file.is_file()]
         if pictures and not self.silhouettes:
             raise DataError(f"{folder} holds pictures; {self.model} takes {self.wanted.partition(',')[0]}.")
         return (SilhouettePictures(pictures, self.model),) if pictures else ()

@@ -71,7 +71,8 @@ def run(path: Path, phase: str, output: Path, hint: int | str) -> None:
     changes = [f"trainer_cfg.output_root={output}", f"evaluator_cfg.restore_hint={hint}"]
     if phase == "test":
         changes.append(f"evaluator_cfg.sampler.batch_size={distributed.world_size()}")
-    main.run(main.parse_arguments(["--cfgs", str(path), "--phase", phase, "--set", *changes]))
+    overwrite = ["--overwrite"] * (phase == "train")
+    main.run(main.parse_arguments(["--cfgs", str(path), "--phase", phase, *overwrite, "--set", *changes]))
     # Separate processes would start the next phase only after rank 0 has written its files.
     distributed.barrier()
 

@@ -13,6 +13,7 @@ from opengait.engine.restore import hinted_path
 from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
 from opengait.modeling.initialisation import xavier_init
+from opengait.shipped import shipped
 from opengait_ext.models.biggergait.network import BiggerGaitNet
 from opengait_ext.models.shared.state_names import hide_child
 
@@ -43,7 +44,8 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
 
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         hint = self.engine_cfg["restore_hint"]
-        if hint:
+        files = [model_cfg.get(key) for key in ("pretrained_lvm", "pretrained_mask_branch")]
+        if hint and not all(file is None or shipped(file).exists() for file in files):
             # A complete checkpoint needs no pretrained file.
             content = load_checkpoint(hinted_path(self, hint))
             model_cfg = BiggerGaitNet.without_replaced_weights(model_cfg, lambda: content.get("model", {}))

@@ -6,12 +6,11 @@ HEADER = "frame,track,x,y,w,h"
 FILES = {
     "plain": f"{HEADER}\n0,1,5,5,20,40\n1,1,6,5,20,40\n3,2,30,4,21.5,40.5\n",
     "quoted": '\ufeff"frame", "track",x,y,w,h,confidence\n2,"anna, at the door",-3,0,20,40,0.9\n',
-    "mot": "1,1,5,5,20,40,0.9,-1,-1,-1\n2,1,6,5,20,40,0.9,-1,-1,-1\n",
 }
 
 
 def samples(folder: Path) -> list[Path]:
-    """Write files of boxes, one of them as a tracker writes it, which is rejected as it is."""
+    """Write files of boxes."""
     paths = []
     for name, text in FILES.items():
         paths.append(folder / f"{name}.csv")

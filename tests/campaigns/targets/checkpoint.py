@@ -39,8 +39,12 @@ class Model(nn.Sequential):
         self.run_state = RunState()
         log = logging.getLogger("opengait.fuzz")
         self.msg_mgr = SimpleNamespace(log_info=log.debug, log_warning=log.debug)
+
         self.optimizer = build_optimizer(self.named_parameters(), OPTIMIZER)
         self.scheduler = build_scheduler(self.optimizer, SCHEDULER)
+
+    def renamed_state(self, state):
+        return state
 
 
 def step(model: Any) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 
 
 def samples(folder: Path) -> list[Path]:
-    """Write a gallery large enough for p-values, a small one, and one without tracklets."""
+    """Write a gallery large enough for p-values, and a small one."""
     from opengait_ext.search import Descriptors, save_descriptors
 
     points = np.random.default_rng(0).standard_normal((20, 6, 2)).astype(np.float32)
     paths = []
-    for name, count in (("large", 20), ("small", 3), ("empty", 0)):
+    for name, count in (("large", 20), ("small", 3)):
         names = np.array([f"ir/{number}" for number in range(count)], dtype=np.str_)
         types = np.array(["infrared" if number % 2 else "visible" for number in range(count)], dtype=np.str_)
         gallery = Descriptors(points[:count], names, types, names, "a.yaml", "a.pt", "0" * 64, 6, ("a.b=1",))

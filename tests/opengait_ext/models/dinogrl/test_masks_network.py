@@ -126,6 +126,6 @@ class TestNetwork:
 
     def test_given_masks_are_not_exported(self, net, tmp_path):
         with pytest.raises(ConfigError, match="vvi given-silhouettes"):
-            load_silhouette_network({"model_cfg": MODEL}, tmp_path / "none.pt", "cpu")
+            load_silhouette_network({"model_cfg": {"model": "DinoGRL", **MODEL}}, tmp_path / "none.pt", "cpu")
         with pytest.raises(ConfigError, match=r"data_cfg\.mask_root"):
             silhouettes_of(net.eval(), np.zeros((1, 3, 64, 32), np.uint8))

@@ -83,7 +83,7 @@ def test_results_have_both_directions(single_run):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("data_cfg.dataset_root=nowhere", "HITSZ-VCM was not found at"),
+        ("data_cfg.dataset_root=nowhere", " was not found at"),
         ("model_cfg.vision_model.weights=nowhere.pth", "there is no file nowhere.pth"),
         ("model_cfg.num_classes=9", "add --set model_cfg.num_classes=8"),
         ("trainer_cfg.sampler.sample_type=all_ordered", "sample_type that starts with fixed_"),

@@ -105,11 +105,11 @@ def test_unexpected_shapes_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ((1, 0, 2), "as the model file .* release's model2 file"),
-        ((2, 1, 0), "as the model file .* release's shape file"),
-        ((0, 2, 1), "as the model2 file .* release's shape file"),
-        ((0, 0, 2), "as the model2 file .* release's model file"),
-        ((0, 1, 1), "as the shape file .* release's model2 file"),
+        ((1, 0, 2), "--model .* release's model2 file"),
+        ((2, 1, 0), "--model .* release's shape file"),
+        ((0, 2, 1), "--model2 .* release's shape file"),
+        ((0, 0, 2), "--model2 .* release's model file"),
+        ((0, 1, 1), "--shape .* release's model2 file"),
     ],
 )
 def test_swapped_files_are_named(order, message):
