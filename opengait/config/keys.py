@@ -253,9 +253,9 @@ class _Check:
 
     def _error(self, at: KeyPath, problem: str) -> ConfigError:
         self._refuse_invalid_yaml(at)
-        place = place_of(at, self.origins)
-        key = "" if place == f"--set {dotted(at)}" else f"{dotted(at)}: "
-        return ConfigError(f"{place}: {key}{problem}.")
+        source = place_of(at, self.origins)
+        key = "" if source == f"--set {dotted(at)}" else f"{dotted(at)}: "
+        return ConfigError(f"{source}: {key}{problem}.")
 
 
 def _joined(*sources: Mapping[str, Key | str]) -> Types:

@@ -1,6 +1,6 @@
 """Pictures of more than 8 bits per value: 16-bit grey and colour, 32-bit integers, floats.
 
-Thermal and infrared cameras write counts of 10 to 16 bits into 16-bit files, whose range the counts do not fill: 12-bit
+Cameras that count in 10 to 16 bits write the counts into 16-bit files, whose range the counts do not fill: 12-bit
 data would turn black if the format's range were scaled to 0..255. Values are therefore scaled from those of the
 tracklet: linearly, from the `PERCENTILES` of some of its frames to 0 and 255, so that all its frames are scaled alike.
 """

@@ -140,7 +140,7 @@ def _are_random_states(value: Any) -> bool:
         for state in value:
             set_random_state(state)
     # A wrong state fails in Python's, numpy's or torch's own way.
-    except Exception:
+    except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError):
         return False
     finally:
         set_random_state(before)

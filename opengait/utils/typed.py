@@ -240,7 +240,7 @@ def kind_of(annotation: Any, names: dict[str, Any] | None = None) -> str:
         try:
             # Imports for annotations alone are often missing from a module's globals.
             annotation = eval(annotation, {**vars(collections.abc), **vars(typing), **(names or {})})
-        except Exception:
+        except (AttributeError, NameError, SyntaxError, TypeError):
             return "any"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:

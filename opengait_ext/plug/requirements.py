@@ -30,9 +30,9 @@ def parsed(file: Path) -> ast.Module | None:
 def missing_packages(root: Path) -> list[str]:
     """Return the names, for pip, of the packages that the checkout at `root` imports and this environment lacks."""
     code = root / "opengait"
-    own = {file.stem for file in (*code.glob("*"), *code.glob("*/*.py"))}
+    local_modules = {file.stem for file in (*code.glob("*"), *code.glob("*/*.py"))}
     modules = {name for file in sorted(code.rglob("*.py")) for name in _imports(file)}
-    missing = [name for name in modules - own - set(sys.stdlib_module_names) if not _is_installed(name)]
+    missing = [name for name in modules - local_modules - set(sys.stdlib_module_names) if not _is_installed(name)]
     return sorted(PACKAGES.get(name, name) for name in missing)
 
 

@@ -101,8 +101,8 @@ def open_test(file: Path) -> TestResult:
     test = TestResult(file, read_test(file))
     facts = test.card.get("checkpoint") or {}
     checkpoint = test.folder / "checkpoints" / str(facts.get("file"))
-    own = test.content.get("iteration") and facts.get("sha256") and checkpoint.is_file()
-    if own and sha256_of(checkpoint) != facts["sha256"]:
+    comparable = test.content.get("iteration") and facts.get("sha256") and checkpoint.is_file()
+    if comparable and sha256_of(checkpoint) != facts["sha256"]:
         raise DataError(
             f"{file} was measured on a different {checkpoint.name} from the one now in the run; test it again."
         )

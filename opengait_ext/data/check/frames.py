@@ -139,8 +139,8 @@ def _check_modes(splits: Mapping[str, Sequence[Tracklet]], looks: Mapping[str, L
             frames.setdefault(str(tracklet.modality), {}).update(seen)
             example = {look.mode: path.removeprefix(f"{report.root}/") for path, look in seen.items()}
             if len({BITS in mode for mode in example}) > 1:
-                where = "; ".join(f"{mode}: {path}" for mode, path in example.items())
-                report.add(MIXED, f"{split}, person {tracklet.person}, {tracklet.view}", where)
+                examples = "; ".join(f"{mode}: {path}" for mode, path in example.items())
+                report.add(MIXED, f"{split}, person {tracklet.person}, {tracklet.view}", examples)
     for modality, seen in frames.items():
         counts = report.pixels.setdefault(modality, {})
         for path, look in seen.items():

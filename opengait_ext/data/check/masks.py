@@ -18,10 +18,10 @@ def check_masks(
     frames = list(dict.fromkeys(frame for tracklet in tracklets for frame in tracklet.frames))
     frames = [frame for frame in frames if folder.path_of(frame).is_file()]
     paths = [str(folder.path_of(frame)) for frame in frames]
-    found = check_all(paths, folder.values.look, workers, progress, "mask")
-    report.collect(folder.values.judge(found, folder.root))
+    results = check_all(paths, folder.values.look, workers, progress, "mask")
+    report.collect(folder.values.judge(results, folder.root))
     report.collect(folder.aspects(frames, pack))
-    looks = [look for look in found if isinstance(look, MaskLook)]
+    looks = [look for look in results if isinstance(look, MaskLook)]
     values = sorted({value for look in looks for value in look.values})
     empty = sum(look.values == (0,) for look in looks)
     report.remarks.append(

@@ -100,9 +100,9 @@ def load_transformer_weights(model: Transformer, path: str, name: str, grid: Gri
         # The other entries first, so that a file of another model is reported as such.
         require_fit(model, state | {"pos_embed": model.pos_embed}, path, purpose)
         stated = grid or parse_grid(read_metadata(path).get(GRID_KEY), f"{GRID_KEY} of {path}")
-        own = grid_of_table(table, model, path, stated)
+        table_grid = grid_of_table(table, model, path, stated)
         options = {"offset": DINOV2_OFFSET} if dinov2 else {"antialias": True}
-        state["pos_embed"] = resample_positions(table, own, tuple(model.patch_embed.grid_size), **options)
+        state["pos_embed"] = resample_positions(table, table_grid, tuple(model.patch_embed.grid_size), **options)
     load_exactly(model, state, path, purpose)
 
 
