@@ -1,5 +1,7 @@
 """From joints to outlines: a person as a list of painted polygons, the farthest first."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from opengait_ext.data.synthetic_vvi.head import head_parts
@@ -21,10 +23,10 @@ def figure(person: Person, view: View, phase: np.ndarray) -> list[Part]:
     joints = walk(person, phase)
     flat = {name: view.project(at) for name, at in joints.items()}
     near, far = view.near_side, view.far_side
-    parts = arm_parts(person, flat, far, is_far=True)
+    parts = arm_parts(person, flat, far)
     parts += baggage_parts(person, view, joints, behind_body=True)
-    parts += leg_parts(person, flat, far, is_far=True)
-    parts += leg_parts(person, flat, near, is_far=False)
+    parts += leg_parts(person, flat, far)
+    parts += leg_parts(person, flat, near)
     if "skirt" in person.lower:
         parts.append(Part(Paint.LOWER, hem_outline(person, view, flat, person.hem, person.flare)))
     parts.append(Part(Paint.UPPER, torso_outline(person, view, joints)))
@@ -33,16 +35,15 @@ def figure(person: Person, view: View, phase: np.ndarray) -> list[Part]:
         parts.append(Part(Paint.UPPER, hem_outline(person, view, flat, hem, 0.5 * person.flare)))
     parts += head_parts(person, view, joints, phase)
     parts += baggage_parts(person, view, joints, behind_body=False)
-    parts += arm_parts(person, flat, near, is_far=False)
-    return parts
+    parts += arm_parts(person, flat, near)
+    still = np.ones(len(phase))
+    return [replace(part, depth=-index * still, shade=still) for index, part in enumerate(parts)]
 
 
-def leg_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far: bool) -> list[Part]:
+def leg_parts(person: Person, flat: dict[str, np.ndarray], side: str) -> list[Part]:
     """Return foot, shank and thigh of one side."""
     body, lower = person.body, person.lower
-    cloth, skin, shoes = (
-        (Paint.LOWER_FAR, Paint.SKIN_FAR, Paint.SHOES_FAR) if is_far else (Paint.LOWER, Paint.SKIN, Paint.SHOES)
-    )
+    cloth, skin, shoes = Paint.LOWER, Paint.SKIN, Paint.SHOES
     hip, knee, ankle, heel, toe = (flat[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "heel", "toe"))
     ease = {"wide": 0.012, "trousers": 0.005}.get(lower, 0.0)
     cuff = {"wide": 1.25 * body.calf + 0.014, "trousers": 0.85 * body.calf + 0.006}.get(lower, 0.62 * body.calf)
@@ -58,9 +59,9 @@ def leg_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far:
     ]
 
 
-def arm_parts(person: Person, flat: dict[str, np.ndarray], side: str, *, is_far: bool) -> list[Part]:
+def arm_parts(person: Person, flat: dict[str, np.ndarray], side: str) -> list[Part]:
     """Return hand, forearm and upper arm of one side."""
-    cloth, skin = (Paint.UPPER_FAR, Paint.SKIN_FAR) if is_far else (Paint.UPPER, Paint.SKIN)
+    cloth, skin = Paint.UPPER, Paint.SKIN
     shoulder, elbow, hand = (flat[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "hand"))
     ease = EASE[person.upper]
     width = person.body.arm

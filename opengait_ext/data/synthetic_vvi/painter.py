@@ -8,11 +8,13 @@ import numpy as np
 from opengait_ext.data.synthetic_vvi.drawing import (
     Placement,
     add_pattern,
+    colour_table,
     coverage,
     fine_corners,
     oversampling,
-    paint_map,
     painted,
+    painting_order,
+    part_map,
     relief,
 )
 from opengait_ext.data.synthetic_vvi.scene import Camera, grain, tone_curve
@@ -74,10 +76,8 @@ class Painter:
         self.ground = ground
         self.visible = modality == VISIBLE
         self.wardrobe = wardrobe
-        palette = wardrobe.colours if self.visible else infrared_palette(wardrobe, rng)
-        self.lookup = np.zeros((256, 1, palette.shape[1]), dtype=np.uint8)
-        self.lookup[: len(palette), 0] = palette
-        self.channels = palette.shape[1]
+        self.palette = wardrobe.colours if self.visible else infrared_palette(wardrobe, rng)
+        self.channels = self.palette.shape[1]
         kind = 0 if self.visible else 1
         unit = config.size[0] / 128
         self.blur = camera.sharpness[kind] * unit
@@ -102,20 +102,21 @@ class Painter:
         size = self.config.size
         factor = oversampling(size[0])
         fine = (size[0] * factor, size[1] * factor)
-        paints = [part.paint for part in parts]
+        order = painting_order(parts)
         corners = fine_corners(parts, placement, factor)
         pelvis = (placement.centre + placement.scale[:, None] * anchor * np.array([1.0, -1.0])) * factor
         pattern = None
         if self.visible:
             pattern = pattern_mask(self.wardrobe, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
         for frame in range(len(placement.scale)):
-            canvas = paint_map(paints, corners, frame, fine)
+            canvas = part_map(corners, order, frame, fine)
             alpha = coverage(canvas, size)
-            add_pattern(canvas, pattern, tuple(pelvis[frame]))
-            yield self._finish(frame, canvas, alpha, pelvis[frame] / factor)
+            add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
+            figure = painted(canvas, colour_table(parts, [self.palette], frame), size)
+            yield self._finish(frame, figure, alpha, pelvis[frame] / factor)
 
     def _finish(
-        self, frame: int, canvas: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
+        self, frame: int, figure: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Apply light, background, occluder, lens and sensor to one frame."""
         height, width = alpha.shape
@@ -127,7 +128,7 @@ class Painter:
         if self.shadow is not None:
             picture *= 1 - self.shadow
         picture *= 1 - alpha[..., None]
-        picture += painted(canvas, self.lookup, self.config.size) * shade[..., None]
+        picture += figure * shade[..., None]
         silhouette = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
         if self.occluder is not None:
             self._occlude(self.occluder, frame, picture, silhouette)

@@ -1,6 +1,6 @@
 """Outlines of simple solids seen by a camera: the projection, tapered capsules and ellipses, for all frames at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -10,22 +10,20 @@ ELLIPSE_POINTS = 18
 
 
 class Paint(IntEnum):
-    """Material of a pixel of the figure; the far side of the body is painted darker."""
+    """Material of a part of the figure."""
 
     NOTHING = 0
     SKIN = 1
-    SKIN_FAR = 2
-    UPPER = 3
-    UPPER_FAR = 4
-    LOWER = 5
-    LOWER_FAR = 6
-    SHOES = 7
-    SHOES_FAR = 8
-    HAIR = 9
-    HEADGEAR = 10
-    BAG = 11
-    PATTERN = 12
-    FACE = 13
+    FACE = 2
+    HAIR = 3
+    HEADGEAR = 4
+    UPPER = 5
+    PATTERN = 6  # the second colour of the upper garment
+    LOWER = 7
+    SHOES = 8
+    BAG = 9
+    EYE = 10  # seen when the face looks at the camera
+    STRIP = 11  # reflective strips
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,25 @@ class View:
 
 @dataclass(frozen=True)
 class Part:
-    """One polygon per frame, (frames, points, 2), and its paint."""
+    """A piece of the figure: one polygon per frame, and what it is.
+
+    Attributes:
+        paint: the material.
+        outline: (frames, points, 2), in statures on the image plane.
+        depth: (frames,) distance from the camera in statures; the farthest part is painted first.
+        shade: (frames,) brightness, 1 for most parts and less for limbs behind the body.
+        label: class of the parsing map (LIP, datasets/MASKS.md); bags are 0.
+        limb: `left_arm`, `right_leg`, ..., `trunk`, `head` or `bag`.
+        wearer: index of the person: 0 is the one of the tracklet, 1 someone who passes in front.
+    """
 
     paint: Paint
     outline: np.ndarray
+    depth: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    shade: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    label: int = 0
+    limb: str = ""
+    wearer: int = 0
 
 
 def capsule(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> np.ndarray:

@@ -102,7 +102,7 @@ def test_the_silhouette_lies_on_the_person() -> None:
     config = SyntheticConfig(occlusion=0.0, motion_blur=0.0)
     frame, mask = next(render(config, key))
     with pytest.MonkeyPatch.context() as patch:
-        dark = np.zeros((14, 1), dtype=np.uint8)
+        dark = np.zeros((12, 1), dtype=np.uint8)
         original = painter.infrared_palette
         patch.setattr(painter, "infrared_palette", lambda wardrobe, rng: original(wardrobe, rng) * 0 + dark)
         other, same_mask = next(render(config, key))
