@@ -10,7 +10,7 @@ from opengait_ext.data.synthetic_vvi.figure import figure
 from opengait_ext.data.synthetic_vvi.painter import Backdrop, Painter
 from opengait_ext.data.synthetic_vvi.person import Person, draw_person, on_another_day
 from opengait_ext.data.synthetic_vvi.scene import camera
-from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
+from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Part, View
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
 
@@ -47,7 +47,7 @@ def tracklet_length(config: SyntheticConfig, key: TrackletKey) -> int:
 def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
     """Return the person `pid` and their clothes, the same in all tracklets."""
     person = draw_person(np.random.default_rng([config.seed, 0, pid]))
-    return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]))
+    return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]), config.appearance_link)
 
 
 def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -61,6 +61,7 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarr
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
     cam = camera(config.seed, key.camera, config.size)
+    sensor = cam.visible if key.modality == VISIBLE else cam.near if config.infrared == "near" else cam.thermal
     reverse = rng.random() < config.opposite
     heading = cam.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
     view = View(heading, cam.pitch)
@@ -70,10 +71,10 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarr
     pelvis = parts_anchor(parts)
     placement, jitter = place_figure(parts, cam.fill, config.size, rng)
     step = 4 * person.body.leg * np.sin(person.gait.stride) * rate * placement.scale.mean() * view.forward
-    scroll = rng.uniform(0, cam.visible.shape[1]) + step * np.arange(length)
-    backgrounds = Backdrop(cam, key.modality, config.size, scroll, placement, jitter)
+    scroll = rng.uniform(0, sensor.panorama.shape[1]) + step * np.arange(length)
+    backgrounds = Backdrop(sensor.panorama, config.size, scroll, jitter)
     ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
-    yield from Painter(config, key.modality, rng, cam, wardrobe, backgrounds, step, ground).frames(
+    yield from Painter(config, key.modality, rng, sensor, wardrobe, backgrounds, step, ground).frames(
         parts, placement, pelvis
     )
 
