@@ -11,6 +11,7 @@ from opengait_ext.data.synthetic_vvi.drawing import (
     colour_tables,
     coverage,
     fine_corners,
+    number_table,
     oversampling,
     painted,
     painting_order,
@@ -65,20 +66,20 @@ class Painter:
         modality: int,
         rng: np.random.Generator,
         sensor: Sensor,
-        wardrobe: Wardrobe,
+        wardrobes: list[Wardrobe],
         backgrounds: Backdrop,
         step: float,
         ground: float,
     ) -> None:
         self.config, self.rng, self.backgrounds, self.step = config, rng, backgrounds, step
-        self.wardrobe = wardrobe
+        self.wardrobe = wardrobes[0]
         self.light = draw_light(config, modality, sensor, rng, ground)
-        self.palette = self.light.palette(wardrobe)
+        self.palettes = [self.light.palette(wardrobe) for wardrobe in wardrobes]
         height, width = config.size
         unit = height / 128
         self.blur = sensor.blur * unit
         self.grain = grain(rng, (2 * height, 2 * width), 4 * unit)
-        folds = kept_folds(wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
+        folds = kept_folds(self.wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
         self.cloth = 1 + np.float32(CREASES) * self.grain + np.float32(self.light.folds) * folds
         self.noise = rng.standard_normal((2 * height, 2 * width, self.light.channels), dtype=np.float32)
         self.corners = rng.integers(0, (height, width), (256, 2))
@@ -88,8 +89,8 @@ class Painter:
 
     def frames(
         self, parts: list[Part], placement: Placement, anchor: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (frame, silhouette) pairs, as `render` describes them."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield frames and silhouettes, as `Drawn` describes them, and the fine maps of part numbers."""
         size = self.config.size
         factor = oversampling(size[0])
         fine = (size[0] * factor, size[1] * factor)
@@ -98,19 +99,25 @@ class Painter:
         pelvis = (placement.centre + placement.scale[:, None] * anchor * np.array([1.0, -1.0])) * factor
         name, period = self.light.pattern(self.wardrobe), self.wardrobe.pattern_size
         pattern = pattern_mask(name, period, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
-        nearness = self.light.nearness(placement.scale).astype(np.float32)
-        tables = colour_tables(parts, [self.palette])
+        # What stands still looks larger around a person who walks away.
+        nearness = self.light.nearness(self.backgrounds.jitter[:, 2] / placement.scale).astype(np.float32)
+        tables = colour_tables(parts, self.palettes)
+        crowded = any(part.wearer for part in parts)
+        person = number_table(parts, lambda part: int(part.wearer == 0))
         for frame in range(len(placement.scale)):
             canvas = part_map(corners, order, frame, fine)
             alpha = coverage(canvas, size)
+            silhouette = coverage(cv2.LUT(canvas, person), size) >= 128 if crowded else alpha >= 128
+            numbers = canvas.copy()
             add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
             figure = nearness[frame] * painted(canvas, tables[frame], size)
-            yield self._finish(frame, figure, alpha, pelvis[frame] / factor)
+            silhouette = np.where(silhouette, 255, 0).astype(np.uint8)
+            yield self._finish(frame, figure, alpha, silhouette, pelvis[frame] / factor), silhouette, numbers
 
     def _finish(
-        self, frame: int, figure: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Apply light, background, occluder, lens and sensor to one frame."""
+        self, frame: int, figure: np.ndarray, alpha: np.ndarray, silhouette: np.ndarray, anchor: np.ndarray
+    ) -> np.ndarray:
+        """Return one frame with light, background, occluder, lens and sensor; cut the occluder out of `silhouette`."""
         height, width = alpha.shape
         y, x = (int(np.clip(side - round(at), 0, side)) for side, at in ((height, anchor[1]), (width, anchor[0])))
         soft = cv2.GaussianBlur(alpha, (0, 0), height / 42)
@@ -118,7 +125,6 @@ class Painter:
         picture = self.light.behind(self.backgrounds[frame], alpha, soft)
         picture *= (np.float32(1 / 255) * (255 - alpha))[..., None]
         picture += figure * shade[..., None]
-        silhouette = np.where(alpha >= 128, 255, 0).astype(np.uint8)
         if self.occluder is not None:
             self._occlude(self.occluder, frame, picture, silhouette)
         along = self.light.along
@@ -129,7 +135,7 @@ class Painter:
         picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
         if self.blurred[frame % len(self.blurred)]:
             picture = cv2.blur(picture, (self.blur_length, 1))
-        return cv2.LUT(picture, self.light.tone).reshape(height, width, -1), silhouette
+        return cv2.LUT(picture, self.light.tone).reshape(height, width, -1)
 
     def _draw_occluder(self) -> Occluder:
         """Draw a pole that the walker passes, or a low hedge."""
