@@ -45,9 +45,9 @@ class Light:
         """Return the pattern of a person's upper garment."""
         return "plain"
 
-    def nearness(self, scale: np.ndarray) -> np.ndarray:
-        """Return the brightness of the figure by frame, from its scale in pixels, both (frames,)."""
-        return np.ones(len(scale))
+    def nearness(self, distance: np.ndarray) -> np.ndarray:
+        """Return the brightness of the figure by frame, from its distance in any unit, both (frames,)."""
+        return np.ones(len(distance))
 
     def on_figure(self, soft: np.ndarray) -> np.ndarray:
         """Return the shading that makes the flat figure look round, (height, width) float32.
@@ -120,7 +120,6 @@ class Lamp(Light):
         super().__init__(sensor)
         self.exposure = sensor.exposure * float(np.exp(np.clip(rng.normal(0, 0.12), -0.25, 0.25)))
         self.along = self.along * np.float32(self.exposure)
-        self.approach = np.clip(rng.normal(0, 0.15), -0.3, 0.3)  # how much brighter a person gets on the way
 
     def palette(self, wardrobe: Wardrobe) -> np.ndarray:
         """Return the reflectances of a person's paints in grey values, (paints, 1) uint8."""
@@ -130,10 +129,9 @@ class Lamp(Light):
         """Return the pattern of a person's upper garment."""
         return wardrobe.near_pattern
 
-    def nearness(self, scale: np.ndarray) -> np.ndarray:
+    def nearness(self, distance: np.ndarray) -> np.ndarray:
         """Return the light on the figure, which falls off with the square of its distance, (frames,)."""
-        way = np.linspace(-0.5, 0.5, len(scale))
-        return (scale / np.median(scale)) ** 2 * np.exp(self.approach * way)
+        return (np.median(distance) / distance) ** 2
 
 
 class Warmth(Light):

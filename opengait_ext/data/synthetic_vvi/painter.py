@@ -66,21 +66,20 @@ class Painter:
         modality: int,
         rng: np.random.Generator,
         sensor: Sensor,
-        wardrobe: Wardrobe,
+        wardrobes: list[Wardrobe],
         backgrounds: Backdrop,
         step: float,
         ground: float,
-        passer: Wardrobe | None = None,
     ) -> None:
         self.config, self.rng, self.backgrounds, self.step = config, rng, backgrounds, step
-        self.wardrobe = wardrobe
+        self.wardrobe = wardrobes[0]
         self.light = draw_light(config, modality, sensor, rng, ground)
-        self.palettes = [self.light.palette(worn) for worn in ([wardrobe, passer] if passer else [wardrobe])]
+        self.palettes = [self.light.palette(wardrobe) for wardrobe in wardrobes]
         height, width = config.size
         unit = height / 128
         self.blur = sensor.blur * unit
         self.grain = grain(rng, (2 * height, 2 * width), 4 * unit)
-        folds = kept_folds(wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
+        folds = kept_folds(self.wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
         self.cloth = 1 + np.float32(CREASES) * self.grain + np.float32(self.light.folds) * folds
         self.noise = rng.standard_normal((2 * height, 2 * width, self.light.channels), dtype=np.float32)
         self.corners = rng.integers(0, (height, width), (256, 2))
@@ -98,20 +97,21 @@ class Painter:
         order = painting_order(parts)
         corners = fine_corners(parts, placement, factor)
         pelvis = (placement.centre + placement.scale[:, None] * anchor * np.array([1.0, -1.0])) * factor
-        crowded = any(part.wearer for part in parts)
-        person = number_table(parts, lambda part: 255 * (part.wearer == 0))
         name, period = self.light.pattern(self.wardrobe), self.wardrobe.pattern_size
         pattern = pattern_mask(name, period, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
-        nearness = self.light.nearness(placement.scale).astype(np.float32)
+        # What stands still looks larger around a person who walks away.
+        nearness = self.light.nearness(self.backgrounds.jitter[:, 2] / placement.scale).astype(np.float32)
         tables = colour_tables(parts, self.palettes)
+        crowded = any(part.wearer for part in parts)
+        person = number_table(parts, lambda part: int(part.wearer == 0))
         for frame in range(len(placement.scale)):
             canvas = part_map(corners, order, frame, fine)
             alpha = coverage(canvas, size)
-            own = coverage(cv2.LUT(canvas, person), size) if crowded else alpha
-            silhouette = np.where(own >= 128, 255, 0).astype(np.uint8)
+            silhouette = coverage(cv2.LUT(canvas, person), size) >= 128 if crowded else alpha >= 128
             numbers = canvas.copy()
             add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
             figure = nearness[frame] * painted(canvas, tables[frame], size)
+            silhouette = np.where(silhouette, 255, 0).astype(np.uint8)
             yield self._finish(frame, figure, alpha, silhouette, pelvis[frame] / factor), silhouette, numbers
 
     def _finish(

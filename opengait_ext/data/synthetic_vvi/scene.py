@@ -1,4 +1,4 @@
-"""Cameras: position, the scene before them, and how they respond to light."""
+"""Cameras: the scene before them, and how they respond to light."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,8 +7,8 @@ import numpy as np
 
 from opengait_ext.data.synthetic_vvi import walls
 from opengait_ext.data.synthetic_vvi.reflectance import WHITE
+from opengait_ext.data.synthetic_vvi.settings import VISIBLE, Infrared
 
-YAWS = (-18.0, 6.0, 15.0, -6.0, 20.0, -12.0)  # degrees; further cameras draw theirs
 PANORAMA_WIDTH = 8  # frame widths
 PANORAMA_HEIGHT = 1.3  # frame heights
 NEAR_TARGET = (80, 120)  # mean grey value that the exposure of a near-infrared camera aims at, before its gamma
@@ -41,25 +41,27 @@ class Camera:
     """One camera.
 
     Attributes:
-        yaw, pitch: radians; the angle of the path to the image plane, and how far the camera looks down.
         fill: share of the frame's height that a person takes, before the jitter of the box.
         visible, near, thermal: what it sees in each kind of light.
     """
 
-    yaw: float
-    pitch: float
     fill: float
     visible: Sensor
     near: Sensor
     thermal: Sensor
+
+    def sensor(self, modality: int, infrared: Infrared) -> Sensor:
+        """Return what it sees in a modality, whose infrared is of this kind."""
+        if modality == VISIBLE:
+            return self.visible
+        return self.near if infrared == "near" else self.thermal
 
 
 @lru_cache(maxsize=64)
 def camera(seed: int, number: int, size: tuple[int, int]) -> Camera:
     """Return camera `number` (from 1) of the world `seed`, for frames of `size` (height, width)."""
     rng = np.random.default_rng([seed, 3, number])
-    yaw = YAWS[number - 1] + rng.uniform(-2, 2) if number <= len(YAWS) else rng.uniform(-20, 20)
-    pitch, fill = np.deg2rad(rng.uniform(2, 14)), rng.uniform(0.86, 0.92)
+    fill = rng.uniform(0.86, 0.92)
     width = PANORAMA_WIDTH * size[1]
     layout = walls.draw_layout(rng, round(PANORAMA_HEIGHT * size[0]), width, size[0] / 128)
     even = np.ones(width, dtype=np.float32)
@@ -81,7 +83,7 @@ def camera(seed: int, number: int, size: tuple[int, int]) -> Camera:
         blur=rng.uniform(0.6, 1.1),
         noise=rng.uniform(4, 9),
     )
-    return Camera(np.deg2rad(yaw), pitch, fill, visible, near_sensor(rng, layout), thermal)
+    return Camera(fill, visible, near_sensor(rng, layout), thermal)
 
 
 def near_sensor(rng: np.random.Generator, layout: walls.Layout) -> Sensor:

@@ -13,7 +13,7 @@ from opengait_ext.data.synthetic_vvi.painter import Backdrop, Painter
 from opengait_ext.data.synthetic_vvi.person import Person, draw_person, on_another_day
 from opengait_ext.data.synthetic_vvi.pose import Pose
 from opengait_ext.data.synthetic_vvi.scene import camera
-from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Paint, Part
 from opengait_ext.data.synthetic_vvi.truth import Joints, parsing_map
 from opengait_ext.data.synthetic_vvi.views import draw_view
@@ -85,7 +85,7 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[Drawn]:
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
     cam = camera(config.seed, key.camera, config.size)
-    sensor = cam.visible if key.modality == VISIBLE else cam.near if config.infrared == "near" else cam.thermal
+    sensor = cam.sensor(key.modality, config.infrared)
     view = draw_view(config, key.camera, length, rng)
     rate = person.gait.cadence / FRAMES_PER_SECOND
     pose = Pose(person, view, 2 * np.pi * (rng.uniform() + rate * np.arange(length)))
@@ -99,14 +99,13 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[Drawn]:
     backgrounds = Backdrop(sensor.panorama, config.size, scroll, behind)
     ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
     others = crowd_stream(config, key)
-    passer = None
+    wardrobes = [wardrobe]
     if others.random() < config.crowd:
-        other, passer = who(config, draw_passer(others))
+        other, clothes = who(config, draw_passer(others))
+        wardrobes.append(clothes)
         rate = other.gait.cadence / FRAMES_PER_SECOND
         parts += passing_parts(other, view.pitch, rate, float(pace * view.forward.mean()), length, others)
-    painter = Painter(
-        config, key.modality, rng, sensor, wardrobe, backgrounds, float(steps.mean()), ground, passer=passer
-    )
+    painter = Painter(config, key.modality, rng, sensor, wardrobes, backgrounds, float(steps.mean()), ground)
     joints = Joints(pose, placement, parts)
     for number, (frame, silhouette, canvas) in enumerate(painter.frames(parts, placement, anchor)):
         yield Drawn(frame, silhouette, parsing_map(canvas, parts, silhouette), joints.at(number, canvas, silhouette))

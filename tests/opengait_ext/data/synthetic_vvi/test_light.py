@@ -124,8 +124,7 @@ def test_the_lamps_light_falls_off_with_distance() -> None:
     shares = np.array(list(dark.values()))
     assert shares.min() < 0.3 and shares.max() > 0.8
     lamp = Lamp(camera(0, 1, SIZE).near, np.random.default_rng(0))
-    lamp.approach = 0.0
-    assert lamp.nearness(np.array([50.0, 100.0, 200.0])) == pytest.approx([0.25, 1.0, 4.0])
+    assert lamp.nearness(np.array([5.0, 10.0, 20.0])) == pytest.approx([4.0, 1.0, 0.25])
 
 
 def test_the_lamp_has_one_hot_spot_in_each_camera() -> None:
