@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from opengait_ext.data.hitsz_vcm.reader import HITSZVCM
+from opengait_ext.data.masks import open_masks
 from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate, tracklet
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE
 from opengait_ext.data.synthetic_vvi.tracklet import Drawn, TrackletKey, render, who
@@ -163,3 +165,15 @@ def test_the_folder_holds_the_truth_of_every_frame(tmp_path) -> None:
         assert set(joints[:, 2]) <= {0, 1, 2}
     files = {path.stem for path in (tmp_path / "Train/0001/ir/D1").iterdir()}
     assert files == json.loads((tmp_path / "joints/Train/0001/ir/D1.json").read_text())["frames"].keys()
+
+
+@pytest.mark.parametrize(("folder", "classes"), [("silhouettes", None), ("parsing", [[5, 7], [9, 12], [13]])])
+def test_masks_of_training_may_be_either(tmp_path, folder, classes) -> None:
+    config = SyntheticConfig(train_identities=2, test_identities=1, cameras=1, frames=4, size=(64, 32))
+    generate(tmp_path, config)
+    tracklets = HITSZVCM(tmp_path, minimum_frames=1).train
+    settings = {"dataset_root": str(tmp_path), "mask_root": str(tmp_path / folder), "mask_classes": classes}
+    masks = open_masks(settings, tracklets)
+    assert not list(masks.check(tracklets)) and not list(masks.sample(tracklets))
+    frames = masks.source(tracklets[0].frames, (64, 32))[[0, 1]]
+    assert frames.shape == (2, len(classes or [0]), 64, 32) and all(frames.any(axis=(0, 2, 3)))
