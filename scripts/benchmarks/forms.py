@@ -32,28 +32,30 @@ from opengait_ext.runs.compare.outcome import read_curves, read_numbers
 from opengait_ext.runs.results import DIRECTIONS
 
 CONFIG = Path(__file__).with_suffix(".yaml")
-CHOICES = ("unit features in Eq. 3", "division by C", "unit stripes", "psi_q as identity")
-# Which of the choices each form makes.
-FORMS = {
-    "chosen": (True, True, True, True),
-    "raw_triplet": (False, True, True, True),
-    "undivided": (True, False, True, True),
-    "raw_stripes": (True, True, False, True),
-    "random_query": (True, True, True, False),
-    "literal_lge": (True, False, False, False),
-    "literal": (False, False, False, False),
+# Whether the features of Eq. 3 have unit length, and the arguments of LGE.
+CHOSEN = {"divide": True, "unit_stripes": True, "identity_query": True, "zero_value": False}
+LITERAL = {"divide": False, "unit_stripes": False, "identity_query": False, "zero_value": False}
+FORMS: dict[str, tuple[bool, dict[str, bool]]] = {
+    "chosen": (True, CHOSEN),
+    "raw_triplet": (False, CHOSEN),
+    "undivided": (True, CHOSEN | {"divide": False}),
+    "raw_stripes": (True, CHOSEN | {"unit_stripes": False}),
+    "random_query": (True, CHOSEN | {"identity_query": False}),
+    "zero_value": (True, CHOSEN | {"zero_value": True}),
+    "literal_lge": (True, LITERAL),
+    "literal_lge_zero_value": (True, LITERAL | {"zero_value": True}),
+    "literal": (False, LITERAL),
+    "literal_zero_value": (False, LITERAL | {"zero_value": True}),
 }
 
 
 def overrides(form: str) -> list[str]:
     """Return the settings of a form."""
-    unit_features, *lge = (str(choice).lower() for choice in FORMS[form])
-    keys = zip(("divide", "unit_stripes", "identity_query"), lge, strict=True)
+    unit_features, lge = FORMS[form]
     return [
-        f"loss_cfg.appearance_triplet.normalise={unit_features}",
-        f"loss_cfg.gait_triplet.normalise={unit_features}",
-        f"model_cfg.normalise={unit_features}",
-        f"model_cfg.enhancement={{type: lge, {', '.join(f'{key}: {value}' for key, value in keys)}}}",
+        *(f"loss_cfg.{stream}_triplet.normalise={str(unit_features).lower()}" for stream in ("appearance", "gait")),
+        f"model_cfg.normalise={str(unit_features).lower()}",
+        *(f"model_cfg.lge.{key}={str(value).lower()}" for key, value in lge.items()),
     ]
 
 

@@ -17,7 +17,7 @@ def parts():
 
 def random_module(**form):
     torch.manual_seed(1)
-    module = BidirectionalEnhancement(CHANNELS, GRANULARITIES, **form).double()
+    module = BidirectionalEnhancement(CHANNELS, GRANULARITIES, lge=form).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return module
@@ -123,9 +123,19 @@ def test_psi_q_may_start_as_any_convolution_does():
     assert torch.equal(step.query.weight, torch.nn.Conv1d(CHANNELS, CHANNELS, 1).weight)
 
 
-def test_the_form_of_lge_is_no_key_of_another_step():
-    with pytest.raises(ConfigError, match=r"enhancement\.divide is a key of type lge, not of non_local; remove it"):
-        BidirectionalEnhancement(CHANNELS, step="non_local", divide=False)
+def test_updates_may_start_at_zero(parts):
+    torch.manual_seed(0)
+    step = LocalToGlobalEnhancement(CHANNELS, divide=False, zero_value=True).double()
+    stripes = parts[1][..., 1:4]
+    assert torch.equal(step(parts[0][..., 0], stripes), parts[0][..., 0])
+    step(parts[0][..., 0], stripes).square().sum().backward()
+    assert step.value.weight.grad.any(), "psi^v learns"
+
+
+def test_unknown_keys_of_lge_are_named_and_other_steps_do_not_read_it():
+    with pytest.raises(ConfigError, match=r"model_cfg.lge has an unknown key 'divides'; did you mean divide"):
+        random_module(divides=False)
+    BidirectionalEnhancement(CHANNELS, step="non_local", lge={"divide": False})
 
 
 @pytest.mark.slow

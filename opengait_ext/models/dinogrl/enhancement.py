@@ -1,6 +1,7 @@
 """PBMGE, Progressive Bidirectional Multi-Granularity Enhancement (Section 3.3, Eq. 11-16)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from opengait.errors import ConfigError
 from opengait_ext.models.dinogrl.interactions import INTERACTIONS, build_step
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.pooling import granularity_slices
 
 
@@ -28,11 +30,17 @@ class LocalToGlobalEnhancement(nn.Module):
         channels: C.
         divide: divide the product by C.
         unit_stripes: scale stripes to a root mean square of one.
-        identity_query: start psi^q as the identity, so that training starts from the stream's own global feature.
+        identity_query: start psi^q as the identity, not at random.
+        zero_value: start psi^v at zero, not at random, so that updates are zero at first, as in the authors' release.
     """
 
     def __init__(
-        self, channels: int, divide: bool = True, unit_stripes: bool = True, identity_query: bool = True
+        self,
+        channels: int,
+        divide: bool = True,
+        unit_stripes: bool = True,
+        identity_query: bool = True,
+        zero_value: bool = False,
     ) -> None:
         super().__init__()
         self.query = nn.Conv1d(channels, channels, 1)
@@ -43,6 +51,9 @@ class LocalToGlobalEnhancement(nn.Module):
         if identity_query:
             nn.init.dirac_(self.query.weight)
             nn.init.zeros_(self.query.get_parameter("bias"))
+        if zero_value:
+            for parameter in self.value.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
         """Return the global feature (n, C) enhanced by the stripes (n, C, n_s), top to bottom."""
@@ -70,10 +81,10 @@ class BidirectionalEnhancement(nn.Module):
         channels: C.
         granularities: n_s.
         step: "lge" or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
-        divide, unit_stripes, identity_query: see `LocalToGlobalEnhancement`; the alternatives do not have them.
+        lge: arguments of `LocalToGlobalEnhancement` (`model_cfg.lge`), which the alternatives do not read.
 
     Raises:
-        ConfigError: an unknown step, or an argument of another one.
+        ConfigError: an unknown step or argument.
     """
 
     def __init__(
@@ -81,23 +92,17 @@ class BidirectionalEnhancement(nn.Module):
         channels: int = 256,
         granularities: Sequence[int] = (2, 4, 8, 16),
         step: str = "lge",
-        divide: bool = True,
-        unit_stripes: bool = True,
-        identity_query: bool = True,
+        lge: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if step not in ("lge", *INTERACTIONS):
-            raise ConfigError(
-                f"model_cfg.enhancement.type is {step!r}; known are release, lge, {', '.join(INTERACTIONS)}."
-            )
-        form = {"divide": divide, "unit_stripes": unit_stripes, "identity_query": identity_query}
-        changed = [key for key, value in form.items() if not value]
-        if changed and step != "lge":
-            raise ConfigError(f"model_cfg.enhancement.{changed[0]} is a key of type lge, not of {step}; remove it.")
+            known = ", ".join(("release", "lge", *INTERACTIONS))
+            raise ConfigError(f"model_cfg.enhancement.type is {step!r}; known are {known}.")
 
         def build(stripes: int) -> nn.Module:
             if step == "lge":
-                return LocalToGlobalEnhancement(channels, **form)
+                module: nn.Module = build_part(LocalToGlobalEnhancement, "lge", lge, channels=channels)
+                return module
             return build_step(INTERACTIONS[step], channels, stripes)
 
         self.slices = granularity_slices(granularities)
