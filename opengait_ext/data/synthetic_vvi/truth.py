@@ -1,5 +1,6 @@
 """What is true of a drawn frame: the parsing map and the joints with their visibility."""
 
+import cv2
 import numpy as np
 
 from opengait_ext.data.synthetic_vvi.drawing import Placement, number_table
@@ -24,16 +25,16 @@ def parsing_map(canvas: np.ndarray, parts: list[Part], silhouette: np.ndarray) -
         silhouette: (height, width), 0 where something else covers the person.
     """
     factor = canvas.shape[0] // silhouette.shape[0]
-    person = number_table(parts, lambda part: int(part.wearer == 0)).astype(bool)
+    person = number_table(parts, lambda part: int(part.wearer == 0))
     labels = number_table(parts, lambda part: part.label)
-    numbers = canvas[factor // 2 :: factor, factor // 2 :: factor].copy()
+    numbers = np.ascontiguousarray(canvas[factor // 2 :: factor, factor // 2 :: factor])
     # At edges the middle of a pixel may lie beside the person: take another of its points.
-    for point in range(factor * factor):
-        row, column = np.nonzero((silhouette > 0) & ~person[numbers])
-        if not len(row):
-            break
-        numbers[row, column] = canvas[row * factor + point // factor, column * factor + point % factor]
-    return np.where(silhouette > 0, labels[numbers], 0).astype(np.uint8)
+    row, column = np.nonzero(cv2.LUT(numbers, person) < (silhouette > 0))
+    points = np.arange(factor)
+    inside = canvas[(row[:, None] * factor + points)[..., None], (column[:, None] * factor + points)[:, None]]
+    inside = inside.reshape(len(row), factor * factor)
+    numbers[row, column] = inside[np.arange(len(row)), person[inside].argmax(axis=1)]
+    return cv2.LUT(numbers, labels) * (silhouette > 0)
 
 
 class Joints:
