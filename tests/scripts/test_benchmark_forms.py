@@ -13,10 +13,11 @@ from tests.paths import ROOT
 
 
 def test_one_form_is_that_of_the_papers_configuration():
-    config = load_config(forms.CONFIG, forms.overrides("literal_lge_from_zero"))
+    config = load_config(forms.CONFIG, forms.overrides("scaled"))
     paper = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
-    for key in ("optimizer_cfg", "scheduler_cfg"):
-        assert config[key] == paper[key]
+    assert config["optimizer_cfg"] == paper["optimizer_cfg"]
+    warm_up, decay = config["scheduler_cfg"]["schedulers"]
+    assert (warm_up["total_iters"], decay["milestones"]) == (10, [35, 80]), "as many iterations as the paper's epochs"
     losses = {entry["log_prefix"]: entry for entry in paper["loss_cfg"]}
     assert config["loss_cfg"] == [losses[entry["log_prefix"]] for entry in config["loss_cfg"]]
     for key in ("normalise", "lge"):
