@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         UserError: a table, a device or a setting cannot be used.
     """
     from opengait_ext import ablation
-    from opengait_ext.ablation.drawing import draw_data
+    from opengait_ext.data.synthetic_vvi import DEMO
+    from opengait_ext.experiments.drawing import draw_data
 
     tables = chosen_tables(TABLES if "all" in args.table else args.table, args.figure)
     devices = ablation.devices_of(args.devices)
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             log(f"{'done' if job.done else 'to do':<6} {job.title:<40} {job.folder}")
         return 0
-    draw_data(jobs, args.data)
+    draw_data(jobs, ablation.DATA[args.data].root, DEMO)
     failures = ablation.run_jobs(jobs, devices, log)
     for table in tables:
         measured = ablation.measure(table, args.data, seeds, jobs, failures)
