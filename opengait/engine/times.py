@@ -1,4 +1,4 @@
-"""How long a training took: `<run folder>/times.txt`, whose lines are the iteration of a checkpoint and the seconds to it.
+"""How long a training took: `<run folder>/times.txt`, a line per checkpoint with its iteration and the seconds so far.
 
 The time counts loading and computing, not logging, saving and testing. Iterations that an interruption lost and that
 were done again count once.
