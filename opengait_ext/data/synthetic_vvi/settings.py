@@ -82,3 +82,5 @@ class SyntheticConfig:
 
 # The data of scripts/demo.sh and `vvi ablate`, on which a small network trains within minutes.
 DEMO = SyntheticConfig(train_identities=64, frames=18, opposite=0.1, occlusion=0.05, motion_blur=0.05)
+# The data of `vvi benchmark`, on which neither clothes nor outlines suffice.
+BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18)
