@@ -52,7 +52,8 @@ class Plan:
         data: key of `DATA`.
         out: output folder.
         overrides: `section.key=value`, applied to every configuration.
-        readers: names of the methods, or "true", whose silhouettes are read.
+        read: names of the methods, or "true", whose silhouettes are read.
+        cost_seed: the seed whose runs also measure parameters and operations, or None.
         runs: trainings by method and seed.
         silhouettes: exports by method, or "true", and seed.
         jobs: all of them, each after those that it needs.
@@ -62,7 +63,8 @@ class Plan:
     data: str
     out: Path
     overrides: Sequence[str] = ()
-    readers: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    cost_seed: int | None = None
     runs: dict[tuple[str, int], Run] = field(default_factory=dict)
     silhouettes: dict[tuple[str, int], Silhouettes] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
@@ -77,16 +79,13 @@ class Plan:
         """Return the folder of a job."""
         return self.out / self.data / name / f"seed-{seed}"
 
-    def run(self, method: Method, seed: int, cost: bool = False) -> Run:
-        """Return the training and test of a method, which is planned at the first call.
-
-        Args:
-            cost: also measure its parameters and operations.
-        """
+    def run(self, method: Method, seed: int) -> Run:
+        """Return the training and test of a method, which is planned at the first call."""
         if (method.name, seed) not in self.runs:
             config, needs = self.config(method, seed)
             folder = self.folder(method.name, seed)
-            run = Run(method.name, seed, folder, as_run(config, method.name, seed, folder), needs=needs, cost=cost)
+            config = as_run(config, method.name, seed, folder)
+            run = Run(method.name, seed, folder, config, needs=needs, cost=seed == self.cost_seed)
             self.runs[method.name, seed] = run
             self.jobs.append(run)
         return self.runs[method.name, seed]
@@ -97,15 +96,15 @@ class Plan:
         if method.reads_silhouettes_of is not None:
             # The data that the silhouettes are made of.
             overrides = [text for text in overrides if not text.startswith("data_cfg.dataset_root=")]
-        config = self._load(method.configs[self.data], seed, overrides)
-        needs: list[Job] = []
+        config = self._load(method.configs[self.data], overrides)
+        section, needs = config["data_cfg"], list[Job]()
         for key, source in method.weights.get(self.data, {}).items():
             needs.append(self.run(self.methods.by_name[source], seed))
             config["model_cfg"][key] = str(self.runs[source, seed].checkpoint)
-        section = config["data_cfg"]
-        if method.sees_truth and "mask_root" in section:
-            section["mask_root"] = self._truth(section["dataset_root"])
-        elif method.sees_truth or method.reads_silhouettes_of is not None:
+        masks = method.sees_truth and section.get("mask_root")
+        if masks or not (method.sees_truth or method.reads_silhouettes_of):
+            self._place(section, seed, masks=bool(masks))
+        else:
             job = self.silhouettes_of(method.silhouettes, seed)
             needs.append(job)
             section["dataset_root"] = str(job.folder / Path(section["dataset_root"]).name)
@@ -115,13 +114,13 @@ class Plan:
     def silhouettes_of(self, source: str, seed: int) -> Silhouettes:
         """Return the export of a method's silhouettes, or of the true ones, which is planned at the first call."""
         if (source, seed) not in self.silhouettes:
-            read = source in self.readers
+            read = source in self.read
             if source == TRUE_SILHOUETTES:
-                loaded = self._load([DATA[self.data].frames], seed, self.overrides)
-                section = loaded["data_cfg"]
-                section["mask_root"] = self._truth(section["dataset_root"])
-                config = {"extensions": loaded["extensions"], "data_cfg": section}
-                job = Silhouettes("true silhouettes", seed, self.folder("true-silhouettes", seed), config, read=read)
+                config = self._load([DATA[self.data].frames], self.overrides)
+                self._place(config["data_cfg"], seed, masks=True)
+                config = {key: config[key] for key in ("extensions", "data_cfg")}
+                folder = self.folder("true-silhouettes", seed)
+                job = Silhouettes("true silhouettes", seed, folder, config, read=read)
             else:
                 run = self.run(self.methods.by_name[source], seed)
                 truth = self._truth(run.config["data_cfg"]["dataset_root"]) if DATA[self.data].silhouettes else None
@@ -139,12 +138,16 @@ class Plan:
             self.jobs.append(job)
         return self.silhouettes[source, seed]
 
-    def _load(self, files: Sequence[str], seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+    def _load(self, files: Sequence[str], overrides: Sequence[str]) -> dict[str, Any]:
         first, *others = (CONFIGS / file for file in files)
-        config = load_config(first, overrides, others)
-        if self.data_root is not None and "reader" in config["data_cfg"]:
-            config["data_cfg"]["dataset_root"] = self.data_root.format(seed=seed)
-        return config
+        return load_config(first, overrides, others)
+
+    def _place(self, section: dict[str, Any], seed: int, masks: bool) -> None:
+        """Set the folder of the frames and, with `masks`, of the true silhouettes in a `data_cfg`."""
+        if self.data_root is not None:
+            section["dataset_root"] = self.data_root.format(seed=seed)
+        if masks:
+            section["mask_root"] = self._truth(section["dataset_root"])
 
     def _truth(self, root: str) -> str:
         return f"{root}/{DATA[self.data].silhouettes}"
@@ -165,10 +168,10 @@ def plan_benchmark(
         ConfigError: an override names an unknown key.
     """
     rows = list(rows)
-    plan = Plan(methods, data, out, overrides, readers=frozenset(method.silhouettes for method in rows))
+    plan = Plan(methods, data, out, overrides, frozenset(method.silhouettes for method in rows), seeds[0])
     for seed in seeds:
         for method in rows:
-            plan.run(method, seed, cost=seed == seeds[0])
+            plan.run(method, seed)
             if method.makes_silhouettes and DATA[data].silhouettes:
                 plan.silhouettes_of(method.name, seed)
     return plan

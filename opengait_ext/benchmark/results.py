@@ -98,7 +98,7 @@ class Benchmark:
                 if seed in other.tests
             ]
             means = means_over_seeds(pairs, one.same_people) if pairs else None
-            reverse = None if means is None else SeedMeans(-means.mean, -means.high, -means.low, means.spread)
+            reverse = None if means is None else SeedMeans(0 - means.mean, 0 - means.high, 0 - means.low, means.spread)
             self._differences.update({key: means, key[::-1]: reverse})
         return self._differences[key]
 

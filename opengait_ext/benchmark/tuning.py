@@ -26,7 +26,7 @@ class _RatePlan(Plan):
         if name not in self.methods.by_name:
             return folder
         files = self.methods.by_name[name].configs[self.data]
-        return folder / _named(rate_of(self._load(files, seed, self.overrides)))
+        return folder / _named(rate_of(self._load(files, self.overrides)))
 
 
 def plan_tuning(
@@ -116,9 +116,7 @@ def tuning_sentences(tuning: Mapping[str, Any] | None, rows: Sequence[tuple[Meth
         data: key of `DATA`.
     """
     if tuning is None:
-        return [
-            "No record of a tuning (vvi benchmark --tune) is in this folder; learning rates are the configurations'."
-        ]
+        return ["This folder has no record of vvi benchmark --tune; learning rates are those of the configurations."]
     entries = {tuple(entry["configs"]): entry for entry in tuning["rows"].values()}
     tried, deviating = [], []
     for method, rate in rows:
@@ -128,14 +126,12 @@ def tuning_sentences(tuning: Mapping[str, Any] | None, rows: Sequence[tuple[Meth
         elif entry["best"] == rate:
             tried.append(f"{method.title} {rate:g} of {', '.join(entry['rates'])}")
         else:
-            deviating.append(
-                f"{method.title} runs at {rate:g}, although {entry['best']:g} had the best mAP when tuned."
-            )
-    budget = f"one run each on people of seed {tuning['seed']}, whom no result is measured on"
-    return [
-        *([f"Learning rates with the best mAP of those tried, {budget}: {'; '.join(tried)}."] * bool(tried)),
-        *deviating,
-    ]
+            best = f"{entry['best']:g} had the best mAP of those tried"
+            deviating.append(f"{method.title} is trained at {rate:g}, but {best}.")
+    if tried:
+        budget = f"one run each on people of seed {tuning['seed']}, on whom no result is measured"
+        tried = [f"Learning rates with the best mAP of those tried, {budget}: {'; '.join(tried)}."]
+    return [*tried, *deviating]
 
 
 def _named(rate: float) -> str:

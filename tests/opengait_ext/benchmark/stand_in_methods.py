@@ -72,7 +72,7 @@ def write_methods(folder: Path, **changes: Any) -> Path:
         {**row, "configs": {"synthetic": str(folder / f"{row['configs']}.yaml")}, **changes.get(str(row["name"]), {})}
         for row in METHODS
     ]
-    content = {"rate_factors": [0.333, 1, 3], "quick": ["baseline", "dinogrl"], "methods": rows}
+    content = {"rate_factors": [0.333333, 1, 3], "quick": ["baseline", "dinogrl"], "methods": rows}
     file = folder / "methods.json"
     file.write_text(json.dumps(content))
     return file

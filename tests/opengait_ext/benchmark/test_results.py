@@ -107,7 +107,7 @@ def test_the_page(plan):
     assert f"| GaitBase, truth | {' | '.join([one] * 6)} |" in lines, "true silhouettes do not compete"
     assert "| 1 B |  | **-100.0 [-100.0, -100.0]** | **-100.0 [-100.0, -100.0]** |" in lines
     assert "| 3 DinoGRL | **+100.0 [+100.0, +100.0]** | +0.0 [+0.0, +0.0] |  |" in lines
-    assert "of 3 pairs of equal methods, about 0.1 would be bold" in text
+    assert "of 3 pairs of equal methods, about 0.2 would be bold" in text
     assert "seeds 0, 1, each with people, cameras and walks of its own; protocol hitsz-vcm, camera rule on" in text
     assert "All rows have equal tracklets of a batch: 6." in text
     assert "All rows have equal tracklets seen in training: 12." in text
