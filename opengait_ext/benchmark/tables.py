@@ -60,7 +60,7 @@ def _main(benchmark: Benchmark) -> Part:
         rows.append([row.method.title, *cells])
     heads = ["Method", *(f"{DIRECTIONS[direction]} {NAMES[key]}" for direction, key in columns)]
     notes = [
-        f"Measured on {DATA[benchmark.data].title}, {_seeds(benchmark)}; protocol {benchmark.protocol}.",
+        f"Measured on {DATA[benchmark.data].title}, {_seeds(benchmark)}; protocol {benchmark.protocol or NOTHING}.",
         f"Percent{', mean ± standard deviation over the seeds' if len(benchmark.seeds) > 1 else ''}.",
         "**Bold**: the best mean of the rows that are not given true silhouettes. ≈: not distinguishable from it, "
         "because the 95% interval of the difference contains 0.",
@@ -125,7 +125,7 @@ def _difference(benchmark: Benchmark, one: MeasuredMethod, other: MeasuredMethod
 
 
 def _is_real(difference: SeedMeans, direction: int, key: str) -> bool:
-    """Return whether the interval of a difference does not hold 0."""
+    """Return whether the interval of a difference does not contain 0."""
     low, high = (values[direction, KEYS.index(key)] for values in (difference.low, difference.high))
     return bool(low > 0 or high < 0)
 
@@ -176,7 +176,7 @@ def _fairness(benchmark: Benchmark) -> Part:
     notes = sentences({row.method.title: row.facts for row in benchmark.rows})
     for row in benchmark.rows:
         notes += [
-            f"{row.method.title}, seed {seed}: {count} test tracklets have only empty silhouettes. They are missing in "
+            f"{row.method.title}, seed {seed}: {count} tracklets of the test without a silhouette. They are missing in "
             f"the gallery, and as queries they count as missed."
             for seed, count in row.missing.items()
         ]

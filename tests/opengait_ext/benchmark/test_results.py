@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from opengait.engine.times import record_time
 from opengait.errors import DataError
 from opengait.evaluation.features import save_features
+from opengait_ext.benchmark import plan as plan_module
 from opengait_ext.benchmark.methods import read_methods
 from opengait_ext.benchmark.page import as_html, as_json, as_markdown
 from opengait_ext.benchmark.plan import Plan, plan_benchmark
@@ -59,13 +61,9 @@ def fabricate(run: Run, wrong: Iterable[str] = (), without: Iterable[str] = (), 
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch) -> Plan:
-    from dataclasses import replace
-
-    from opengait_ext.benchmark import plan as module
-
     methods = read_methods(write_methods(tmp_path))
-    small = replace(module.DATA["synthetic"], frames=str(tmp_path / "baseline.yaml"))
-    monkeypatch.setitem(module.DATA, "synthetic", small)
+    small = replace(plan_module.DATA["synthetic"], frames=str(tmp_path / "baseline.yaml"))
+    monkeypatch.setitem(plan_module.DATA, "synthetic", small)
     return plan_benchmark(methods, methods.choose([], "synthetic"), "synthetic", [0, 1], tmp_path / "out", [])
 
 
@@ -161,7 +159,7 @@ def test_a_tracklet_without_silhouettes_counts_as_missed(plan):
     assert gaitbase["missing_tracklets"] == {0: 1}
     assert gaitbase["by_seed"][0][0] == pytest.approx([5 / 6] * 5), "one of six infrared queries is missing"
     assert gaitbase["by_seed"][0][1] == pytest.approx([5 / 6] * 5), "A's visible query of camera 2 has no match left"
-    assert "GaitBase, DinoGRL, seed 0: 1 test tracklets have only empty silhouettes." in as_markdown(benchmark)
+    assert "GaitBase, DinoGRL, seed 0: 1 tracklets of the test without a silhouette." in as_markdown(benchmark)
 
 
 def test_silhouettes_and_costs(plan):

@@ -70,3 +70,18 @@ def test_what_is_done_is_not_done_again(tmp_path):
     lines: list[str] = []
     assert run_jobs(list(jobs.values()), [Shell()], lines.append) == {}
     assert lines[0].startswith("b, seed 0: starts") and lines[1].startswith("[2/2] b, seed 0: done in")
+
+
+@dataclass(frozen=True, eq=False)
+class Help(Job):
+    """Prints the help of `vvi`."""
+
+    def steps(self) -> Iterator[Step]:
+        if not self.log.is_file() or "benchmark" not in self.log.read_text():
+            yield Step("help", "opengait_ext", ("--help",))
+
+
+def test_a_step_finds_the_package_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = Help("help", 0, tmp_path / "help", {})
+    assert run_jobs([job], [Device()], print) == {} and job.done
