@@ -3,7 +3,8 @@
     python -m opengait.dry_run --cfgs FILE [--set KEY=VALUE ...]
 
 Builds the loaders, the model and the losses, then runs one training batch through forward, loss and backward, and one
-test batch through forward. Nothing is written (no run folder, log or checkpoint), and no parameter changes.
+test batch through forward. Nothing is written (no run folder, log or checkpoint) but the report that --out names, and
+no parameter changes.
 """
 
 import argparse
@@ -13,12 +14,13 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 if not __package__:
     # A script's folder comes first on sys.path; `opengait` is one level above.
@@ -30,6 +32,7 @@ from opengait.engine.contract import EngineModel  # noqa: E402
 from opengait.engine.precision import Precision  # noqa: E402
 from opengait.engine.train import check_classes  # noqa: E402
 from opengait.errors import ConfigError, UserError  # noqa: E402
+from opengait.utils.files import write_json  # noqa: E402
 from opengait.utils.memory import peak_memory  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
 from opengait.utils.text import first_line
@@ -60,6 +63,9 @@ class Report:
         memory: peak memory after the backward pass, in bytes; on the GPU if there is one.
         outputs: shapes of `inference_feat` of the test batch.
         without_gradient: trainable parameters that the loss does not reach.
+        parameters, trainable: numbers of parameters, and of those that are trained.
+        gflops: billions of floating-point operations per tracklet of the test batch, of matrix products, convolutions
+            and attention; a multiplication and an addition count as two.
     """
 
     inputs: str
@@ -69,6 +75,9 @@ class Report:
     memory: int
     outputs: str
     without_gradient: list[str]
+    parameters: int
+    trainable: int
+    gflops: float
 
 
 def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
@@ -123,8 +132,23 @@ def _measured(model: Any, cfgs: dict[str, Any], depth: int) -> Report:
     precision = Precision.of(cfgs, distributed.device(), training=False)
     with torch.no_grad(), _Clock(seconds, "test", distributed.device()), precision.autocast():
         outputs = model(test_inputs)["inference_feat"]
+    # Apart, since counting takes time.
+    with torch.no_grad(), FlopCounterMode(display=False) as operations, precision.autocast():
+        model(test_inputs)
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     losses = {key.removeprefix("scalar/"): float(torch.as_tensor(value).float().mean()) for key, value in info.items()}
-    return Report(_shape(inputs[0]), stages, losses, seconds, memory, _shape(outputs), unreached)
+    return Report(
+        inputs=_shape(inputs[0]),
+        stages=stages,
+        losses=losses,
+        seconds=seconds,
+        memory=memory,
+        outputs=_shape(outputs),
+        without_gradient=unreached,
+        parameters=sum(size for size, _ in sizes),
+        trainable=sum(size for size, trained in sizes if trained),
+        gflops=operations.get_total_flops() / len(test_inputs[1]) / 1e9,
+    )
 
 
 def _step(model: EngineModel, inputs: tuple[Any, ...], seconds: dict[str, float]) -> dict[str, Any]:
@@ -164,6 +188,8 @@ def text_of(report: Report, model: str) -> str:
         + f"; forward, loss and backward {1000 * step:.0f} ms",
         f"memory: {report.memory / 2**30:.2f} GiB at its peak",
         f"test:   {report.outputs}",
+        f"cost:   {report.parameters:,} parameters, {report.trainable:,} of them trained; {report.gflops:.3g} GFLOPs "
+        f"per tracklet in the test",
     ]
     if report.without_gradient:
         few = ", ".join(report.without_gradient[:4]) + (", ..." if len(report.without_gradient) > 4 else "")
@@ -256,13 +282,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as data_cfg.cache=true"
     )
     parser.add_argument("--depth", type=int, default=2, metavar="N", help="levels of sub-modules to show (default: 2)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON")
     args = parser.parse_args(argv)
     args.cfgs = args.cfgs or args.file or parser.error("the following arguments are required: --cfgs")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         distributed.start()
         cfgs = load_config(args.cfgs, args.set)
-        print(text_of(check(cfgs, args.depth), cfgs["model_cfg"]["model"]))
+        report = check(cfgs, args.depth)
+        print(text_of(report, cfgs["model_cfg"]["model"]))
+        if args.out is not None:
+            write_json(args.out, asdict(report))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         distributed.stop(failed=True)

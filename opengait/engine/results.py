@@ -26,7 +26,8 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
     """Write the results of a test to `results_file`, and log a summary of the card.
 
     The file contains `dataset`, `checkpoint`, `iteration`, the evaluator's metrics as `results`, its `intervals` (null
-    if it returns none), the `card`, and the names of the run's `capsule` and `features` files, or null.
+    if it returns none), the `card`, the names of the run's `capsule` and `features` files, or null, and `test_seconds`,
+    the time of loading the tracklets and extracting their features.
 
     Args:
         model: the bare model that was tested.
@@ -51,6 +52,7 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
         "card": card,
         "capsule": None if capsule is None else capsule.name,
         "features": None if features is None else features.name,
+        "test_seconds": model.run_state.test_seconds,
     }
     write_json(file, content)
     model.msg_mgr.log_summary(f"Card: {card_summary(card)}", f"Protocol card:\n{write_yaml(card)}")

@@ -17,6 +17,7 @@ class RunState:
         restored_from: the checkpoint that was loaded, or None.
         restored_iteration: the iteration stored in that checkpoint, or None.
         capsule: JSON file that describes the run (`opengait.engine.capsule`), or None.
+        test_seconds: time that the last test took to load the tracklets and extract their features, or None.
     """
 
     iteration: int = 0
@@ -25,6 +26,7 @@ class RunState:
     restored_from: Path | None = None
     restored_iteration: int | None = None
     capsule: Path | None = None
+    test_seconds: float | None = None
 
     def to_checkpoint(self, iteration: int) -> dict[str, Any]:
         """Return the run's entries of the checkpoint of `iteration`."""

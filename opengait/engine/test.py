@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     """
     inner = engine_model(model)
     rank = distributed.rank()
+    start = time.perf_counter()
     with torch.no_grad():
         info: dict[str, Any] = inner.inference(rank)
+    inner.run_state.test_seconds = time.perf_counter() - start
     result = None
     if rank == 0:
         dataset = inner.test_loader.dataset

@@ -1,6 +1,7 @@
 """The training loop."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from opengait.engine.finite import FiniteLossCheck, check_interval
 from opengait.engine.precision import Precision
 from opengait.engine.results import numbers_of, write_results
 from opengait.engine.stop import Stopped, StopRequest
+from opengait.engine.times import record_time
 from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
 from opengait.utils.tensors import class_advice
@@ -72,14 +74,14 @@ def run_train(model: nn.Module) -> None:
                 summary.update(loss_info)
                 summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
                 messages.train_step(loss_info | inner.info_to_log(), summary)
-                _save_where_due(model, stop, finite)
+                _save_where_due(model, stop, finite, progress)
                 progress.resumed()
     finally:
         progress.close()
         messages.track_progress(None)
 
 
-def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck) -> None:
+def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck, progress: Progress) -> None:
     """Save every `save_iter` iterations, at the end and before a requested stop; evaluate too, unless stopping.
 
     Raises:
@@ -95,6 +97,8 @@ def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck
         distributed.on_main(inner.msg_mgr.begin)
         inner.run_state.rank_states = distributed.gather_objects(random_state())
         inner.save_ckpt(iteration)
+        if distributed.is_main():
+            record_time(Path(inner.save_path), progress.first, iteration, progress.seconds)
         if engine_cfg["with_test"] and not stopping:
             _evaluate(model)
     if stopping:

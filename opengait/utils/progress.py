@@ -18,11 +18,16 @@ class Progress:
         total: iterations of the whole run.
         done: iterations completed before this process started.
         bar: draw a bar on stderr if that is a terminal; the periodic log lines contain the same information.
+
+    Attributes:
+        first: iterations completed before this process started.
+        seconds: time of loading and computing so far.
     """
 
     def __init__(self, total: int, done: int = 0, bar: bool = True) -> None:
         self.total = total
-        self.done = self._first = done
+        self.done = self.first = done
+        self.seconds = 0.0
         self._began = self._marked = time.perf_counter()
         self._data_seconds = self._step_seconds = 0.0
         self._steps = 0
@@ -32,11 +37,15 @@ class Progress:
 
     def loaded(self) -> None:
         """Record that a batch was loaded."""
-        self._data_seconds += self._lap()
+        seconds = self._lap()
+        self._data_seconds += seconds
+        self.seconds += seconds
 
     def stepped(self, iteration: int, loss: torch.Tensor | None = None) -> None:
         """Record that a step with this total loss was computed or skipped, after which `iteration` ones are done."""
-        self._step_seconds += self._lap()
+        seconds = self._lap()
+        self._step_seconds += seconds
+        self.seconds += seconds
         self._steps += 1
         if loss is not None:
             # Summed on the device, since reading it would make every step wait.
@@ -50,7 +59,7 @@ class Progress:
 
     def seconds_left(self) -> float:
         """Estimate the seconds to the end from the mean pace since this process started; 0 before the first step."""
-        gained = self.done - self._first
+        gained = self.done - self.first
         return (time.perf_counter() - self._began) / gained * (self.total - self.done) if gained else 0.0
 
     def fields(self) -> str:

@@ -1,18 +1,16 @@
 """The trainings that a table needs: one job per row and seed, each with its own configuration and folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opengait.config import config_text, load_config
-from opengait.config.source import read_yaml
-from opengait.engine.run_folder import checkpoints_of, output_path
-from opengait.errors import ConfigError
+from opengait.config import load_config
 from opengait.shipped import SHIPPED
-from opengait.utils.files import write_text
 from opengait_ext.ablation.tables import Row
-from opengait_ext.runs.results import read_test
+from opengait_ext.experiments.jobs import Job as Job
+from opengait_ext.experiments.jobs import Run, as_run
+from opengait_ext.experiments.jobs import first_difference as first_difference
 
 ROWS = SHIPPED / "configs/ablation"
 # Masks lie beside the dataset, in one folder per network if there are several.
@@ -46,89 +44,7 @@ DATA = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One training and test.
-
-    Attributes:
-        row: name of the row.
-        seed: seed of the training, and of the data where each seed has its own.
-        folder: holds all that the run writes.
-        config: the resolved configuration.
-    """
-
-    row: str
-    seed: int
-    folder: Path
-    config: Mapping[str, Any]
-
-    @property
-    def title(self) -> str:
-        """Name for messages."""
-        return f"{self.row}, seed {self.seed}"
-
-    @property
-    def config_file(self) -> Path:
-        """File of the configuration, for `--cfgs`."""
-        return self.folder / "config.yaml"
-
-    @property
-    def log(self) -> Path:
-        """Log file of the training and the test."""
-        return self.folder / "log.txt"
-
-    @property
-    def total(self) -> int:
-        """Number of training iterations."""
-        return self.config["trainer_cfg"]["total_iter"]
-
-    @property
-    def run_folder(self) -> Path:
-        """Folder that the engine writes the run into."""
-        return output_path(dict(self.config), True)
-
-    @property
-    def result_file(self) -> Path:
-        """File of the test's results, written when it ends."""
-        return self.run_folder / f"logs/test-{self.total:05d}.json"
-
-    @property
-    def done(self) -> bool:
-        """True once the run has been tested."""
-        return self.result_file.is_file()
-
-    def newest_checkpoint(self) -> int:
-        """Return the iteration of the newest checkpoint; 0 if there is none."""
-        return max(checkpoints_of(self.run_folder), default=0)
-
-    def results(self) -> dict[str, Any]:
-        """Return the content of the result file.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return read_test(self.result_file)
-
-    def check(self) -> None:
-        """Check that the folder is free for this run.
-
-        Raises:
-            ConfigError: the folder holds a run with another configuration.
-        """
-        if not self.config_file.is_file():
-            return
-        difference = first_difference(read_yaml(self.config_file)[0], dict(self.config))
-        if difference is not None:
-            raise ConfigError(
-                f"{self.folder} holds a run with other settings ({difference}); remove it, or choose another --out."
-            )
-
-    def write_config(self) -> None:
-        """Write the configuration into the folder."""
-        write_text(self.config_file, config_text(dict(self.config)))
-
-
-def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, overrides: Sequence[str]) -> list[Job]:
+def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, overrides: Sequence[str]) -> list[Run]:
     """Return a job for each row and seed, all rows of a seed before the next seed; equal networks are trained once.
 
     Args:
@@ -141,7 +57,7 @@ def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, o
     """
     by_name = {row.name: row for row in rows}
     return [
-        Job(name, seed, folder, compose(row, DATA[data], seed, folder, overrides))
+        Run(name, seed, folder, compose(row, DATA[data], seed, folder, overrides))
         for seed in seeds
         for name, row in by_name.items()
         for folder in [out / data / name / f"seed-{seed}"]
@@ -162,21 +78,4 @@ def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequenc
         root = load_config(SHIPPED / data.config, overrides)["data_cfg"].get("mask_root")
         root = root or data.masks.format(root=section["dataset_root"])
         section["mask_root"] = masks.replace(HITSZ_MASKS, root, 1)
-    config["trainer_cfg"] |= {"seed": seed, "output_root": str(folder), "save_name": row.name}
-    config["evaluator_cfg"] |= {
-        "save_name": row.name,
-        "restore_hint": config["trainer_cfg"]["total_iter"],
-        "save_features": True,
-    }
-    return config
-
-
-def first_difference(first: Any, second: Any, at: str = "") -> str | None:
-    """Return the first difference of two configurations, such as "trainer_cfg.seed is 0 and 1", or None."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        for key in dict.fromkeys([*first, *second]):
-            difference = first_difference(first.get(key), second.get(key), f"{at}.{key}" if at else str(key))
-            if difference is not None:
-                return difference
-        return None
-    return None if first == second else f"{at} is {first!r} and {second!r}"
+    return as_run(config, row.name, seed, folder)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opengait.utils.files import from_here
-from opengait_ext.ablation.jobs import DATA, Job
+from opengait_ext.ablation.jobs import DATA
 from opengait_ext.ablation.tables import Row, Table
+from opengait_ext.experiments.jobs import Job, Run
 
 # Columns of the paper's tables.
 NUMBERS = tuple((name, key) for name in ("infrared_to_visible", "visible_to_infrared") for key in ("rank1", "map"))
@@ -117,7 +118,7 @@ class MeasuredTable:
 
 
 def measure(
-    table: Table, data: str, seeds: Sequence[int], jobs: Sequence[Job], failures: Mapping[Job, str]
+    table: Table, data: str, seeds: Sequence[int], jobs: Sequence[Run], failures: Mapping[Job, str]
 ) -> MeasuredTable:
     """Collect the results of a table's jobs so far.
 
@@ -137,7 +138,7 @@ def measure(
     return MeasuredTable(table, data, seeds, rows, facts)
 
 
-def _facts(test: Mapping[str, Any], job: Job) -> dict[str, Any]:
+def _facts(test: Mapping[str, Any], job: Run) -> dict[str, Any]:
     card = test.get("card") or {}
     frames = card.get("frames") or {}
     return {

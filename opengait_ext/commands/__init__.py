@@ -25,6 +25,7 @@ COMMANDS = (
     "figures",
     "report",
     "ablate",
+    "benchmark",
     "embed",
     "search",
     "plug",

@@ -11,12 +11,11 @@ interruption, and tables share the runs of common rows. Tables are written to OU
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opengait.command_line import count, seed
-from opengait_ext.commands.options import add_overrides
+from opengait.command_line import count
+from opengait_ext.commands.options import add_experiments
 
 if TYPE_CHECKING:
     from opengait_ext import ablation
@@ -30,21 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--table", nargs="+", default=[], choices=[*TABLES, "all"], metavar="N", help="3 to 9, or all")
     parser.add_argument("--figure", choices=("4",), help="Figure 4, also drawn as PNG and PDF")
-    parser.add_argument(
-        "--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic"
-    )
     parser.add_argument("--repeats", type=count, default=3, metavar="N", help="seeds (default: 3)")
-    parser.add_argument("--first-seed", type=seed, default=0, metavar="N", help="first seed (default: 0)")
-    parser.add_argument(
-        "--devices",
-        nargs="+",
-        default=[],
-        metavar="D",
-        help="one run at a time on each: a CUDA device, several joined by commas, or cpu (default: all CUDA devices)",
-    )
     parser.add_argument("--out", type=Path, default=Path("output/ablation"), metavar="DIR", help="for runs and tables")
-    add_overrides(parser, "change settings of every row")
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and their state, and stop")
+    add_experiments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,23 +41,16 @@ def run(args: argparse.Namespace) -> int:
         UserError: a table, a device or a setting cannot be used.
     """
     from opengait_ext import ablation
-    from opengait_ext.ablation.drawing import draw_data
+    from opengait_ext.data.synthetic_vvi import DEMO
+    from opengait_ext.experiments.work import log, work
 
     tables = chosen_tables(TABLES if "all" in args.table else args.table, args.figure)
-    devices = ablation.devices_of(args.devices)
     seeds = range(args.first_seed, args.first_seed + args.repeats)
     rows = [row for table in tables for row in table.on(args.data)]
     jobs = ablation.plan_jobs(rows, args.data, seeds, args.out, args.overrides)
-    for job in jobs:
-        job.check()
-    left = sum(not job.done for job in jobs)
-    log(f"{len(jobs)} runs, {len(jobs) - left} done; on {', '.join(device.title for device in devices)}")
-    if args.dry_run:
-        for job in jobs:
-            log(f"{'done' if job.done else 'to do':<6} {job.title:<40} {job.folder}")
+    failures = work(jobs, args.devices, ablation.DATA[args.data].root, DEMO, args.dry_run)
+    if failures is None:
         return 0
-    draw_data(jobs, args.data)
-    failures = ablation.run_jobs(jobs, devices, log)
     for table in tables:
         measured = ablation.measure(table, args.data, seeds, jobs, failures)
         files = save(measured, args.out / args.data)
@@ -109,8 +89,3 @@ def save(measured: "ablation.MeasuredTable", folder: Path) -> list[Path]:
 
         files += save_figure(draw_sweeps(measured), folder / measured.table.file)
     return files
-
-
-def log(text: str) -> None:
-    """Print progress to standard error; standard output holds the tables only."""
-    print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,8 @@
 
     vvi dry-run --cfgs FILE --set data_cfg.num_workers=0
 
-Pushes one training batch through forward, loss and backward, and one test batch through forward. Writes nothing.
+Pushes one training batch through forward, loss and backward, and one test batch through forward. Writes nothing but
+the report that --out names.
 """
 
 import argparse
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfgs", required=True, metavar="FILE", help="configuration to try")
     add_overrides(parser)
     parser.add_argument("--depth", type=count, default=2, metavar="N", help="levels of sub-modules (default: 2)")
+    parser.add_argument("--out", metavar="FILE", help="also write the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,4 +27,5 @@ def run(args: argparse.Namespace) -> int:
     from opengait import dry_run
 
     settings = ["--set", *args.overrides] if args.overrides else []
-    return dry_run.main(["--cfgs", args.cfgs, "--depth", str(args.depth), *settings])
+    report = ["--out", args.out] if args.out else []
+    return dry_run.main(["--cfgs", args.cfgs, "--depth", str(args.depth), *report, *settings])

@@ -2,6 +2,8 @@
 
 import argparse
 
+from opengait.command_line import seed
+
 
 def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings of the configuration") -> None:
     """Add `--set A=1 B=2`, which may also be repeated."""
@@ -26,3 +28,20 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_people(parser: argparse.ArgumentParser, help: str) -> None:
     """Add `--people`."""
     parser.add_argument("--people", nargs="+", metavar="ID", help=help)
+
+
+def add_experiments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that train several runs: `--data`, `--first-seed`, `--devices` and `--dry-run`."""
+    parser.add_argument(
+        "--data", choices=("synthetic", "hitsz", "bupt"), default="synthetic", help="default: synthetic"
+    )
+    parser.add_argument("--first-seed", type=seed, default=0, metavar="N", help="first seed (default: 0)")
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        default=[],
+        metavar="D",
+        help="one run at a time on each: a CUDA device, several joined by commas, or cpu (default: all CUDA devices)",
+    )
+    add_overrides(parser, "change settings of every row")
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and their state, and stop")

@@ -1,5 +1,6 @@
 """`python -m opengait.dry_run`: one batch through the whole model, without writing anything."""
 
+import json
 import sys
 
 import pytest
@@ -33,6 +34,13 @@ def test_the_report_describes_the_model(file):
     assert report.losses["triplet/loss"] > 0 and report.memory > 2**20
     assert report.outputs == "embeddings 1x5x16"
     assert report.without_gradient == []
+    assert (
+        report.parameters
+        == report.trainable
+        == sum(stage.parameters for stage in report.stages if "." not in stage.name)
+    )
+    # A 5 x 5 convolution on five frames, the parts' projections, and their classifiers.
+    assert report.gflops == pytest.approx(2e-9 * (5 * 6 * (16 * 11) * 25 + 16 * 6 * 5 + 16 * 5 * 4))
 
 
 def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
@@ -50,6 +58,7 @@ def test_frozen_and_unreached_parameters_are_distinguished(file, monkeypatch):
     stages = {stage.name: stage for stage in report.stages}
     assert stages["conv"].parameters - stages["conv"].trainable == 6 * 25
     assert report.without_gradient == ["left_out.weight", "left_out.bias"]
+    assert report.parameters - report.trainable == 6 * 25
     assert "find_unused_parameters" in dry_run.text_of(report, "TinySil")
 
 
@@ -89,3 +98,10 @@ def test_wrong_values_in_model_cfg_are_a_sentence(file, change, message):
     with pytest.raises(ConfigError, match=message) as error:
         dry_run.check(load_config(file, [change]))
     assert "\n" not in str(error.value)
+
+
+def test_the_report_as_json(file, tmp_path, capsys):
+    assert dry_run.main(["--cfgs", str(file), "--out", str(tmp_path / "report.json")]) == 0
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content["inputs"] == "4x3x64x44" and content["stages"][0]["name"] == "conv"
+    assert f"{content['parameters']:,} parameters, {content['trainable']:,} of them trained" in capsys.readouterr().out

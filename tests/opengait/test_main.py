@@ -15,6 +15,7 @@ import torch
 from opengait.engine import test as test_loop
 from opengait.engine.checkpoint import load_checkpoint
 from opengait.engine.run_folder import RunFolder
+from opengait.engine.times import training_seconds
 from opengait.main import main
 from opengait.utils import messages
 from tests.opengait import tiny
@@ -80,6 +81,7 @@ def test_one_process_and_two_agree(folder):
         torch.testing.assert_close(checkpoints[1][name], value, rtol=0, atol=5e-5, msg=name)
     assert contents[0]["checkpoint"] == f"world0/{RUN}/checkpoints/tiny-00006.pt"
     assert (contents[0]["dataset"], contents[0]["iteration"]) == ("CASIA-B", 6)
+    assert all(content["test_seconds"] > 0 for content in contents)
     assert contents[0]["results"] == contents[1]["results"]
     assert set(contents[0]["results"]["by_type"]) == set(tiny.TYPES)
 
@@ -97,6 +99,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(run_main, tmp_path):
     assert same(whole["optimizer"], resumed["optimizer"])
     assert same(whole["rank_states"], resumed["rank_states"])
     assert resumed["iteration"] == resumed["batches_drawn"] == 6
+    assert training_seconds(tmp_path / "output" / RUN, 6) > training_seconds(tmp_path / "output" / RUN, 3) > 0
     assert not same(whole["model"], final(tmp_path / "output", 3)["model"])
 
 
@@ -268,7 +271,8 @@ def test_overwriting_removes_checkpoints_curves_and_results(run_main, tmp_path):
     assert run_main() == 0
     assert run_main(phase="test") == 0
     (run / "notes.txt").write_text("mine")
-    old = {path for path in run.rglob("*") if path.is_file()} - {run / ".lock", run / "config.yaml"}
+    old = {path for path in run.rglob("*") if path.is_file()}
+    old -= {run / name for name in (".lock", "config.yaml", "times.txt")}
     # A log is named after its second, so the new run's may have the name of an old one.
     old -= set(run.glob("logs/*.txt"))
     assert run_main("--overwrite", "--set", "trainer_cfg.total_iter=3") == 0

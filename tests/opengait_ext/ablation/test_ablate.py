@@ -1,7 +1,6 @@
 """Ablations on the command line: parallel runs that continue where they stopped, and tables of their results."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from opengait.errors import ConfigError
-from opengait_ext.ablation import devices as devices_module
-from opengait_ext.ablation.devices import Device, devices_of
 from opengait_ext.ablation.jobs import Job, plan_jobs
-from opengait_ext.ablation.launch import run_jobs
 from opengait_ext.ablation.results import measure
 from opengait_ext.ablation.sweeps_figure import draw_sweeps
 from opengait_ext.ablation.tables import read_tables
+from opengait_ext.experiments import devices as devices_module
+from opengait_ext.experiments.devices import Device
+from opengait_ext.experiments.launch import run_jobs
 from tests.opengait_ext.ablation.tiny import TINY
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.paths import ROOT
@@ -158,29 +157,12 @@ def test_changed_settings_are_refused(stand_in, tmp_path):
         job.check()
 
 
-def test_devices(monkeypatch):
-    monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
-    assert devices_of([]) == [Device((number,), 8) for number in range(4)]
-    assert devices_of(["0,2", "3"]) == [Device((0, 2), 8), Device((3,), 8)]
-    assert devices_of(["0,2"])[0].environment == {"CUDA_VISIBLE_DEVICES": "0,2"}
-    assert "--nproc_per_node=2" in devices_of(["0,2"])[0].command and len(devices_of(["3"])[0].command) == 2
-    assert devices_of(["cpu", "cpu"]) == [Device((), 4)] * 2
-    for texts, message in ((["1", "1,2"], "twice"), (["4"], "devices 0 to 3"), (["gpu"], "'gpu'")):
-        with pytest.raises(ConfigError, match=message):
-            devices_of(texts)
-    monkeypatch.setattr(devices_module.torch.cuda, "device_count", lambda: 0)
-    assert devices_of([]) == [Device((), 4)] * 2
-    with pytest.raises(ConfigError, match="no CUDA device; give cpu"):
-        devices_of(["0"])
-
-
 def test_an_interrupt_ends_running_processes(stand_in, tmp_path):
     stand_in(seconds=60)
     # A shell starts background jobs with SIGINT ignored, and processes inherit that.
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.ablation import devices;"
+        "import sys; sys.path.insert(0, sys.argv[1]); from opengait_ext.experiments import devices;"
         "from pathlib import Path; devices.MAIN = Path(sys.argv[2]);"
         "from opengait_ext.commands import main; sys.exit(main(['ablate', *sys.argv[3:]]))"
     )

@@ -1,4 +1,4 @@
-"""Parallel runs of jobs as processes of the engine; finished jobs are skipped."""
+"""Parallel runs of jobs as processes; finished jobs are skipped, and a job waits for those that it needs."""
 
 import os
 import queue
@@ -6,11 +6,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO
 
-from opengait_ext.ablation.devices import Device
-from opengait_ext.ablation.jobs import Job
+from opengait.shipped import PACKAGES
+from opengait_ext.experiments.devices import Device
+from opengait_ext.experiments.jobs import Job, Step
 
 STOPS_WITHIN = 60  # seconds after which a process that has not saved its checkpoint and ended is killed
 
@@ -20,15 +21,16 @@ class RunFailed(Exception):
 
 
 def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[str], None]) -> dict[Job, str]:
-    """Train and test every unfinished job, one at a time per device.
+    """Do every unfinished job, one at a time per device, those that it needs first.
 
     An interrupted training continues from its newest checkpoint.
 
     Args:
-        report: called with a line about every run that starts or ends.
+        jobs: with every job, those that it needs.
+        report: called with a line about every job that starts or ends.
 
     Returns:
-        The error message of each failed job; the other jobs continue.
+        The error message of each failed job. Jobs that need it fail too; the others continue.
 
     Raises:
         KeyboardInterrupt: raised again once the running processes have ended.
@@ -48,11 +50,21 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[s
         finally:
             free.put(device)
 
+    running: dict[Future[None], Job] = {}
     with ThreadPoolExecutor(len(devices)) as pool:
-        futures = [pool.submit(work, job) for job in waiting]
         try:
-            for future in futures:
-                future.result()
+            while waiting or running:
+                unfinished = {*waiting, *running.values()}
+                for job in [job for job in waiting if unfinished.isdisjoint(job.needs)]:
+                    waiting.remove(job)
+                    failed = next((need for need in job.needs if need in runner.failures), None)
+                    if failed is None:
+                        running[pool.submit(work, job)] = job
+                    else:
+                        runner.end(job, f"needs {failed.title}, which failed.")
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    future.result()
         finally:
             # Processes are still running only if the wait was interrupted.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -73,34 +85,39 @@ class _Runner:
     def run(self, job: Job, device: Device) -> None:
         start = time.monotonic()
         self.report(f"{job.title}: starts on {device.title}")
+        failure = None
         try:
             with job.log.open("a", encoding="utf-8") as log:
-                newest = job.newest_checkpoint()
-                if newest < job.total:
-                    self.phase(job, device, log, "train", *(["--iter", str(newest)] if newest else []))
-                self.phase(job, device, log, "test", "--iter", str(job.total))
+                for step in job.steps():
+                    self.step(job, step, device, log)
         except RunFailed as error:
-            self.failures[job] = str(error)
+            failure = str(error)
+        self.end(job, failure, time.monotonic() - start)
+
+    def end(self, job: Job, failure: str | None, seconds: float = 0) -> None:
+        """Record how a job ended, and report it."""
+        if failure is not None:
+            self.failures[job] = failure
         with self.lock:
             self.done += 1
         if not self.stopped:
-            ended = self.failures.get(job) or f"done in {time.monotonic() - start:.0f} s"
-            self.report(f"[{self.done}/{self.total}] {job.title}: {ended}")
+            self.report(f"[{self.done}/{self.total}] {job.title}: {failure or f'done in {seconds:.0f} s'}")
 
-    def phase(self, job: Job, device: Device, log: IO[str], phase: str, *more: str) -> None:
-        command = [*device.command, "--cfgs", str(job.config_file), "--phase", phase, *more]
+    def step(self, job: Job, step: Step, device: Device, log: IO[str]) -> None:
+        command = [*device.command(step.module), *step.arguments]
+        # Modules are those of this process, from any working directory.
+        paths = os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH"))))
+        environment = os.environ | {"PYTHONPATH": paths} | device.environment
         start = log.tell()
         with self.lock:
             if self.stopped:
                 raise RunFailed("stopped")
-            process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | device.environment
-            )
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
             self.processes.append(process)
         status = process.wait()
         self.processes.remove(process)
         if status:
-            raise RunFailed(_reason(job, start) or f"the {phase} ended with status {status}; see {job.log}")
+            raise RunFailed(_reason(job, start) or f"the {step.name} ended with status {status}; see {job.log}")
 
     def stop(self) -> None:
         """End the running processes."""
@@ -117,7 +134,7 @@ class _Runner:
 
 
 def _reason(job: Job, start: int) -> str | None:
-    """Return the engine's last error message after position `start` of the log, if there is one."""
+    """Return the last error message after position `start` of the log, if there is one."""
     with job.log.open(encoding="utf-8", errors="replace") as log:
         log.seek(start)
         errors = [line.removeprefix("error: ").strip() for line in log if line.startswith("error: ")]

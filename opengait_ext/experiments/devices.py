@@ -41,9 +41,10 @@ class Device:
             return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, self.cuda))}
         return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(self.threads)}
 
-    @property
-    def command(self) -> list[str]:
-        """Command that starts the engine on the device."""
+    def command(self, module: str | None = None) -> list[str]:
+        """Return the command that starts a module, or by default the engine on all of the device."""
+        if module is not None:
+            return [sys.executable, "-m", module]
         if len(self.cuda) < 2:
             return [sys.executable, str(MAIN)]
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
