@@ -28,12 +28,14 @@ import torch  # noqa: E402
 from opengait import distributed, registry  # noqa: E402
 from opengait.command_line import INTERRUPTED, count, error_text, tolerant_output  # noqa: E402
 from opengait.config import config_text, load_config, save_config  # noqa: E402
+from opengait.cross_test import load_test  # noqa: E402
 from opengait.engine.capsule import write_capsule  # noqa: E402
 from opengait.engine.restore import hinted_path  # noqa: E402
 from opengait.engine.results import write_results  # noqa: E402
 from opengait.engine.run_folder import RunFolder, newest_checkpoint, output_path  # noqa: E402
 from opengait.engine.stop import Stopped  # noqa: E402
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm  # noqa: E402
+from opengait.engine.trained_run import CONFIG, run_of  # noqa: E402
 from opengait.utils.files import from_here  # noqa: E402
 from opengait.utils.messages import get_msg_mgr  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
@@ -57,6 +59,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="iteration to continue from or to test, or `last` for the newest checkpoint",
     )
+    which.add_argument(
+        "--checkpoint",
+        metavar="RUN|FILE",
+        help="test the network of another run, such as one trained on another dataset: its folder or a checkpoint",
+    )
     which.add_argument("--resume", action="store_true", help="continue the run from its newest checkpoint")
     which.add_argument("--overwrite", action="store_true", help="replace the run that the run folder holds")
     parser.add_argument(
@@ -78,6 +85,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.phase == "test" and (args.resume or args.overwrite):
         parser.error("--resume and --overwrite are for --phase train; test the newest checkpoint with --iter last")
+    if args.phase == "train" and args.checkpoint is not None:
+        parser.error("--checkpoint is for --phase test; start a training with --set trainer_cfg.restore_hint=FILE")
     args.iter = LAST if args.resume else args.iter
     return args
 
@@ -101,7 +110,10 @@ def run(args: argparse.Namespace) -> None:
     messages = get_msg_mgr()
     messages.hold()
     training = args.phase == "train"
-    cfgs = load_config(args.cfgs, args.set)
+    if args.checkpoint is None:
+        cfgs = load_config(args.cfgs, args.set)
+    else:
+        cfgs = load_test(args.cfgs, args.set, args.checkpoint)
     # Look the model up before a folder of that name is created.
     build = registry.models.get(cfgs["model_cfg"].get("model"))
     engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
@@ -135,6 +147,10 @@ def _introduce(args: argparse.Namespace, cfgs: dict[str, Any], folder: Path) -> 
         f"Configuration: {args.cfgs}{overrides}; written in full to {folder / name}",
         f"Configuration: {args.cfgs}{overrides}\n{config_text(cfgs)}",
     )
+    if args.checkpoint is not None:
+        run = run_of(Path(cfgs["evaluator_cfg"]["restore_hint"]))
+        source = args.cfgs if run is None else run / CONFIG
+        messages.log_info(f"Network: {cfgs['evaluator_cfg']['restore_hint']}, built as in {source}")
     messages.log_info(f"Device: {distributed.device_text()}")
     if args.device is None and torch.version.cuda is not None and (reason := distributed.no_gpu_reason()):
         messages.log_warning(f"Running on the CPU: {reason}. Add --device cpu if that is intended.")

@@ -42,6 +42,8 @@ from opengait.utils.typed import argument_kinds, shown, typed
 Types = dict[str, list[str]]
 # A schedule counts in positive integers, with these exceptions.
 _COUNTS = {"int": f"positive {ITERATIONS}", "int or null": f"positive {ITERATIONS} or null"}
+# A folder that would be created: unlike that of data, one named null would not be missed.
+_CREATED = (("trainer_cfg", "output_root"),)
 _NO_COUNTS = {"last_epoch": "int", "milestones": "list of non-negative int"}
 
 
@@ -235,8 +237,9 @@ class _Check:
     def _typed(self, value: Any, at: KeyPath, kind: str) -> Any:
         def written(below: tuple[int, ...]) -> str | None:
             origin = self.origins.get((*at, *below))
-            # In a file, null is no name.
-            return None if origin is None or (value is None and not origin.from_command_line) else origin.text
+            # On the command line, null may be a name.
+            is_null = value is None and (at in _CREATED or not (origin is not None and origin.from_command_line))
+            return None if origin is None or is_null else origin.text
 
         try:
             value = typed(value, kind, written)

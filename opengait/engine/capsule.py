@@ -87,6 +87,17 @@ def read_capsule(path: Path) -> dict[str, Any]:
     return content
 
 
+def newest_capsule(run: Path, phase: str) -> dict[str, Any]:
+    """Return the content of a run folder's newest capsule of a phase.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    files = run.glob(f"capsule-{phase}-*.json")
+    newest = max(files, key=lambda file: file.stem, default=run / f"capsule-{phase}-<time>.json")
+    return read_capsule(newest)
+
+
 def data_facts(model: EngineModel) -> list[dict[str, Any]]:
     """Return `facts_of` for each dataset of the model's loaders, with its phase; mixtures are listed separately."""
     sections = model.cfgs["data_cfg"]

@@ -76,12 +76,33 @@ def load(model: EngineModel, path: Path) -> None:
     strict = model.engine_cfg["restore_ckpt_strict"]
     warn = model.msg_mgr.log_warning
     load_weights(
-        cast(nn.Module, model), model.renamed_state(content["model"]), path, strict=strict, free=free, warn=warn
+        cast(nn.Module, model),
+        model.renamed_state(content["model"]),
+        path,
+        strict=strict,
+        free=free,
+        classifiers=() if model.training else _classifiers(cast(nn.Module, model)),
+        warn=warn,
     )
     model.run_state.restored(path, content)
     if model.training:
         _load_training(model, content, path)
     model.msg_mgr.log_info(f"Restore Parameters from {path} !!!")
+
+
+def _classifiers(model: nn.Module) -> set[str]:
+    """Return the names of the entries that modules list as `classifiers`, which no descriptor needs."""
+    parts = ((module, getattr(module, "classifiers", None)) for module in model.modules())
+    # A module of somebody else may have a child of that name.
+    listed = ((module, prefixes) for module, prefixes in parts if isinstance(prefixes, tuple))
+    parameters = {
+        id(value)
+        for module, prefixes in listed
+        for name, value in module.named_parameters()
+        if name.startswith(prefixes)
+    }
+    # Entries need not be named as their modules are.
+    return {name for name, value in model.state_dict(keep_vars=True).items() if id(value) in parameters}
 
 
 def _load_training(model: EngineModel, content: dict[str, Any], path: Path) -> None:

@@ -8,6 +8,7 @@ from opengait.data.fingerprint import facts_of
 from opengait.engine.contract import EngineModel
 from opengait.engine.precision import Precision
 from opengait.engine.test import evaluated_name, evaluated_set, results_file
+from opengait.engine.trained_run import trained_on
 from opengait.utils.environment import core_versions
 from opengait.utils.files import from_here, plain, sha256_of, write_json
 from opengait.utils.yaml_text import write_yaml
@@ -62,10 +63,13 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
 def card_summary(card: dict[str, Any]) -> str:
     """Return the facts of a card that distinguish two tests of a run, on one line."""
     checkpoint, data, frames = card["checkpoint"], card["data"], dict(card["frames"])
+    trained = card["trained_on"]
     rule = card.get("protocol")
     facts = [card["evaluator"], f"protocol {rule}{'' if card.get('protocol_followed') else ' (not followed)'}"]
     facts = facts if rule else facts[:1]
     facts.append(f"{data['name']} {str(data.get('fingerprint') or 'without fingerprint')[:8]}")
+    if trained is not None and trained["name"] != data["name"]:
+        facts.append(f"trained on {trained['name']} {str(trained['fingerprint'] or 'without fingerprint')[:8]}")
     facts.append(f"frames {frames.pop('sample_type')}" + "".join(f" {value}" for value in frames.values()))
     facts.append(card["precision"])
     if checkpoint["file"] is not None:
@@ -79,7 +83,11 @@ def numbers_of(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def engine_card(model: EngineModel, checkpoint: Path | None) -> dict[str, Any]:
-    """Return the engine's description of a test: data, frames, precision, checkpoint, processes and versions."""
+    """Return the engine's description of a test: data, frames, precision, checkpoint, processes and versions.
+
+    `trained_on` has the name and the fingerprint of the data that the checkpoint was trained on, or is None if they are
+    unknown.
+    """
     cfgs = model.cfgs
     dtype = Precision.of(cfgs, distributed.device(), training=False).dtype
     facts = facts_of(model.test_loader.dataset, evaluated_set(cfgs))
@@ -87,6 +95,7 @@ def engine_card(model: EngineModel, checkpoint: Path | None) -> dict[str, Any]:
         "model": cfgs["model_cfg"].get("model"),
         "evaluator": cfgs["evaluator_cfg"]["eval_func"],
         "data": facts | {"name": evaluated_name(cfgs)},
+        "trained_on": trained_on(checkpoint),
         "frames": frames_used(cfgs["evaluator_cfg"]["sampler"]),
         "precision": "float32" if dtype is None else f"mixed, {str(dtype).removeprefix('torch.')}",
         "checkpoint": {

@@ -1,7 +1,7 @@
 """Loading of weights into a module, with a report of what does not fit."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ def load_weights(
     *,
     strict: bool,
     free: tuple[str, ...] = (),
+    classifiers: Collection[str] = (),
     warn: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Load `state` into `module`, as `load_state_dict` does, with a clear report of mismatches.
@@ -31,6 +32,7 @@ def load_weights(
         source: origin of `state`, for messages.
         strict: require exactly the module's entries, without NaN; otherwise load those that match by name and shape.
         free: prefixes of names that may be missing or unexpected even if `strict`.
+        classifiers: names that are left out, with a warning, where their shapes differ.
         warn: takes one sentence that says what was not loaded, or is NaN.
 
     Returns:
@@ -43,6 +45,9 @@ def load_weights(
     entries = module.state_dict()
     state = _named_like(entries, state)
     misfit = {name: reason for name in state if name in entries and (reason := _misfit(state[name], entries[name]))}
+    others = {name: misfit.pop(name) for name in list(misfit) if name in classifiers}
+    state = {name: value for name, value in state.items() if name not in others}
+    free = (*free, *others)
     fitting = {name: state[name] for name in state if name in entries and name not in misfit}
     absent = [name for name in entries if name not in state and not name.startswith(free)]
     unexpected = [name for name in state if name not in entries and not name.startswith(free)]
@@ -67,6 +72,8 @@ def load_weights(
         if warn:
             warn(f"{source}: {broken}.")
     module.load_state_dict(fitting, strict=False)
+    if warn and others:
+        warn(f"{source}: its classifiers are of other identities and are not used: {_first_misfit(others)}.")
     missing = absent + list(misfit)
     if warn and (missing or unexpected):
         without, unused = _prefixes(missing, entries), _prefixes(unexpected, state)

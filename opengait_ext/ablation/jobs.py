@@ -1,7 +1,8 @@
 """The trainings that a table needs: one job per row and seed, each with its own configuration and folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,26 +57,39 @@ def plan_jobs(rows: Iterable[Row], data: str, seeds: Sequence[int], out: Path, o
         ConfigError: an override names an unknown key.
     """
     by_name = {row.name: row for row in rows}
+    # Seeds share their files, which take far longer to read than to adapt.
+    load = cache(load_config)
     return [
-        Run(name, seed, folder, compose(row, DATA[data], seed, folder, overrides))
+        Run(name, seed, folder, compose(row, DATA[data], seed, folder, overrides, load))
         for seed in seeds
         for name, row in by_name.items()
         for folder in [out / data / name / f"seed-{seed}"]
     ]
 
 
-def compose(row: Row, data: DataSet, seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration of a row on a dataset: that of the dataset, overridden, and the row's file over it."""
+def compose(
+    row: Row,
+    data: DataSet,
+    seed: int,
+    folder: Path,
+    overrides: Sequence[str],
+    load: Callable[..., dict[str, Any]] = load_config,
+) -> dict[str, Any]:
+    """Return the configuration of a row on a dataset: that of the dataset, overridden, and the row's file over it.
+
+    `load` is `load_config`, which may return the same object again.
+    """
     file = ROWS / f"{row.config}.yaml"
     weights = [f"loss_cfg.{loss}.loss_term_weight={weight}" for loss, weight in row.weights.items()]
-    config = load_config(SHIPPED / data.config, [*overrides, *weights], [file])
+    config = dict(load(SHIPPED / data.config, (*overrides, *weights), (file,)))
+    config |= {name: dict(config[name]) for name in ("data_cfg", "trainer_cfg", "evaluator_cfg")}
     section = config["data_cfg"]
     if data.root is not None:
         section["dataset_root"] = data.root.format(seed=seed)
     section.pop("mask_root", None)
-    if (masks := load_config(file)["data_cfg"].get("mask_root")) is not None:
+    if (masks := load(file)["data_cfg"].get("mask_root")) is not None:
         # The file names HITSZ-VCM's masks; use those of this dataset, or of the folder given on the command line.
-        root = load_config(SHIPPED / data.config, overrides)["data_cfg"].get("mask_root")
+        root = load(SHIPPED / data.config, tuple(overrides))["data_cfg"].get("mask_root")
         root = root or data.masks.format(root=section["dataset_root"])
         section["mask_root"] = masks.replace(HITSZ_MASKS, root, 1)
     return as_run(config, row.name, seed, folder)

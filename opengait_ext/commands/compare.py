@@ -4,7 +4,8 @@
     vvi compare RUN RUN --published none --out table.md
     vvi compare --diff RUN1 RUN2                          # the first difference, then all
 
-Prints one Markdown table per dataset, protocol and population, since rows of different ones are not comparable.
+Prints one Markdown table per dataset, protocol, population and training dataset; rows of different ones are not
+comparable.
 """
 
 import argparse

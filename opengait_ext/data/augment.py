@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
+from opengait.errors import ConfigError
 from opengait.utils.typed import Share
 from opengait_ext.data.channels import (
     ERASED,
@@ -187,7 +188,7 @@ class CrossModalAugmentation:
     """The complete augmentation of a tracklet; the channel operation depends on its modality.
 
     Args:
-        pad: zeros on each side before the crop.
+        pad: zeros on each side before the crop; fewer than the longer side of a frame has pixels.
         flip: probability of a mirrored tracklet.
         erasing: probability of an erased rectangle.
         adaptive_grey: `ChannelAdaptiveGrey`'s probability on infrared tracklets; None leaves them unchanged.
@@ -243,7 +244,16 @@ class CrossModalAugmentation:
         Returns:
             The cropped and mirrored frames; the masks, cropped and mirrored in the same way; and for `finish` each
             frame's rectangle to erase and source of channels, `[s, 5]` (`opengait_ext.data.channels`).
+
+        Raises:
+            ConfigError: `pad` is not smaller than the frame, so that most crops would show none of it.
         """
+        height, width = frames.shape[-2:]
+        if self.crop.pad >= max(height, width):
+            raise ConfigError(
+                f"CrossModalAugmentation.pad: expected less than the size of a frame, {height} x {width}, got "
+                f"{self.crop.pad}; most crops would show none of the frame."
+            )
         shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
         moved = self._move(frames, shifts, mirrored)
         rectangles = self.erasing.draw(len(moved), *moved.shape[-2:])

@@ -44,6 +44,9 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         indices_dict: {label: indices of its tracklets}.
     """
 
+    # What a trained network expects of its input, so tests on other data take it from the network's run.
+    input_keys = ("frame_size",)
+
     def __init__(
         self,
         tracklets: Sequence[Tracklet],

@@ -24,13 +24,6 @@ from tests.paths import ROOT
 RUN = "CASIA-B/TinySil/tiny"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny.write_dataset(folder / "data")
-    return folder
-
-
 @pytest.fixture
 def run_main(folder, tmp_path, monkeypatch):
     """Return a function that runs the command line in this process, with run folders below `tmp_path / "output"`."""

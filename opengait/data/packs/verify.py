@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
-from opengait.data.packs.read import INDEX, Pack
+from opengait.data.packs.header import INDEX
+from opengait.data.packs.read import Pack
 from opengait.utils.files import sha256_of
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from opengait.data.folders import is_clutter, walk_folders
-from opengait.data.packs.read import ARRAYS, FORMAT, HEADER, INDEX, VERSION, Pack, is_pack
+from opengait.data.packs.header import ARRAYS, FORMAT, HEADER, INDEX, VERSION
+from opengait.data.packs.read import Pack, is_pack
 from opengait.errors import DataError
 from opengait.utils.files import sha256_of, write_json, write_whole
 from opengait.utils.regular_files import read_file

@@ -85,6 +85,9 @@ class SeparateBNNecks(nn.Module):
         parallel_BN1d: one `BatchNorm1d` over c*p values named `bn1d`; otherwise p of them, `bn1d.<part>`.
     """
 
+    # Entries that depend on the number of identities and that no feature needs.
+    classifiers = ("fc_bin",)
+
     def __init__(
         self, parts_num: int, in_channels: int, class_num: int, norm: bool = True, parallel_BN1d: bool = True
     ) -> None:

@@ -11,7 +11,7 @@ from opengait_ext.runs.results import DIRECTIONS
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of the same data, protocol and population.
+    """Rows of the same data, protocol and population, of networks that were trained on the same dataset.
 
     Attributes:
         title: dataset and protocol.
@@ -33,8 +33,9 @@ class Group:
 def group_rows(measured: Sequence[Row], published: Sequence[Row]) -> list[Group]:
     """Return the groups with measured rows, in the order of the rows, then those of the remaining published rows.
 
-    Measured rows share a group if their data fingerprint, protocol, deviations from it and population agree. Published
-    rows join a measured group if dataset, protocol, population and the counts of queries and gallery agree.
+    Measured rows share a group if their data fingerprint, protocol, deviations from it, population and the dataset they
+    were trained on agree. Published rows join a measured group that was trained on the tested dataset, if dataset,
+    protocol, population and the counts of queries and gallery agree.
     """
     measured_by_key, published_by_key = _by_key(measured), _by_key(published)
     groups, joined = [], set()
@@ -67,6 +68,7 @@ def agree(measured: Conditions, published: Conditions) -> bool:
         measured.dataset == published.dataset
         and measured.protocol == published.protocol
         and not measured.deviations
+        and measured.trained_on is None
         and measured.population == published.population
         and published.counts is not None
         and measured.counts == published.counts
@@ -97,8 +99,8 @@ def _measured_group(rows: list[Row], comparable: list[Row], published: Sequence[
     elif published:
         sentence += f" {_why_alone(conditions, published)}"
     if not alone:
-        sentence += " The other tables are of other data or rules and are not comparable with this one."
-    sentence += _frames(comparable + rows)
+        sentence += " The other tables are of other data, rules or training and are not comparable with this one."
+    sentence += _frames(comparable + rows) + _training_data(rows)
     notes = remarks(conditions.dataset) if comparable else ()
     return Group(_title(conditions), sentence, (*comparable, *rows), tuple(notes))
 
@@ -115,6 +117,11 @@ def _why_alone(conditions: Conditions, published: Sequence[Row]) -> str:
     same_data = [row.conditions for row in published if row.conditions.dataset == dataset]
     if not same_data:
         return f"There are no published numbers for {dataset}."
+    if conditions.trained_on is not None:
+        return (
+            f"The published numbers of {dataset} are not comparable: their networks were trained on {dataset}, "
+            f"and this one on {conditions.trained_on}."
+        )
     if conditions.deviations:
         return f"The published numbers of {dataset} are not comparable: here, {' and '.join(conditions.deviations)}."
     rules = conditions.population, conditions.protocol
@@ -128,7 +135,8 @@ def _why_alone(conditions: Conditions, published: Sequence[Row]) -> str:
 
 
 def _title(conditions: Conditions) -> str:
-    return f"{conditions.dataset}, protocol {conditions.protocol_text}"
+    trained = "" if conditions.trained_on is None else f", trained on {conditions.trained_on}"
+    return f"{conditions.dataset}, protocol {conditions.protocol_text}{trained}"
 
 
 def _counted(conditions: Conditions) -> str:
@@ -145,6 +153,14 @@ def _counted(conditions: Conditions) -> str:
 def _frames(rows: Sequence[Row]) -> str:
     frames = list(dict.fromkeys(row.frames for row in rows))
     return f" Rows differ in their frames: {', '.join(frames)}." if len(frames) > 1 else ""
+
+
+def _training_data(rows: Sequence[Row]) -> str:
+    data = list(dict.fromkeys(row.training_data for row in rows if row.training_data is not None))
+    if len(data) < 2:
+        return ""
+    prints = ", ".join(fingerprint[:LENGTH] for fingerprint in data)
+    return f" Rows differ in the data that they were trained on, with the fingerprints {prints}."
 
 
 def short(conditions: Conditions) -> str:

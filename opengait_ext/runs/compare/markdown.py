@@ -98,6 +98,7 @@ def _record(row: Row) -> dict[str, Any]:
         "deviations": list(conditions.deviations),
         "population": conditions.population,
         "counts": None if conditions.counts is None else {k: dict(conditions.counts[k]) for k in DIRECTIONS},
+        "trained_on": conditions.trained_on,
         "fingerprint": conditions.fingerprint if row.measured and conditions.protocol else None,
         "numbers": {name: dict(row.numbers[name]) for name in DIRECTIONS},
         "intervals": {name: {key: list(pair) for key, pair in keys.items()} for name, keys in row.intervals.items()},

@@ -20,6 +20,7 @@ class Conditions:
         population: name of the choice of queries and gallery.
         counts: numbers of queries and gallery tracklets in each direction; None if they are unknown.
         fingerprint: fingerprint of the data; None for published rows.
+        trained_on: name of the dataset that the network was trained on, if that is known to be another; else None.
     """
 
     dataset: str
@@ -28,12 +29,14 @@ class Conditions:
     population: str = "full"
     counts: Counts | None = None
     fingerprint: str | None = None
+    trained_on: str | None = None
 
     @property
     def key(self) -> tuple:
         """A value that is equal for comparable rows."""
         counts = None if self.counts is None else tuple((name, *self.counts[name].values()) for name in DIRECTIONS)
-        return self.dataset, self.protocol, self.deviations, self.population, counts, self.fingerprint
+        rules = self.protocol, self.deviations, self.population, counts
+        return self.dataset, self.trained_on, *rules, self.fingerprint
 
     @property
     def protocol_text(self) -> str:
@@ -56,6 +59,7 @@ class Row:
         intervals: {direction: {key: (low, high)}} in percent; empty for published rows.
         notes: remarks on this row.
         measured: whether the numbers were measured here.
+        training_data: fingerprint of the data that the network was trained on; None if it is unknown.
     """
 
     method: str
@@ -68,3 +72,4 @@ class Row:
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     measured: bool = False
+    training_data: str | None = None

@@ -49,6 +49,7 @@ def _rows_with_card(test: TestResult) -> list[Row]:
             population=population,
             counts={name: {key: counts[name][key] for key in ("queries", "gallery")} for name in DIRECTIONS},
             fingerprint=test.card.get("data", {}).get("fingerprint"),
+            trained_on=_other_dataset(test),
         )
         rows.append(_row(test, conditions, results, intervals))
     return rows
@@ -60,6 +61,8 @@ def _row(test: TestResult, conditions: Conditions, results: dict[str, Any], inte
     if not test.content.get("iteration") and checkpoint.get("file"):
         # Named by its path, so it need not be one of the run.
         name = f"{test.content['checkpoint']}, {name}"
+    if conditions.trained_on is not None:
+        name += f", trained on {conditions.trained_on}"
     return Row(
         method=f"{test.card.get('model') or 'model'}, {name}",
         source="measured here",
@@ -75,7 +78,14 @@ def _row(test: TestResult, conditions: Conditions, results: dict[str, Any], inte
         },
         notes=_invalid_queries(results),
         measured=True,
+        training_data=(test.card.get("trained_on") or {}).get("fingerprint"),
     )
+
+
+def _other_dataset(test: TestResult) -> str | None:
+    """Return the name of the dataset that the network was trained on, if the card names another than the tested one."""
+    name = (test.card.get("trained_on") or {}).get("name")
+    return None if name == test.content.get("dataset") else name
 
 
 def _deviations(card: dict[str, Any]) -> tuple[str, ...]:

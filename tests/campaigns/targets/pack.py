@@ -5,7 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from opengait.data.frames import ImageFrames
-from opengait.data.packs.read import HEADER, Pack
+from opengait.data.packs.header import HEADER
+from opengait.data.packs.read import Pack
 from opengait.data.packs.verify import verify_pack
 from opengait.data.packs.write import write_pack
 from opengait.errors import DataError

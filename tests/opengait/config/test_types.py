@@ -35,6 +35,7 @@ WRONG = [
     *(("data_cfg.trust_pickles", value) for value in ("'false'", "null", "f", "[]")),
     *(("evaluator_cfg.camera_rule", value) for value in ("'false'", "3", "{}")),
     *(("trainer_cfg.total_iter", value) for value in ("many", "0", "-3", "2.5", "true", ".inf", ".nan", "010", "[5]")),
+    *(("trainer_cfg.output_root", value) for value in ("null", "~", "")),
     *((f"trainer_cfg.{key}", value) for key in ("save_iter", "log_iter") for value in ("0", "-1", "null", "'5'")),
     *(("data_cfg.num_workers", value) for value in ("-1", "2.5", "true", "two", "null")),
     *(("trainer_cfg.seed", value) for value in ("null", "1.5", "2024-05-01", "9" * 5000)),

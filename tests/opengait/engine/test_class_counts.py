@@ -12,10 +12,8 @@ from tests.opengait import tiny
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(folder):
     """TinySil on four training identities, with three classes."""
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny.write_dataset(folder / "data")
     necks = "model_cfg.SeparateBNNecks.class_num=3"
     cfgs = load_config(tiny.write_config(folder), [necks, "trainer_cfg.total_iter=1"])
     torch.manual_seed(0)

@@ -17,10 +17,8 @@ ADAM = {"solver": "Adam", "lr": 0.02, "weight_decay": 5e-4}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(folder):
     """Return a folder with data and with a run of three iterations."""
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny.write_dataset(folder / "data")
     run_train(build(folder, "trainer_cfg.total_iter=3"))
     return folder
 

@@ -16,13 +16,6 @@ from tests.campaigns.kills import same
 from tests.opengait import tiny
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny.write_dataset(folder / "data")
-    return folder
-
-
 @pytest.fixture
 def build(folder, tmp_path):
     def build(*overrides, **changes):

@@ -47,6 +47,25 @@ def test_a_file_of_which_nothing_fits_is_an_error(state, message, strict):
     assert "restore_ckpt_strict" not in str(error.value)
 
 
+def test_classifiers_of_other_identities_are_left_out():
+    state = {name: torch.full_like(value, 7) for name, value in net().state_dict().items()}
+    model = nn.ModuleDict({"network": net(), "classifier": nn.Linear(2, 4)})
+    theirs = prefixed("network.", state) | {"classifier.weight": torch.ones(9, 2), "classifier.bias": torch.ones(9)}
+    with pytest.raises(CheckpointError, match="classifier.weight and 1 more is 9x2 in the file and 4x2 in the model"):
+        load_weights(model, theirs, "a.pt", strict=True)
+    lines = []
+    names = ("classifier.weight", "classifier.bias")
+    load_weights(model, theirs, "a.pt", strict=True, classifiers=names, warn=lines.append)
+    assert (model["network"][0].weight == 7).all()
+    assert lines == [
+        "a.pt: its classifiers are of other identities and are not used: classifier.weight and 1 more is 9x2 in the "
+        "file and 4x2 in the model."
+    ]
+    del theirs["classifier.bias"]
+    with pytest.raises(CheckpointError, match="lacks classifier.bias"):
+        load_weights(model, theirs, "a.pt", strict=True, classifiers=names)
+
+
 def test_almost_nothing_is_nothing():
     names = [f"layer{number}.weight" for number in range(40)]
     model = nn.ModuleDict({f"layer{number}": nn.Linear(2, 2, bias=False) for number in range(40)})

@@ -20,13 +20,6 @@ from opengait.utils.arguments import accepted_arguments
 from tests.opengait import tiny
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny.write_dataset(folder / "data")
-    return folder
-
-
 def build(folder, training=True, overrides=(), **changes) -> BaseModel:
     cfgs = load_config(tiny.write_config(folder, **changes), ["evaluator_cfg.restore_hint=0", *overrides])
     torch.manual_seed(0)

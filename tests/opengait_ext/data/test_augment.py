@@ -6,6 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from opengait.data.deferred import DeferrableTransform, Deferred
+from opengait.errors import ConfigError
 from opengait_ext.data.augment import (
     ERASED,
     IMAGENET_MEAN,
@@ -242,6 +243,12 @@ class TestWholeChain:
         chain = CrossModalAugmentation(pad=0, flip=0, erasing=0, adaptive_grey=None)
         for info in (VISIBLE, INFRARED):
             assert torch.equal(chain(x, info), Normalise()(x))
+
+    def test_padding_as_large_as_the_frame_is_an_error(self):
+        frames = torch.zeros(2, 3, 6, 4, dtype=torch.uint8)
+        CrossModalAugmentation(pad=5)(frames, INFRARED)
+        with pytest.raises(ConfigError, match=r"pad: expected less than the size of a frame, 6 x 4, got 6"):
+            CrossModalAugmentation(pad=6)(frames, INFRARED)
 
     def test_crop_pads_with_zeros_before_normalisation(self):
         x = np.full((1, 3, 12, 12), 200, dtype=np.uint8)

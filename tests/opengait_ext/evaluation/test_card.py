@@ -252,6 +252,8 @@ class TestRun:
         assert card["frames"] == {"sample_type": "fixed_segment_first", "frames_num_fixed": 6}
         assert card["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         assert (card["checkpoint"]["file"], card["checkpoint"]["iteration"]) == (checkpoint.name, 2)
+        data = HITSZVCMDataSet(config["data_cfg"], training=True)
+        assert card["trained_on"] == {"name": "HITSZ-VCM", "fingerprint": fingerprint(data.seqs_info)}
         assert (card["model"], card["seed"], card["world_size"]) == ("MeanColour", 5, 1)
         assert card["versions"]["torch"] == torch.__version__ and card["versions"]["opengait"] == opengait.__version__
         data = HITSZVCMDataSet(config["data_cfg"], training=False)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from opengait.errors import DataError
-from opengait_ext.runs.compare import as_markdown, group_rows, measured_rows, published_rows
+from opengait_ext.runs.compare import as_json, as_markdown, group_rows, measured_rows, published_rows
 from opengait_ext.runs.results import DIRECTIONS
 from tests.opengait_ext.runs.stand_in_runs import command
 
@@ -115,6 +115,27 @@ class TestGroups:
     def groups(self, *folders):
         return group_rows([row for folder in folders for row in measured_rows(folder)], published_rows())
 
+    def test_a_network_of_another_dataset_stands_alone(self, tmp_path):
+        here = {"trained_on": {"name": "HITSZ-VCM", "fingerprint": "cd34" * 16}}
+        there = {"trained_on": {"name": "BUPTCampus", "fingerprint": "ef56" * 16}}
+        groups = self.groups(write_test(tmp_path / "a", **here), write_test(tmp_path / "b", **there))
+        first, second, *_ = groups
+        assert [row.measured for row in first.rows] == [False] * 14 + [True]
+        assert first.title == "HITSZ-VCM, protocol hitsz-vcm"
+        (row,) = second.rows
+        assert second.title == "HITSZ-VCM, protocol hitsz-vcm, trained on BUPTCampus"
+        assert row.method == "Net, iteration 7, trained on BUPTCampus"
+        assert "their networks were trained on HITSZ-VCM, and this one on BUPTCampus" in second.sentence
+        assert as_json(groups)["groups"][1]["rows"][0]["trained_on"] == "BUPTCampus"
+
+    def test_other_training_data_of_the_same_name_is_pointed_out(self, tmp_path):
+        prints = ["cd34", "ef56", "cd34", None]
+        cards = [{"trained_on": text and {"name": "HITSZ-VCM", "fingerprint": text * 16}} for text in prints]
+        folders = [write_test(tmp_path / str(number), **card) for number, card in enumerate(cards)]
+        sentence = "differ in the data that they were trained on, with the fingerprints cd34cd34cd34, ef56ef56ef56."
+        assert sentence in self.groups(*folders)[0].sentence
+        assert "trained on" not in self.groups(folders[0], folders[2], folders[3])[0].sentence
+
     def test_real_dataset_joins_its_published_rows(self, tmp_path):
         first, *others = self.groups(write_test(tmp_path))
         assert [row.measured for row in first.rows] == [False] * 14 + [True]
@@ -153,7 +174,7 @@ class TestGroups:
         groups = self.groups(one, other, same)
         measured = [[row.reference.split("/")[-3] for row in group.rows if row.measured] for group in groups]
         assert measured[:2] == [["a", "b"], ["c"]] and not any(measured[2:])
-        assert all("of other data or rules" in group.sentence for group in groups[:2])
+        assert all("of other data, rules or training" in group.sentence for group in groups[:2])
 
     def test_populations_of_bupt_get_their_own_tables(self, tmp_path):
         counts = {"full": facts(BUPT), "official_cut": facts(BUPT_CUT)}
