@@ -1,11 +1,12 @@
 """Draw a synthetic visible-infrared dataset of walking people in HITSZ-VCM's layout.
 
-    vvi synthesize --demo --out DIR
+    vvi synthesize --preset benchmark --out DIR --workers 2
     vvi synthesize --out DIR --train-identities 48 --test-identities 24 --workers 2
 
 The defaults are --train-identities 48 --test-identities 24 --cameras 4 --tracklets 1 --frames 24 --size 128 64 --seed 0
---occlusion 0.12 --motion-blur 0.15 --opposite 0.5. With --demo they are those of the demo. The same parameters give
-the same bytes, for any number of workers.
+--occlusion 0.12 --motion-blur 0.15 --opposite 0.5 --infrared near --appearance-link 0.5 --view-spread 60 --turning 0.2
+--crowd 0.1. With --preset they are those of the demo or of the benchmark. The same parameters give the same bytes, for
+any number of workers.
 """
 
 import argparse
@@ -13,13 +14,16 @@ from pathlib import Path
 
 from opengait.command_line import count
 
+PRESETS = ("demo", "benchmark")
 HELP = "draw a synthetic dataset of walking people"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="root folder of the dataset")
-    parser.add_argument("--demo", action="store_true", help="use the demo's parameters as defaults")
+    preset = parser.add_mutually_exclusive_group()
+    preset.add_argument("--preset", choices=PRESETS, help="use these parameters as defaults")
+    preset.add_argument("--demo", dest="preset", action="store_const", const="demo", help="short for --preset demo")
     parser.add_argument("--workers", type=count, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--force", action="store_true", help="replace a dataset of other parameters")
     drawn = parser.add_argument_group("parameters")
@@ -36,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--occlusion", float, "share of occluded tracklets")
     add("--motion-blur", float, "share of blurred tracklets")
     add("--opposite", float, "share of tracklets in the opposite direction")
+    add("--appearance-link", float, "share of the appearance that both modalities show")
+    add("--view-spread", float, "largest angle of a camera to the side view, in degrees")
+    add("--turning", float, "share of tracklets with a turning path")
+    add("--crowd", float, "share of tracklets in which another person passes in front")
+    drawn.add_argument("--infrared", choices=("near", "thermal"), default=argparse.SUPPRESS, help="infrared light")
     drawn.add_argument("--size", type=int, nargs=2, default=argparse.SUPPRESS, metavar=("HEIGHT", "WIDTH"))
 
 
@@ -47,11 +56,12 @@ def run(args: argparse.Namespace) -> int:
     """
     from dataclasses import fields, replace
 
-    from opengait_ext.data.synthetic_vvi import DEMO, SyntheticConfig, generate
+    from opengait_ext.data.synthetic_vvi import PRESETS as CONFIGS
+    from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 
     names = {field.name for field in fields(SyntheticConfig)}
     changed = {name: value for name, value in vars(args).items() if name in names}
-    config = replace(DEMO if args.demo else SyntheticConfig(), **changed)
+    config = replace(CONFIGS[args.preset] if args.preset else SyntheticConfig(), **changed)
     generate(args.out, config, workers=args.workers, force=args.force, progress=True)
     print(f"{args.out}: {config.train_identities} people to train on, {config.test_identities} to test on")
     return 0

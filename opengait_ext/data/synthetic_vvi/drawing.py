@@ -1,5 +1,6 @@
-"""Rasterising: polygons to a map of paints, and a painted figure onto its background."""
+"""Rasterising: polygons to a map of parts, and a painted figure onto its background."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 from opengait_ext.data.synthetic_vvi.shapes import Paint, Part
 
 SUBPIXEL_BITS = 4  # OpenCV takes polygon corners as fixed-point numbers
+PATTERNED = 128  # added to a part's number where the pattern of its garment shows; a figure has fewer parts
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,54 @@ def fine_corners(parts: list[Part], placement: Placement, factor: int) -> list[n
     return corners
 
 
-def paint_map(paints: list[Paint], corners: list[np.ndarray], frame: int, shape: tuple[int, int]) -> np.ndarray:
-    """Return the paint that covers each fine pixel of one frame, (height, width) uint8."""
+def painting_order(parts: list[Part]) -> np.ndarray:
+    """Return the indices of the parts in each frame, the farthest first, (frames, parts)."""
+    depth = np.round([part.depth for part in parts], 6)  # parts that touch keep their order on every machine
+    return np.argsort(-depth, axis=0, kind="stable").T
+
+
+def part_map(corners: list[np.ndarray], order: np.ndarray, frame: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return the part that covers each fine pixel of one frame, counted from 1, (height, width) uint8."""
     canvas = np.zeros(shape, dtype=np.uint8)
-    for paint, points in zip(paints, corners, strict=True):
-        cv2.fillPoly(canvas, [points[frame]], int(paint), cv2.LINE_8, SUBPIXEL_BITS)
+    for index in order[frame].tolist():
+        cv2.fillPoly(canvas, [corners[index][frame]], index + 1, cv2.LINE_8, SUBPIXEL_BITS)
     return canvas
 
 
-def add_pattern(canvas: np.ndarray, pattern: np.ndarray | None, pelvis: tuple[float, float]) -> None:
-    """Repaint the upper garment where `pattern` is set; it is twice the canvas in size and centred on the pelvis."""
+def colour_table(parts: list[Part], palettes: list[np.ndarray], frame: int) -> np.ndarray:
+    """Return the colours of a canvas's numbers in one frame, (256, 1, channels) uint8.
+
+    Args:
+        palettes: the colours of each wearer's paints, (paints, channels) each.
+    """
+    table = np.zeros((256, 1, palettes[0].shape[1]), dtype=np.uint8)
+    for number, part in enumerate(parts, 1):
+        palette = palettes[part.wearer].astype(float)
+        table[number, 0] = np.round(part.shade[frame] * palette[part.paint])
+        table[number + PATTERNED, 0] = np.round(part.shade[frame] * palette[Paint.PATTERN])
+    return table
+
+
+def add_pattern(canvas: np.ndarray, parts: list[Part], pattern: np.ndarray | None, pelvis: tuple[float, float]) -> None:
+    """Add PATTERNED to the person's upper garment where `pattern` is set.
+
+    Args:
+        pattern: twice the canvas in size and centred on the pelvis, bool.
+    """
     if pattern is None:
         return
     height, width = canvas.shape
     x = int(np.clip(pattern.shape[1] // 2 - round(pelvis[0]), 0, pattern.shape[1] - width))
     y = int(np.clip(pattern.shape[0] // 2 - round(pelvis[1]), 0, pattern.shape[0] - height))
-    canvas[(canvas == Paint.UPPER) & pattern[y : y + height, x : x + width]] = Paint.PATTERN
+    garment = number_table(parts, lambda part: part.paint == Paint.UPPER and part.wearer == 0)
+    canvas[(cv2.LUT(canvas, garment) > 0) & pattern[y : y + height, x : x + width]] += PATTERNED
+
+
+def number_table(parts: list[Part], value: Callable[[Part], int]) -> np.ndarray:
+    """Return `value` of the part of each of a canvas's numbers, patterned or not, (256,) uint8; 0 for none."""
+    table = np.zeros(256, dtype=np.uint8)
+    table[1 : len(parts) + 1] = table[PATTERNED + 1 : PATTERNED + len(parts) + 1] = [value(part) for part in parts]
+    return table
 
 
 def coverage(canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:

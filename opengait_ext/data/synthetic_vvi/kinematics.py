@@ -36,11 +36,12 @@ def leg(body: Body, gait: Gait, phase: np.ndarray, side: float) -> dict[str, np.
     foot_angle = gait.toe_up * bump(phase, 0.0, 7.0) - gait.push_off * bump(phase, 0.62, 7.0)
     foot_angle = foot_angle - 0.25 * bump(phase, 0.76, 4.0)
     thigh_length = body.leg * body.thigh_share
-    hip = point(0.0, side * 0.62 * body.hip_width, np.zeros_like(phase))
+    hip = point(0.0, side * 0.50 * body.hip_width, np.zeros_like(phase))
     knee = hip + along(hip_angle, thigh_length)
     ankle = knee + along(hip_angle - knee_angle, body.leg - thigh_length - ANKLE_HEIGHT)
     ankle[:, 1] *= gait.step_width
-    forward = point(np.cos(foot_angle), 0.0, np.sin(foot_angle))
+    out = side * gait.toe_out
+    forward = point(np.cos(foot_angle) * np.cos(out), np.cos(foot_angle) * np.sin(out), np.sin(foot_angle))
     down = point(np.sin(foot_angle), 0.0, -np.cos(foot_angle)) * ANKLE_HEIGHT
     heel = ankle + down - forward * body.foot * HEEL_SHARE
     toe = ankle + down + forward * body.foot * (1 - HEEL_SHARE)
@@ -52,7 +53,8 @@ def arm(body: Body, gait: Gait, phase: np.ndarray, side: float, shoulder: np.nda
     swing = -np.cos(phase)
     upper_angle = gait.arm_offset + gait.arm_swing * swing
     fore_angle = upper_angle + gait.elbow + gait.elbow_swing * (1 + swing) / 2
-    elbow = shoulder + along(upper_angle, body.upper_arm) + point(0.0, side * 0.012, 0.0)
+    aside = point(0.0, side * body.upper_arm * np.sin(gait.arm_out), 0.0)
+    elbow = shoulder + along(upper_angle, body.upper_arm * np.cos(gait.arm_out)) + aside
     hand = elbow + along(fore_angle, body.forearm)
     return {"shoulder": shoulder, "elbow": elbow, "hand": hand}
 
@@ -89,7 +91,7 @@ def walk(person: Person, phase: np.ndarray) -> dict[str, np.ndarray]:
     for name, side in SIDES.items():
         side_phase = phase if name == "left" else phase + np.pi
         width = body.shoulder_width - body.arm
-        drop = -along(still - upper, 0.84 * 0.30 * body.torso)
+        drop = -along(still - upper, 0.48 * 0.30 * body.torso)
         shoulder = joints["chest"] + drop + point(-side * girdle_turn * width, side * width, 0.0)
         joints |= {f"{name}_{joint}": at for joint, at in arm(body, gait, side_phase, side, shoulder).items()}
     return joints

@@ -8,11 +8,14 @@ import numpy as np
 from opengait_ext.data.synthetic_vvi.drawing import (
     Placement,
     add_pattern,
+    colour_table,
     coverage,
     fine_corners,
+    number_table,
     oversampling,
-    paint_map,
     painted,
+    painting_order,
+    part_map,
     relief,
 )
 from opengait_ext.data.synthetic_vvi.scene import Camera, grain, tone_curve
@@ -69,15 +72,15 @@ class Painter:
         backgrounds: Backdrop,
         step: float,
         ground: float,
+        passer: Wardrobe | None = None,
     ) -> None:
         self.config, self.rng, self.backgrounds, self.step = config, rng, backgrounds, step
         self.ground = ground
         self.visible = modality == VISIBLE
         self.wardrobe = wardrobe
-        palette = wardrobe.colours if self.visible else infrared_palette(wardrobe, rng)
-        self.lookup = np.zeros((256, 1, palette.shape[1]), dtype=np.uint8)
-        self.lookup[: len(palette), 0] = palette
-        self.channels = palette.shape[1]
+        wearers = [wardrobe] if passer is None else [wardrobe, passer]
+        self.palettes = [wearer.colours if self.visible else infrared_palette(wearer, rng) for wearer in wearers]
+        self.channels = self.palettes[0].shape[1]
         kind = 0 if self.visible else 1
         unit = config.size[0] / 128
         self.blur = camera.sharpness[kind] * unit
@@ -97,27 +100,33 @@ class Painter:
 
     def frames(
         self, parts: list[Part], placement: Placement, anchor: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (frame, silhouette) pairs, as `render` describes them."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield frames and silhouettes, as `Drawn` describes them, and the fine maps of part numbers."""
         size = self.config.size
         factor = oversampling(size[0])
         fine = (size[0] * factor, size[1] * factor)
-        paints = [part.paint for part in parts]
+        order = painting_order(parts)
         corners = fine_corners(parts, placement, factor)
         pelvis = (placement.centre + placement.scale[:, None] * anchor * np.array([1.0, -1.0])) * factor
+        crowded = any(part.wearer for part in parts)
+        person = number_table(parts, lambda part: int(part.wearer == 0))
         pattern = None
         if self.visible:
             pattern = pattern_mask(self.wardrobe, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
         for frame in range(len(placement.scale)):
-            canvas = paint_map(paints, corners, frame, fine)
+            canvas = part_map(corners, order, frame, fine)
             alpha = coverage(canvas, size)
-            add_pattern(canvas, pattern, tuple(pelvis[frame]))
-            yield self._finish(frame, canvas, alpha, pelvis[frame] / factor)
+            silhouette = (coverage(cv2.LUT(canvas, person), size) >= 0.5) if crowded else (alpha >= 0.5)
+            numbers = canvas.copy()
+            add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
+            figure = painted(canvas, colour_table(parts, self.palettes, frame), size)
+            silhouette = np.where(silhouette, 255, 0).astype(np.uint8)
+            yield self._finish(frame, figure, alpha, silhouette, pelvis[frame] / factor), silhouette, numbers
 
     def _finish(
-        self, frame: int, canvas: np.ndarray, alpha: np.ndarray, anchor: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Apply light, background, occluder, lens and sensor to one frame."""
+        self, frame: int, figure: np.ndarray, alpha: np.ndarray, silhouette: np.ndarray, anchor: np.ndarray
+    ) -> np.ndarray:
+        """Return one frame with light, background, occluder, lens and sensor; cut the occluder out of `silhouette`."""
         height, width = alpha.shape
         y, x = (round(side - at) % side for side, at in ((height, anchor[1]), (width, anchor[0])))
         shade = relief(alpha, self.light) * self.cloth[y : y + height, x : x + width]
@@ -127,8 +136,7 @@ class Painter:
         if self.shadow is not None:
             picture *= 1 - self.shadow
         picture *= 1 - alpha[..., None]
-        picture += painted(canvas, self.lookup, self.config.size) * shade[..., None]
-        silhouette = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
+        picture += figure * shade[..., None]
         if self.occluder is not None:
             self._occlude(self.occluder, frame, picture, silhouette)
         y, x = self.corners[frame % len(self.corners)]
@@ -137,7 +145,7 @@ class Painter:
         picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
         if self.blurred[frame % len(self.blurred)]:
             picture = cv2.blur(picture, (self.blur_length, 1))
-        return cv2.LUT(picture, self.tone).reshape(height, width, -1), silhouette
+        return cv2.LUT(picture, self.tone).reshape(height, width, -1)
 
     def _contact_shadow(self) -> np.ndarray:
         """Return the darkness of the ground under the feet, (height, width, 1) float32 from 0 to 1."""

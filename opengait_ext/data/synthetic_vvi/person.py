@@ -1,17 +1,19 @@
-"""Identity: body shape, gait, and the outline of hair, garments and baggage.
+"""Identity: body shape, gait, and the outline of hair, garments, shoes and baggage.
 
 Lengths are fractions of the stature, angles are radians. Everything here shows in both modalities; colours and
 materials are in `wardrobe.py`.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 HAIR = ("short", "bald", "bob", "long", "ponytail", "bun", "afro", "cap", "hood", "beanie")
 UPPER = ("shirt", "tee", "jacket", "coat")
 LOWER = ("trousers", "slim", "wide", "shorts", "skirt", "long skirt")
+SHOES = ("low", "chunky", "boots")
 BAGGAGE = ("none", "backpack", "shoulder bag", "tote")
+STRIPS = ("none", "jacket", "shoes", "bag")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Body:
     neck: float
     head: float
     head_depth: float
+    head_width: float
     shoulder_width: float
     hip_width: float
     chest_depth: float
@@ -47,9 +50,11 @@ class Gait:
     stance_flexion: float
     knee_lift: float
     toe_up: float
+    toe_out: float
     push_off: float
     arm_swing: float
     arm_offset: float
+    arm_out: float
     elbow: float
     elbow_swing: float
     lean: float
@@ -62,92 +67,122 @@ class Gait:
 
 @dataclass(frozen=True)
 class Person:
-    """Everything about a person that a silhouette can show."""
+    """Everything about a person that a silhouette can show, and where reflective strips are."""
 
     body: Body
     gait: Gait
     hair: str
     hair_size: float
     upper: str
+    fit: float  # statures added around the upper body and the arms
+    sleeve: float  # covered share of the forearm; below 0, the sleeve ends on the upper arm
     hem: float  # lower end of a coat or skirt, as a share of the leg
     flare: float  # statures added to the hem on each side
     lower: str
+    cuff: float  # statures added to the ends of trousers
+    shoes: str
     baggage: str
     baggage_size: float
+    strips: str
 
 
-BODY_RANGES = {
-    "leg": (0.422, 0.548),
-    "thigh_share": (0.454, 0.566),
-    "torso": (0.262, 0.353),
-    "upper_arm": (0.142, 0.198),
-    "forearm": (0.122, 0.178),
-    "neck": (0.017, 0.073),
-    "head": (0.052, 0.080),
-    "head_depth": (0.041, 0.063),
-    "shoulder_width": (0.086, 0.149),
-    "hip_width": (0.063, 0.112),
-    "chest_depth": (0.050, 0.083),
-    "belly": (-0.013, 0.037),
-    "seat": (0.000, 0.031),
-    "thigh": (0.040, 0.061),
-    "calf": (0.025, 0.039),
-    "arm": (0.018, 0.030),
-    "foot": (0.106, 0.169),
+# Means and standard deviations, which approximate published anthropometry of adults of both sexes.
+BODY = {
+    "leg": (0.485, 0.013),
+    "thigh_share": (0.510, 0.012),
+    "torso": (0.308, 0.011),
+    "upper_arm": (0.170, 0.007),
+    "forearm": (0.150, 0.006),
+    "neck": (0.045, 0.007),
+    "head": (0.066, 0.0028),
+    "head_depth": (0.053, 0.0022),
+    "head_width": (0.043, 0.0018),
+    "shoulder_width": (0.121, 0.0072),
+    "hip_width": (0.090, 0.0060),
+    "chest_depth": (0.067, 0.0052),
+    "belly": (0.010, 0.0100),
+    "seat": (0.016, 0.0065),
+    "thigh": (0.051, 0.0036),
+    "calf": (0.032, 0.0022),
+    "arm": (0.024, 0.0018),
+    "foot": (0.148, 0.0055),
 }
-GAIT_RANGES = {
-    "cadence": (0.700, 1.100),
-    "stride": (0.239, 0.551),
-    "thigh_offset": (-0.035, 0.115),
-    "stance_flexion": (0.030, 0.331),
-    "knee_lift": (0.688, 1.312),
-    "toe_up": (0.030, 0.444),
-    "push_off": (0.331, 1.019),
-    "arm_swing": (0.048, 0.777),
-    "arm_offset": (-0.131, 0.181),
-    "elbow": (0.048, 0.834),
-    "elbow_swing": (0.000, 0.450),
-    "lean": (-0.088, 0.188),
-    "hunch": (0.000, 0.383),
-    "head_forward": (-0.150, 0.350),
-    "bounce": (0.475, 1.725),
-    "sway": (0.000, 0.013),
-    "step_width": (0.325, 1.075),
+# The same for walking at a comfortable speed.
+GAIT = {
+    "cadence": (0.92, 0.065),
+    "stride": (0.390, 0.045),
+    "thigh_offset": (0.040, 0.030),
+    "stance_flexion": (0.180, 0.060),
+    "knee_lift": (1.000, 0.095),
+    "toe_up": (0.240, 0.080),
+    "toe_out": (0.110, 0.080),
+    "push_off": (0.680, 0.120),
+    "arm_swing": (0.380, 0.140),
+    "arm_offset": (0.025, 0.060),
+    "arm_out": (0.110, 0.050),
+    "elbow": (0.380, 0.160),
+    "elbow_swing": (0.200, 0.100),
+    "lean": (0.050, 0.045),
+    "hunch": (0.160, 0.085),
+    "head_forward": (0.100, 0.095),
+    "bounce": (1.100, 0.240),
+    "sway": (0.0065, 0.0025),
+    "step_width": (0.800, 0.150),
 }
-# A factor on all thicknesses at once, from slim to stout, in addition to the range of each.
-BUILD = (0.74, 1.45)
-WALK_TO_WALK = 0.03  # variation between walks of a person, as a share of a gait trait's range
+FARTHEST = 2.5  # standard deviations, beyond which no trait lies
+BUILD_SPREAD = 0.08  # of a factor on all thicknesses at once, from slim to stout
 THICKNESSES = ("chest_depth", "thigh", "calf", "arm", "hip_width")
+# Variation between the walks of one person in standard deviations of all people: speed, load and mood change a gait.
+WALK_TO_WALK = 0.35
+
+
+def normal(rng: np.random.Generator) -> float:
+    """Draw from the standard normal distribution without its tails beyond FARTHEST."""
+    while abs(value := rng.standard_normal()) > FARTHEST:
+        pass
+    return float(value)
+
+
+def choose(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
+    """Draw one of `names`."""
+    return names[rng.choice(len(names), p=shares)]
 
 
 def draw_person(rng: np.random.Generator) -> Person:
     """Draw a person, as a pure function of the generator's state."""
-    build = rng.uniform(*BUILD)
-    body = {field.name: rng.uniform(*BODY_RANGES[field.name]) for field in fields(Body)}
+    build = 1 + BUILD_SPREAD * normal(rng)
+    body = {name: mean + spread * normal(rng) for name, (mean, spread) in BODY.items()}
     for name in THICKNESSES:
         body[name] *= build
-    body["belly"] += 0.05 * max(0.0, build - 1.05)
-    gait = {field.name: rng.uniform(*GAIT_RANGES[field.name]) for field in fields(Gait)}
-    upper = UPPER[rng.choice(len(UPPER), p=(0.35, 0.25, 0.22, 0.18))]
-    lower = LOWER[rng.choice(len(LOWER), p=(0.30, 0.20, 0.15, 0.13, 0.12, 0.10))]
+    body["belly"] += 0.12 * max(0.0, build - 1.0)
+    gait = {name: mean + spread * normal(rng) for name, (mean, spread) in GAIT.items()}
+    upper = choose(rng, UPPER, (0.35, 0.25, 0.22, 0.18))
+    lower = choose(rng, LOWER, (0.30, 0.20, 0.15, 0.13, 0.12, 0.10))
     hem = {"coat": (0.25, 0.60), "jacket": (0.02, 0.12)}.get(upper, {"skirt": (0.30, 0.55)}.get(lower, (0.62, 0.88)))
+    rolled = rng.random() < 0.25
+    sleeve = rng.uniform(-0.65, -0.05) if upper == "tee" else rng.uniform(0.1, 0.6) if rolled else 1.0
     return Person(
         body=Body(**body),
         gait=Gait(**gait),
-        hair=HAIR[rng.choice(len(HAIR), p=(0.22, 0.06, 0.10, 0.13, 0.11, 0.08, 0.06, 0.10, 0.08, 0.06))],
+        hair=choose(rng, HAIR, (0.22, 0.06, 0.10, 0.13, 0.11, 0.08, 0.06, 0.10, 0.08, 0.06)),
         hair_size=rng.uniform(0.65, 1.45),
         upper=upper,
+        fit=rng.uniform(0.0, 0.008) + (0.009 if upper in ("jacket", "coat") else 0.0),
+        sleeve=1.0 if upper == "coat" else sleeve,
         hem=rng.uniform(*hem),
         flare=rng.uniform(0.0, 0.035),
         lower="trousers" if upper == "coat" and "skirt" in lower else lower,
-        baggage=BAGGAGE[rng.choice(len(BAGGAGE), p=(0.52, 0.24, 0.14, 0.10))],
+        cuff=rng.uniform(0.0, 0.010),
+        shoes=choose(rng, SHOES, (0.55, 0.25, 0.20)),
+        baggage=choose(rng, BAGGAGE, (0.52, 0.24, 0.14, 0.10)),
         baggage_size=rng.uniform(0.65, 1.5),
+        strips=choose(rng, STRIPS, (0.70, 0.08, 0.12, 0.10)),
     )
 
 
 def on_another_day(person: Person, rng: np.random.Generator) -> Person:
     """Return the same person in another walk: same body, slightly different gait."""
     gait = asdict(person.gait)
-    for name, (low, high) in GAIT_RANGES.items():
-        gait[name] += WALK_TO_WALK * (high - low) * rng.normal()
+    for name, (_, spread) in GAIT.items():
+        gait[name] += WALK_TO_WALK * spread * normal(rng)
     return replace(person, gait=Gait(**gait))

@@ -1,12 +1,14 @@
 """Parameters of a synthetic dataset, validated once."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from opengait.errors import UserError
 
-FORMAT = 2  # increase it when the drawn frames change, so that folders drawn by older code are not kept
+FORMAT = 3  # increase it when the drawn frames change, so that folders drawn by older code are not kept
 INFRARED, VISIBLE = 1, 2  # modalities as HITSZ-VCM's info files number them
+Infrared = Literal["near", "thermal"]
+LARGEST_VIEW = 90.0  # degrees from the side view to the frontal one
 LARGEST_COUNT = 999_999_999
 LARGEST_PID = 9999  # frame names carry four digits
 FIRST_TEST_PID = 501  # as in HITSZ-VCM
@@ -29,6 +31,12 @@ class SyntheticConfig:
         seed: seed of people, cameras and walks.
         occlusion, motion_blur: share of tracklets with an occluder, or with some blurred frames.
         opposite: share of tracklets in which the person walks the other way; 0.5 is the hardest.
+        infrared: light of the infrared cameras: "near" shows reflected light, "thermal" the warmth of the body.
+        appearance_link: share of the appearance in colour that near infrared shows too; 0 makes the two independent.
+        view_spread: largest angle of a camera's view to the side view in degrees, 0 (only side views) to 90; the
+            cameras are spread evenly over both sides of it, so that 90 includes frontal views and views from behind.
+        turning: share of tracklets in which the path turns.
+        crowd: share of tracklets in which another person passes in front.
     """
 
     train_identities: int = 48
@@ -41,6 +49,11 @@ class SyntheticConfig:
     occlusion: float = 0.12
     motion_blur: float = 0.15
     opposite: float = 0.5
+    infrared: Infrared = "near"
+    appearance_link: float = 0.5
+    view_spread: float = 60.0
+    turning: float = 0.2
+    crowd: float = 0.1
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that cannot be drawn."""
@@ -50,9 +63,13 @@ class SyntheticConfig:
                 raise SettingsError(f"{name}: expected an integer from 1 to {LARGEST_COUNT}, got {value}.")
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"seed: expected an integer from 0 to 2^63 - 1, got {self.seed}.")
-        for name in ("occlusion", "motion_blur", "opposite"):
+        for name in ("occlusion", "motion_blur", "opposite", "appearance_link", "turning", "crowd"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}.")
+        if not 0 <= self.view_spread <= LARGEST_VIEW:
+            raise SettingsError(f"view_spread: expected 0 to {LARGEST_VIEW:g} degrees, got {self.view_spread}.")
+        if self.infrared not in get_args(Infrared):
+            raise SettingsError(f"infrared: expected {' or '.join(get_args(Infrared))}, got {self.infrared!r}.")
         object.__setattr__(self, "size", tuple(self.size))  # a list, as from JSON, would not compare equal
         height, width = self.size
         if not (32 <= height <= 1024 and 16 <= width <= 1024):
@@ -81,4 +98,16 @@ class SyntheticConfig:
 
 
 # The data of scripts/demo.sh and `vvi ablate`, on which a small network trains within minutes.
-DEMO = SyntheticConfig(train_identities=64, frames=18, opposite=0.1, occlusion=0.05, motion_blur=0.05)
+DEMO = SyntheticConfig(
+    train_identities=64,
+    frames=18,
+    opposite=0.1,
+    occlusion=0.05,
+    motion_blur=0.05,
+    view_spread=20.0,
+    turning=0.0,
+    crowd=0.0,
+)
+# The data of `vvi benchmark`, on which neither clothes nor outlines suffice.
+BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18)
+PRESETS = {"demo": DEMO, "benchmark": BENCHMARK}

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from opengait_ext.data.synthetic_vvi.crowd import draw_passer, passing_parts
 from opengait_ext.data.synthetic_vvi.drawing import Placement
 from opengait_ext.data.synthetic_vvi.figure import figure
 from opengait_ext.data.synthetic_vvi.painter import Backdrop, Painter
 from opengait_ext.data.synthetic_vvi.person import Person, draw_person, on_another_day
+from opengait_ext.data.synthetic_vvi.pose import Pose
 from opengait_ext.data.synthetic_vvi.scene import camera
 from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
-from opengait_ext.data.synthetic_vvi.shapes import Part, View
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part
+from opengait_ext.data.synthetic_vvi.truth import Joints, parsing_map
+from opengait_ext.data.synthetic_vvi.views import draw_view
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, draw_wardrobe
 
 FRAMES_PER_SECOND = 12.0
+RECESSION = 0.12  # change of scale for each stature that a person walks away, about eight statures from the camera
+LARGEST_RECESSION = (0.88, 1.12)  # beyond which the panorama would end
 SHORTEST = 12  # shorter tracklets are dropped by the benchmark
 
 
@@ -31,6 +38,11 @@ class TrackletKey:
 def stream(config: SyntheticConfig, key: TrackletKey) -> np.random.Generator:
     """Return the tracklet's random generator."""
     return np.random.default_rng([config.seed, 2, key.pid, key.modality, key.camera, key.track])
+
+
+def crowd_stream(config: SyntheticConfig, key: TrackletKey) -> np.random.Generator:
+    """Return the random generator of who passes in front, apart, so that `crowd` changes nothing else."""
+    return np.random.default_rng([config.seed, 5, key.pid, key.modality, key.camera, key.track])
 
 
 def draw_length(config: SyntheticConfig, rng: np.random.Generator) -> int:
@@ -50,38 +62,63 @@ def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
     return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]))
 
 
-def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (frame, silhouette) pairs.
+class Drawn(NamedTuple):
+    """One frame and what is true of it.
 
-    Frames are uint8 (height, width, 3), blue green red, or (height, width, 1) in infrared; silhouettes are uint8
-    (height, width) of 0 and 255 and cover the visible parts of the person and their baggage.
+    Attributes:
+        frame: uint8 (height, width, 3), blue green red, or (height, width, 1) in infrared.
+        silhouette: uint8 (height, width) of 0 and 255, the visible parts of the person and their baggage.
+        parsing: uint8 (height, width), LIP's classes of the silhouette; bags are 0.
+        joints: (17, 3), x, y in pixels and visibility of COCO's joints (`truth.JOINTS`).
     """
+
+    frame: np.ndarray
+    silhouette: np.ndarray
+    parsing: np.ndarray
+    joints: np.ndarray
+
+
+def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[Drawn]:
+    """Draw one tracklet, frame by frame."""
     rng = stream(config, key)
     length = draw_length(config, rng)
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
     cam = camera(config.seed, key.camera, config.size)
-    reverse = rng.random() < config.opposite
-    heading = cam.yaw + np.deg2rad(rng.normal(0, 3)) + (np.pi if reverse else 0.0)
-    view = View(heading, cam.pitch)
+    view = draw_view(config, key.camera, length, rng)
     rate = person.gait.cadence / FRAMES_PER_SECOND
-    phase = 2 * np.pi * (rng.uniform() + rate * np.arange(length))
-    parts = figure(person, view, phase)
-    pelvis = parts_anchor(parts)
+    pose = Pose(person, view, 2 * np.pi * (rng.uniform() + rate * np.arange(length)))
+    parts = figure(pose)
+    anchor = next(part for part in parts if part.paint == Paint.UPPER and part.limb == "trunk").outline.mean(axis=1)
     placement, jitter = place_figure(parts, cam.fill, config.size, rng)
-    step = 4 * person.body.leg * np.sin(person.gait.stride) * rate * placement.scale.mean() * view.forward
-    scroll = rng.uniform(0, cam.visible.shape[1]) + step * np.arange(length)
-    backgrounds = Backdrop(cam, key.modality, config.size, scroll, placement, jitter)
+    pace = 4 * person.body.leg * np.sin(person.gait.stride) * rate  # statures per frame
+    steps = pace * view.forward * placement.scale.mean()
+    scroll = rng.uniform(0, cam.visible.shape[1]) + np.cumsum(steps)
+    behind = jitter * np.stack([np.ones(length), np.ones(length), recession(pace * view.away)], axis=1)
+    backgrounds = Backdrop(cam, key.modality, config.size, scroll, placement, behind)
     ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
-    yield from Painter(config, key.modality, rng, cam, wardrobe, backgrounds, step, ground).frames(
-        parts, placement, pelvis
-    )
+    others = crowd_stream(config, key)
+    passer = None
+    if others.random() < config.crowd:
+        other, passer = who(config, draw_passer(others))
+        rate = other.gait.cadence / FRAMES_PER_SECOND
+        parts += passing_parts(other, view.pitch, rate, float(pace * view.forward.mean()), length, others)
+    painter = Painter(config, key.modality, rng, cam, wardrobe, backgrounds, float(steps.mean()), ground, passer=passer)
+    joints = Joints(pose, placement, parts)
+    for number, (frame, silhouette, canvas) in enumerate(painter.frames(parts, placement, anchor)):
+        yield Drawn(frame, silhouette, parsing_map(canvas, parts, silhouette), joints.at(number, canvas, silhouette))
 
 
-def parts_anchor(parts: list[Part]) -> np.ndarray:
-    """Return the point that the pattern of the clothes is fixed to, (frames, 2) in statures: low on the trunk."""
-    largest = max(parts, key=lambda part: float(np.ptp(part.outline[..., 1])))
-    return largest.outline.mean(axis=1)
+def recession(away: np.ndarray) -> np.ndarray:
+    """Return how much larger the background looks around a person who walks away, (frames,).
+
+    The box follows the person, so that what stands still grows when they recede, and shrinks when they approach.
+
+    Args:
+        away: (frames,), statures walked away from the camera in each frame.
+    """
+    walked = np.cumsum(away)
+    return np.clip(1 + RECESSION * (walked - walked.mean()), *LARGEST_RECESSION)
 
 
 def smooth_noise(rng: np.random.Generator, length: int) -> np.ndarray:

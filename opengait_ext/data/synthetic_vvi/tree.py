@@ -1,4 +1,4 @@
-"""The dataset's folder: HITSZ-VCM's frames and info files, and the silhouettes."""
+"""The dataset's folder: HITSZ-VCM's frames and info files, and the truth of every frame."""
 
 import json
 import multiprocessing
@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE, SettingsError, SyntheticConfig
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, tracklet_length
+from opengait_ext.data.synthetic_vvi.truth import JOINTS
 
 DONE, STARTED = "synthetic.json", "synthetic.partial.json"  # the second marks an unfinished folder
-PARTS = ("Train", "Test", "info", "silhouettes")
+PARTS = ("Train", "Test", "info", "silhouettes", "parsing", "joints")
 FOLDERS = {INFRARED: "ir", VISIBLE: "rgb"}
 FRAME_STEP = 5  # the benchmark keeps every fifth frame of its videos
 JPEG_QUALITY = 92
@@ -47,15 +48,23 @@ def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> in
     """Draw every tracklet of one person; return the number of frames."""
     split, pid = job
     count = 0
+    joints: dict[str, dict[str, list[list[float]]]] = {}
     for key, folder, numbers in tracklets_of(config, pid):
-        frames = out / split / f"{pid:04d}" / folder
-        silhouettes = out / "silhouettes" / split / f"{pid:04d}" / folder
-        frames.mkdir(parents=True, exist_ok=True)
-        silhouettes.mkdir(parents=True, exist_ok=True)
-        for number, (frame, silhouette) in zip(numbers, render(config, key), strict=True):
-            save(frames / f"{number}.jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            save(silhouettes / f"{number}.png", silhouette, [cv2.IMWRITE_PNG_BILEVEL, 1])
+        place = f"{split}/{pid:04d}/{folder}"
+        folders = [out / place, out / "silhouettes" / place, out / "parsing" / place]
+        for path in folders:
+            path.mkdir(parents=True, exist_ok=True)
+        frames, silhouettes, parsing = folders
+        for number, drawn in zip(numbers, render(config, key), strict=True):
+            save(frames / f"{number}.jpg", drawn.frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            save(silhouettes / f"{number}.png", drawn.silhouette, [cv2.IMWRITE_PNG_BILEVEL, 1])
+            save(parsing / f"{number}.png", drawn.parsing, [])
+            joints.setdefault(place, {})[str(number)] = [[x, y, int(shown)] for x, y, shown in drawn.joints.tolist()]
             count += 1
+    for place, by_frame in joints.items():
+        file = out / "joints" / f"{place}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"names": JOINTS, "frames": by_frame}, separators=(",", ":")) + "\n")
     return count
 
 

@@ -13,7 +13,6 @@ PATTERNS = ("plain", "stripes", "pinstripes", "checks", "block", "print")
 # Brightness of a material in infrared, 0 to 1; each tracklet adds a random offset.
 MATERIALS = {"cotton": 0.62, "fleece": 0.52, "wool": 0.44, "denim": 0.50, "nylon": 0.36, "leather": 0.30}
 MATERIAL_SPREAD = 0.07
-FAR_SHADE = 0.72  # brightness of the far limbs
 GARMENTS = ("upper", "lower", "shoes", "headgear", "bag")
 
 
@@ -91,17 +90,15 @@ def _palette(skin: np.ndarray, face: np.ndarray, hair: np.ndarray, cloth: dict[s
     values = {
         Paint.NOTHING: 0 * skin,
         Paint.SKIN: skin,
-        Paint.SKIN_FAR: FAR_SHADE * skin,
         Paint.UPPER: cloth["upper"],
-        Paint.UPPER_FAR: FAR_SHADE * cloth["upper"],
         Paint.LOWER: cloth["lower"],
-        Paint.LOWER_FAR: FAR_SHADE * cloth["lower"],
         Paint.SHOES: cloth["shoes"],
-        Paint.SHOES_FAR: FAR_SHADE * cloth["shoes"],
         Paint.HAIR: hair,
         Paint.HEADGEAR: cloth["headgear"],
         Paint.BAG: cloth["bag"],
         Paint.PATTERN: cloth["pattern"],
         Paint.FACE: face,
+        Paint.EYE: 0.2 * face,
+        Paint.STRIP: cloth["bag"],
     }
     return np.clip(np.stack([values[paint] for paint in Paint]), 0, 255).astype(np.uint8)

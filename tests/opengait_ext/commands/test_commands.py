@@ -86,7 +86,7 @@ def test_choices_are_those_of_the_library():
 
 def test_the_parameters_of_synthetic_data_are_documented():
     text = synthesize.__doc__
-    words = text.partition("The defaults are")[2].partition(". With --demo")[0].split()
+    words = text.partition("The defaults are")[2].partition(". With --preset")[0].split()
     args = vars(commands.build_parser().parse_args(["synthesize", "--out", "x", *words]))
     default = dataclasses.asdict(SyntheticConfig()) | {"size": [128, 64]}
     assert {name: args[name] for name in default} == default
