@@ -45,22 +45,24 @@ def part_map(corners: list[np.ndarray], order: np.ndarray, frame: int, shape: tu
     """Return the part that covers each fine pixel of one frame, counted from 1, (height, width) uint8."""
     canvas = np.zeros(shape, dtype=np.uint8)
     for index in order[frame].tolist():
-        cv2.fillPoly(canvas, [corners[index][frame]], index + 1, cv2.LINE_8, SUBPIXEL_BITS)
+        # Unlike `fillPoly`, the same pixels in OpenCV 4 and 5. Rows must cut an outline at most twice, as all do.
+        cv2.fillConvexPoly(canvas, corners[index][frame], index + 1, cv2.LINE_8, SUBPIXEL_BITS)
     return canvas
 
 
-def colour_table(parts: list[Part], palettes: list[np.ndarray], frame: int) -> np.ndarray:
-    """Return the colours of a canvas's numbers in one frame, (256, 1, channels) uint8.
+def colour_tables(parts: list[Part], palettes: list[np.ndarray]) -> np.ndarray:
+    """Return the colours of a canvas's numbers in each frame, (frames, 256, 1, channels) uint8.
 
     Args:
         palettes: the colours of each wearer's paints, (paints, channels) each.
     """
-    table = np.zeros((256, 1, palettes[0].shape[1]), dtype=np.uint8)
-    for number, part in enumerate(parts, 1):
-        palette = palettes[part.wearer].astype(float)
-        table[number, 0] = np.round(part.shade[frame] * palette[part.paint])
-        table[number + PATTERNED, 0] = np.round(part.shade[frame] * palette[Paint.PATTERN])
-    return table
+    shade = np.stack([part.shade for part in parts], axis=1)[..., None]  # (frames, parts, 1)
+    tables = np.zeros((len(shade), 256, 1, palettes[0].shape[1]), dtype=np.uint8)
+    for first, pattern in ((1, False), (1 + PATTERNED, True)):
+        paints = [Paint.PATTERN if pattern else part.paint for part in parts]
+        colours = np.stack([palettes[part.wearer][paint] for part, paint in zip(parts, paints, strict=True)])
+        tables[:, first : first + len(parts), 0] = np.round(shade * colours)
+    return tables
 
 
 def add_pattern(canvas: np.ndarray, parts: list[Part], pattern: np.ndarray | None, pelvis: tuple[float, float]) -> None:
@@ -86,9 +88,9 @@ def number_table(parts: list[Part], value: Callable[[Part], int]) -> np.ndarray:
 
 
 def coverage(canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the share of each frame pixel that the figure covers, (height, width) float32 from 0 to 1."""
+    """Return the share of each frame pixel that the figure covers, (height, width) uint8 from 0 to 255."""
     covered = cv2.threshold(canvas, 0, 255, cv2.THRESH_BINARY)[1]
-    return cv2.resize(covered, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return cv2.resize(covered, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def painted(canvas: np.ndarray, lookup: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -97,10 +99,3 @@ def painted(canvas: np.ndarray, lookup: np.ndarray, size: tuple[int, int]) -> np
     fine = cv2.LUT(canvas if channels == 1 else cv2.merge([canvas] * channels), lookup)
     small = cv2.resize(fine, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
     return small if channels > 1 else small[..., None]
-
-
-def relief(alpha: np.ndarray, light: float) -> np.ndarray:
-    """Return the shading that makes the flat figure look round, lit from the side given by the sign of `light`."""
-    soft = cv2.GaussianBlur(alpha, (0, 0), alpha.shape[0] / 42)
-    slope = cv2.Sobel(soft, cv2.CV_32F, 1, 0, ksize=3, scale=alpha.shape[0] / 128)
-    return 0.78 + 0.24 * soft + light * slope

@@ -8,7 +8,7 @@ import numpy as np
 from opengait_ext.data.synthetic_vvi.drawing import (
     Placement,
     add_pattern,
-    colour_table,
+    colour_tables,
     coverage,
     fine_corners,
     number_table,
@@ -16,13 +16,15 @@ from opengait_ext.data.synthetic_vvi.drawing import (
     painted,
     painting_order,
     part_map,
-    relief,
 )
-from opengait_ext.data.synthetic_vvi.scene import Camera, grain, tone_curve
-from opengait_ext.data.synthetic_vvi.settings import VISIBLE, SyntheticConfig
+from opengait_ext.data.synthetic_vvi.lights import CREASES, draw_light, kept_folds
+from opengait_ext.data.synthetic_vvi.scene import Sensor
+from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
 from opengait_ext.data.synthetic_vvi.shapes import Part
-from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, infrared_palette, pattern_mask
+from opengait_ext.data.synthetic_vvi.walls import grain
+from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, pattern_mask
 
+FRACTION_BITS = 5  # of a pixel, in OpenCV's fixed-point maps
 # (is a pole, position and extent in pixels, colour)
 Occluder = tuple[bool, float, float, np.ndarray]
 
@@ -30,33 +32,29 @@ Occluder = tuple[bool, float, float, np.ndarray]
 class Backdrop:
     """The part of a camera's panorama behind the person, frame by frame."""
 
-    def __init__(
-        self,
-        camera: Camera,
-        modality: int,
-        size: tuple[int, int],
-        scroll: np.ndarray,
-        placement: Placement,
-        jitter: np.ndarray,
-    ) -> None:
-        self.panorama = camera.visible if modality == VISIBLE else camera.infrared
-        self.size, self.scroll, self.jitter = size, scroll, jitter
-        self.margin = (self.panorama.shape[0] - size[0]) / 2
+    def __init__(self, panorama: np.ndarray, size: tuple[int, int], scroll: np.ndarray, jitter: np.ndarray) -> None:
+        self.panorama, self.size, self.scroll, self.jitter = panorama, size, scroll, jitter
+        self.margin = (panorama.shape[0] - size[0]) / 2
+
+    def columns(self, frame: int) -> np.ndarray:
+        """Return the panorama's columns that a frame's columns show, (width,)."""
+        middle, (right, _, scale) = self.size[1] / 2, self.jitter[frame]
+        first = self.scroll[frame] % self.panorama.shape[1]
+        return (np.arange(self.size[1]) - middle - right) / scale + middle + first
 
     def __getitem__(self, frame: int) -> np.ndarray:
         """Return frame number `frame`, (height, width, channels) float32."""
-        height, width = self.size
-        right, down, scale = self.jitter[frame]
-        # From frame pixels to panorama pixels: undo the shift and the scale about the middle, then scroll along.
-        matrix = np.array(
-            [
-                [1 / scale, 0, width / 2 - (width / 2 + right) / scale + self.scroll[frame] % self.panorama.shape[1]],
-                [0, 1 / scale, height / 2 - (height / 2 + down) / scale + self.margin],
-            ]
+        middle, (_, down, scale) = self.size[0] / 2, self.jitter[frame]
+        rows = (np.arange(self.size[0]) - middle - down) / scale + middle + self.margin
+        # Fixed-point maps give the same pixels in all versions and on all processors, unlike `warpAffine`.
+        one = 1 << FRACTION_BITS
+        y = np.clip(np.round(one * rows), 0, one * (self.panorama.shape[0] - 1)).astype(int)[:, None]
+        x = np.round(one * self.columns(frame)).astype(int)[None] % (one * self.panorama.shape[1])
+        whole = np.stack(np.broadcast_arrays(x // one, y // one), axis=-1).astype(np.int16)
+        piece = cv2.remap(
+            self.panorama, whole, (y % one * one + x % one).astype(np.uint16), cv2.INTER_LINEAR, None, cv2.BORDER_WRAP
         )
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        piece = cv2.warpAffine(self.panorama, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_WRAP)
-        return piece.reshape(height, width, -1).astype(np.float32)
+        return piece.reshape(*self.size, -1).astype(np.float32)
 
 
 class Painter:
@@ -67,33 +65,24 @@ class Painter:
         config: SyntheticConfig,
         modality: int,
         rng: np.random.Generator,
-        camera: Camera,
-        wardrobe: Wardrobe,
+        sensor: Sensor,
+        wardrobes: list[Wardrobe],
         backgrounds: Backdrop,
         step: float,
         ground: float,
-        passer: Wardrobe | None = None,
     ) -> None:
         self.config, self.rng, self.backgrounds, self.step = config, rng, backgrounds, step
-        self.ground = ground
-        self.visible = modality == VISIBLE
-        self.wardrobe = wardrobe
-        wearers = [wardrobe] if passer is None else [wardrobe, passer]
-        self.palettes = [wearer.colours if self.visible else infrared_palette(wearer, rng) for wearer in wearers]
-        self.channels = self.palettes[0].shape[1]
-        kind = 0 if self.visible else 1
-        unit = config.size[0] / 128
-        self.blur = camera.sharpness[kind] * unit
-        self.noise_level = camera.noise[kind]
-        wobble = tone_curve(rng.uniform(0.92, 1.06), np.ones(self.channels), rng.uniform(0.93, 1.07), 0)
-        self.tone = cv2.LUT(camera.tone if self.visible else camera.infrared_tone, wobble).reshape(256, 1, -1)
-        self.light = rng.uniform(0.08, 0.22) * rng.choice((-1, 1)) * (1.0 if self.visible else 0.4)
+        self.wardrobe = wardrobes[0]
+        self.light = draw_light(config, modality, sensor, rng, ground)
+        self.palettes = [self.light.palette(wardrobe) for wardrobe in wardrobes]
         height, width = config.size
-        self.cloth = 1 + 0.07 * grain(rng, (2 * height, 2 * width), 4 * unit)
-        bank = (2 * height, 2 * width, self.channels)
-        self.noise = self.noise_level * rng.standard_normal(bank, dtype=np.float32)
+        unit = height / 128
+        self.blur = sensor.blur * unit
+        self.grain = grain(rng, (2 * height, 2 * width), 4 * unit)
+        folds = kept_folds(self.wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
+        self.cloth = 1 + np.float32(CREASES) * self.grain + np.float32(self.light.folds) * folds
+        self.noise = rng.standard_normal((2 * height, 2 * width, self.light.channels), dtype=np.float32)
         self.corners = rng.integers(0, (height, width), (256, 2))
-        self.shadow = 0.5 * self._contact_shadow() if self.visible else None
         self.occluder = self._draw_occluder() if rng.random() < config.occlusion else None
         self.blurred = rng.random(256) < (0.3 if rng.random() < config.motion_blur else 0.0)
         self.blur_length = max(3, round(width * rng.uniform(0.05, 0.09)))
@@ -108,18 +97,20 @@ class Painter:
         order = painting_order(parts)
         corners = fine_corners(parts, placement, factor)
         pelvis = (placement.centre + placement.scale[:, None] * anchor * np.array([1.0, -1.0])) * factor
+        name, period = self.light.pattern(self.wardrobe), self.wardrobe.pattern_size
+        pattern = pattern_mask(name, period, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
+        # What stands still looks larger around a person who walks away.
+        nearness = self.light.nearness(self.backgrounds.jitter[:, 2] / placement.scale).astype(np.float32)
+        tables = colour_tables(parts, self.palettes)
         crowded = any(part.wearer for part in parts)
         person = number_table(parts, lambda part: int(part.wearer == 0))
-        pattern = None
-        if self.visible:
-            pattern = pattern_mask(self.wardrobe, 2 * fine[0], 2 * fine[1], float(placement.scale.mean()) * factor)
         for frame in range(len(placement.scale)):
             canvas = part_map(corners, order, frame, fine)
             alpha = coverage(canvas, size)
-            silhouette = (coverage(cv2.LUT(canvas, person), size) >= 0.5) if crowded else (alpha >= 0.5)
+            silhouette = coverage(cv2.LUT(canvas, person), size) >= 128 if crowded else alpha >= 128
             numbers = canvas.copy()
             add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
-            figure = painted(canvas, colour_table(parts, self.palettes, frame), size)
+            figure = nearness[frame] * painted(canvas, tables[frame], size)
             silhouette = np.where(silhouette, 255, 0).astype(np.uint8)
             yield self._finish(frame, figure, alpha, silhouette, pelvis[frame] / factor), silhouette, numbers
 
@@ -128,39 +119,31 @@ class Painter:
     ) -> np.ndarray:
         """Return one frame with light, background, occluder, lens and sensor; cut the occluder out of `silhouette`."""
         height, width = alpha.shape
-        y, x = (round(side - at) % side for side, at in ((height, anchor[1]), (width, anchor[0])))
-        shade = relief(alpha, self.light) * self.cloth[y : y + height, x : x + width]
-        picture = self.backgrounds[frame]
-        if not self.visible:  # warm bodies glow a little into their surroundings
-            picture += 10 * cv2.GaussianBlur(alpha, (0, 0), height / 32)[..., None]
-        if self.shadow is not None:
-            picture *= 1 - self.shadow
-        picture *= 1 - alpha[..., None]
+        y, x = (int(np.clip(side - round(at), 0, side)) for side, at in ((height, anchor[1]), (width, anchor[0])))
+        soft = cv2.GaussianBlur(alpha, (0, 0), height / 42)
+        shade = self.light.on_figure(soft) * self.cloth[y : y + height, x : x + width]
+        picture = self.light.behind(self.backgrounds[frame], alpha, soft)
+        picture *= (np.float32(1 / 255) * (255 - alpha))[..., None]
         picture += figure * shade[..., None]
         if self.occluder is not None:
             self._occlude(self.occluder, frame, picture, silhouette)
+        along = self.light.along
+        picture *= along[np.floor(self.backgrounds.columns(frame)).astype(int) % len(along)][None, :, None]
         y, x = self.corners[frame % len(self.corners)]
-        picture += self.noise[y : y + height, x : x + width]
+        picture += self.light.noise(self.noise[y : y + height, x : x + width], picture)
         picture = cv2.convertScaleAbs(np.maximum(picture, 0)).reshape(height, width, -1)
         picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
         if self.blurred[frame % len(self.blurred)]:
             picture = cv2.blur(picture, (self.blur_length, 1))
-        return cv2.LUT(picture, self.tone).reshape(height, width, -1)
-
-    def _contact_shadow(self) -> np.ndarray:
-        """Return the darkness of the ground under the feet, (height, width, 1) float32 from 0 to 1."""
-        height, width = self.config.size
-        row, column = np.mgrid[:height, :width].astype(np.float32)
-        across = (column - width / 2) / (0.26 * width)
-        down = (row - self.ground) / (0.022 * height)
-        return np.exp(-(across**2) - down**2)[..., None]
+        return cv2.LUT(picture, self.light.tone).reshape(height, width, -1)
 
     def _draw_occluder(self) -> Occluder:
         """Draw a pole that the walker passes, or a low hedge."""
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        return pole, position, width * self.rng.uniform(0.06, 0.14), self.rng.uniform(20, 200, (self.channels,))
+        colour = self.rng.uniform(20, 200, (self.light.channels,))
+        return pole, position, width * self.rng.uniform(0.06, 0.14), colour
 
     def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:
         """Cover a strip of the picture and remove it from the silhouette."""
@@ -173,6 +156,6 @@ class Painter:
             strip = (slice(None), slice(max(0, round(first)), max(0, round(first + extent))))
         else:
             strip = (slice(round(position), None), slice(None))
-        texture = self.cloth[:height, :width][strip][..., None]
+        texture = 1 + np.float32(0.1) * self.grain[:height, :width][strip][..., None]
         picture[strip] = colour.astype(np.float32) * texture
         silhouette[strip] = 0

@@ -59,7 +59,7 @@ def tracklet_length(config: SyntheticConfig, key: TrackletKey) -> int:
 def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
     """Return the person `pid` and their clothes, the same in all tracklets."""
     person = draw_person(np.random.default_rng([config.seed, 0, pid]))
-    return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]))
+    return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]), config.appearance_link)
 
 
 class Drawn(NamedTuple):
@@ -85,6 +85,7 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[Drawn]:
     person, wardrobe = who(config, key.pid)
     person = on_another_day(person, rng)
     cam = camera(config.seed, key.camera, config.size)
+    sensor = cam.sensor(key.modality, config.infrared)
     view = draw_view(config, key.camera, length, rng)
     rate = person.gait.cadence / FRAMES_PER_SECOND
     pose = Pose(person, view, 2 * np.pi * (rng.uniform() + rate * np.arange(length)))
@@ -93,17 +94,18 @@ def render(config: SyntheticConfig, key: TrackletKey) -> Iterator[Drawn]:
     placement, jitter = place_figure(parts, cam.fill, config.size, rng)
     pace = 4 * person.body.leg * np.sin(person.gait.stride) * rate  # statures per frame
     steps = pace * view.forward * placement.scale.mean()
-    scroll = rng.uniform(0, cam.visible.shape[1]) + np.cumsum(steps)
+    scroll = rng.uniform(0, sensor.panorama.shape[1]) + np.cumsum(steps)
     behind = jitter * np.stack([np.ones(length), np.ones(length), recession(pace * view.away)], axis=1)
-    backgrounds = Backdrop(cam, key.modality, config.size, scroll, placement, behind)
+    backgrounds = Backdrop(sensor.panorama, config.size, scroll, behind)
     ground = float(placement.centre[:, 1].mean() + 0.005 * config.size[0])  # the soles are at height 0
     others = crowd_stream(config, key)
-    passer = None
+    wardrobes = [wardrobe]
     if others.random() < config.crowd:
-        other, passer = who(config, draw_passer(others))
+        other, clothes = who(config, draw_passer(others))
+        wardrobes.append(clothes)
         rate = other.gait.cadence / FRAMES_PER_SECOND
         parts += passing_parts(other, view.pitch, rate, float(pace * view.forward.mean()), length, others)
-    painter = Painter(config, key.modality, rng, cam, wardrobe, backgrounds, float(steps.mean()), ground, passer=passer)
+    painter = Painter(config, key.modality, rng, sensor, wardrobes, backgrounds, float(steps.mean()), ground)
     joints = Joints(pose, placement, parts)
     for number, (frame, silhouette, canvas) in enumerate(painter.frames(parts, placement, anchor)):
         yield Drawn(frame, silhouette, parsing_map(canvas, parts, silhouette), joints.at(number, canvas, silhouette))

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.data.synthetic_vvi import SettingsError, SyntheticConfig, generate, painter
+from opengait_ext.data.synthetic_vvi import SettingsError, SyntheticConfig, generate
 from opengait_ext.data.synthetic_vvi.kinematics import walk
+from opengait_ext.data.synthetic_vvi.lights import Lamp
 from opengait_ext.data.synthetic_vvi.person import draw_person
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE
-from opengait_ext.data.synthetic_vvi.shapes import Paint, View, capsule
+from opengait_ext.data.synthetic_vvi.shapes import View, capsule
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, who
-from opengait_ext.data.synthetic_vvi.wardrobe import infrared_palette
 from tests.opengait_ext.runs.stand_in_runs import command
 
 SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
@@ -102,9 +102,8 @@ def test_the_silhouette_lies_on_the_person() -> None:
     config = SyntheticConfig(occlusion=0.0, motion_blur=0.0, crowd=0.0)
     frame, mask, *_ = next(render(config, key))
     with pytest.MonkeyPatch.context() as patch:
-        dark = np.zeros((12, 1), dtype=np.uint8)
-        original = painter.infrared_palette
-        patch.setattr(painter, "infrared_palette", lambda wardrobe, rng: original(wardrobe, rng) * 0 + dark)
+        original = Lamp.palette
+        patch.setattr(Lamp, "palette", lambda light, wardrobe: 0 * original(light, wardrobe))
         other, same_mask, *_ = next(render(config, key))
     change, person = cv2.absdiff(frame, other).reshape(mask.shape), mask > 0
     changed = change > np.median(change[person]) / 2
@@ -164,16 +163,6 @@ def test_identity_is_in_shape_and_not_in_brightness(walks) -> None:
         brightness[key] = np.histogram(np.stack(grey), 16, (0, 256), density=True)[0]
     assert rank1(brightness, INFRARED, mirror=False) <= 0.35
     assert rank1(brightness, VISIBLE, mirror=False) <= 0.35
-
-
-def test_colours_do_not_predict_infrared() -> None:
-    """Over many people, the luminance of a garment and its grey value in infrared are uncorrelated."""
-    rng = np.random.default_rng(0)
-    wardrobes = [who(SyntheticConfig(), pid)[1] for pid in range(1, 401)]
-    for paint in (Paint.UPPER, Paint.LOWER, Paint.SHOES):
-        visible = [wardrobe.colours[paint].mean() for wardrobe in wardrobes]
-        infrared = [float(infrared_palette(wardrobe, rng)[paint, 0]) for wardrobe in wardrobes]
-        assert abs(np.corrcoef(visible, infrared)[0, 1]) < 0.15
 
 
 def test_walks_are_periodic_and_symmetric_and_touch_the_ground() -> None:
