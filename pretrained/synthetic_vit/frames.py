@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
-from opengait.data.frames import ImageFrames
-from opengait_ext.data import HITSZVCM
+from pretrained.worlds import training_frames
 
 
-def load_frames(root: Path, size: tuple[int, int], every: int, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def load_frames(root: Path, size: tuple[int, int], every: int) -> tuple[np.ndarray, np.ndarray]:
     """Load every `every`-th frame of every training tracklet with its silhouette.
 
     Args:
@@ -21,9 +19,8 @@ def load_frames(root: Path, size: tuple[int, int], every: int, progress: bool = 
         RGB frames, uint8 (n, 3, height, width), and silhouettes, bool (n, height, width).
     """
     frames, silhouettes = [], []
-    for tracklet in tqdm(HITSZVCM(root).train, "reading", unit="tracklet", disable=not progress):
-        indices = range(0, len(tracklet.frames), every)
-        frames.append(ImageFrames(tracklet.frames, size)[list(indices)])
+    for tracklet, indices, pictures in training_frames(root, size, every):
+        frames.append(pictures.numpy())
         silhouettes += [read_silhouette(root, tracklet.frames[index], size) for index in indices]
     return np.concatenate(frames), np.stack(silhouettes)
 

@@ -15,6 +15,7 @@ from opengait_ext.data.augment import Normalise
 from opengait_ext.models.shared.transformer import build_transformer, input_change
 from pretrained.synthetic_vit.objective import Objective
 from pretrained.synthetic_vit.start import start_as_convolution
+from pretrained.worlds import jitter
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,7 @@ def augment(frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ImageNet-normalised float32 frames and masks, of the same shapes.
     """
-    count = len(frames)
-    pictures = Normalise()(frames)
-    pictures = pictures * (0.6 + 0.8 * torch.rand(count, 1, 1, 1)) + 0.4 * torch.randn(count, 1, 1, 1)
-    grey = (torch.rand(count) < 0.3).view(-1, 1, 1, 1)
-    pictures = torch.where(grey, pictures.mean(dim=1, keepdim=True), pictures)
-    both = torch.cat([pictures, masks], dim=1)
+    both = torch.cat([jitter(Normalise()(frames)), masks], dim=1)
     if torch.rand(()) < 0.5:
         both = both.flip(-1)
     reach = frames.shape[-1] // 10

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from opengait.errors import ConfigError
 from opengait_ext.models.dinogrl.enhancement import BidirectionalEnhancement, LocalToGlobalEnhancement
 
 CHANNELS, GRANULARITIES = 7, (2, 4, 8, 16)
@@ -14,33 +15,38 @@ def parts():
     return [torch.randn(3, CHANNELS, 1 + sum(GRANULARITIES), dtype=torch.float64) for _ in range(2)]
 
 
-@pytest.fixture
-def module():
+def random_module(**form):
     torch.manual_seed(1)
-    module = BidirectionalEnhancement(CHANNELS, GRANULARITIES).double()
+    module = BidirectionalEnhancement(CHANNELS, GRANULARITIES, lge=form).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return module
 
 
-def explicit_step(query, key, value):
+@pytest.fixture
+def module():
+    return random_module()
+
+
+def explicit_step(query, key, value, divide=True):
     """Compute Eq. 13-15 as written, with both signs of the attention map: (n, C) three times -> (n, C)."""
-    affinity = query.unsqueeze(2) @ key.unsqueeze(1) / query.shape[1]
+    affinity = query.unsqueeze(2) @ key.unsqueeze(1) / (query.shape[1] if divide else 1)
     positive, negative = affinity.relu(), (-affinity).relu()
     row = value.unsqueeze(1)
     return query + (row @ positive - row @ negative).squeeze(1)
 
 
-def written_form(steps, feature, other):
+def written_form(steps, feature, other, divide=True, unit_stripes=True):
     """Compute the equations with matrices, granularity by granularity and stripe by stripe."""
     enhanced, start = [], 1
     for step, count in zip(steps, GRANULARITIES, strict=True):
         query = feature @ step.query.weight[..., 0].T + step.query.bias
         for stripe in other[..., start : start + count].unbind(-1):
-            stripe = stripe / stripe.square().mean(dim=1, keepdim=True).sqrt()
+            if unit_stripes:
+                stripe = stripe / stripe.square().mean(dim=1, keepdim=True).sqrt()
             key = stripe @ step.key.weight[..., 0].T + step.key.bias
             value = stripe @ step.value.weight[..., 0].T + step.value.bias
-            query = explicit_step(query, key, value)
+            query = explicit_step(query, key, value, divide)
         enhanced.append(query)
         start += count
     return torch.stack(enhanced, dim=-1)
@@ -51,6 +57,14 @@ def test_both_streams_equal_the_written_form(module, parts):
     assert appearance.shape == gait.shape == (3, CHANNELS, 4)
     assert torch.allclose(appearance, written_form(module.appearance, parts[0][..., 0], parts[1]))
     assert torch.allclose(gait, written_form(module.gait, parts[1][..., 0], parts[0]))
+
+
+@pytest.mark.parametrize("form", [{"divide": False}, {"unit_stripes": False}, {"divide": False, "unit_stripes": False}])
+def test_the_literal_forms_equal_the_written_form(parts, form):
+    module = random_module(**form)
+    appearance, gait = module(*parts)
+    assert torch.allclose(appearance, written_form(module.appearance, parts[0][..., 0], parts[1], **form))
+    assert torch.allclose(gait, written_form(module.gait, parts[1][..., 0], parts[0], **form))
 
 
 def test_explicit_step_by_hand():
@@ -100,6 +114,28 @@ def test_psi_q_starts_as_the_identity():
         torch.nn.init.zeros_(layer.bias)
     feature = torch.randn(2, CHANNELS)
     assert torch.equal(step(feature, torch.randn(2, CHANNELS, 3)), feature)
+
+
+def test_psi_q_may_start_as_any_convolution_does():
+    torch.manual_seed(0)
+    step = LocalToGlobalEnhancement(CHANNELS, identity_query=False)
+    torch.manual_seed(0)
+    assert torch.equal(step.query.weight, torch.nn.Conv1d(CHANNELS, CHANNELS, 1).weight)
+
+
+def test_updates_may_start_at_zero(parts):
+    torch.manual_seed(0)
+    step = LocalToGlobalEnhancement(CHANNELS, divide=False, zero_value=True).double()
+    stripes = parts[1][..., 1:4]
+    assert torch.equal(step(parts[0][..., 0], stripes), parts[0][..., 0])
+    step(parts[0][..., 0], stripes).square().sum().backward()
+    assert step.value.weight.grad.any(), "psi^v learns"
+
+
+def test_unknown_keys_of_lge_are_named_and_other_steps_do_not_read_it():
+    with pytest.raises(ConfigError, match=r"model_cfg.lge has an unknown key 'divides'; did you mean divide"):
+        random_module(divides=False)
+    BidirectionalEnhancement(CHANNELS, step="non_local", lge={"divide": False})
 
 
 @pytest.mark.slow

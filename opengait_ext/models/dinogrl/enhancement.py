@@ -1,6 +1,7 @@
 """PBMGE, Progressive Bidirectional Multi-Granularity Enhancement (Section 3.3, Eq. 11-16)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from opengait.errors import ConfigError
 from opengait_ext.models.dinogrl.interactions import INTERACTIONS, build_step
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.pooling import granularity_slices
 
 
@@ -21,30 +23,46 @@ class LocalToGlobalEnhancement(nn.Module):
 
     which costs O(C) instead of O(C^2).
 
-    Two scales that the paper leaves open are fixed here: the product is divided by C, and stripes are scaled to a root
-    mean square of one. Otherwise updates grow with the square of the stripes' scale, compound over sixteen steps, and
-    training at the paper's learning rate diverges within ten iterations. psi^q starts as the identity, so training
-    starts from the stream's own global feature.
+    The paper fixes neither the scale of an update nor how psi^q starts. Without the first two of these choices updates
+    grow with the square of the stripes' scale and compound over sixteen steps.
 
     Args:
         channels: C.
+        divide: divide the product by C.
+        unit_stripes: scale stripes to a root mean square of one.
+        identity_query: start psi^q as the identity, not at random.
+        zero_value: start psi^v at zero, not at random, so that updates are zero at first, as in the authors' release.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        divide: bool = True,
+        unit_stripes: bool = True,
+        identity_query: bool = True,
+        zero_value: bool = False,
+    ) -> None:
         super().__init__()
         self.query = nn.Conv1d(channels, channels, 1)
         self.key = nn.Conv1d(channels, channels, 1)
         self.value = nn.Conv1d(channels, channels, 1)
-        nn.init.dirac_(self.query.weight)
-        nn.init.zeros_(self.query.get_parameter("bias"))
+        self.divisor = channels if divide else 1
+        self.unit_stripes = unit_stripes
+        if identity_query:
+            nn.init.dirac_(self.query.weight)
+            nn.init.zeros_(self.query.get_parameter("bias"))
+        if zero_value:
+            for parameter in self.value.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, global_feature: Tensor, stripes: Tensor) -> Tensor:
         """Return the global feature (n, C) enhanced by the stripes (n, C, n_s), top to bottom."""
         query = self.query(global_feature.unsqueeze(-1)).squeeze(-1)
-        stripes = unit_scale(stripes)
+        if self.unit_stripes:
+            stripes = unit_scale(stripes)
         keys, values = self.key(stripes).unbind(-1), self.value(stripes).unbind(-1)
         for key, value in zip(keys, values, strict=True):
-            query = query + (value * query).mean(dim=1, keepdim=True) * key
+            query = query + (value * query).sum(dim=1, keepdim=True) / self.divisor * key
         return query
 
 
@@ -63,19 +81,33 @@ class BidirectionalEnhancement(nn.Module):
         channels: C.
         granularities: n_s.
         step: "lge" or an alternative of Table 9 (`opengait_ext.models.dinogrl.interactions`).
+        lge: arguments of `LocalToGlobalEnhancement` (`model_cfg.lge`), which the alternatives do not read.
 
     Raises:
-        ConfigError: an unknown step.
+        ConfigError: an unknown step or argument.
     """
 
-    def __init__(self, channels: int = 256, granularities: Sequence[int] = (2, 4, 8, 16), step: str = "lge") -> None:
+    def __init__(
+        self,
+        channels: int = 256,
+        granularities: Sequence[int] = (2, 4, 8, 16),
+        step: str = "lge",
+        lge: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
-        steps: dict[str, type[nn.Module]] = {"lge": LocalToGlobalEnhancement, **INTERACTIONS}
-        if step not in steps:
-            raise ConfigError(f"model_cfg.enhancement.type is {step!r}; known are release, {', '.join(steps)}.")
+        if step not in ("lge", *INTERACTIONS):
+            known = ", ".join(("release", "lge", *INTERACTIONS))
+            raise ConfigError(f"model_cfg.enhancement.type is {step!r}; known are {known}.")
+
+        def build(stripes: int) -> nn.Module:
+            if step == "lge":
+                module: nn.Module = build_part(LocalToGlobalEnhancement, "lge", lge, channels=channels)
+                return module
+            return build_step(INTERACTIONS[step], channels, stripes)
+
         self.slices = granularity_slices(granularities)
-        self.appearance = nn.ModuleList([build_step(steps[step], channels, stripes) for stripes in granularities])
-        self.gait = nn.ModuleList([build_step(steps[step], channels, stripes) for stripes in granularities])
+        self.appearance = nn.ModuleList([build(stripes) for stripes in granularities])
+        self.gait = nn.ModuleList([build(stripes) for stripes in granularities])
 
     def forward(self, appearance: Tensor, gait: Tensor) -> tuple[Tensor, Tensor]:
         """Compute f-bar of Eq. 16 for both streams.

@@ -74,6 +74,7 @@ class DinoGRLNet(PlainNetwork):
         granularities: n_s of PBMGE; stripes are left out if nothing uses them.
         enhancement: PBMGE, which needs both streams: true for the paper's, false for none, or a table with a `type` and
             its arguments (see `build_enhancement`).
+        lge: form of the paper's enhancement step (see `LocalToGlobalEnhancement`); other types do not read it.
         num_classes: number of identities; None for a network without classifiers.
         joint_learning: whether the gait stream's losses train SASG's encoders (Eq. 10); false is Table 6's first row.
         supervised: "globals" supervises the N_s features of Eq. 17, "parts" also all stripes, as the authors' release
@@ -96,6 +97,7 @@ class DinoGRLNet(PlainNetwork):
         dimension: int = 256,
         granularities: Sequence[int] = (2, 4, 8, 16),
         enhancement: bool | Mapping[str, Any] = True,
+        lge: Mapping[str, Any] | None = None,
         num_classes: int | None = None,
         joint_learning: bool = True,
         supervised: Literal["globals", "parts"] = "globals",
@@ -125,7 +127,7 @@ class DinoGRLNet(PlainNetwork):
         self.gait = gait
         if gait is not None:
             self.gait_parts = StripeProjection(gait.out_channels, dimension, granularities)
-        self.enhancement = build_enhancement(enhancement, dimension, granularities)
+        self.enhancement = build_enhancement(enhancement, dimension, granularities, lge)
         count = 1 if supervised == "globals" else sum((1, *granularities))
         count += len(granularities) if self.enhancement is not None else 0
         self.appearance_heads = self.gait_heads = None
@@ -257,7 +259,10 @@ class DinoGRLNet(PlainNetwork):
 
 
 def build_enhancement(
-    settings: bool | Mapping[str, Any], dimension: int, granularities: Sequence[int]
+    settings: bool | Mapping[str, Any],
+    dimension: int,
+    granularities: Sequence[int],
+    lge: Mapping[str, Any] | None = None,
 ) -> nn.Module | None:
     """Build the enhancement between the streams that `model_cfg.enhancement` describes.
 
@@ -269,6 +274,7 @@ def build_enhancement(
             `step` of `BidirectionalEnhancement`; further keys are arguments of that class.
         dimension: C.
         granularities: n_s.
+        lge: form of the step of type lge.
 
     Raises:
         ConfigError: the settings are invalid, or a type or an argument is unknown.
@@ -288,4 +294,5 @@ def build_enhancement(
         channels=dimension,
         granularities=granularities,
         step=kind,
+        lge=lge,
     )

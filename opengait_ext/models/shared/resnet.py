@@ -142,16 +142,20 @@ def initialise_convolution(module: nn.Module) -> None:
 
 
 def load_stages(stages: ResNetStages, weights: str, name: str, width: int, in_channels: int) -> dict[str, Tensor]:
-    """Load torchvision's file into the stages, and return the entries of its stem.
+    """Load a file with torchvision's names into the stages, and return the entries of its stem.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or of another network.
-        ConfigError: the stages differ from those of the published network.
+        ConfigError: the file's stages have another width or input.
     """
     purpose = f"the backbone {name}"
-    if width != 64 or in_channels != 64:
-        raise ConfigError(f"{weights} needs stages of width 64 on 64 channels, not {width} on {in_channels}.")
     state = read_weights(weights, purpose)
+    first = state.get("layer1.0.conv1.weight")
+    if first is not None and first.dim() == 4 and first.shape[:2] != (width, in_channels):
+        needed, channels = first.shape[:2]
+        raise ConfigError(
+            f"{weights} needs stages of width {needed} on {channels} channels, not {width} on {in_channels}."
+        )
     stem = {key: value for key, value in state.items() if key.startswith(STEM_WEIGHTS)}
     layers = {key: value for key, value in state.items() if key.startswith("layer")}
     # The published networks have no non-local blocks; these keep their initial values, which make them the identity.
