@@ -50,7 +50,7 @@ def _backpack(pose: Pose) -> list[Part]:
     half_width = pose.view.half_width
     parts = _bag(pose, low, high, half_width(0.085, 0.052 * size), half_width(0.075, 0.042 * size))
     # From behind, the straps lie under the trunk.
-    behind = np.where(pose.view.away < 0, 3 * ON_TRUNK, -ON_TRUNK)
+    behind = np.where(pose.view.away < 0.25, 3 * ON_TRUNK, -ON_TRUNK)
     for side in (-1.0, 1.0):
         aside = point(0.9 * person.body.chest_depth, side * 0.5 * person.body.shoulder_width, 0.0)
         top = 0.25 * joints["chest"] + 0.75 * joints["neck"] + point(0.0, side * 0.5 * person.body.shoulder_width, 0.0)

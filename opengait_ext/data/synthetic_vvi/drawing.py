@@ -94,8 +94,13 @@ def coverage(canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def painted(canvas: np.ndarray, lookup: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Weight the colours by coverage, (height, width, channels) float32; `lookup` is (256, 1, channels) uint8."""
-    channels = lookup.shape[-1]
-    fine = cv2.LUT(canvas if channels == 1 else cv2.merge([canvas] * channels), lookup)
-    small = cv2.resize(fine, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-    return small if channels > 1 else small[..., None]
+    """Weight the colours by coverage, (height, width, channels) uint8; `lookup` is (256, 1, channels) uint8."""
+    planes = [cv2.LUT(canvas, np.ascontiguousarray(lookup[..., channel])) for channel in range(lookup.shape[-1])]
+    small = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in planes]
+    return cv2.merge(small) if len(small) > 1 else small[0][..., None]
+
+
+def softened(alpha: np.ndarray) -> np.ndarray:
+    """Return the coverage blurred by about a fortieth of its height, (height, width) uint8."""
+    box = 2 * max(1, round(alpha.shape[0] / 42)) + 1
+    return cv2.blur(cv2.blur(alpha, (box, box)), (box, box))

@@ -94,7 +94,7 @@ class Daylight(Light):
         self.along = 1 + rng.uniform(0.0, 0.14) * grain(rng, (2, len(sensor.along)), size[1])[0]
         self.along = np.clip(self.along, 0.6, 1.3)
         self.contact = contact_shadow(size, ground)
-        self.rows, self.columns, self.cast = cast_shadow(rng, size, ground)
+        self.cast = cast_shadow(rng, size, ground)
 
     def palette(self, wardrobe: Wardrobe) -> np.ndarray:
         """Return the colours of a person's paints, (paints, 3) uint8."""
@@ -106,8 +106,12 @@ class Daylight(Light):
 
     def behind(self, picture: np.ndarray, alpha: np.ndarray, soft: np.ndarray) -> np.ndarray:
         """Add the shadow under the feet and the one that the figure casts on the ground."""
-        shadow = self.cast * soft[self.rows, self.columns]
-        return picture * (1 - np.maximum(shadow, self.contact))[..., None]
+        first, dark, points = self.cast
+        shadow = self.contact.copy()
+        strip = shadow[first : first + len(dark)]
+        np.maximum(strip, dark * soft.ravel()[points], out=strip)
+        picture *= (1 - shadow)[..., None]
+        return picture
 
 
 class Lamp(Light):
@@ -173,27 +177,21 @@ def contact_shadow(size: tuple[int, int], ground: float) -> np.ndarray:
     return (0.5 * np.exp(-(across**2) - down**2)).astype(np.float32)
 
 
-def cast_shadow(
-    rng: np.random.Generator, size: tuple[int, int], ground: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cast_shadow(rng: np.random.Generator, size: tuple[int, int], ground: float) -> tuple[int, np.ndarray, np.ndarray]:
     """Draw a shadow that lies on the ground behind the feet, to one side.
 
     Returns:
-        Rows and columns of the figure that shade each pixel, and how dark it gets, each (height, width).
+        The first of its rows; how dark it gets and which pixel of the figure casts it, both (rows, width).
     """
     height, width = size
-    row, column = np.mgrid[:height, :width].astype(float)
-    up = ground - row
     slant, flat = rng.uniform(0.8, 3.0) * rng.choice((-1, 1)), rng.uniform(0.08, 0.22)
-    rows = np.round(ground - up / flat)
-    columns = np.round(column - slant * up)
-    inside = (up > 0) & (rows >= 0) & (columns >= 0) & (columns < width)
+    first, last = (int(np.clip(np.ceil(ground - share * height), 0, height)) for share in (flat, 0.0))
+    up = ground - np.arange(first, last)[:, None]
+    row, column = np.round(ground - up / flat), np.round(np.arange(width) - slant * up)
+    inside = (row >= 0) & (column >= 0) & (column < width)
     dark = rng.uniform(0.1, 0.55) / 255 * inside
-    return (
-        np.clip(rows, 0, height - 1).astype(int),
-        np.clip(columns, 0, width - 1).astype(int),
-        dark.astype(np.float32),
-    )
+    points = np.clip(row, 0, height - 1) * width + np.clip(column, 0, width - 1)
+    return first, dark.astype(np.float32), points.astype(int)
 
 
 @lru_cache(maxsize=4)

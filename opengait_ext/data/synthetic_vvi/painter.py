@@ -16,6 +16,7 @@ from opengait_ext.data.synthetic_vvi.drawing import (
     painted,
     painting_order,
     part_map,
+    softened,
 )
 from opengait_ext.data.synthetic_vvi.lights import CREASES, draw_light, kept_folds
 from opengait_ext.data.synthetic_vvi.scene import Sensor
@@ -24,6 +25,7 @@ from opengait_ext.data.synthetic_vvi.shapes import Part
 from opengait_ext.data.synthetic_vvi.walls import grain
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, pattern_mask
 
+NOISE_SHIFTS = 31  # pixels by which one field of sensor noise is shifted, at random in each frame
 FRACTION_BITS = 5  # of a pixel, in OpenCV's fixed-point maps
 # (is a pole, position and extent in pixels, colour)
 Occluder = tuple[bool, float, float, np.ndarray]
@@ -49,11 +51,11 @@ class Backdrop:
         # Fixed-point maps give the same pixels in all versions and on all processors, unlike `warpAffine`.
         one = 1 << FRACTION_BITS
         y = np.clip(np.round(one * rows), 0, one * (self.panorama.shape[0] - 1)).astype(int)[:, None]
-        x = np.round(one * self.columns(frame)).astype(int)[None] % (one * self.panorama.shape[1])
-        whole = np.stack(np.broadcast_arrays(x // one, y // one), axis=-1).astype(np.int16)
-        piece = cv2.remap(
-            self.panorama, whole, (y % one * one + x % one).astype(np.uint16), cv2.INTER_LINEAR, None, cv2.BORDER_WRAP
-        )
+        x = np.round(one * self.columns(frame)).astype(int) % (one * self.panorama.shape[1])
+        whole = np.empty((*self.size, 2), dtype=np.int16)
+        whole[..., 0], whole[..., 1] = x // one, y // one
+        part = (y % one * one + x % one).astype(np.uint16)
+        piece = cv2.remap(self.panorama, whole, part, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
         return piece.reshape(*self.size, -1).astype(np.float32)
 
 
@@ -81,8 +83,9 @@ class Painter:
         self.grain = grain(rng, (2 * height, 2 * width), 4 * unit)
         folds = kept_folds(self.wardrobe.folds, config.size)[:, :: 1 if step > 0 else -1]
         self.cloth = 1 + np.float32(CREASES) * self.grain + np.float32(self.light.folds) * folds
-        self.noise = rng.standard_normal((2 * height, 2 * width, self.light.channels), dtype=np.float32)
-        self.corners = rng.integers(0, (height, width), (256, 2))
+        bank = (height + NOISE_SHIFTS, width + NOISE_SHIFTS, self.light.channels)
+        self.noise = rng.standard_normal(bank, dtype=np.float32)
+        self.corners = rng.integers(0, NOISE_SHIFTS + 1, (256, 2))
         self.occluder = self._draw_occluder() if rng.random() < config.occlusion else None
         self.blurred = rng.random(256) < (0.3 if rng.random() < config.motion_blur else 0.0)
         self.blur_length = max(3, round(width * rng.uniform(0.05, 0.09)))
@@ -120,7 +123,7 @@ class Painter:
         """Return one frame with light, background, occluder, lens and sensor; cut the occluder out of `silhouette`."""
         height, width = alpha.shape
         y, x = (int(np.clip(side - round(at), 0, side)) for side, at in ((height, anchor[1]), (width, anchor[0])))
-        soft = cv2.GaussianBlur(alpha, (0, 0), height / 42)
+        soft = softened(alpha)
         shade = self.light.on_figure(soft) * self.cloth[y : y + height, x : x + width]
         picture = self.light.behind(self.backgrounds[frame], alpha, soft)
         picture *= (np.float32(1 / 255) * (255 - alpha))[..., None]
@@ -142,7 +145,7 @@ class Painter:
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        colour = self.rng.uniform(20, 200, (self.light.channels,))
+        colour = self.rng.uniform(30, 180) + self.rng.uniform(-18, 18, self.light.channels)
         return pole, position, width * self.rng.uniform(0.06, 0.14), colour
 
     def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:

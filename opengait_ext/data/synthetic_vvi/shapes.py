@@ -107,14 +107,13 @@ def capsule(
     """
     axis = end - start
     length = np.linalg.norm(axis, axis=-1)
-    start_radius, end_radius = (  # seen end on, the larger end shows all around the smaller one
-        np.maximum(start_radius, end_radius - length),
-        np.maximum(end_radius, start_radius - length),
-    )
+    # Seen end on, the larger end shows all around the smaller one.
+    first_radius = np.maximum(start_radius, end_radius - length)
+    last_radius = np.maximum(end_radius, start_radius - length)
     angle = np.arctan2(axis[:, 1], axis[:, 0])[:, None]
     arc = np.linspace(-np.pi / 2, np.pi / 2, ARC_POINTS)[None]
     ends = []
-    for centre, radius, turn in ((end, end_radius, 0.0), (start, start_radius, np.pi)):
+    for centre, radius, turn in ((end, last_radius, 0.0), (start, first_radius, np.pi)):
         direction = angle + turn + arc
         ends.append(centre[:, None] + radius[:, None, None] * np.stack([np.cos(direction), np.sin(direction)], axis=-1))
     return np.concatenate(ends, axis=1)

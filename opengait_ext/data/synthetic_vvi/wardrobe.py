@@ -112,7 +112,7 @@ def pattern_mask(pattern: str, period: float, height: int, width: int, stature: 
 def _cloth_colour(rng: np.random.Generator, rank: float) -> np.ndarray:
     """Draw a garment's colour, (3,) RGB: one in three is a grey, the rest are hues; the rank sets the luma."""
     luma = 20 + 205 * rank
-    saturation = rng.uniform(0.0, 0.12) if rng.random() < 0.33 else rng.uniform(0.3, 0.9)
+    saturation = rng.uniform(0.0, 0.12) if rng.random() < 0.33 else rng.uniform(0.2, 0.8)
     hue = np.clip(np.abs((rng.uniform(0, 6) + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
     chroma = hue - (LUMA * hue).sum()
     room = np.where(chroma > 0, 250 - luma, luma - 5) / np.abs(chroma)

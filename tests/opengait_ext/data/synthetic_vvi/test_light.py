@@ -1,5 +1,10 @@
 """Daylight, near infrared and thermal infrared: what carries over, what does not, and how the light behaves."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from opengait_ext.data.synthetic_vvi.shapes import Paint
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render
 from opengait_ext.data.synthetic_vvi.walls import draw_layout, near_values
 from opengait_ext.data.synthetic_vvi.wardrobe import LUMA, Wardrobe, draw_wardrobe, pattern_mask, thermal_palette
+from tests.paths import ROOT
 
 CLOTH = (Paint.UPPER, Paint.LOWER, Paint.SHOES, Paint.BAG, Paint.HEADGEAR, Paint.PATTERN)
 SIZE = (128, 64)
@@ -190,3 +196,34 @@ def test_the_same_link_gives_the_same_bytes_again_and_another_one_other_infrared
         frames = [next(render(SyntheticConfig(appearance_link=link), key))[0] for link in (0.0, 0.0, 1.0)]
         assert np.array_equal(frames[0], frames[1])
         assert np.array_equal(frames[0], frames[2]) != changes
+
+
+DIGEST = """
+import hashlib
+from opengait_ext.data.synthetic_vvi import SyntheticConfig
+from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render
+digest = hashlib.sha256()
+for infrared in ("near", "thermal"):
+    config = SyntheticConfig(infrared=infrared, occlusion=0.5, crowd=0.5, motion_blur=0.5)
+    for pid in (1, 2, 3):
+        for modality in (1, 2):
+            for number in (1, 2, 3, 4):
+                for drawn in render(config, TrackletKey(pid, modality, number, 1)):
+                    for array in drawn:
+                        digest.update(array.tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names features of x86 processors")
+def test_bytes_do_not_depend_on_the_processor() -> None:
+    """Fused and wide instructions round differently; nothing drawn may depend on them."""
+    older = {"OPENCV_CPU_DISABLE": "AVX2,AVX512_SKX", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX"}
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", DIGEST], env=os.environ | disabled, cwd=ROOT, check=True, capture_output=True
+        ).stdout
+        for disabled in ({}, older)
+    ]
+    assert len(digests[0]) > 64 and digests[0] == digests[1]

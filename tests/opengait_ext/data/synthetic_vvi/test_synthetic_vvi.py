@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from opengait_ext.data.synthetic_vvi import SettingsError, SyntheticConfig, generate
-from opengait_ext.data.synthetic_vvi.kinematics import walk
 from opengait_ext.data.synthetic_vvi.lights import Lamp
-from opengait_ext.data.synthetic_vvi.person import draw_person
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE
-from opengait_ext.data.synthetic_vvi.shapes import View, capsule
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, who
 from tests.opengait_ext.runs.stand_in_runs import command
 
@@ -163,31 +160,6 @@ def test_identity_is_in_shape_and_not_in_brightness(walks) -> None:
         brightness[key] = np.histogram(np.stack(grey), 16, (0, 256), density=True)[0]
     assert rank1(brightness, INFRARED, mirror=False) <= 0.35
     assert rank1(brightness, VISIBLE, mirror=False) <= 0.35
-
-
-def test_walks_are_periodic_and_symmetric_and_touch_the_ground() -> None:
-    person = draw_person(np.random.default_rng(3))
-    phase = np.linspace(0, 2 * np.pi, 41)
-    joints = walk(person, phase)
-    half = 20
-    for name, at in joints.items():
-        assert np.allclose(at[0], at[-1])
-        if name.startswith("left_"):
-            mirrored = joints["right_" + name.removeprefix("left_")] * np.array([1, -1, 1])
-            assert np.allclose(at[0], mirrored[half])
-    soles = np.min([at[:, 2] for name, at in joints.items() if name.endswith(("heel", "toe"))], axis=0)
-    assert np.abs(soles).max() < 0.03
-    thigh = np.linalg.norm(joints["left_knee"] - joints["left_hip"], axis=1)
-    assert np.allclose(thigh, person.body.leg * person.body.thigh_share)
-
-
-def test_projection_and_capsule_by_hand() -> None:
-    side, back = View(np.zeros(1), 0.0), View(np.full(1, np.pi / 2), 0.0)
-    assert np.allclose(side.project(np.array([[1.0, 2.0, 3.0]])), [[1.0, 3.0]])
-    assert np.allclose(back.project(np.array([[1.0, 2.0, 3.0]])), [[-2.0, 3.0]])  # the left hand is on the left
-    assert side.half_width(0.4, 0.3) == pytest.approx(0.3) and back.half_width(0.4, 0.3) == pytest.approx(0.4)
-    rod = capsule(np.array([[0.0, 0.0]]), np.array([[0.0, -2.0]]), 0.5, 0.25)[0]
-    assert rod.max(axis=0) == pytest.approx([0.5, 0.5]) and rod.min(axis=0) == pytest.approx([-0.5, -2.25])
 
 
 def test_finished_folder_is_kept_and_partial_one_drawn_again(tmp_path: Path) -> None:
