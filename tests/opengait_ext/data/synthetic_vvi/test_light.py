@@ -4,6 +4,8 @@ import os
 import platform
 import subprocess
 import sys
+from functools import lru_cache
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -25,6 +27,7 @@ SIZE = (128, 64)
 CAMERAS = range(1, 13)
 
 
+@lru_cache
 def wardrobes(link: float, count: int = 400) -> list[Wardrobe]:
     return [draw_wardrobe(np.random.default_rng([7, 1, pid]), link) for pid in range(count)]
 
@@ -157,15 +160,15 @@ def test_a_shadow_lies_on_the_ground_on_one_side() -> None:
     assert strip.any() and strip[:, :28].any() != strip[:, 36:].any()
 
 
-def person_and_frames(config: SyntheticConfig, number: int, pids: range) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [list(render(config, TrackletKey(pid, INFRARED, number, 1)))[6][:2] for pid in pids]
+def frames_and_silhouettes(config: SyntheticConfig, number: int, pids: range) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [next(islice(render(config, TrackletKey(pid, INFRARED, number, 1)), 3, 4))[:2] for pid in pids]
 
 
 @pytest.fixture(scope="module")
 def night() -> dict[int, list[tuple[np.ndarray, np.ndarray]]]:
     """Return one near-infrared frame of eight people by camera."""
     config = SyntheticConfig(cameras=len(CAMERAS), occlusion=0.0, motion_blur=0.0, crowd=0.0)
-    return {number: person_and_frames(config, number, range(501, 509)) for number in CAMERAS}
+    return {number: frames_and_silhouettes(config, number, range(501, 509)) for number in CAMERAS}
 
 
 def test_near_infrared_saturates_here_and_there(night) -> None:
