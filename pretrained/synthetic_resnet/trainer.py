@@ -26,7 +26,7 @@ class PretrainSettings:
     backbone: str = "resnet10"
     width: int = 16
     strides: tuple[int, int, int, int] = (1, 1, 2, 1)
-    iterations: int = 400
+    iterations: int = 500
     batch: int = 64
     rate: float = 3e-3
     seed: int = 0
@@ -75,9 +75,7 @@ def pretrain(
     return network.eval(), losses
 
 
-def run(
-    network: Recogniser, frames: Tensor, people: Tensor, settings: PretrainSettings, progress: bool
-) -> list[float]:
+def run(network: Recogniser, frames: Tensor, people: Tensor, settings: PretrainSettings, progress: bool) -> list[float]:
     """Run all steps, and return their losses."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.iterations, pct_start=0.1)

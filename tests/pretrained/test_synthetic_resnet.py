@@ -81,7 +81,7 @@ def test_a_written_file_gives_both_streams_its_features(tmp_path):
 
 
 def test_the_shipped_file_tells_unseen_people_apart(world):
-    """In colour, a frame's nearest one of another camera shows the same person far more often than by random weights."""
+    """In colour, a frame's nearest one of another camera shows the same person more often than at random weights."""
     settings = yaml.safe_load((ROOT / "configs/dinogrl/demo.yaml").read_text())["model_cfg"]
     assert (ROOT / SHIPPED).stat().st_size < 2_000_000
     GaitExtractor(settings["silhouette"]["channels"], **settings["gait"] | {"weights": SHIPPED})

@@ -9,16 +9,18 @@ from opengait.errors import UserError
 from opengait_ext.data.synthetic_vvi import SyntheticConfig
 from opengait_ext.models import DinoGRLNet
 from scripts.benchmarks import forms
+from tests.paths import ROOT
 
 
-def test_the_chosen_form_is_that_of_the_papers_configuration():
-    config = load_config(forms.CONFIG, forms.overrides("chosen"))
-    paper = load_config("configs/dinogrl/hitsz.yaml")
+def test_one_form_is_that_of_the_papers_configuration():
+    config = load_config(forms.CONFIG, forms.overrides("literal_lge_from_zero"))
+    paper = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
     for key in ("optimizer_cfg", "scheduler_cfg"):
         assert config[key] == paper[key]
     losses = {entry["log_prefix"]: entry for entry in paper["loss_cfg"]}
-    assert [entry for entry in config["loss_cfg"]] == [losses[entry["log_prefix"]] for entry in config["loss_cfg"]]
-    assert config["model_cfg"]["normalise"] == paper["model_cfg"]["normalise"]
+    assert config["loss_cfg"] == [losses[entry["log_prefix"]] for entry in config["loss_cfg"]]
+    for key in ("normalise", "lge"):
+        assert config["model_cfg"][key] == paper["model_cfg"][key]
 
 
 def test_the_literal_form_makes_none_of_the_choices():
@@ -45,7 +47,9 @@ def test_only_a_loss_that_is_not_finite_counts_as_divergence(monkeypatch):
 
 
 def test_a_row_by_hand():
-    numbers = {direction: {"rank1": rank1, "map": 0.5} for direction, rank1 in zip(forms.DIRECTIONS, (0.2, 0.4), strict=True)}
+    numbers = {
+        direction: {"rank1": rank1, "map": 0.5} for direction, rank1 in zip(forms.DIRECTIONS, (0.2, 0.4), strict=True)
+    }
     losses = {f"{stream}_identity/loss": [9.0, last] for stream, last in (("appearance", 1.0), ("gait", 2.0))}
     finished = {"finite": True, "norms": [1.0, 2.0, 3.0], "losses": losses, "results": numbers}
     diverged = {"finite": False, "norms": [4.0, 1000.0], "losses": {}, "results": {}}
@@ -59,11 +63,11 @@ def test_a_run_from_data_to_table(tmp_path, monkeypatch, capsys):
     small = SyntheticConfig(train_identities=4, test_identities=2, cameras=2, frames=12, size=(128, 64))
     monkeypatch.setattr(forms, "DEMO", small)
     settings = ["model_cfg.num_classes=4", "trainer_cfg.sampler.batch_size=[4, 1]", "trainer_cfg.total_iter=2"]
-    command = ["--out", str(tmp_path), "--forms", "chosen", "--seeds", "3"]
+    command = ["--out", str(tmp_path), "--forms", "scaled", "--seeds", "3"]
     assert forms.main([*command, "--set", *settings, "trainer_cfg.save_iter=2"]) == 0
     table = capsys.readouterr().out
-    assert "| chosen | 1 of 1 |" in table
-    result = json.loads((tmp_path / "chosen-3.json").read_text())
+    assert "| scaled | 1 of 1 |" in table
+    result = json.loads((tmp_path / "scaled-3.json").read_text())
     assert len(result["norms"]) == 2 and min(result["norms"]) > 0
     monkeypatch.setattr(forms.engine, "run", None)
     assert forms.main(command) == 0, "what has been measured is not run again"
