@@ -65,10 +65,13 @@ def colour_tables(parts: list[Part], palettes: list[np.ndarray]) -> np.ndarray:
     return tables
 
 
-def add_pattern(canvas: np.ndarray, parts: list[Part], pattern: np.ndarray | None, pelvis: tuple[float, float]) -> None:
-    """Add PATTERNED to the person's upper garment where `pattern` is set.
+def add_pattern(
+    canvas: np.ndarray, garment: np.ndarray, pattern: np.ndarray | None, pelvis: tuple[float, float]
+) -> None:
+    """Add PATTERNED to a garment where `pattern` is set.
 
     Args:
+        garment: (256,) uint8, not 0 for the numbers of the garment's parts.
         pattern: twice the canvas in size and centred on the pelvis, bool.
     """
     if pattern is None:
@@ -76,7 +79,6 @@ def add_pattern(canvas: np.ndarray, parts: list[Part], pattern: np.ndarray | Non
     height, width = canvas.shape
     x = int(np.clip(pattern.shape[1] // 2 - round(pelvis[0]), 0, pattern.shape[1] - width))
     y = int(np.clip(pattern.shape[0] // 2 - round(pelvis[1]), 0, pattern.shape[0] - height))
-    garment = number_table(parts, lambda part: part.paint == Paint.UPPER and part.wearer == 0)
     canvas[(cv2.LUT(canvas, garment) > 0) & pattern[y : y + height, x : x + width]] += PATTERNED
 
 

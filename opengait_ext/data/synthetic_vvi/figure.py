@@ -54,8 +54,8 @@ def trunk_outline(pose: Pose, heights: np.ndarray) -> np.ndarray:
             ),
             (0.82 * body.shoulder_width, 0.94 * body.chest_depth + 0.2 * body.belly, 0.2 * body.belly),
             (0.92 * body.shoulder_width, body.chest_depth, 0.0),
-            (0.78 * body.shoulder_width, 0.78 * body.chest_depth, -0.004),
-            (0.36 * body.shoulder_width, 0.50 * body.chest_depth, 0.0),
+            (0.87 * body.shoulder_width, 0.78 * body.chest_depth, -0.004),
+            (0.40 * body.shoulder_width, 0.50 * body.chest_depth, 0.0),
         ]
     )
     spine = np.stack([pose.joints[name] for name in SPINE])  # (joint, frame, axis)

@@ -87,7 +87,7 @@ class Daylight(Light):
         super().__init__(sensor)
         warm, green = rng.normal(0, 0.07), rng.normal(0, 0.03)
         tint = np.array([np.exp(-warm), np.exp(green), np.exp(warm)])  # blue, green, red
-        gain = float(np.exp(np.clip(rng.normal(0, 0.18), -0.4, 0.3)))
+        gain = float(np.exp(np.clip(rng.normal(-0.03, 0.16), -0.4, 0.18)))
         self.tone = cv2.LUT(sensor.tone, tone_curve(gain, tint, rng.uniform(0.85, 1.18), rng.uniform(0, 12)))
         self.tone = self.tone.reshape(256, 1, -1)
         self.side = (rng.uniform(0.06, 0.30) * rng.choice((-1, 1)), rng.uniform(-0.12, 0.02))

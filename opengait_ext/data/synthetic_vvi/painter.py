@@ -21,7 +21,7 @@ from opengait_ext.data.synthetic_vvi.drawing import (
 from opengait_ext.data.synthetic_vvi.lights import CREASES, draw_light, kept_folds
 from opengait_ext.data.synthetic_vvi.scene import Sensor
 from opengait_ext.data.synthetic_vvi.settings import SyntheticConfig
-from opengait_ext.data.synthetic_vvi.shapes import Part
+from opengait_ext.data.synthetic_vvi.shapes import Paint, Part
 from opengait_ext.data.synthetic_vvi.walls import grain
 from opengait_ext.data.synthetic_vvi.wardrobe import Wardrobe, pattern_mask
 
@@ -105,6 +105,7 @@ class Painter:
         # What stands still looks larger around a person who walks away.
         nearness = self.light.nearness(self.backgrounds.jitter[:, 2] / placement.scale).astype(np.float32)
         tables = colour_tables(parts, self.palettes)
+        garment = number_table(parts, lambda part: patterned(part, name))
         crowded = any(part.wearer for part in parts)
         person = number_table(parts, lambda part: int(part.wearer == 0))
         for frame in range(len(placement.scale)):
@@ -112,7 +113,7 @@ class Painter:
             alpha = coverage(canvas, size)
             silhouette = coverage(cv2.LUT(canvas, person), size) >= 128 if crowded else alpha >= 128
             numbers = canvas.copy()
-            add_pattern(canvas, parts, pattern, tuple(pelvis[frame]))
+            add_pattern(canvas, garment, pattern, tuple(pelvis[frame]))
             figure = nearness[frame] * painted(canvas, tables[frame], size)
             silhouette = np.where(silhouette, 255, 0).astype(np.uint8)
             yield self._finish(frame, figure, alpha, silhouette, pelvis[frame] / factor), silhouette, numbers
@@ -162,3 +163,8 @@ class Painter:
         texture = 1 + np.float32(0.1) * self.grain[:height, :width][strip][..., None]
         picture[strip] = colour.astype(np.float32) * texture
         silhouette[strip] = 0
+
+
+def patterned(part: Part, pattern: str) -> bool:
+    """Return whether a part of the figure carries the person's pattern."""
+    return part.wearer == 0 and part.paint == Paint.UPPER and (pattern != "sleeves" or part.limb.endswith("_arm"))

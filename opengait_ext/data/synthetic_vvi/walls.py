@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-WALLS = ("plaster", "tiles", "bricks", "foliage", "panels")
+WALLS = {"plaster": 0.25, "tiles": 0.20, "bricks": 0.25, "foliage": 0.15, "panels": 0.15}  # and how often
+GREEN = (0.45, 0.95, 0.75)  # blue, green, red of foliage in visible light, as shares of its brightness
 ALBEDO = {  # of the walls at 850 nm
     "plaster": (0.30, 0.65),
     "tiles": (0.25, 0.60),
@@ -57,10 +58,10 @@ def draw_layout(rng: np.random.Generator, height: int, width: int, unit: float) 
     """
     layers = np.zeros((height, width), dtype=np.uint8)
     texture = 0.05 * grain(rng, (height, width), 2 * unit) + 0.07 * grain(rng, (height, width), 22 * unit)
-    kind = WALLS[rng.integers(len(WALLS))]
+    kind = str(rng.choice(list(WALLS), p=list(WALLS.values())))
     cell_height, cell_width = unit * rng.uniform(7, 16), unit * rng.uniform(9, 30)
     if kind == "foliage":
-        texture += 0.24 * grain(rng, (height, width), 3.5 * unit)
+        texture += 0.16 * grain(rng, (height, width), 3.5 * unit)
         layers[np.round(grain(rng, (height, width), 9 * unit), 3) > 0.5] = MORTAR
     elif kind in ("tiles", "bricks", "panels"):
         if kind == "panels":
@@ -107,6 +108,8 @@ def visible_values(rng: np.random.Generator, layout: Layout) -> np.ndarray:
     strength = np.where(np.arange(layout.count) <= GROUND, 14, 36)[:, None]
     hue = rng.uniform(-1, 1, (layout.count, 3)) * strength
     colours = np.clip(rng.uniform(45, 200, (layout.count, 1)) + hue, 15, 235)
+    if layout.kind == "foliage":
+        colours[WALL] = rng.uniform(60, 170) * np.array(GREEN) * rng.uniform(0.8, 1.2, 3)
     colours[MORTAR] = colours[WALL] * rng.uniform(0.6, 1.3)
     return colours
 

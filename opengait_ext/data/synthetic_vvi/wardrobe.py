@@ -11,7 +11,17 @@ SKIN_TONES = ((226, 178, 150), (205, 150, 120), (168, 116, 86), (122, 80, 58), (
 HAIR_TONES = ((28, 24, 22), (58, 40, 28), (104, 72, 44), (150, 148, 146), (168, 132, 82))  # RGB, darkest first
 SILVER = (196, 198, 200)  # RGB
 LUMA = np.array([0.299, 0.587, 0.114])
-PATTERNS = {"plain": 0.45, "stripes": 0.15, "pinstripes": 0.10, "checks": 0.10, "block": 0.10, "print": 0.10}
+PATTERNS = {  # of the upper garment, and how often
+    "plain": 0.24,
+    "stripes": 0.10,
+    "pinstripes": 0.08,
+    "checks": 0.08,
+    "block": 0.12,
+    "band": 0.08,
+    "hem": 0.08,
+    "sleeves": 0.12,
+    "print": 0.10,
+}
 # Brightness of a material in thermal infrared, 0 to 1; each tracklet adds a random offset.
 MATERIALS = {"cotton": 0.62, "fleece": 0.52, "wool": 0.44, "denim": 0.50, "nylon": 0.36, "leather": 0.30}
 MATERIAL_SPREAD = 0.07
@@ -104,6 +114,12 @@ def pattern_mask(pattern: str, period: float, height: int, width: int, stature: 
         mask = (up / period % 1 < 0.5) ^ (right / period % 1 < 0.5)
     elif pattern == "block":
         mask = up > 0.20
+    elif pattern == "band":
+        mask = np.abs(up - 0.17) < 0.035
+    elif pattern == "hem":
+        mask = up < 0.06
+    elif pattern == "sleeves":
+        mask = np.ones((1, 1), dtype=bool)  # all of the arms, and nothing else (`add_pattern`)
     else:
         mask = (up - 0.20) ** 2 + right**2 < 0.04**2
     return np.broadcast_to(mask, (height, width))

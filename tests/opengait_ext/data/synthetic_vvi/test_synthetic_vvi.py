@@ -3,17 +3,21 @@
 import hashlib
 import json
 import re
+import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from opengait_ext.data.synthetic_vvi import SettingsError, SyntheticConfig, generate
+from opengait_ext.data.hitsz_vcm.reader import HITSZVCM
+from opengait_ext.data.synthetic_vvi import BENCHMARK, DEMO, PRESETS, SettingsError, SyntheticConfig, generate
 from opengait_ext.data.synthetic_vvi.lights import Lamp
 from opengait_ext.data.synthetic_vvi.settings import INFRARED, VISIBLE
 from opengait_ext.data.synthetic_vvi.tracklet import TrackletKey, render, who
 from tests.opengait_ext.runs.stand_in_runs import command
+from tests.paths import ROOT
 
 SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
 MEASURED = SyntheticConfig(cameras=3, frames=24, occlusion=0.0, crowd=0.0, turning=0.0, view_spread=0.0)
@@ -204,6 +208,11 @@ def test_a_foreign_folder_is_never_cleared(tmp_path: Path) -> None:
         ({"size": (16, 16)}, "size: .* got 16 16"),
         ({"test_identities": 9800}, "room for 9999"),
         ({"occlusion": 1.5}, "occlusion: .* got 1.5"),
+        ({"appearance_link": -0.1}, "appearance_link: .* got -0.1"),
+        ({"turning": 2}, "turning: .* got 2"),
+        ({"crowd": 2}, "crowd: .* got 2"),
+        ({"view_spread": 91}, "view_spread: expected 0 to 90 degrees, got 91"),
+        ({"infrared": "far"}, "infrared: expected near or thermal, got 'far'"),
         ({"seed": -1}, "seed: .* got -1"),
         ({"seed": 2**63}, "seed: .* got 9223372036854775808"),
         ({"frames": 10**9}, "frames: .* got 1000000000"),
@@ -246,3 +255,41 @@ def test_opposite_is_the_share_that_walks_the_other_way(tmp_path):
     same = np.abs(shapes[0.0] - shapes[1.0]).mean()
     mirrored = np.abs(shapes[0.0] - shapes[1.0][:, ::-1]).mean()
     assert mirrored < same
+
+
+def test_the_readme_has_all_options_and_presets() -> None:
+    text = (ROOT / "datasets/synthetic_vvi/README.md").read_text()
+    rows = re.findall(r"^\| `--([a-z-]+)` \| (.+?) \| (.+?) \| (.+?) \| .+ \|$", text, re.MULTILINE)
+    assert {name.replace("-", "_") for name, *_ in rows} == {field.name for field in fields(SyntheticConfig)}
+    for column, config in enumerate((SyntheticConfig(), DEMO, BENCHMARK), 1):
+        for name, *values in rows:
+            value = getattr(config, name.replace("-", "_"))
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value if isinstance(value, str) else None
+            assert values[column - 1] == (shown or f"{value:g}"), (name, config)
+
+
+def test_an_old_folder_is_read_but_not_replaced(tmp_path: Path) -> None:
+    """Folders of the first edition lack parsing maps, joints and the newer parameters."""
+    generate(tmp_path, SMALL)
+    shutil.rmtree(tmp_path / "parsing")
+    shutil.rmtree(tmp_path / "joints")
+    parameters = json.loads((tmp_path / "synthetic.json").read_text())
+    newer = ("infrared", "appearance_link", "view_spread", "turning", "crowd")
+    old = {name: value for name, value in parameters.items() if name not in newer} | {"format": 2}
+    (tmp_path / "synthetic.json").write_text(json.dumps(old))
+    dataset = HITSZVCM(tmp_path)
+    assert len(dataset.train) == len(dataset.query) + len(dataset.gallery) == 16
+    before = digest(tmp_path)
+    with pytest.raises(SettingsError, match="format 2 instead of 3.*--force"):
+        generate(tmp_path, SMALL)
+    assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_the_defaults_of_the_command(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr("opengait_ext.data.synthetic_vvi.generate", lambda out, config, **_: drawn.append(config))
+    assert command("synthesize")(["--out", "x", "--preset", preset, "--infrared", "thermal", "--crowd", "0.5"]) == 0
+    assert drawn == [replace(PRESETS[preset], infrared="thermal", crowd=0.5)]
+    assert command("synthesize")(["--out", "x", "--demo"]) == 0
+    assert drawn[1] == DEMO
