@@ -5,8 +5,8 @@
 
 The defaults are --train-identities 48 --test-identities 24 --cameras 4 --tracklets 1 --frames 24 --size 128 64 --seed 0
 --occlusion 0.12 --motion-blur 0.15 --opposite 0.5 --infrared near --appearance-link 0.5 --view-spread 60 --turning 0.2
---crowd 0.1. With --preset they are those of the demo or of the benchmark. The same parameters give the same bytes, for
-any number of workers.
+--crowd 0.1 --outline-variety 0.35. With --preset they are those of the demo or of the benchmark. The same parameters
+give the same bytes, for any number of workers.
 """
 
 import argparse
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--view-spread", float, "largest angle of a camera to the side view, in degrees")
     add("--turning", float, "share of tracklets with a turning path")
     add("--crowd", float, "share of tracklets in which another person passes in front")
+    add("--outline-variety", float, "share in which outlines of hair, garments and baggage differ between people")
     drawn.add_argument("--infrared", choices=("near", "thermal"), default=argparse.SUPPRESS, help="infrared light")
     drawn.add_argument("--size", type=int, nargs=2, default=argparse.SUPPRESS, metavar=("HEIGHT", "WIDTH"))
 

@@ -149,7 +149,7 @@ def compare_gradients(folder: Path, configs: Sequence[str], worlds: Sequence[int
 def cross_modal_configs() -> list[str]:
     """Return the names of all configurations of a sampler and a method that `shares.step` knows."""
     names = []
-    for path in sorted((ROOT / "configs").rglob("*.yaml")):
+    for path in sorted(set((ROOT / "configs").rglob("*.yaml")) - {ROOT / "configs/benchmark/common.yaml"}):
         cfgs = load_config(path)
         known = cfgs["model_cfg"]["model"] in shares.METHODS
         if known and cfgs["trainer_cfg"]["sampler"]["type"] == "CrossModalSampler":

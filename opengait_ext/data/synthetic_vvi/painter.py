@@ -146,7 +146,8 @@ class Painter:
         height, width = self.config.size
         pole = self.rng.random() < 0.6
         position = width * self.rng.uniform(0.2, 2.0) if pole else height * self.rng.uniform(0.84, 0.93)
-        colour: np.ndarray = self.rng.uniform(30, 180) + self.rng.uniform(-18, 18, (self.light.channels,))
+        colour = np.full(self.light.channels, self.rng.uniform(30, 180))
+        colour += self.rng.uniform(-18, 18, self.light.channels)
         return pole, position, width * self.rng.uniform(0.06, 0.14), colour
 
     def _occlude(self, occluder: Occluder, frame: int, picture: np.ndarray, silhouette: np.ndarray) -> None:

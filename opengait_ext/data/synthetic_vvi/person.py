@@ -143,40 +143,61 @@ def normal(rng: np.random.Generator) -> float:
     return float(value)
 
 
-def choose(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
-    """Draw one of `names`."""
-    return names[rng.choice(len(names), p=shares)]
+class Outline:
+    """Draws traits of an outline, of which most people have the most common one.
+
+    Args:
+        variety: probability of a trait that is drawn from all values, and the share of a range that is used.
+    """
+
+    def __init__(self, rng: np.random.Generator, variety: float) -> None:
+        self.rng = rng
+        self.variety = variety
+
+    def choose(self, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
+        """Draw one of `names`, the first of which is the most common one."""
+        drawn = names[self.rng.choice(len(names), p=shares)]
+        return drawn if self.rng.random() < self.variety else names[0]
+
+    def between(self, low: float, high: float) -> float:
+        """Draw a number from the middle of a range."""
+        return (low + high) / 2 + self.variety * self.rng.uniform(-1, 1) * (high - low) / 2
 
 
-def draw_person(rng: np.random.Generator) -> Person:
-    """Draw a person, as a pure function of the generator's state."""
+def draw_person(rng: np.random.Generator, variety: float = 1.0) -> Person:
+    """Draw a person, as a pure function of the generator's state.
+
+    Args:
+        variety: of the outlines of hair, garments and baggage, 0 to 1; see `Outline`.
+    """
     build = 1 + BUILD_SPREAD * normal(rng)
     body = {name: mean + spread * normal(rng) for name, (mean, spread) in BODY.items()}
     for name in THICKNESSES:
         body[name] *= build
     body["belly"] += 0.12 * max(0.0, build - 1.0)
     gait = {name: mean + spread * normal(rng) for name, (mean, spread) in GAIT.items()}
-    upper = choose(rng, UPPER, (0.35, 0.25, 0.22, 0.18))
-    lower = choose(rng, LOWER, (0.30, 0.20, 0.15, 0.13, 0.12, 0.10))
+    outline = Outline(rng, variety)
+    upper = outline.choose(UPPER, (0.35, 0.25, 0.22, 0.18))
+    lower = outline.choose(LOWER, (0.30, 0.20, 0.15, 0.13, 0.12, 0.10))
     hem = {"coat": (0.25, 0.60), "jacket": (0.02, 0.12)}.get(upper, {"skirt": (0.30, 0.55)}.get(lower, (0.62, 0.88)))
     rolled = rng.random() < 0.25
-    sleeve = rng.uniform(-0.65, -0.05) if upper == "tee" else rng.uniform(0.1, 0.6) if rolled else 1.0
+    sleeve = outline.between(-0.65, -0.05) if upper == "tee" else outline.between(0.1, 0.6) if rolled else 1.0
     return Person(
         body=Body(**body),
         gait=Gait(**gait),
-        hair=choose(rng, HAIR, (0.22, 0.06, 0.10, 0.13, 0.11, 0.08, 0.06, 0.10, 0.08, 0.06)),
-        hair_size=rng.uniform(0.65, 1.45),
+        hair=outline.choose(HAIR, (0.22, 0.06, 0.10, 0.13, 0.11, 0.08, 0.06, 0.10, 0.08, 0.06)),
+        hair_size=outline.between(0.65, 1.45),
         upper=upper,
-        fit=rng.uniform(0.0, 0.008) + (0.009 if upper in ("jacket", "coat") else 0.0),
+        fit=outline.between(0.0, 0.008) + (0.009 if upper in ("jacket", "coat") else 0.0),
         sleeve=1.0 if upper == "coat" else sleeve,
-        hem=rng.uniform(*hem),
-        flare=rng.uniform(0.0, 0.035),
+        hem=outline.between(*hem),
+        flare=outline.between(0.0, 0.035),
         lower="trousers" if upper == "coat" and "skirt" in lower else lower,
-        cuff=rng.uniform(0.0, 0.010),
-        shoes=choose(rng, SHOES, (0.55, 0.25, 0.20)),
-        baggage=choose(rng, BAGGAGE, (0.52, 0.24, 0.14, 0.10)),
-        baggage_size=rng.uniform(0.65, 1.5),
-        strips=choose(rng, STRIPS, (0.70, 0.08, 0.12, 0.10)),
+        cuff=outline.between(0.0, 0.010),
+        shoes=outline.choose(SHOES, (0.55, 0.25, 0.20)),
+        baggage=outline.choose(BAGGAGE, (0.52, 0.24, 0.14, 0.10)),
+        baggage_size=outline.between(0.65, 1.5),
+        strips=STRIPS[rng.choice(len(STRIPS), p=(0.70, 0.08, 0.12, 0.10))],
     )
 
 

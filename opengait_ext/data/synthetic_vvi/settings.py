@@ -37,6 +37,8 @@ class SyntheticConfig:
             cameras are spread evenly over both sides of it, so that 90 includes frontal views and views from behind.
         turning: share of tracklets in which the path turns.
         crowd: share of tracklets in which another person passes in front.
+        outline_variety: share of traits of hair, garments and baggage in which outlines differ between people; the
+            others are those of most people.
     """
 
     train_identities: int = 48
@@ -54,6 +56,7 @@ class SyntheticConfig:
     view_spread: float = 60.0
     turning: float = 0.2
     crowd: float = 0.1
+    outline_variety: float = 0.35
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that cannot be drawn."""
@@ -63,7 +66,7 @@ class SyntheticConfig:
                 raise SettingsError(f"{name}: expected an integer from 1 to {LARGEST_COUNT}, got {value}.")
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"seed: expected an integer from 0 to 2^63 - 1, got {self.seed}.")
-        for name in ("occlusion", "motion_blur", "opposite", "appearance_link", "turning", "crowd"):
+        for name in ("occlusion", "motion_blur", "opposite", "appearance_link", "turning", "crowd", "outline_variety"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}.")
         if not 0 <= self.view_spread <= LARGEST_VIEW:
@@ -107,6 +110,7 @@ DEMO = SyntheticConfig(
     view_spread=20.0,
     turning=0.0,
     crowd=0.0,
+    outline_variety=1.0,
 )
 # The data of `vvi benchmark`, on which neither clothes nor outlines suffice.
 BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18)

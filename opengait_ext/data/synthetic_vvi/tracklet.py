@@ -58,7 +58,7 @@ def tracklet_length(config: SyntheticConfig, key: TrackletKey) -> int:
 
 def who(config: SyntheticConfig, pid: int) -> tuple[Person, Wardrobe]:
     """Return the person `pid` and their clothes, the same in all tracklets."""
-    person = draw_person(np.random.default_rng([config.seed, 0, pid]))
+    person = draw_person(np.random.default_rng([config.seed, 0, pid]), config.outline_variety)
     return person, draw_wardrobe(np.random.default_rng([config.seed, 1, pid]), config.appearance_link)
 
 

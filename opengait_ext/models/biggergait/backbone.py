@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
 from opengait.shipped import shipped
+from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 from opengait_ext.weights.read import load_exactly, read_weights
 
@@ -234,6 +236,32 @@ def build_backbone(
             config.image_size, position_offset, partial(to_hugging_face, depth=depth), partial(to_release, depth=depth)
         ),
     )
+
+
+def frozen_backbone(model_cfg: Mapping[str, Any], image_size: tuple[int, int]) -> FrozenVisionModel:
+    """Return the vision model that `model_cfg` describes, with all its blocks as `layers` and its weights, if any.
+
+    Raises:
+        ConfigError: a value is invalid.
+        CheckpointError: the weights are missing, damaged or of another model.
+    """
+    weights, settings = model_cfg.get("pretrained_lvm"), model_cfg.get("vision_model")
+    if settings is not None:
+        blocks = range(model_cfg.get("total_layer_num", Dinov2Config.num_hidden_layers))
+        other: FrozenVisionModel = build_part(
+            FrozenVisionModel,
+            "vision_model",
+            settings,
+            weights=weights,
+            layers=blocks,
+            image_size=image_size,
+            original=OriginalState(),
+        )
+        return other
+    backbone = build_backbone(backbone_config(weights), image_size, model_cfg.get("position_offset", 0.1))
+    if weights is not None and not isinstance(weights, Dinov2Config):
+        load_backbone(backbone, weights)
+    return backbone
 
 
 def backbone_config(path: str | Path | Dinov2Config | None) -> Dinov2Config:

@@ -14,8 +14,7 @@ from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.models.biggergait.backbone import (
     Dinov2Config,
     backbone_config,
-    build_backbone,
-    load_backbone,
+    frozen_backbone,
     to_version_4,
 )
 from opengait_ext.models.biggergait.parts import GaitNetworks, HumanSpaceConv
@@ -49,6 +48,7 @@ KEYS = (
     "head_num",
     "human_space",
     "mask_tokens",
+    "vision_model",
     "Mask_Branch",
     *REQUIRED,
 )
@@ -133,19 +133,20 @@ class BiggerGaitNet(PlainNetwork):
         - `human_space`: `hidden` (half the vision model's width), `channels` (16) and `affine` (false) of
           `HumanSpace_Conv`.
         - `position_offset`: see `resample_positions`.
+        - `vision_model`: `name`, `arguments` and `precision` of a `FrozenVisionModel` other than DINOv2, with
+          `total_layer_num` blocks and `pretrained_lvm` as its weight file.
 
         Raises:
             ConfigError: a key is missing, or the numbers do not fit together.
             CheckpointError: a weight file is missing or belongs to another network.
         """
         check_keys(model_cfg)
-        weights, mask_weights = model_cfg.get("pretrained_lvm"), model_cfg.get("pretrained_mask_branch")
-        config = backbone_config(weights)
         mask_tokens = known_mask_tokens(model_cfg.get("mask_tokens", "own_norm"))
         image_size = twice_as_high(model_cfg.get("image_size", 224), "image_size")
         size = twice_as_high(model_cfg.get("sils_size", 32), "sils_size")
-        layers, groups = layer_groups(model_cfg, config.num_hidden_layers)
-        width = config.hidden_size
+        backbone = frozen_backbone(model_cfg, image_size)
+        layers, groups = layer_groups(model_cfg, len(backbone.transformer.blocks))
+        width = backbone.channels
         space = {"hidden": width // 2, "channels": 16, **(model_cfg.get("human_space") or {})}
         networks = [gait_network(model_cfg, space["channels"]) for _ in range(head_count(model_cfg, groups))]
         spaces = [
@@ -153,9 +154,7 @@ class BiggerGaitNet(PlainNetwork):
             for _ in range(groups)
         ]
         branch = mask_branch(model_cfg.get("Mask_Branch") or {}, width)
-        backbone = build_backbone(config, image_size, model_cfg.get("position_offset", 0.1))
-        if weights is not None and not isinstance(weights, Dinov2Config):
-            load_backbone(backbone, weights)
+        mask_weights = model_cfg.get("pretrained_mask_branch")
         if mask_weights is not None:
             branch.load_state_dict(read_mask_branch(mask_weights, branch))
         return cls(GaitNetworks(networks, groups), nn.ModuleList(spaces), branch, backbone, size, mask_tokens)
@@ -173,7 +172,9 @@ class BiggerGaitNet(PlainNetwork):
         if any(name.startswith("Mask_Branch.") for name in present):
             kept["pretrained_mask_branch"] = None
         vision = {name.removeprefix("Backbone."): t for name, t in present.items() if name.startswith("Backbone.")}
-        if vision:
+        if vision and kept.get("vision_model") is not None:
+            kept["pretrained_lvm"] = None
+        elif vision:
             try:
                 backbone_config(kept.get("pretrained_lvm"))
             except CheckpointError:

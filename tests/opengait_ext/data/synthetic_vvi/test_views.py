@@ -179,3 +179,17 @@ def test_people_differ_as_people_do() -> None:
             assert 0.8 * spread < column.std() < 3 * spread
     thigh, chest = np.array([(person.body.thigh, person.body.chest_depth) for person in crowd]).T
     assert np.corrcoef(thigh, chest)[0, 1] > 0.3
+
+
+def test_variety_sets_how_much_outlines_differ() -> None:
+    def outlines(variety: float) -> list[tuple[str, str, str, str]]:
+        people = [draw_person(np.random.default_rng([8, number]), variety) for number in range(300)]
+        return [(person.hair, person.upper, person.lower, person.baggage) for person in people]
+
+    common = ("short", "shirt", "trousers", "none")
+    shares = [np.mean([outline == common for outline in outlines(variety)]) for variety in (0.0, 0.35, 1.0)]
+    assert shares[0] == 1.0
+    # All four are the common ones by chance, or since they were not drawn.
+    usual = np.array([0.22, 0.35, 0.30, 0.52])
+    assert shares[1] == pytest.approx(np.prod(0.65 + 0.35 * usual), abs=0.06)
+    assert shares[2] == pytest.approx(np.prod(usual), abs=0.02)
