@@ -176,7 +176,13 @@ def _use_gpu(current: torch.device) -> None:
 def stop(failed: bool = False) -> None:
     """Leave the process group, if any; after a failure only if there are no other ranks to wait for."""
     if is_initialized() and not (failed and world_size() > 1):
+        # A group of torch 2.6 waits for the threads of its backend without letting them run Python, which they may need
+        # to end. The backend lets them, so it must outlive the group.
+        backend = None
+        with contextlib.suppress(RuntimeError):
+            backend = cast(Any, dist.group.WORLD)._get_backend(device())
         dist.destroy_process_group()
+        del backend
 
 
 def tell_launcher(error: str) -> None:

@@ -18,7 +18,8 @@ def as_markdown(benchmark: Benchmark) -> str:
     for part in parts_of(benchmark):
         lines += ["", f"## {part.title}", ""]
         if part.rows:
-            lines += [_line(part.heads), _line(["---", *["---:"] * (len(part.heads) - 1)]), *map(_line, part.rows), ""]
+            lines += [_line(part.heads), _line(["---", *["---:"] * (len(part.heads) - 1)]), *map(_line, part.rows)]
+            lines += [""] * bool(part.notes)
         lines += [f"- {sentence}" for sentence in part.notes]
     return "\n".join(lines) + "\n"
 

@@ -206,5 +206,6 @@ def _percent(values: Sequence[float]) -> str:
 
 def _seeds(benchmark: Benchmark) -> str:
     seeds = ", ".join(map(str, benchmark.seeds))
-    drawn = "" if DATA[benchmark.data].same_people else ", each with people, cameras and walks of its own"
-    return f"seed{'s' if len(benchmark.seeds) > 1 else ''} {seeds}{drawn}"
+    several = len(benchmark.seeds) > 1
+    drawn = f", {'each ' * several}with people, cameras and walks of its own"
+    return f"seed{'s' * several} {seeds}{'' if DATA[benchmark.data].same_people else drawn}"

@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from opengait import distributed
+
 # Ranks are forked from a server that has imported these, since imports take longer than most tests.
 MODELS = [f"opengait_ext.models.{name}.model" for name in ("dinogrl", "biggait", "biggergait")]
 get_context("forkserver").set_forkserver_preload(["torch", "opengait.main", *MODELS])
@@ -48,5 +50,5 @@ def _work(rank: int, worlds: Sequence[int], folder: str, function: Callable[...,
         if rank < world:
             dist.init_process_group("gloo", init_method=f"file://{folder}/{world}", rank=rank, world_size=world)
             results[world] = function(*args)
-            dist.destroy_process_group()
+            distributed.stop()
     torch.save(results, f"{folder}/rank{rank}.pt")

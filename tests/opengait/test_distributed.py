@@ -1,11 +1,15 @@
 """Processes and devices: what rank 0 decides for all, and which device a process uses."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from opengait import distributed
 from opengait.errors import ConfigError, UserError
 from tests.opengait.ranks import on_ranks
+from tests.paths import ROOT
 
 
 def _decisions() -> list[str]:
@@ -23,6 +27,27 @@ def _decisions() -> list[str]:
 @pytest.mark.slow
 def test_rank_0_decides_for_all(tmp_path):
     assert on_ranks(_decisions, tmp_path) == [["answer of 0", "refused by 0"]] * 2
+
+
+# Tensors with a Python object, which the backend's threads are the last to hold now and then.
+GROUPS = """
+import torch, torch.distributed as dist
+from opengait import distributed
+for _ in range(300):
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    for _ in range(3):
+        tensor = torch.ones(1000)
+        tensor.mark = object()
+        dist.all_reduce(tensor, async_op=True).wait()
+        del tensor
+    distributed.stop()
+"""
+
+
+@pytest.mark.slow
+def test_leaving_a_group_does_not_hang():
+    """Holds for every version; without the care that `stop` takes, torch 2.6 hangs here."""
+    subprocess.run([sys.executable, "-c", GROUPS], cwd=ROOT, check=True, timeout=400)
 
 
 @pytest.fixture
