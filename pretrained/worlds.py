@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,23 @@ from opengait_ext.data.synthetic_vvi import SyntheticConfig, generate
 from opengait_ext.data.tracklet import Tracklet
 
 SIZE = (128, 64)
+# All views, outlines and crossings, so that the networks serve easier data too. Every parameter that has an influence
+# is set here, since the weights should not depend on the generator's defaults.
+WORLD = SyntheticConfig(
+    test_identities=1,
+    cameras=6,
+    frames=14,
+    size=SIZE,
+    occlusion=0.12,
+    motion_blur=0.15,
+    opposite=0.5,
+    infrared="near",
+    appearance_link=0.5,
+    outline_variety=1.0,
+    view_spread=75.0,
+    turning=0.2,
+    crowd=0.1,
+)
 
 
 def draw_worlds(folder: Path, first: int, worlds: int, people: int, workers: int) -> Iterator[Path]:
@@ -28,10 +46,7 @@ def draw_worlds(folder: Path, first: int, worlds: int, people: int, workers: int
     for world in range(worlds):
         print(f"drawing world {world + 1} of {worlds}", flush=True)
         root = folder / f"world-{world}"
-        config = SyntheticConfig(
-            train_identities=people, test_identities=1, cameras=6, frames=14, size=SIZE, seed=first + world
-        )
-        generate(root, config, workers=workers, progress=True)
+        generate(root, replace(WORLD, train_identities=people, seed=first + world), workers=workers, progress=True)
         yield root
 
 
