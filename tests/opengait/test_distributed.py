@@ -33,7 +33,7 @@ def test_rank_0_decides_for_all(tmp_path):
 GROUPS = """
 import torch, torch.distributed as dist
 from opengait import distributed
-for _ in range(300):
+for _ in range(100):
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     for _ in range(3):
         tensor = torch.ones(1000)
