@@ -113,5 +113,5 @@ DEMO = SyntheticConfig(
     outline_variety=1.0,
 )
 # The data of `vvi benchmark`, on which neither clothes nor outlines suffice.
-BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18)
+BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18, appearance_link=0.95)
 PRESETS = {"demo": DEMO, "benchmark": BENCHMARK}
