@@ -36,7 +36,7 @@ launch() {
 }
 
 step "1/6 Drawing people: $data"
-vvi synthesize --demo --out "$data" --seed "$seed" --workers 2
+vvi synthesize --preset demo --out "$data" --seed "$seed" --workers 2
 
 step "2/6 Training"
 launch --phase train --overwrite
