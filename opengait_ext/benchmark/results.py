@@ -2,9 +2,11 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from opengait.data.text_files import read_json
 from opengait.engine.times import training_seconds
@@ -66,7 +68,11 @@ class MeasuredMethod:
     @cached_property
     def means(self) -> SeedMeans | None:
         """Means of `KEYS` over the finished seeds, with intervals; None without a finished run."""
-        return means_over_seeds(list(self.tests.values()), self.same_people) if self.tests else None
+        if not self.tests:
+            return None
+        means = means_over_seeds(list(self.tests.values()), self.same_people)
+        # The stretched deviations of few seeds know no bounds.
+        return replace(means, low=np.clip(means.low, 0, 1), high=np.clip(means.high, 0, 1))
 
 
 @dataclass(frozen=True)

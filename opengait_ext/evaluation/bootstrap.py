@@ -145,11 +145,9 @@ def means_over_seeds(
     seeds = len(tests)
     rng = np.random.default_rng(seed)
     slots = rng.integers(0, seeds, (resamples, seeds))
-    measured, deviations, variances = (
-        [],
-        np.zeros((resamples, seeds, len(tests[0]) + 1, tests[0][0].values.shape[1])),
-        [],
-    )
+    measured: list[np.ndarray] = []
+    variances: list[np.ndarray] = []
+    deviations = np.zeros((resamples, seeds, len(tests[0]) + 1, tests[0][0].values.shape[1]))
     times: np.ndarray | None = None
     for number, (test, names) in enumerate(zip(tests, keys, strict=True)):
         if times is None or not same_people:
