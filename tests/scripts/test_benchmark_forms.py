@@ -65,7 +65,7 @@ def test_a_run_from_data_to_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(forms, "DEMO", small)
     settings = ["model_cfg.num_classes=4", "trainer_cfg.sampler.batch_size=[4, 1]", "trainer_cfg.total_iter=2"]
     command = ["--out", str(tmp_path), "--forms", "scaled", "--seeds", "3"]
-    assert forms.main([*command, "--set", *settings, "trainer_cfg.save_iter=2"]) == 0
+    assert forms.main([*command, "--set", *settings, "trainer_cfg.save_iter=2", "trainer_cfg.log_iter=1"]) == 0
     table = capsys.readouterr().out
     assert "| scaled | 1 of 1 |" in table
     result = json.loads((tmp_path / "scaled-3.json").read_text())
