@@ -3,8 +3,8 @@
     python scripts/benchmarks/forms.py --out output/forms
     python scripts/benchmarks/forms.py --out output/forms --forms scaled literal --seeds 0 1
 
-Draws the demo's data, trains and tests every form on it with every seed (forms.yaml), and prints a Markdown table. A run
-whose results are there already is not repeated. Gradient norms are those of all parameters before each step.
+Draws the demo's data, trains and tests every form on it with every seed (forms.yaml), and prints a Markdown table. A
+run whose results are there already is not repeated. Gradient norms are those of all parameters before each step.
 """
 
 import argparse

@@ -13,10 +13,11 @@ from tests.paths import ROOT
 
 
 def test_one_form_is_that_of_the_papers_configuration():
-    config = load_config(forms.CONFIG, forms.overrides("literal_lge_from_zero"))
+    config = load_config(forms.CONFIG, forms.overrides("scaled"))
     paper = load_config(ROOT / "configs/dinogrl/hitsz.yaml")
-    for key in ("optimizer_cfg", "scheduler_cfg"):
-        assert config[key] == paper[key]
+    assert config["optimizer_cfg"] == paper["optimizer_cfg"]
+    warm_up, decay = config["scheduler_cfg"]["schedulers"]
+    assert (warm_up["total_iters"], decay["milestones"]) == (10, [35, 80]), "as many iterations as the paper's epochs"
     losses = {entry["log_prefix"]: entry for entry in paper["loss_cfg"]}
     assert config["loss_cfg"] == [losses[entry["log_prefix"]] for entry in config["loss_cfg"]]
     for key in ("normalise", "lge"):
@@ -64,7 +65,7 @@ def test_a_run_from_data_to_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(forms, "DEMO", small)
     settings = ["model_cfg.num_classes=4", "trainer_cfg.sampler.batch_size=[4, 1]", "trainer_cfg.total_iter=2"]
     command = ["--out", str(tmp_path), "--forms", "scaled", "--seeds", "3"]
-    assert forms.main([*command, "--set", *settings, "trainer_cfg.save_iter=2"]) == 0
+    assert forms.main([*command, "--set", *settings, "trainer_cfg.save_iter=2", "trainer_cfg.log_iter=1"]) == 0
     table = capsys.readouterr().out
     assert "| scaled | 1 of 1 |" in table
     result = json.loads((tmp_path / "scaled-3.json").read_text())
