@@ -6,7 +6,9 @@ draws are seeded by the run's seed and the batch's number. So batch k is a pure 
 number of processes, nor the number of workers, nor stopping and resuming changes it.
 """
 
+import atexit
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -162,6 +164,8 @@ class TrackletLoader(DataLoader):
 
     def __iter__(self) -> Iterator[list]:  # type: ignore[override]
         batches = super().__iter__()
+        # At exit, multiprocessing ends processes that a reference cycle has kept by SIGTERM, which these ignore.
+        atexit.register(_end_workers, weakref.ref(batches))
         while True:
             try:
                 batch = next(batches)
@@ -267,6 +271,13 @@ def _test_sampler(dataset: Any, sampler_cfg: dict[str, Any], packed: bool) -> In
             f"of tracklets, so each of the {world} processes takes one at a time."
         )
     return InferenceSampler(dataset, (1 if packed else size) * world)
+
+
+def _end_workers(batches: Callable[[], Any]) -> None:
+    """End the processes of an iterator that still exists."""
+    end = getattr(batches(), "_shutdown_workers", None)
+    if end is not None:
+        end()
 
 
 def _identity(batch: Any) -> Any:

@@ -5,7 +5,7 @@
 
 The defaults are --train-identities 48 --test-identities 24 --cameras 4 --tracklets 1 --frames 24 --size 128 64 --seed 0
 --occlusion 0.12 --motion-blur 0.15 --opposite 0.5 --infrared near --appearance-link 0.5 --view-spread 60 --turning 0.2
---crowd 0.1 --outline-variety 0.35. With --preset they are those of the demo or of the benchmark. The same parameters
+--crowd 0.1 --outline-variety 0.25. With --preset they are those of the demo or of the benchmark. The same parameters
 give the same bytes, for any number of workers.
 """
 

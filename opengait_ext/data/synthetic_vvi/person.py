@@ -133,7 +133,7 @@ FARTHEST = 2.5  # standard deviations, beyond which no trait lies
 BUILD_SPREAD = 0.08  # of a factor on all thicknesses at once, from slim to stout
 THICKNESSES = ("chest_depth", "thigh", "calf", "arm", "hip_width")
 # Variation between the walks of one person in standard deviations of all people: speed, load and mood change a gait.
-WALK_TO_WALK = 0.35
+WALK_TO_WALK = 0.5
 
 
 def normal(rng: np.random.Generator) -> float:

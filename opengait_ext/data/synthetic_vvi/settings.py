@@ -56,7 +56,7 @@ class SyntheticConfig:
     view_spread: float = 60.0
     turning: float = 0.2
     crowd: float = 0.1
-    outline_variety: float = 0.35
+    outline_variety: float = 0.25
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that cannot be drawn."""
@@ -113,5 +113,5 @@ DEMO = SyntheticConfig(
     outline_variety=1.0,
 )
 # The data of `vvi benchmark`, on which neither clothes nor outlines suffice.
-BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18, appearance_link=0.95)
+BENCHMARK = SyntheticConfig(train_identities=150, test_identities=100, frames=18, appearance_link=1.0)
 PRESETS = {"demo": DEMO, "benchmark": BENCHMARK}

@@ -5,6 +5,8 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -265,3 +267,23 @@ def test_a_batch_is_shared_with_all_its_parts():
     tensor = torch.zeros(2)
     share([tensor])
     assert tensor.is_shared() and deferred.frames.is_shared() and deferred.drawn.is_shared()
+
+
+KEPT_LOADER = """
+import gc
+from opengait.data.loader import TrackletLoader, _start_worker
+gc.disable()
+cycle = {}
+cycle["itself"] = cycle
+cycle["loader"] = TrackletLoader(
+    [], [([],)] * 4, collate_fn=lambda items: items[0], num_workers=1, persistent_workers=True,
+    worker_init_fn=_start_worker,
+)
+print(next(iter(cycle["loader"])))
+"""
+
+
+@pytest.mark.slow
+def test_a_loader_in_a_reference_cycle_does_not_keep_the_process():
+    done = subprocess.run([sys.executable, "-c", KEPT_LOADER], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "[[]]\n"), done.stderr
