@@ -37,10 +37,10 @@ def write_config(world: Path, folder: Path, **changes) -> Path:
             "num_classes": 8,
             "dimension": 8,
             "granularities": [2, 4],
-            "appearance": {"width": 8},
+            "appearance": {"width": 8, "weights": None},
             "vision_model": TINY_VIT | {"weights": str(world / "vit.pth")},
             "silhouette": {"size": [16, 8], "channels": 8, "hidden": 8},
-            "gait": {"width": 8},
+            "gait": {"width": 8, "weights": None},
         },
         "trainer_cfg": {
             "output_root": str(folder / "output"),

@@ -20,7 +20,9 @@ from tests.opengait_ext.runs.stand_in_runs import command
 from tests.paths import ROOT
 
 SMALL = SyntheticConfig(train_identities=2, test_identities=2, cameras=2, tracklets=2, frames=12, size=(64, 32))
-MEASURED = SyntheticConfig(cameras=3, frames=24, occlusion=0.0, crowd=0.0, turning=0.0, view_spread=0.0)
+MEASURED = SyntheticConfig(
+    cameras=3, frames=24, occlusion=0.0, crowd=0.0, turning=0.0, view_spread=0.0, outline_variety=1.0
+)
 PEOPLE = range(501, 513)
 
 
