@@ -102,12 +102,13 @@ class SyntheticConfig:
 
 # The data of scripts/demo.sh and `vvi ablate`, on which a small network trains within minutes.
 DEMO = SyntheticConfig(
-    train_identities=64,
+    train_identities=128,
     frames=18,
-    opposite=0.1,
+    opposite=0.0,
     occlusion=0.05,
     motion_blur=0.05,
-    view_spread=20.0,
+    appearance_link=1.0,
+    view_spread=15.0,
     turning=0.0,
     crowd=0.0,
     outline_variety=1.0,

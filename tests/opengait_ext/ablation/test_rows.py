@@ -117,7 +117,7 @@ def test_a_row_applies_over_the_demos_configuration():
     assert config["model_cfg"]["granularities"] == [2, 4, 8, 16]
     assert config["data_cfg"]["dataset_root"] == "output/demo/data/seed-1"
     assert config["data_cfg"]["mask_root"] == "output/demo/data/seed-1/silhouettes"
-    assert config["trainer_cfg"]["seed"] == 1 and config["evaluator_cfg"]["restore_hint"] == 290
+    assert config["trainer_cfg"]["seed"] == 1 and config["evaluator_cfg"]["restore_hint"] == 220
 
 
 def test_a_row_can_be_based_on_the_demos_sizes_by_hand(tmp_path):
