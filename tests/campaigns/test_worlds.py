@@ -5,8 +5,8 @@ import pytest
 from tests.campaigns.worlds import compare_metrics
 
 
-# Trainings of equal gradients part where rounding flips a discrete choice, such as a hard triplet or a foreground token:
-# on earlier data one seed passed and others did not. Open until such choices are made alike on all numbers of processes.
+# Trainings of equal gradients part where rounding flips a discrete choice, such as a hard triplet or a foreground token.
+# On earlier data one seed passed and another did not. Open until all numbers of processes make these choices alike.
 @pytest.mark.xfail(strict=False, reason="rounding flips discrete choices of DinoGRL")
 @pytest.mark.slow
 def test_one_to_four_processes_give_the_same_metrics(tmp_path):
