@@ -5,7 +5,7 @@ import pytest
 from tests.campaigns.worlds import compare_metrics
 
 
-# Trainings of equal gradients part where rounding flips a discrete choice, such as a hard triplet or a foreground token.
+# Trainings of equal gradients part where rounding flips a discrete choice, such as a hard triplet or a token.
 # On earlier data one seed passed and another did not. Open until all numbers of processes make these choices alike.
 @pytest.mark.xfail(strict=False, reason="rounding flips discrete choices of DinoGRL")
 @pytest.mark.slow
