@@ -9,9 +9,7 @@ from typing import Any
 from opengait.config import load_config
 from opengait.shipped import SHIPPED
 from opengait_ext.ablation.tables import Row
-from opengait_ext.experiments.jobs import Job as Job
 from opengait_ext.experiments.jobs import Run, as_run
-from opengait_ext.experiments.jobs import first_difference as first_difference
 
 ROWS = SHIPPED / "configs/ablation"
 # Masks lie beside the dataset, in one folder per network if there are several.

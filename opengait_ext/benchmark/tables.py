@@ -101,7 +101,7 @@ def _matrix(benchmark: Benchmark, direction: int, key: str) -> Part:
     for number, row in enumerate(benchmark.rows, start=1):
         cells = ["" if other is row else _difference(benchmark, row, other, direction, key) for other in benchmark.rows]
         rows.append([f"{number} {row.method.title}", *cells])
-    where = "mean of both directions" if direction == len(DIRECTIONS) - 1 else DIRECTIONS[direction]
+    scope = "mean of both directions" if direction == len(DIRECTIONS) - 1 else DIRECTIONS[direction]
     heads = ["Row minus column", *(str(number) for number in range(1, len(rows) + 1))]
     notes = []
     if (direction, key) == (len(DIRECTIONS) - 1, MAIN[0]):
@@ -112,7 +112,7 @@ def _matrix(benchmark: Benchmark, direction: int, key: str) -> Part:
             f"Each interval is for its pair alone: of {pairs} pairs of equal methods, about {0.05 * pairs:.1f} would "
             "be bold.",
         ]
-    return Part(f"difference-{direction}-{key}", f"Differences in {NAMES[key]}, {where}", heads, rows, notes)
+    return Part(f"difference-{direction}-{key}", f"Differences in {NAMES[key]}, {scope}", heads, rows, notes)
 
 
 def _difference(benchmark: Benchmark, one: MeasuredMethod, other: MeasuredMethod, direction: int, key: str) -> str:

@@ -27,17 +27,17 @@ def work(
     Raises:
         ConfigError: a device cannot be used, or a folder holds a run with other settings.
     """
-    places = devices_of(devices)
+    chosen = devices_of(devices)
     for job in jobs:
         job.check()
     left = sum(not job.done for job in jobs)
-    log(f"{len(jobs)} runs, {len(jobs) - left} done; on {', '.join(device.title for device in places)}")
+    log(f"{len(jobs)} runs, {len(jobs) - left} done; on {', '.join(device.title for device in chosen)}")
     if dry_run:
         for job in jobs:
             log(f"{'done' if job.done else 'to do':<6} {job.title:<40} {job.folder}")
         return None
     draw_data(jobs, root, config)
-    return run_jobs(jobs, places, log)
+    return run_jobs(jobs, chosen, log)
 
 
 def log(text: str) -> None:

@@ -1,5 +1,6 @@
 """The kinds of light: daylight, a near-infrared lamp beside the lens, and the warmth of the scene itself."""
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 
 import cv2
@@ -15,7 +16,7 @@ FOLDS = 0.10  # brightness of the folds that a person's clothes keep, as a share
 CREASES = 0.06  # and of those that change from tracklet to tracklet
 
 
-class Light:
+class Light(ABC):
     """What all kinds share; a subclass draws its own values for one tracklet.
 
     Attributes:
@@ -37,9 +38,9 @@ class Light:
         self.channels = sensor.tone.shape[-1]
         self.tone = sensor.tone
 
+    @abstractmethod
     def palette(self, wardrobe: Wardrobe) -> np.ndarray:
         """Return the colours of a person's paints, (paints, channels) uint8."""
-        raise NotImplementedError
 
     def pattern(self, wardrobe: Wardrobe) -> str:
         """Return the pattern of a person's upper garment."""

@@ -50,8 +50,8 @@ def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> in
     count = 0
     joints: dict[str, dict[str, list[list[float]]]] = {}
     for key, folder, numbers in tracklets_of(config, pid):
-        place = f"{split}/{pid:04d}/{folder}"
-        folders = [out / place, out / "silhouettes" / place, out / "parsing" / place]
+        relative = f"{split}/{pid:04d}/{folder}"
+        folders = [out / relative, out / "silhouettes" / relative, out / "parsing" / relative]
         for path in folders:
             path.mkdir(parents=True, exist_ok=True)
         frames, silhouettes, parsing = folders
@@ -59,10 +59,10 @@ def write_person(out: Path, config: SyntheticConfig, job: tuple[str, int]) -> in
             save(frames / f"{number}.jpg", drawn.frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             save(silhouettes / f"{number}.png", drawn.silhouette, [cv2.IMWRITE_PNG_BILEVEL, 1])
             save(parsing / f"{number}.png", drawn.parsing, [])
-            joints.setdefault(place, {})[str(number)] = [[x, y, int(shown)] for x, y, shown in drawn.joints.tolist()]
+            joints.setdefault(relative, {})[str(number)] = [[x, y, int(shown)] for x, y, shown in drawn.joints.tolist()]
             count += 1
-    for place, by_frame in joints.items():
-        file = out / "joints" / f"{place}.json"
+    for relative, by_frame in joints.items():
+        file = out / "joints" / f"{relative}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"names": JOINTS, "frames": by_frame}, separators=(",", ":")) + "\n")
     return count

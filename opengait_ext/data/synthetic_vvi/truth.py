@@ -57,10 +57,10 @@ class Joints:
         # (frames, joints, part numbers): whether the joint shows where that part is on top
         self.shows = np.zeros((len(flat), len(JOINTS), 256), dtype=bool)
         for index, name in enumerate(JOINTS):
-            own = np.array([limb == _limb(name) for limb in limbs])
+            on_limb = np.array([limb == _limb(name) for limb in limbs])
             trunk = np.array([limb == "trunk" for limb in limbs]) & name.endswith(UNDER_CLOTHES)
             before = behind[:, index] < BEHIND
-            seen = (own[None] | (trunk[None] & before[:, None])) & shown[:, index, None]
+            seen = (on_limb[None] | (trunk[None] & before[:, None])) & shown[:, index, None]
             self.shows[:, index, 1 : len(parts) + 1] = seen
 
     def at(self, frame: int, canvas: np.ndarray, silhouette: np.ndarray) -> np.ndarray:

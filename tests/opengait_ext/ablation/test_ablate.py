@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from opengait.errors import ConfigError
-from opengait_ext.ablation.jobs import Job, plan_jobs
+from opengait_ext.ablation.jobs import plan_jobs
 from opengait_ext.ablation.results import measure
 from opengait_ext.ablation.sweeps_figure import draw_sweeps
 from opengait_ext.ablation.tables import read_tables
 from opengait_ext.experiments import devices as devices_module
 from opengait_ext.experiments.devices import Device
+from opengait_ext.experiments.jobs import Job
 from opengait_ext.experiments.launch import run_jobs
 from tests.opengait_ext.ablation.tiny import TINY
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people

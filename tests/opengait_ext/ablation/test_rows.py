@@ -8,8 +8,9 @@ import torch
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer
 from opengait.modeling.loss_aggregator import LossAggregator
-from opengait_ext.ablation.jobs import DATA, MASKS, ROWS, compose, first_difference
+from opengait_ext.ablation.jobs import DATA, MASKS, ROWS, compose
 from opengait_ext.ablation.tables import FIGURE4, FULL, read_tables
+from opengait_ext.experiments.jobs import first_difference
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
 from tests.opengait_ext.ablation.tiny import TINY

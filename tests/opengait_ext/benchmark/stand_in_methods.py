@@ -10,18 +10,12 @@ import yaml
 from opengait_ext.benchmark import methods, plan
 from opengait_ext.data import synthetic_vvi
 from opengait_ext.data.synthetic_vvi import SyntheticConfig
+from tests.opengait_ext.ablation.tiny import PART
+from tests.opengait_ext.world import TINY_VIT
 from tests.paths import ROOT
 
 PEOPLE = SyntheticConfig(train_identities=5, test_identities=4, cameras=2, frames=12, size=(64, 32), occlusion=0)
-PART = {"backbone": "resnet10", "weights": None, "width": 8, "strides": [1, 1, 1, 1]}
-VIT = {
-    "name": "vit_tiny_patch16_224",
-    "weights": None,
-    "layers": [0, 1],
-    "image_size": [64, 32],
-    "precision": "float32",
-    "arguments": {"patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2},
-}
+VIT = TINY_VIT | {"weights": None, "precision": "float32"}
 ENGINE: dict[str, Any] = {
     "trainer_cfg": {
         "output_root": "output",
