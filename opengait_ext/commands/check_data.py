@@ -10,7 +10,6 @@ Exit status: 0 no problem, 1 problems were found, 2 the check could not run.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from opengait.command_line import count
@@ -49,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
         data_cfg = load_config(args.cfgs, args.overrides)["data_cfg"]
     elif args.overrides:
         raise ConfigError("--set changes a configuration; name it with --cfgs FILE.")
-    bars = sys.stderr.isatty()
-    report, splits = check_dataset(args.data_set, args.root, args.fast, args.workers, bars, args.partition, data_cfg)
+    report, splits = check_dataset(args.data_set, args.root, args.fast, args.workers, True, args.partition, data_cfg)
     print(report.text(args.show))
     if args.report is not None:
         report.write(args.report)

@@ -7,7 +7,6 @@ Exit status: 0 packed or intact, 1 damage was found, 2 packing failed.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from opengait.command_line import count
@@ -37,9 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out is None and not args.verify:
         raise ConfigError("Give --out PACK, or --verify with the folder of a pack.")
-    bars = sys.stderr.isatty()
     if args.out is not None:
-        done = write_pack(args.root, args.out, args.shard_size * MIB, bars)
+        done = write_pack(args.root, args.out, args.shard_size * MIB, True)
         already = f" ({done.kept} already existed)" if done.kept else ""
         print(
             f"{args.out}: {done.files:,} images ({done.size / MIB:,.1f} MiB) in {done.shards:,} files{already}, "
@@ -48,6 +46,6 @@ def run(args: argparse.Namespace) -> int:
     if not args.verify:
         return 0
     pack = Pack(args.root if args.out is None else args.out)
-    problems = verify_pack(pack, bars)
+    problems = verify_pack(pack, True)
     print("\n".join(problems) or f"{pack.root}: all {len(pack):,} images and the lists match their checksums.")
     return 1 if problems else 0

@@ -10,7 +10,6 @@ and licences.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--out is missing; name the folder to write into.")
     source, settings = SOURCES[args.data_set](args)
     print("\n".join([source.summary(), *source.warnings]), flush=True)
-    done = prepare(source, out, settings, tuple(args.size), args.fit, args.workers, sys.stderr.isatty())
+    done = prepare(source, out, settings, tuple(args.size), args.fit, args.workers, True)
     print(f"{done.written:,} tracklets ({done.frames:,} frames) written to {out}, {done.kept:,} already existed.")
     print(f"In a configuration: data_cfg: {{dataset_root: {out}, dataset_partition: {out / PARTITION}}}")
     return 0

@@ -4,7 +4,6 @@ import http.client
 import json
 import re
 import shutil
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -138,7 +137,7 @@ def _receive(address: str, partial: Path) -> int | None:
 
 def _append(read: Callable[[int], bytes], partial: Path, start: int, size: int | None) -> None:
     """Append what `read` returns to the first `start` bytes of `partial`, with a progress bar on terminals."""
-    bar = tqdm(desc=partial.stem, total=size, initial=start, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
+    bar = tqdm(desc=partial.stem, total=size, initial=start, unit="B", unit_scale=True, disable=None)
     with partial.open("ab" if start else "wb") as file, bar:
         while True:
             try:

@@ -20,7 +20,7 @@ def verify_pack(pack: Pack, progress: bool = False) -> list[str]:
     files = [*pack.header["shards"], *pack.header["index"], *pack.header["others"]]
     total = sum(file["bytes"] for file in files)
     damaged = []
-    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, disable=not progress) as bar:
+    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, disable=None if progress else True) as bar:
         for file in files:
             path = pack.root / file["name"]
             try:

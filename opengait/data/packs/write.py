@@ -89,7 +89,10 @@ def write_pack(root: str | Path, out: str | Path, shard_bytes: int = SHARD_BYTES
         if Pack(out).header.get("source") != source:
             raise DataError(f"{out} is a pack of other files, or of an earlier state of {root}; name a new folder.")
         return Packed(len(images), total, len(plan), len(plan), len(others))
-    with writing(out), tqdm(total=total, desc="packing", unit="B", unit_scale=True, disable=not progress) as bar:
+    with (
+        writing(out),
+        tqdm(total=total, desc="packing", unit="B", unit_scale=True, disable=None if progress else True) as bar,
+    ):
         _start(out, source)
         shards = [_Shard(root, out, number, files) for number, files in enumerate(plan)]
         kept = sum([shard.finish(bar) for shard in shards])

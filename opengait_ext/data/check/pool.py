@@ -32,7 +32,7 @@ def check_all(
     """
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     results: list[Any] = []
-    with tqdm(total=len(paths), desc="checking", unit=unit, disable=not progress) as bar:
+    with tqdm(total=len(paths), desc="checking", unit=unit, disable=None if progress else True) as bar:
         for part in _in_processes(chunks, check, workers) if workers > 1 else _in_this_process(chunks, check):
             results += part
             bar.update(len(part))

@@ -141,7 +141,7 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix=STAGING, dir=out) as staging:
         work = Writer(out, Path(staging), size, fit, source.pack)
         counts = _write_all(work, missing, workers)
-        frames = sum(tqdm(counts, "Preparing", total=len(missing), unit="tracklet", disable=not progress))
+        frames = sum(tqdm(counts, "Preparing", total=len(missing), unit="tracklet", disable=None if progress else True))
     _write_json(out / PARTITION, partition_of(source))
     return Prepared(len(missing), frames, len(tracklets) - len(missing))
 

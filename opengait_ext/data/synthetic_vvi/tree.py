@@ -162,7 +162,7 @@ def write_tree(out: Path, config: SyntheticConfig, *, workers: int, progress: bo
     """Draw all people, divided among `workers` processes, and write the info files."""
     jobs = [(split, pid) for split, pids in splits(config).items() for pid in pids]
     task = partial(write_person, out, config)
-    with tqdm(total=len(jobs), desc="people", unit="person", disable=not progress) as bar:
+    with tqdm(total=len(jobs), desc="people", unit="person", disable=None if progress else True) as bar:
         if workers <= 1:
             threads = cv2.getNumThreads()
             cv2.setNumThreads(1)

@@ -79,7 +79,7 @@ def export_silhouettes(
     missing = [tracklet for tracklet in tracklets if not is_complete(out, tracklet, gif)]
     projection = shared_projection(network, tracklets, out, batch)
     total = sum(len(tracklet.indices) for tracklet in missing)
-    with tqdm(total=total, desc="Silhouettes", unit="frame", disable=not progress) as bar:
+    with tqdm(total=total, desc="Silhouettes", unit="frame", disable=None if progress else True) as bar:
         pictures = draw(network, missing, projection, batch)
         for count in in_threads(lambda finished: write_tracklet(out, finished, gif), pictures):
             bar.update(count)

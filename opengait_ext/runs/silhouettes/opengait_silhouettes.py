@@ -84,7 +84,7 @@ def write_opengait_silhouettes(
         return len(stack)
 
     work = in_threads(write, tracklets)
-    counts = list(tqdm(work, "Aligning", total=len(tracklets), unit="tracklet", disable=not progress))
+    counts = list(tqdm(work, "Aligning", total=len(tracklets), unit="tracklet", disable=None if progress else True))
     people = {tracklet.label for tracklet, count in zip(tracklets, counts, strict=True) if count}
     write_partition(out / PARTITION, people, training)
     return SilhouetteFolders(

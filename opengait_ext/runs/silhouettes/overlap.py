@@ -66,7 +66,7 @@ def compare_with_truth(
     out, truth = Path(out), truth_folder(truth)
     overlaps: dict[str, list[float]] = {}
     compared = in_threads(lambda one: list(overlaps_of(out, one, truth)), tracklets)
-    bar = tqdm(compared, "Comparing", total=len(tracklets), unit="tracklet", disable=not progress)
+    bar = tqdm(compared, "Comparing", total=len(tracklets), unit="tracklet", disable=None if progress else True)
     for tracklet, values in zip(tracklets, bar, strict=True):
         overlaps.setdefault(tracklet.type, []).extend(values)
     all_values = [value for values in overlaps.values() for value in values]
