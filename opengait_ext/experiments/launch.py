@@ -5,7 +5,7 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import IO
 
@@ -54,8 +54,8 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[s
     with ThreadPoolExecutor(len(devices)) as pool:
         try:
             while waiting or running:
-                unfinished = {*waiting, *running.values()}
-                for job in [job for job in waiting if unfinished.isdisjoint(job.needs)]:
+                # One job per device at a time, so that one that has waited for another still comes in its place.
+                while len(running) < len(devices) and (job := _first_ready(waiting, running.values())) is not None:
                     waiting.remove(job)
                     failed = next((need for need in job.needs if need in runner.failures), None)
                     if failed is None:
@@ -70,6 +70,12 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[s
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
     return runner.failures
+
+
+def _first_ready(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
+    """Return the first waiting job whose needs have all ended, or None."""
+    unfinished = {*waiting, *running}
+    return next((job for job in waiting if unfinished.isdisjoint(job.needs)), None)
 
 
 class _Runner:

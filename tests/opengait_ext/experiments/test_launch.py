@@ -52,6 +52,12 @@ def test_a_job_waits_for_those_that_it_needs(tmp_path):
     assert ended.index("a") < ended.index("b") < ended.index("c")
 
 
+def test_a_job_that_has_waited_comes_in_its_place(tmp_path):
+    jobs, lines = jobs_of(tmp_path, {"a": "", "b": "a", "c": "", "d": ""}), []
+    assert run_jobs(list(jobs.values()), [Shell()], lines.append) == {}
+    assert [line.partition("] ")[2][0] for line in lines if line.startswith("[")] == list("abcd")
+
+
 def test_a_failure_stops_only_what_needs_it(tmp_path):
     jobs, lines = jobs_of(tmp_path, {"a": "", "b": "a", "c": "b", "d": ""}, broken="a"), []
     failures = run_jobs(list(jobs.values()), [Shell()], lines.append)
