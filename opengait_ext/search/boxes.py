@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opengait.errors import ConfigError, DataError
-from opengait_ext.search.video import Box
 
 log = logging.getLogger("opengait")
+
+# Frame number from 0, then left, top, width and height in pixels.
+Box = tuple[int, int, int, int, int]
 
 COLUMNS = ("frame", "track", "x", "y", "w", "h")
 HEADER = ",".join(COLUMNS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.data import Modality
 from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.opengait_silhouettes import align_all
+from opengait_ext.runs.silhouettes.panels import as_pictures
 from opengait_ext.search.boxes import check_boxes, read_boxes
+from opengait_ext.search.thumbnails import thumbnail_of
 from opengait_ext.search.video import Video, VideoTrack
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg")
@@ -37,24 +40,51 @@ class Clip:
     Attributes:
         name: the folder, relative to the input if that is the only one, or `<video>#<track>`.
         modality: visible or infrared.
-        sources: its features; indexing decodes frames.
-        folder: the folder of the frames; None for a track of a video.
+        features: its frames, once per feature of the model; indexing decodes.
+        source: absolute path of the folder or the video.
+        track: its number or name among the boxes of a video; "" for a folder of frames.
+        start_seconds, end_seconds: when it is first and last seen, from the start of the video; None for folders.
     """
 
     name: str
     modality: Modality
-    sources: tuple[Any, ...]
-    folder: Path | None = None
+    features: tuple[Any, ...]
+    source: str = ""
+    track: str = ""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
 
     @property
-    def source(self) -> FrameSource:
+    def frames(self) -> FrameSource:
         """The first feature, which is shown in figures."""
-        return self.sources[0]
+        return self.features[0]
 
     @property
     def video(self) -> Video | None:
         """The video that the clip is a track of; None for a folder of frames."""
-        return self.source.video if isinstance(self.source, VideoTrack) else None
+        return self.frames.video if isinstance(self.frames, VideoTrack) else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the frames; None for a track of a video."""
+        return Path(self.source) if self.source and not self.track else None
+
+    @cached_property
+    def thumbnail(self) -> bytes:
+        """A frame as a small JPEG; b"" for features that are not pictures.
+
+        Once a track of a video was described, this decodes nothing more.
+
+        Raises:
+            DataError: the frame cannot be read.
+        """
+        if isinstance(self.frames, VideoTrack):
+            return self.frames.thumbnail
+        middle = len(self.frames) // 2
+        if isinstance(self.frames, ImageFrames):
+            return thumbnail_of(self.frames.picture(middle))
+        frame = np.asarray(self.frames[[middle]])
+        return thumbnail_of(as_pictures(frame, self.name)[0]) if frame.dtype == np.uint8 else b""
 
 
 class Pictures:
@@ -234,7 +264,7 @@ def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, w
         if sources:
             # Relative names of several inputs could coincide.
             name = folder.as_posix() if whole_name or folder == root else folder.relative_to(root).as_posix()
-            clip = Clip(name, modality_of(folder, root, modality), sources, folder.absolute())
+            clip = Clip(name, modality_of(folder, root, modality), sources, str(folder.absolute()))
             if not clips and modality is None and _modality_below(folder, root) is None:
                 _check_colours(clip)
             clips.append(clip)
@@ -245,8 +275,8 @@ def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, w
 
 def _check_colours(clip: Clip) -> None:
     """Refuse coloured frames as infrared if only a name outside the input says so; costs the decoding of one frame."""
-    if clip.modality is Modality.INFRARED and isinstance(clip.source, ImageFrames | VideoTrack):
-        frame = clip.source[[0]][0].astype(int)
+    if clip.modality is Modality.INFRARED and isinstance(clip.frames, ImageFrames | VideoTrack):
+        frame = clip.frames[[0]][0].astype(int)
         if np.abs(frame - frame.mean(axis=0)).mean() > COLOURED:
             raise DataError(f"{clip.name} has colours, but its name or its folder says infrared; give --modality.")
 
@@ -255,10 +285,15 @@ def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes:
     tracks = read_boxes(boxes)
     kind = modality_of(path.with_suffix(""), path.with_suffix(""), modality)
     video = Video(path, size)
-    clips = [Clip(f"{path.name}#{track}", kind, (VideoTrack(video, rows),)) for track, rows in tracks.items()]
+    clips = [_video_clip(VideoTrack(video, np.array(rows)), track, kind) for track, rows in tracks.items()]
     if modality is None:
         _check_colours(clips[0])
     return clips
+
+
+def _video_clip(frames: VideoTrack, track: str, modality: Modality) -> Clip:
+    path = frames.video.path
+    return Clip(f"{path.name}#{track}", modality, (frames,), str(path.absolute()), track, *frames.seconds)
 
 
 def kind_of(config: Mapping[str, Any]) -> Pictures | Prepared:

@@ -1,6 +1,7 @@
 """Descriptors of folders and videos, and search of a gallery."""
 
 import csv
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.style import figure_files, new_figure
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
+from opengait_ext.search.decode import PyAVReader
 from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
 from tests.opengait_ext.runs.stand_in_runs import command
@@ -51,12 +53,12 @@ def test_every_folder_with_pictures_is_a_tracklet(tmp_path):
     write_frames(tmp_path / "all/ir/anna", 2, value=2)
     (tmp_path / "all/ir/empty").mkdir()
     clips = find_clips([tmp_path / "all"], SIZE)
-    assert [(clip.name, str(clip.modality), len(clip.source)) for clip in clips] == [
+    assert [(clip.name, str(clip.modality), len(clip.frames)) for clip in clips] == [
         ("ir/anna", "infrared", 2),
         ("rgb/anna", "visible", 11),
     ]
-    assert clips[1].source[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
-    assert clips[0].source[[0]].shape == (1, 3, *SIZE)
+    assert clips[1].frames[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
+    assert clips[0].frames[[0]].shape == (1, 3, *SIZE)
     both = [tmp_path / "all/rgb", tmp_path / "all/ir/anna"]
     assert [clip.name for clip in find_clips(both, SIZE)] == [str(both[0] / "anna"), str(both[1])]
 
@@ -86,11 +88,27 @@ def test_boxes_of_a_video(tmp_path):
     left, right = find_clips([video], (32, 16), "visible", [boxes])
     assert (left.name, right.name) == ("clip.avi#1", "clip.avi#2")
     assert left.video is right.video is not None and left.video.path == video
-    frames = left.source[[1, 0, 1]]
+    frames = left.frames[[1, 0, 1]]
     assert frames.shape == (3, 3, 32, 16)
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx([200, 40, 200], abs=6)
     assert frames[:, 2].max() < 30
-    assert right.source[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+    assert right.frames[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+
+
+def test_clips_say_where_and_when_they_were_seen_and_show_a_frame(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    boxes = write_boxes(tmp_path / "b.csv", [(5, 7, 2, 2, 20, 40), (1, 7, -9, 0, 30, 44), (2, 9, 40, 4, 20, 40)])
+    left, right = find_clips([video], (32, 16), "visible", [boxes])
+    assert (left.source, left.track, left.start_seconds, left.end_seconds) == (str(video), "7", 0.1, 0.5)
+    assert (right.track, right.start_seconds, right.end_seconds, right.folder) == ("9", 0.2, 0.2, None)
+    with Image.open(io.BytesIO(right.thumbnail)) as picture:
+        assert picture.format == "JPEG" and picture.size == (20, 40)
+        assert np.asarray(picture).mean(axis=(0, 1)) == pytest.approx([0, 0, 200], abs=12)
+    folder = write_frames(tmp_path / "visible/anna")
+    (clip,) = find_clips([folder], SIZE, "visible")
+    assert (clip.source, clip.folder, clip.track, clip.start_seconds) == (str(folder), folder, "", None)
+    with Image.open(io.BytesIO(clip.thumbnail)) as picture:
+        assert picture.size == (16, 32)
 
 
 def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch):
@@ -101,12 +119,12 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     ]
     clips = find_clips([videos[0], write_frames(tmp_path / "x", value=7), videos[1]], (32, 16), "visible", boxes)
     assert [clip.video is None for clip in clips] == [False, False, True, False]
-    opened = []
-    capture = cv2.VideoCapture
-    monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
+    passes = []
+    frames = PyAVReader.frames
+    monkeypatch.setattr(PyAVReader, "frames", lambda self, wanted: passes.append(self.path) or frames(self, wanted))
     data = ClipDataSet(clips, 2)
     pictures = [data[index][0][0][[0, 1]] for index in range(4)]
-    assert opened == list(map(str, videos))
+    assert passes == videos
     red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
     with pytest.raises(ConfigError, match=r"two\.avi needs boxes"):
@@ -137,7 +155,7 @@ def test_bad_inputs_are_named(tmp_path, make, reason):
 
 def boxed(folder, rows):
     video = write_video(folder / "v.avi")
-    return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].source[[0]]
+    return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].frames[[0]]
 
 
 def test_planted_person_is_a_match_and_strangers_are_not():
@@ -365,15 +383,15 @@ def test_hidden_folders_and_names_with_other_digits(tmp_path):
     (folder / "2.png").rename(folder / "camera\u2460_9.png")
     clips = find_clips([tmp_path / "visible"], SIZE)
     assert [clip.name for clip in clips] == ["a"]
-    assert [path.name[8:] for path in clips[0].source.paths] == ["9.png", "10.png"]
+    assert [path.name[8:] for path in clips[0].frames.paths] == ["9.png", "10.png"]
 
 
 @pytest.mark.parametrize("content", [b"", b"<!doctype html>", bytes(2000)])
 def test_files_that_are_no_videos_are_named(tmp_path, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    clips = find_clips([tmp_path / "v.mp4"], SIZE, "visible", [write_boxes(tmp_path / "b.csv", [(0, 1, 5, 5, 9, 9)])])
+    boxes = write_boxes(tmp_path / "b.csv", [(0, 1, 5, 5, 9, 9)])
     with pytest.raises(DataError, match=r"v\.mp4 cannot be read as a video"):
-        clips[0].source[[0]]
+        find_clips([tmp_path / "v.mp4"], SIZE, "visible", [boxes])
 
 
 @pytest.mark.parametrize("name", ["concat:a|b.avi", "-rf.avi", "$(x) %03d.avi", "\u4e2d\U0001f600.avi", "a\nb.avi"])
@@ -381,7 +399,7 @@ def test_videos_of_any_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "plain.avi").rename(name)
     clips = find_clips([name], (32, 16), "visible", [write_boxes(tmp_path / "b.csv", [(5, 1, 2, 2, 20, 40)])])
-    assert clips[0].source[[0]][:, 0].mean() == pytest.approx(200, abs=6)
+    assert clips[0].frames[[0]][:, 0].mean() == pytest.approx(200, abs=6)
 
 
 @pytest.fixture
