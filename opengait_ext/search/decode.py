@@ -65,7 +65,9 @@ class PyAVReader:
                 rate, base = (stream.average_rate, stream.time_base) if packets else (None, 0)
         except av.FFmpegError as error:
             raise _unreadable(path) from error
-        if packets and len({stamp for stamp, _ in packets} - {None}) == len(packets):
+        if not packets:
+            raise _unreadable(path)
+        if len({stamp for stamp, _ in packets} - {None}) == len(packets):
             packets.sort()
             self._stamps = np.array([stamp for stamp, _ in packets], dtype=np.int64)
             self._keys = np.flatnonzero([key for _, key in packets])

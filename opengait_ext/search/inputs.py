@@ -282,10 +282,10 @@ def _check_colours(clip: Clip) -> None:
 
 
 def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes: Path) -> list[Clip]:
-    tracks = read_boxes(boxes)
     kind = modality_of(path.with_suffix(""), path.with_suffix(""), modality)
     video = Video(path, size)
-    clips = [_video_clip(VideoTrack(video, np.array(rows)), track, kind) for track, rows in tracks.items()]
+    tracks = read_boxes(boxes, path.name).inside(video.reader.size).tracks
+    clips = [_video_clip(VideoTrack(video, rows), track, kind) for track, rows in tracks.items()]
     if modality is None:
         _check_colours(clips[0])
     return clips
