@@ -65,21 +65,27 @@ class Boxes:
         return Boxes(tracks, self.path, empty)
 
 
-def check_boxes(videos: Sequence[Path], boxes: Sequence[str | Path]) -> None:
-    """Check that each video has a file of boxes.
+def boxes_beside(video: Path) -> Path:
+    """Return the file of boxes that `vvi track` writes for a video."""
+    return video.with_suffix(".boxes.txt")
+
+
+def boxes_for(videos: Sequence[Path], given: Sequence[str | Path]) -> list[Path]:
+    """Return the file of boxes of each video: those given, in the same order, or those beside the videos.
 
     Raises:
-        ConfigError: the numbers of files and videos differ.
+        ConfigError: the numbers of files and videos differ, or a video has no file of boxes.
     """
-    if len(boxes) < len(videos):
+    files = list(map(Path, given)) if given else [boxes_beside(video) for video in videos]
+    if len(files) > len(videos):
+        raise ConfigError(f"{files[len(videos)]} has no video: got {len(files)} files of boxes, {len(videos)} videos.")
+    without = videos[len(files) :] if given else [video for video in videos if not boxes_beside(video).exists()]
+    if without:
         raise ConfigError(
-            f"{videos[len(boxes)]} needs boxes: give --boxes a file for each video, in the order of the videos. "
-            f"`vvi track` writes one, as does any tracker: MOT text, CSV with the header {HEADER}, or COCO-video JSON."
+            f"{without[0]} needs boxes: write them with `vvi track`, or give --boxes a file for each video, in the "
+            f"order of the videos: MOT text, CSV with the header {HEADER}, or COCO-video JSON."
         )
-    if len(boxes) > len(videos):
-        raise ConfigError(
-            f"{boxes[len(videos)]} has no video: got {len(boxes)} files of boxes for {len(videos)} videos."
-        )
+    return files
 
 
 def read_boxes(path: Path, video: str = "") -> Boxes:

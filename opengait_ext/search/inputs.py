@@ -1,5 +1,6 @@
 """Tracklets from folders of frames, from videos with boxes, and from folders in OpenGait's layout."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,16 +18,12 @@ from opengait_ext.data import Modality
 from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.opengait_silhouettes import align_all
 from opengait_ext.runs.silhouettes.panels import as_pictures
-from opengait_ext.search.boxes import check_boxes, read_boxes
+from opengait_ext.search.boxes import boxes_for, read_boxes
+from opengait_ext.search.modality import modality_of, named_below
 from opengait_ext.search.thumbnails import thumbnail_of
 from opengait_ext.search.video import Video, VideoTrack
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg")
-# Words in folder names that identify a modality, including those of HITSZ-VCM and BUPTCampus.
-MODALITY_WORDS = {
-    Modality.VISIBLE: ("visible", "vis", "rgb"),
-    Modality.INFRARED: ("infrared", "ir", "nir", "thermal"),
-}
 # A silhouette is black and white except along its contour.
 SILHOUETTE_SHARE = 0.8
 # Mean distance of red, green and blue from their mean, of 255; that of grey frames is far below, also after JPEG.
@@ -184,10 +181,10 @@ def find_clips(
     """Return all tracklets in the inputs, in order.
 
     Args:
-        inputs: folders, in which every folder with frames is a tracklet, and videos.
+        inputs: folders, in which every folder with frames is a tracklet, videos, and single tracks (`clip.avi#37`).
         kind: what the model takes; (height, width) is short for `Pictures`.
         modality: modality of all tracklets; None reads it from folder names (visible, rgb, ir, infrared, ...).
-        boxes: one CSV file per video, in their order; see `read_boxes`.
+        boxes: one file per video, in their order, see `read_boxes`; by default those that `vvi track` wrote.
 
     Raises:
         ConfigError: the modality is unknown, or the numbers of box files and videos differ.
@@ -195,66 +192,41 @@ def find_clips(
     """
     kind = Pictures(kind) if isinstance(kind, tuple) else kind
     clips: list[Clip] = []
-    paths = list(map(Path, inputs))
-    check_boxes([path for path in paths if is_video(path)], boxes)
-    remaining_boxes = iter(boxes)
-    for path in paths:
+    paths = list(map(split_track, inputs))
+    videos = list(dict.fromkeys(path for path, _ in paths if is_video(path)))
+    if videos and isinstance(kind, Prepared):
+        raise DataError(f"{videos[0]} is a video, but expected {kind.wanted}.")
+    box_files = dict(zip(videos, boxes_for(videos, boxes), strict=True))
+    tracks: dict[Path, dict[str, Clip]] = {}
+    for path, track in paths:
         if path.is_dir():
             clips += _folder_clips(path, kind, modality, whole_name=len(paths) > 1)
-        elif is_video(path):
-            if isinstance(kind, Prepared):
-                raise DataError(f"{path} is a video, but expected {kind.wanted}.")
-            clips += _video_clips(path, kind.size, modality, Path(next(remaining_boxes)))
+        elif path in box_files and isinstance(kind, Pictures):
+            if path not in tracks:
+                name = path.name if len({video.name for video in videos}) == len(videos) else path.as_posix()
+                tracks[path] = _video_clips(path, name, kind.size, modality, box_files[path])
+            clips += _chosen(tracks[path], track, box_files[path])
         elif path.exists():
             raise DataError(f"{path} is neither a folder of frames nor a video ({', '.join(VIDEOS)}).")
         else:
-            raise DataError(f"{path} does not exist; give a folder of frames or a video.")
+            raise DataError(f"{path} does not exist; give a folder of frames, a video, or a track of one (a.mp4#3).")
     return clips
+
+
+def split_track(given: str | Path) -> tuple[Path, str]:
+    """Return the path and the track of an input such as `clip.avi#37`; the track is "" for anything else."""
+    path, text = Path(given), str(given)
+    if not path.exists():
+        for match in re.finditer("#", text):
+            video = Path(text[: match.start()])
+            if is_video(video):
+                return video, text[match.end() :]
+    return path, ""
 
 
 def is_video(path: Path) -> bool:
     """Return whether a path is an existing video file."""
     return path.is_file() and path.suffix.lower() in VIDEOS
-
-
-def modality_of(path: Path, root: Path, given: str | None) -> Modality:
-    """Return the given modality, or that which the nearest folder name from `path` up to the input `root` indicates.
-
-    Below the input a word in a name suffices (`cam1_ir`). The input itself and its parent must be named after a
-    modality (`rgb/D1`, as in HITSZ-VCM), and folders above say nothing, since they may name anything.
-
-    Raises:
-        ConfigError: the given modality is unknown.
-        DataError: no folder name indicates a modality.
-    """
-    if given is not None:
-        if given not in list(Modality):
-            raise ConfigError(f"The modality {given!r} is unknown; choose {' or '.join(Modality)}.")
-        return Modality(given)
-    named = _modality_below(path, root) or _modality_at(root)
-    if named is None:
-        raise DataError(
-            f"The modality of {path} is unknown; give --modality, or name a folder in {root} visible or infrared."
-        )
-    return named
-
-
-def _modality_below(path: Path, root: Path) -> Modality | None:
-    names = reversed(path.relative_to(root).parts)
-    return _first_modality(set(name.lower().replace("-", "_").split("_")) for name in names)
-
-
-def _modality_at(root: Path) -> Modality | None:
-    root = root.absolute()
-    return _first_modality({name.lower()} for name in (root.name, root.parent.name))
-
-
-def _first_modality(names: Iterable[set[str]]) -> Modality | None:
-    for words in names:
-        modalities = [modality for modality, known in MODALITY_WORDS.items() if words & set(known)]
-        if len(modalities) == 1:
-            return modalities[0]
-    return None
 
 
 def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, whole_name: bool) -> list[Clip]:
@@ -265,7 +237,7 @@ def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, w
             # Relative names of several inputs could coincide.
             name = folder.as_posix() if whole_name or folder == root else folder.relative_to(root).as_posix()
             clip = Clip(name, modality_of(folder, root, modality), sources, str(folder.absolute()))
-            if not clips and modality is None and _modality_below(folder, root) is None:
+            if not clips and modality is None and named_below(folder, root) is None:
                 _check_colours(clip)
             clips.append(clip)
     if not clips:
@@ -281,19 +253,25 @@ def _check_colours(clip: Clip) -> None:
             raise DataError(f"{clip.name} has colours, but its name or its folder says infrared; give --modality.")
 
 
-def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes: Path) -> list[Clip]:
+def _video_clips(path: Path, name: str, size: tuple[int, int], modality: str | None, boxes: Path) -> dict[str, Clip]:
+    """Return the tracks of a video."""
     kind = modality_of(path.with_suffix(""), path.with_suffix(""), modality)
     video = Video(path, size)
-    tracks = read_boxes(boxes, path.name).inside(video.reader.size).tracks
-    clips = [_video_clip(VideoTrack(video, rows), track, kind) for track, rows in tracks.items()]
+    clips = {}
+    for track, rows in read_boxes(boxes, path.name).inside(video.reader.size).tracks.items():
+        frames = VideoTrack(video, rows)
+        clips[track] = Clip(f"{name}#{track}", kind, (frames,), str(path.absolute()), track, *frames.seconds)
     if modality is None:
-        _check_colours(clips[0])
+        _check_colours(next(iter(clips.values())))
     return clips
 
 
-def _video_clip(frames: VideoTrack, track: str, modality: Modality) -> Clip:
-    path = frames.video.path
-    return Clip(f"{path.name}#{track}", modality, (frames,), str(path.absolute()), track, *frames.seconds)
+def _chosen(tracks: Mapping[str, Clip], track: str, boxes: Path) -> list[Clip]:
+    """Return one track of a video, or all for the name ""."""
+    if track and track not in tracks:
+        known = ", ".join(list(tracks)[:10]) + ", ..." * (len(tracks) > 10)
+        raise DataError(f"{boxes} has no track {track!r}; its {len(tracks)} tracks are {known}.")
+    return [tracks[track]] if track else list(tracks.values())
 
 
 def kind_of(config: Mapping[str, Any]) -> Pictures | Prepared:

@@ -60,7 +60,7 @@ def test_every_folder_with_pictures_is_a_tracklet(tmp_path):
     assert clips[1].frames[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
     assert clips[0].frames[[0]].shape == (1, 3, *SIZE)
     both = [tmp_path / "all/rgb", tmp_path / "all/ir/anna"]
-    assert [clip.name for clip in find_clips(both, SIZE)] == [str(both[0] / "anna"), str(both[1])]
+    assert [clip.name for clip in find_clips(both, SIZE, "visible")] == [str(both[0] / "anna"), str(both[1])]
 
 
 def write_video(path, frames=6):
@@ -93,6 +93,26 @@ def test_boxes_of_a_video(tmp_path):
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx([200, 40, 200], abs=6)
     assert frames[:, 2].max() < 30
     assert right.frames[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+
+
+def test_a_single_track_and_boxes_beside_the_video(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    rows = [(5, 7, 2, 2, 20, 40), (1, 7, 0, 0, 30, 44), (2, "a#9", 40, 4, 20, 40)]
+    with pytest.raises(ConfigError, match=r"clip\.avi needs boxes: .*vvi track"):
+        find_clips([f"{video}#7"], SIZE, "visible")
+    write_boxes(tmp_path / "clip.boxes.txt", rows)
+    assert find_clips([f"{video}#a#9"], SIZE, "visible")[0].track == "a#9"
+    (clip,) = find_clips([f"{video}#7"], SIZE, "visible")
+    assert clip.name == "clip.avi#7" and len(clip.frames) == 2
+    both = find_clips([f"{video}#7", video], SIZE, "visible")
+    assert [clip.track for clip in both] == ["7", "7", "a#9"] and both[0].video is both[2].video
+    with pytest.raises(DataError, match=r"clip\.boxes\.txt has no track '8'; its 2 tracks are 7, a#9"):
+        find_clips([f"{video}#8"], SIZE, "visible")
+    (tmp_path / "other").mkdir()
+    other = write_video(tmp_path / "other/clip.avi")
+    write_boxes(tmp_path / "other/clip.boxes.txt", rows)
+    names = [clip.name for clip in find_clips([video, other], SIZE, "visible")]
+    assert len(set(names)) == 4 and f"{other}#7" in names
 
 
 def test_clips_say_where_and_when_they_were_seen_and_show_a_frame(tmp_path):
@@ -129,7 +149,7 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
     with pytest.raises(ConfigError, match=r"two\.avi needs boxes"):
         find_clips(videos, SIZE, "visible", boxes[:1])
-    with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes for 1 videos"):
+    with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes, 1 videos"):
         find_clips(videos[:1], SIZE, "visible", boxes)
 
 
@@ -348,7 +368,9 @@ def test_reasons_why_nothing_is_decided():
         ("thermal_2020/visit/cam1", "thermal_2020/visit", None),
         ("ir/visit/cam1", "ir/visit/cam1", None),
         ("x_ir", "x_ir", None),
-        ("rgb/D1", "rgb/D1", "visible"),
+        ("rgb/D1", "rgb/D1", None),
+        ("ir/cam1", "ir/cam1", None),
+        ("data/all/day.ir/D1", "data/all", "infrared"),
         ("rgb/D1", "rgb", "visible"),
         ("all/cam_ir/anna", "all", "infrared"),
         ("ir/all/Cam-RGB/anna", "ir/all", "visible"),
@@ -366,14 +388,14 @@ def test_only_names_from_the_input_on_state_a_modality(tmp_path, folders, given,
     assert find_clips([tmp_path / given], SIZE, "visible")[0].modality == "visible"
 
 
-def test_coloured_frames_are_not_infrared_because_of_a_folder_above(tmp_path):
+def test_coloured_frames_are_not_infrared_because_of_the_name_of_the_input(tmp_path):
     write_frames(tmp_path / "ir/cam1", value=200)
     with pytest.raises(DataError, match="has colours"):
-        find_clips([tmp_path / "ir/cam1"], SIZE)
-    write_video(tmp_path / "ir/clip.avi")
+        find_clips([tmp_path / "ir"], SIZE)
+    write_video(tmp_path / "ir/ir.avi")
     boxes = write_boxes(tmp_path / "b.csv", [(5, 1, 0, 0, 20, 40)])
     with pytest.raises(DataError, match="has colours"):
-        find_clips([tmp_path / "ir/clip.avi"], SIZE, boxes=[boxes])
+        find_clips([tmp_path / "ir/ir.avi"], SIZE, boxes=[boxes])
 
 
 def test_hidden_folders_and_names_with_other_digits(tmp_path):
