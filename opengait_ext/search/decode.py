@@ -37,6 +37,9 @@ class Reader(Protocol):
     def frames(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with ascending numbers, upright: uint8 (h, w, 3), RGB; uint16 (h, w) for deep grey."""
 
+    def walk(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (number, frame) of all frames that are not damaged."""
+
 
 def open_video(path: Path) -> Reader:
     """Open a video.
@@ -99,6 +102,10 @@ class PyAVReader:
             if current != number:
                 raise _damaged(self.path, number)
             yield _upright(frame)
+
+    def walk(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (number, frame) of all frames that are not damaged."""
+        return ((number, _upright(frame)) for number, frame in self._decode_from(0))
 
     def _key_before(self, number: int) -> int:
         """Return the last key frame up to a frame; 0 if there is none."""
@@ -202,6 +209,17 @@ class OpenCVReader:
                 if current != number or not decoded:
                     raise _damaged(self.path, number)
                 yield picture[:, :, ::-1]
+        finally:
+            video.release()
+
+    def walk(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (number, frame) of all frames that are not damaged."""
+        video = self._open()
+        try:
+            for number in range(len(self.times)):
+                decoded, picture = video.read()
+                if decoded:
+                    yield number, picture[:, :, ::-1]
         finally:
             video.release()
 

@@ -9,7 +9,7 @@ from opengait.errors import DataError
 from opengait_ext.search import decode
 from opengait_ext.search.decode import OpenCVReader, PyAVReader
 from opengait_ext.search.video import Video, VideoTrack
-from tests.opengait_ext.search.clips import SIZE, number_of, write_clip
+from tests.opengait_ext.clips import SIZE, number_of, write_clip
 
 EVEN = np.arange(60) / 25
 UNEVEN = np.cumsum(np.where(np.arange(60) % 7 == 0, 0.4, 0.04)) + 0.2
