@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_network
+from opengait_ext.commands.options import add_footage, add_network
 
 if TYPE_CHECKING:
     from opengait_ext.search import Descriptors
@@ -29,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("--input", required=True, nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
     parser.add_argument("--out", required=True, metavar="FILE.npz")
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs (default: from the names)")
-    parser.add_argument("--boxes", nargs="+", default=[], metavar="FILE", help="boxes of people, one file per video")
+    add_footage(parser)
     parser.add_argument("--frames", type=count, metavar="N", help="frames per tracklet (default: as in the test)")
     parser.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets per batch (default: 8)")
 
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_writable(search.npz_path(args.out))
     describer = search.load_describer(args.cfgs, args.checkpoint, args.overrides, args.device)
-    clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes)
+    clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes, args.between)
     descriptors = describer.describe(clips, args.frames, args.batch)
     path = save(args.out, descriptors)
     modalities = list(descriptors.types)

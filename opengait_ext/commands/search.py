@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count, share
-from opengait_ext.commands.options import add_device, add_overrides
+from opengait_ext.commands.options import add_device, add_footage, add_overrides
 
 if TYPE_CHECKING:
     from opengait_ext.search import QueryResult
@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by `vvi embed`")
     parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries (default: from the names)")
-    parser.add_argument("--boxes", nargs="+", default=[], metavar="FILE", help="boxes of people, one file per video")
+    add_footage(parser)
     parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
     parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
     parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
     check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
-    clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes)
+    clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes, args.between)
     queries = describer.describe(clips, gallery.frames)
     results = search.search(gallery, queries, args.top, args.level, describer.metric)
     try:

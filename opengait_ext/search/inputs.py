@@ -19,6 +19,7 @@ from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.opengait_silhouettes import align_all
 from opengait_ext.runs.silhouettes.panels import as_pictures
 from opengait_ext.search.boxes import boxes_for, read_boxes
+from opengait_ext.search.decode import check_number
 from opengait_ext.search.modality import modality_of, named_below
 from opengait_ext.search.thumbnails import thumbnail_of
 from opengait_ext.search.video import Video, VideoTrack
@@ -177,6 +178,7 @@ def find_clips(
     kind: Pictures | Prepared | tuple[int, int],
     modality: str | None = None,
     boxes: Sequence[str | Path] = (),
+    between: Sequence[float] | None = None,
 ) -> list[Clip]:
     """Return all tracklets in the inputs, in order.
 
@@ -185,6 +187,7 @@ def find_clips(
         kind: what the model takes; (height, width) is short for `Pictures`.
         modality: modality of all tracklets; None reads it from folder names (visible, rgb, ir, infrared, ...).
         boxes: one file per video, in their order, see `read_boxes`; by default those that `vvi track` wrote.
+        between: seconds of the videos' part that counts, from the first up to the second; None for all.
 
     Raises:
         ConfigError: the modality is unknown, or the numbers of box files and videos differ.
@@ -204,7 +207,7 @@ def find_clips(
         elif path in box_files and isinstance(kind, Pictures):
             if path not in tracks:
                 name = path.name if len({video.name for video in videos}) == len(videos) else path.as_posix()
-                tracks[path] = _video_clips(path, name, kind.size, modality, box_files[path])
+                tracks[path] = _video_clips(path, name, kind.size, modality, box_files[path], between)
             clips += _chosen(tracks[path], track, box_files[path])
         elif path.exists():
             raise DataError(f"{path} is neither a folder of frames nor a video ({', '.join(VIDEOS)}).")
@@ -253,14 +256,28 @@ def _check_colours(clip: Clip) -> None:
             raise DataError(f"{clip.name} has colours, but its name or its folder says infrared; give --modality.")
 
 
-def _video_clips(path: Path, name: str, size: tuple[int, int], modality: str | None, boxes: Path) -> dict[str, Clip]:
-    """Return the tracks of a video."""
+def _video_clips(
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    modality: str | None,
+    boxes: Path,
+    between: Sequence[float] | None,
+) -> dict[str, Clip]:
+    """Return the tracks of a video, or the parts of them in a part of the video."""
     kind = modality_of(path.with_suffix(""), path.with_suffix(""), modality)
     video = Video(path, size)
+    times = video.reader.times
+    first, last = (0, len(times)) if between is None else np.searchsorted(times, between)
     clips = {}
     for track, rows in read_boxes(boxes, path.name).inside(video.reader.size).tracks.items():
-        frames = VideoTrack(video, rows)
-        clips[track] = Clip(f"{name}#{track}", kind, (frames,), str(path.absolute()), track, *frames.seconds)
+        check_number(path, int(rows[-1, 0]), len(times))
+        rows = rows[(rows[:, 0] >= first) & (rows[:, 0] < last)]
+        if len(rows):
+            seen = times[rows[[0, -1], 0]].tolist()
+            clips[track] = Clip(f"{name}#{track}", kind, (VideoTrack(video, rows),), str(path.absolute()), track, *seen)
+    if not clips:
+        raise DataError(f"{boxes} has no box in frames {first} to {last - 1} of {path}, counted from 0.")
     if modality is None:
         _check_colours(next(iter(clips.values())))
     return clips

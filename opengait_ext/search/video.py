@@ -9,7 +9,7 @@ import numpy as np
 
 from opengait.data.deep_pixels import LEVEL_FRAMES, levels_of, sampled, to_bytes
 from opengait.errors import DataError
-from opengait_ext.search.decode import Reader, check_number, open_video
+from opengait_ext.search.decode import Reader, open_video
 from opengait_ext.search.thumbnails import thumbnail_of
 
 
@@ -79,14 +79,6 @@ class VideoTrack:
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
         """Decode the boxes at some indices."""
         return cut_tracks([(self, indices)])[0]
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """Times of the first and the last box, from the first frame of the video."""
-        times = self.video.reader.times
-        first, last = self.boxes[[0, -1], 0]
-        check_number(self.video.path, last, len(times))
-        return float(times[first]), float(times[last])
 
     @property
     def thumbnail(self) -> bytes:

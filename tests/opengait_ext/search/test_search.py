@@ -108,6 +108,10 @@ def test_a_single_track_and_boxes_beside_the_video(tmp_path):
     assert [clip.track for clip in both] == ["7", "7", "a#9"] and both[0].video is both[2].video
     with pytest.raises(DataError, match=r"clip\.boxes\.txt has no track '8'; its 2 tracks are 7, a#9"):
         find_clips([f"{video}#8"], SIZE, "visible")
+    (part,) = find_clips([video], SIZE, "visible", between=(0.3, 9))
+    assert (part.track, part.start_seconds, len(part.frames)) == ("7", 0.5, 1)
+    with pytest.raises(DataError, match=r"no box in frames 3 to 4 of"):
+        find_clips([video], SIZE, "visible", between=(0.3, 0.5))
     (tmp_path / "other").mkdir()
     other = write_video(tmp_path / "other/clip.avi")
     write_boxes(tmp_path / "other/clip.boxes.txt", rows)
