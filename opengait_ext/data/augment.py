@@ -63,6 +63,21 @@ class PadCrop:
         draws = frames if self.per_frame else 1
         return torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist() if self.pad else []
 
+    def check(self, height: int, width: int, owner: str) -> None:
+        """Check that most crops show some of a frame of this size.
+
+        Args:
+            owner: the transform whose `pad` it is, for the message.
+
+        Raises:
+            ConfigError: `pad` is not smaller than the frame.
+        """
+        if self.pad >= max(height, width):
+            raise ConfigError(
+                f"{owner}.pad: expected less than the size of a frame, {height} x {width}, got {self.pad}; most crops "
+                f"would show none of the frame."
+            )
+
     def __call__(self, x: torch.Tensor, shifts: list[list[int]] | None = None) -> torch.Tensor:
         if not self.pad:
             return x
@@ -101,10 +116,9 @@ class ChannelErasing:
     """Fill a random rectangle of normalised frames with `ERASED`, with probability `prob`.
 
     The rectangle's share of the frame is uniform in `area`, its height over its width uniform in `aspect` (the ratio,
-    not its logarithm), and its corner uniform; a draw that does not fit in the frame is repeated up to 100 times.
+    or with `log_aspect` its logarithm, as in torchvision), and its corner uniform; a draw that does not fit in the
+    frame is repeated, up to `tries` draws.
     """
-
-    TRIES = 100
 
     def __init__(
         self,
@@ -112,11 +126,15 @@ class ChannelErasing:
         area: tuple[float, float] = (0.02, 0.4),
         aspect: tuple[float, float] = (0.3, 1 / 0.3),
         per_frame: bool = False,
+        log_aspect: bool = False,
+        tries: Annotated[int, "positive int"] = 100,
     ) -> None:
         self.prob = prob
         self.area = area
         self.aspect = aspect
         self.per_frame = per_frame
+        self.log_aspect = log_aspect
+        self.tries = tries
 
     def draw(self, frames: int, height: int, width: int) -> torch.Tensor:
         """Draw top, left, height and width of each frame's rectangle, `[frames, 4]`; zeros erase nothing."""
@@ -133,9 +151,12 @@ class ChannelErasing:
     def _rectangle(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return the first drawn rectangle that fits; `NOTHING` if none does."""
         # Double precision, so that u * n stays below n.
-        area, aspect, row, column = torch.rand(4, self.TRIES, dtype=torch.float64).numpy()
+        area, aspect, row, column = torch.rand(4, self.tries, dtype=torch.float64).numpy()
         area = (self.area[0] + area * (self.area[1] - self.area[0])) * height * width
-        aspect = self.aspect[0] + aspect * (self.aspect[1] - self.aspect[0])
+        if self.log_aspect:
+            aspect = self.aspect[0] * (self.aspect[1] / self.aspect[0]) ** aspect
+        else:
+            aspect = self.aspect[0] + aspect * (self.aspect[1] - self.aspect[0])
         heights = np.round(np.sqrt(area * aspect)).astype(int)
         widths = np.round(np.sqrt(area / aspect)).astype(int)
         fits = np.flatnonzero((heights < height) & (widths < width))
@@ -248,12 +269,7 @@ class CrossModalAugmentation:
         Raises:
             ConfigError: `pad` is not smaller than the frame, so that most crops would show none of it.
         """
-        height, width = frames.shape[-2:]
-        if self.crop.pad >= max(height, width):
-            raise ConfigError(
-                f"CrossModalAugmentation.pad: expected less than the size of a frame, {height} x {width}, got "
-                f"{self.crop.pad}; most crops would show none of the frame."
-            )
+        self.crop.check(*frames.shape[-2:], type(self).__name__)
         shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
         moved = self._move(frames, shifts, mirrored)
         rectangles = self.erasing.draw(len(moved), *moved.shape[-2:])
