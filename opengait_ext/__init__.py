@@ -15,6 +15,7 @@ def register() -> None:
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
     from opengait_ext.models.dinogrl.model import DinoGRL
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
+    from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
 
     for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
         registry.datasets.add(reader)
@@ -27,3 +28,5 @@ def register() -> None:
     registry.models.add(BigGait__Dinov2_Gaitbase)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)
+    for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss):
+        registry.losses.add(triplet_loss)

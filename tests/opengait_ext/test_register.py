@@ -15,6 +15,8 @@ PARTS = {
     registry.evaluators: ["evaluate_cross_modal"],
     registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
     registry.losses: [
+        "BatchHardTripletLoss",
+        "WeightedTripletLoss",
         "MaskLoss",
         "SmoothnessLoss",
         "DiversityLoss",
