@@ -14,6 +14,10 @@ def register() -> None:
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
     from opengait_ext.models.dinogrl.model import DinoGRL
+    from opengait_ext.models.m3_reid.augment import StyleAugmentation
+    from opengait_ext.models.m3_reid.losses import AttentionDiversityLoss, FrameDiversityLoss, ModalityAlignmentLoss
+    from opengait_ext.models.m3_reid.model import M3ReID
+    from opengait_ext.models.m3_reid.sampler import TrackletGroupSampler
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
     from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
 
@@ -30,3 +34,8 @@ def register() -> None:
         registry.losses.add(loss)
     for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss):
         registry.losses.add(triplet_loss)
+    registry.models.add(M3ReID)
+    registry.samplers.add(TrackletGroupSampler)
+    registry.transforms.add(StyleAugmentation)
+    for m3_loss in (ModalityAlignmentLoss, FrameDiversityLoss, AttentionDiversityLoss):
+        registry.losses.add(m3_loss)

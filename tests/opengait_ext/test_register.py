@@ -10,10 +10,10 @@ from opengait_ext import register
 
 PARTS = {
     registry.datasets: ["HITSZVCMDataSet", "BUPTCampusDataSet"],
-    registry.samplers: ["CrossModalSampler"],
-    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform"],
+    registry.samplers: ["CrossModalSampler", "TrackletGroupSampler"],
+    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform", "StyleAugmentation"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
+    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID"],
     registry.losses: [
         "BatchHardTripletLoss",
         "WeightedTripletLoss",
@@ -22,6 +22,9 @@ PARTS = {
         "DiversityLoss",
         "MaskConnectivityLoss",
         "PriorConnectivityLoss",
+        "ModalityAlignmentLoss",
+        "FrameDiversityLoss",
+        "AttentionDiversityLoss",
     ],
 }
 

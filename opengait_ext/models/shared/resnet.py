@@ -77,11 +77,8 @@ class ResNetStages(nn.Module):
         self.out_channels = channels
         self.non_local = nn.ModuleDict()
         if non_local:
-            for stage, count in enumerate(plan.non_local):
-                channels = width * 2**stage * plan.block.expansion
-                last = plan.blocks[stage]
-                for index in range(last - count, last):
-                    self.non_local[f"layer{stage + 1}_{index}"] = NonLocalBlock(channels, non_local_width)
+            for place, inner in non_local_places(name, width).items():
+                self.non_local[place] = NonLocalBlock(inner, non_local_width)
         self.apply(initialise_convolution)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -131,6 +128,16 @@ class NonLocalBlock(nn.Module):
         context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
         attended = (context.transpose(1, 2) @ query).unflatten(2, maps.shape[-2:])
         return self.norm(self.out(attended))
+
+
+def non_local_places(name: str, width: int) -> dict[str, int]:
+    """Return the blocks of a named ResNet that a non-local block follows, as "layer2_3", with their output channels."""
+    plan = PLANS[name]
+    return {
+        f"layer{stage + 1}_{index}": width * 2**stage * plan.block.expansion
+        for stage, count in enumerate(plan.non_local)
+        for index in range(plan.blocks[stage] - count, plan.blocks[stage])
+    }
 
 
 def make_block(block: Block, channels: int, planes: int, stride: int) -> nn.Module:
