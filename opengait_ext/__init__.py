@@ -14,7 +14,12 @@ def register() -> None:
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
     from opengait_ext.models.dinogrl.model import DinoGRL
+    from opengait_ext.models.m3_reid.augment import StyleAugmentation
+    from opengait_ext.models.m3_reid.losses import AttentionDiversityLoss, FrameDiversityLoss, ModalityAlignmentLoss
+    from opengait_ext.models.m3_reid.model import M3ReID
+    from opengait_ext.models.m3_reid.sampler import TrackletGroupSampler
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
+    from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
 
     for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
         registry.datasets.add(reader)
@@ -27,3 +32,10 @@ def register() -> None:
     registry.models.add(BigGait__Dinov2_Gaitbase)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)
+    for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss):
+        registry.losses.add(triplet_loss)
+    registry.models.add(M3ReID)
+    registry.samplers.add(TrackletGroupSampler)
+    registry.transforms.add(StyleAugmentation)
+    for m3_loss in (ModalityAlignmentLoss, FrameDiversityLoss, AttentionDiversityLoss):
+        registry.losses.add(m3_loss)

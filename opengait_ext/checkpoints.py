@@ -5,8 +5,9 @@ from typing import Any
 
 from opengait_ext.models.dinogrl.checkpoints.files import from_official_files, to_official_files
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official
-from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
+from opengait_ext.models.dinogrl.network import DinoGRLNet
 from opengait_ext.models.load import build_trained
+from opengait_ext.models.shared.plain_network import PREFIX
 
 __all__ = ["build_network", "convert_official", "convert_to_official", "from_official_files", "to_official_files"]
 

@@ -9,6 +9,7 @@ from opengait.config import load_config
 from opengait_ext.models.biggait.network import BigGaitNet
 from opengait_ext.models.biggergait.network import BiggerGaitNet
 from opengait_ext.models.dinogrl.network import DinoGRLNet
+from opengait_ext.models.m3_reid.network import M3ReIDNet
 from tests.paths import ROOT
 
 FOLDER = ROOT / "configs/benchmark"
@@ -77,6 +78,17 @@ def test_dinogrl_builds_and_describes(name):
     masks = (torch.ones(2, 1, 1, *cfgs["data_cfg"]["frame_size"]),) if name == "both" else ()
     with torch.no_grad():
         assert network(frames, torch.tensor([0, 1]), *masks).descriptor.shape[:2] == (2, 64)
+
+
+def test_m3_reid_has_the_size_of_dinogrls_appearance_stream():
+    cfgs = config("m3_reid")
+    network = M3ReIDNet.from_config(cfgs["model_cfg"]).eval()
+    stream = DinoGRLNet.from_config(config("dinogrl")["model_cfg"]).appearance
+    weights = [own.stages.layer4[0].conv2.weight for own in (network, stream)]
+    assert torch.equal(*weights)
+    with torch.no_grad():
+        output = network(torch.randn(2, 2, 3, *cfgs["data_cfg"]["frame_size"]))
+    assert output.descriptor.shape == (2, 6 * 128, 1)
 
 
 @pytest.mark.parametrize(("name", "network"), [("biggait", BigGaitNet), ("biggergait", BiggerGaitNet)])

@@ -1,9 +1,9 @@
 """Augmentation as in CAJ (ICCV 2021), which the paper names in its implementation details.
 
 In this order: pad 10 and random crop, horizontal flip, normalisation, channel random erasing, and a channel operation:
-channel-adaptive grey for infrared, channel exchange for visible frames (the authors' release only). The last two act on
-normalised values. Every part takes and returns frames `[s, 3, h, w]` of one tracklet and draws from torch's global
-generator: once for all frames, or with `per_frame` once per frame, as the public code does.
+channel-adaptive grey for infrared, channel exchange for visible frames (CAJ's second views, and DinoGRL's release). The
+last two act on normalised values. Every part takes and returns frames `[s, 3, h, w]` of one tracklet and draws from
+torch's global generator: once for all frames, or with `per_frame` once per frame, as the public code does.
 """
 
 from collections.abc import Sequence
@@ -63,6 +63,21 @@ class PadCrop:
         draws = frames if self.per_frame else 1
         return torch.randint(-self.pad, self.pad + 1, (draws, 2)).tolist() if self.pad else []
 
+    def check(self, height: int, width: int, owner: str) -> None:
+        """Check that most crops show some of a frame of this size.
+
+        Args:
+            owner: the transform whose `pad` it is, for the message.
+
+        Raises:
+            ConfigError: `pad` is not smaller than the frame.
+        """
+        if self.pad >= max(height, width):
+            raise ConfigError(
+                f"{owner}.pad: expected less than the size of a frame, {height} x {width}, got {self.pad}; most crops "
+                f"would show none of the frame."
+            )
+
     def __call__(self, x: torch.Tensor, shifts: list[list[int]] | None = None) -> torch.Tensor:
         if not self.pad:
             return x
@@ -101,10 +116,9 @@ class ChannelErasing:
     """Fill a random rectangle of normalised frames with `ERASED`, with probability `prob`.
 
     The rectangle's share of the frame is uniform in `area`, its height over its width uniform in `aspect` (the ratio,
-    not its logarithm), and its corner uniform; a draw that does not fit in the frame is repeated up to 100 times.
+    or with `log_aspect` its logarithm, as in torchvision), and its corner uniform; a draw that does not fit in the
+    frame is repeated, up to `tries` draws.
     """
-
-    TRIES = 100
 
     def __init__(
         self,
@@ -112,11 +126,15 @@ class ChannelErasing:
         area: tuple[float, float] = (0.02, 0.4),
         aspect: tuple[float, float] = (0.3, 1 / 0.3),
         per_frame: bool = False,
+        log_aspect: bool = False,
+        tries: Annotated[int, "positive int"] = 100,
     ) -> None:
         self.prob = prob
         self.area = area
         self.aspect = aspect
         self.per_frame = per_frame
+        self.log_aspect = log_aspect
+        self.tries = tries
 
     def draw(self, frames: int, height: int, width: int) -> torch.Tensor:
         """Draw top, left, height and width of each frame's rectangle, `[frames, 4]`; zeros erase nothing."""
@@ -133,9 +151,12 @@ class ChannelErasing:
     def _rectangle(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return the first drawn rectangle that fits; `NOTHING` if none does."""
         # Double precision, so that u * n stays below n.
-        area, aspect, row, column = torch.rand(4, self.TRIES, dtype=torch.float64).numpy()
+        area, aspect, row, column = torch.rand(4, self.tries, dtype=torch.float64).numpy()
         area = (self.area[0] + area * (self.area[1] - self.area[0])) * height * width
-        aspect = self.aspect[0] + aspect * (self.aspect[1] - self.aspect[0])
+        if self.log_aspect:
+            aspect = self.aspect[0] * (self.aspect[1] / self.aspect[0]) ** aspect
+        else:
+            aspect = self.aspect[0] + aspect * (self.aspect[1] - self.aspect[0])
         heights = np.round(np.sqrt(area * aspect)).astype(int)
         widths = np.round(np.sqrt(area / aspect)).astype(int)
         fits = np.flatnonzero((heights < height) & (widths < width))
@@ -193,7 +214,7 @@ class CrossModalAugmentation:
         erasing: probability of an erased rectangle.
         adaptive_grey: `ChannelAdaptiveGrey`'s probability on infrared tracklets; None leaves them unchanged.
         channel_exchange: probability that a visible tracklet has its channels exchanged; the authors' release uses
-            0.5, the paper does not mention it.
+            0.5, the paper does not mention it. The second view of a tracklet (`sampler.second_view`) always has.
         per_frame: draw crop, flip and rectangle for every frame.
         channels_per_frame: the same for the channel operation; None follows `per_frame`.
     """
@@ -223,7 +244,8 @@ class CrossModalAugmentation:
 
         Args:
             x: uint8 `[s, 3, h, w]`, RGB.
-            seq_info: [label, type, view, ...] of the tracklet; the type is its modality.
+            seq_info: [label, type, view, paths] of the tracklet, and 1 if this is its second view in the batch; the
+                type is its modality.
 
         Returns:
             float32 `[s, 3, h, w]`, normalised.
@@ -238,7 +260,7 @@ class CrossModalAugmentation:
 
         Args:
             frames: uint8 `[s, 3, h, w]`, RGB.
-            info: [label, type, view, ...] of the tracklet.
+            info: [label, type, view, paths] of the tracklet, and 1 if this is its second view in the batch.
             masks: uint8 `[s, maps, h, w]` of the frames.
 
         Returns:
@@ -248,12 +270,7 @@ class CrossModalAugmentation:
         Raises:
             ConfigError: `pad` is not smaller than the frame, so that most crops would show none of it.
         """
-        height, width = frames.shape[-2:]
-        if self.crop.pad >= max(height, width):
-            raise ConfigError(
-                f"CrossModalAugmentation.pad: expected less than the size of a frame, {height} x {width}, got "
-                f"{self.crop.pad}; most crops would show none of the frame."
-            )
+        self.crop.check(*frames.shape[-2:], type(self).__name__)
         shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
         moved = self._move(frames, shifts, mirrored)
         rectangles = self.erasing.draw(len(moved), *moved.shape[-2:])
@@ -271,6 +288,8 @@ class CrossModalAugmentation:
         unchanged = torch.full((frames,), UNCHANGED)
         if Modality(seq_info[1]) is Modality.INFRARED:
             return unchanged if self.grey is None else self.grey.draw(frames)
+        if len(seq_info) > 4:
+            return self.exchange.draw(frames)
         # One draw per tracklet even with per_frame: the release chooses the visible pipeline once per tracklet.
         return self.exchange.draw(frames) if torch.rand(()) < self.exchange_prob else unchanged
 

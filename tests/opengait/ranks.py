@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 from opengait import distributed
 
 # Ranks are forked from a server that has imported these, since imports take longer than most tests.
-MODELS = [f"opengait_ext.models.{name}.model" for name in ("dinogrl", "biggait", "biggergait")]
+MODELS = [f"opengait_ext.models.{name}.model" for name in ("dinogrl", "biggait", "biggergait", "m3_reid")]
 get_context("forkserver").set_forkserver_preload(["torch", "opengait.main", *MODELS])
 
 

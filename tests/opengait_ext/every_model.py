@@ -15,7 +15,7 @@ from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
-MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
+MODELS = ("dinogrl", "biggait", "biggergait", "m3_reid", "gaitset", "gaitbase")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -65,6 +65,8 @@ def every_model(world, people, tmp_path_factory):
             path.write_text(yaml.safe_dump(content))
         elif name == "biggait":
             path = frames_config(people, folder, name, tiny_config())
+        elif name == "m3_reid":
+            path = frames_config(people, folder, name, {"backbone": "resnet10", "width": 4, "weights": None})
         elif name == "biggergait":
             path = frames_config(
                 people, folder, name, model_cfg(**write_weights(folder), Mask_Branch={"source_dim": 12})

@@ -10,16 +10,21 @@ from opengait_ext import register
 
 PARTS = {
     registry.datasets: ["HITSZVCMDataSet", "BUPTCampusDataSet"],
-    registry.samplers: ["CrossModalSampler"],
-    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform"],
+    registry.samplers: ["CrossModalSampler", "TrackletGroupSampler"],
+    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform", "StyleAugmentation"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
+    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID"],
     registry.losses: [
+        "BatchHardTripletLoss",
+        "WeightedTripletLoss",
         "MaskLoss",
         "SmoothnessLoss",
         "DiversityLoss",
         "MaskConnectivityLoss",
         "PriorConnectivityLoss",
+        "ModalityAlignmentLoss",
+        "FrameDiversityLoss",
+        "AttentionDiversityLoss",
     ],
 }
 

@@ -43,6 +43,8 @@ class ResNetStages(nn.Module):
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
         strides: strides of the four stages; smaller ones leave enough rows for the stripes of small maps.
+        non_local_width: inner channels of the non-local blocks; by default half of their input's, as AGW's paper has
+            it. AGW's code has 1, since it divides its reduction by itself.
 
     Raises:
         ConfigError: the name is unknown, or there are not four strides.
@@ -57,6 +59,7 @@ class ResNetStages(nn.Module):
         width: int = 64,
         non_local: bool = False,
         strides: Sequence[int] = STAGE_STRIDES,
+        non_local_width: int | None = None,
     ) -> None:
         super().__init__()
         if name not in PLANS:
@@ -74,11 +77,8 @@ class ResNetStages(nn.Module):
         self.out_channels = channels
         self.non_local = nn.ModuleDict()
         if non_local:
-            for stage, count in enumerate(plan.non_local):
-                inner = width * 2**stage * plan.block.expansion
-                last = plan.blocks[stage]
-                for index in range(last - count, last):
-                    self.non_local[f"layer{stage + 1}_{index}"] = NonLocalBlock(inner)
+            for place, inner in non_local_places(name, width).items():
+                self.non_local[place] = NonLocalBlock(inner, non_local_width)
         self.apply(initialise_convolution)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -99,12 +99,16 @@ class NonLocalBlock(nn.Module):
     Always computed in float32, even under autocast: products of unbounded activations overflow float16 in the first
     batch.
 
+    Args:
+        channels: of the maps.
+        inner: channels of query, key and value; by default half of `channels`.
+
     Shape: (f, channels, h, w) -> the same.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int | None = None) -> None:
         super().__init__()
-        inner = max(channels // 2, 1)
+        inner = max(channels // 2, 1) if inner is None else inner
         self.value = nn.Conv2d(channels, inner, 1)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(channels, inner, 1)
@@ -124,6 +128,16 @@ class NonLocalBlock(nn.Module):
         context = key @ value.transpose(1, 2) / maps.shape[-2:].numel()
         attended = (context.transpose(1, 2) @ query).unflatten(2, maps.shape[-2:])
         return self.norm(self.out(attended))
+
+
+def non_local_places(name: str, width: int) -> dict[str, int]:
+    """Return the blocks of a named ResNet that a non-local block follows, as "layer2_3", with their output channels."""
+    plan = PLANS[name]
+    return {
+        f"layer{stage + 1}_{index}": width * 2**stage * plan.block.expansion
+        for stage, count in enumerate(plan.non_local)
+        for index in range(plan.blocks[stage] - count, plan.blocks[stage])
+    }
 
 
 def make_block(block: Block, channels: int, planes: int, stride: int) -> nn.Module:

@@ -66,8 +66,8 @@ def _cell(row: Row, direction: str, key: str, best: float | None) -> str:
     value = row.numbers[direction].get(key)
     if value is None:
         return "-"
-    # Published numbers keep the digits that were printed.
-    text = f"{value:.2f}" if row.measured else f"{value:.1f}"
+    # Published numbers have the digits that were printed, one or two; a zero at the end of two is not known.
+    text = f"{value:.2f}" if row.measured or round(value, 1) != value else f"{value:.1f}"
     text = f"**{text}**" if value == best else text
     spread = row.intervals.get(direction, {}).get(key) if key in SPREAD else None
     return text if spread is None else f"{text} [{spread[0]:.1f}, {spread[1]:.1f}]"

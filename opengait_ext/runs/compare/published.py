@@ -11,7 +11,7 @@ FILE = Path(__file__).with_name("published.json")
 
 
 def published_rows(file: Path = FILE) -> list[Row]:
-    """Return the rows of the paper's Tables 1 and 2 and of the authors' release, in printed order."""
+    """Return the rows of the paper's Tables 1 and 2, of the authors' release and of later publications."""
     tables = json.loads(file.read_text(encoding="utf-8"))["tables"]
     return [_row(table, entry) for table in tables for entry in table["rows"]]
 
@@ -25,7 +25,7 @@ def remarks(dataset: str, file: Path = FILE) -> list[str]:
 def _row(table: dict[str, Any], entry: dict[str, Any]) -> Row:
     return Row(
         method=entry["method"],
-        source=table["source"],
+        source=entry.get("source", table["source"]),
         reference=entry["reference"],
         kind=entry["type"],
         frames=str(entry["frames"]),

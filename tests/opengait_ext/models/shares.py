@@ -20,13 +20,15 @@ from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
 from opengait_ext.models.dinogrl.model import loss_terms
+from opengait_ext.models.m3_reid.model import loss_terms as m3_reid_terms
+from opengait_ext.models.m3_reid.network import M3ReIDNet
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from tests.opengait_ext.models.biggait.tiny import tiny_network
 from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2")
+METHODS = ("DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
 SMALL: dict[str, dict[str, Any]] = {
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
     "gait": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -76,6 +78,8 @@ class Step(nn.Module):
             self.network: nn.Module = DinoGRLNet.from_config(shrunk(model_cfg, people))
             if self.network.vision_model is not None:
                 self.network.vision_model = Patches(6, 2, (8, 4))
+        elif self.method == "M3ReID":
+            self.network = M3ReIDNet(people, backbone="resnet10", width=4)
         elif self.method == "BiggerGait__DINOv2":
             cfg = tiny_bigger.model_cfg(image_size=14, total_layer_num=12, group_layer_num=4)
             cfg["SeparateBNNecks"]["class_num"] = people
@@ -98,6 +102,8 @@ class Step(nn.Module):
                 masks = (frames[:, :, :1] > 0.3).to(self.dtype)
             terms = loss_terms(self.network(frames, modality, masks), labels)
             return {name: arguments for name, arguments in terms.items() if name in self.losses.losses}
+        if self.method == "M3ReID":
+            return m3_reid_terms(self.network(frames), labels, modality)
         if self.method == "BiggerGait__DINOv2":
             output = self.network(frames)
             return {

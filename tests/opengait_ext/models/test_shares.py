@@ -27,6 +27,8 @@ CASES: dict[str, tuple] = {
     "separate": ("ablation/table6_separate.yaml", (2, 2), mixed, {}, (4,)),
     "masks": ("dinogrl/hitsz_pbmge.yaml", (2, 2), of_one_modality, {}, (4,)),
     "biggait": ("biggait/hitsz.yaml", (4, 1), of_one_modality, {}, (2,)),
+    "m3_reid_one_modality": ("m3_reid/hitsz.yaml", (4, 2), of_one_modality, {}, (2, 4)),
+    "m3_reid_mixed": ("m3_reid/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
     "one_each": ("dinogrl/hitsz_baseline.yaml", (4, 2), of_one_modality, {}, (16,)),
     "without_sync": ("dinogrl/demo.yaml", (4, 2), of_one_modality, WITHOUT_SYNC, (2, 4)),
 }
