@@ -29,6 +29,7 @@ COMMANDS = (
     "track",
     "embed",
     "search",
+    "browse",
     "plug",
     "demo-results",
 )

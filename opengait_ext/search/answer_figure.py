@@ -48,7 +48,7 @@ def draw_answers(
                 folder = str(gallery.folders[candidate.place])
                 chance = "" if candidate.p_value is None else f", p {candidate.p_value:.2g}"
                 axes.set_title(f"{_short(candidate.name)}\n{candidate.distance:.3f}{chance}", fontsize=6)
-                _draw(axes, _frames_in(folder, kind), strip, PALETTE[0])
+                _draw(axes, frames_in(folder, kind), strip, PALETTE[0])
     return figure
 
 
@@ -57,7 +57,7 @@ def _short(name: str) -> str:
     return "/".join(Path(name).parts[-3:])
 
 
-def _frames_in(folder: str, kind: Pictures | Prepared) -> tuple[FrameSource, ...]:
+def frames_in(folder: str, kind: Pictures | Prepared) -> tuple[FrameSource, ...]:
     """Return the frames in a folder that a gallery names; none if it is not there, as on another machine."""
     try:
         return kind.sources(Path(folder))[:1] if folder else ()

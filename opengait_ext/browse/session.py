@@ -1,0 +1,187 @@
+"""What the page of `vvi browse` asks for: tracklets, answers and moving strips."""
+
+import io
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from opengait.data.frame_picker import uniform
+from opengait.data.frames import FrameSource
+from opengait.errors import DataError
+from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.runs.silhouettes.image_files import write_gif
+from opengait_ext.runs.silhouettes.network import silhouettes_of
+from opengait_ext.runs.silhouettes.panels import as_pictures, grey_to_colour
+from opengait_ext.search.answer_figure import frames_in
+from opengait_ext.search.descriptors import Descriptors
+from opengait_ext.search.inputs import Clip, find_clips
+from opengait_ext.search.matching import QueryResult, search
+from opengait_ext.search.network import Describer
+
+# Frames of a strip, and strips that are kept.
+STRIP, KEPT = 12, 512
+_ARRAYS = ("embeddings", "names", "types", "folders")
+
+
+class Session:
+    """A gallery that is searched, by its own tracklets or by clips that were added.
+
+    Args:
+        gallery: the descriptors.
+        describer: the network that made them.
+        silhouettes: a network that makes silhouettes of frames; None shows frames alone.
+        level: the false-alarm level of the verdicts.
+    """
+
+    def __init__(
+        self, gallery: Descriptors, describer: Describer, silhouettes: PlainNetwork | None = None, level: float = 0.05
+    ) -> None:
+        self.gallery = gallery
+        self.describer = describer
+        self.silhouettes = silhouettes
+        self.level = level
+        self.folder = Path(tempfile.mkdtemp(prefix="vvi-browse-"))
+        self.added: list[tuple[Clip, Descriptors]] = []
+        self.strip = lru_cache(KEPT)(self._strip)
+        self._network = Lock()
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def tracklets(self) -> list[dict[str, Any]]:
+        """Return key, name and modality of each tracklet: those that were added, latest first, then the gallery."""
+        added = [_entry(f"a{n}", clip.name, clip.modality) | _times(clip) for n, (clip, _) in enumerate(self.added)]
+        rows = zip(self.gallery.names, self.gallery.types, strict=True)
+        return added[::-1] + [_entry(f"g{n}", *row) for n, row in enumerate(rows)]
+
+    def answers(self, key: str, top: int = 10) -> dict[str, Any]:
+        """Return the verdict about a tracklet, and the candidates with their keys.
+
+        A tracklet of the gallery is searched in the rest of it.
+
+        Raises:
+            KeyError: there is no such tracklet.
+            DataError: nothing is left to search in.
+        """
+        number = self._number(key)
+        if key[0] == "a":
+            gallery, places = self.gallery, np.arange(len(self.gallery))
+            query = self.added[number][1]
+        else:
+            places = np.delete(np.arange(len(self.gallery)), number)
+            gallery, query = _rows(self.gallery, places), _rows(self.gallery, [number])
+        (result,) = search(gallery, query, top, self.level, self.describer.metric)
+        return {
+            "verdict": verdict_of(result, self.level),
+            "somebody": result.somebody,
+            "candidates": [
+                _entry(f"g{places[candidate.place]}", candidate.name, candidate.modality)
+                | {"distance": candidate.distance, "p": candidate.p_value}
+                for candidate in result.candidates
+            ],
+        }
+
+    def add(self, files: Sequence[tuple[str, Callable[[Path], Any]]], modality: str) -> list[str]:
+        """Add the tracklets of a video, tracked if no file of boxes comes with it, or of pictures; return their keys.
+
+        Args:
+            files: name and content of each file; the content is written by a function of its path.
+            modality: visible or infrared.
+
+        Raises:
+            UserError: the files hold no tracklet.
+        """
+        from opengait_ext.search.boxes import boxes_beside
+        from opengait_ext.search.inputs import VIDEOS
+        from opengait_ext.track import Motion, track_video
+
+        names = [Path(name.replace("\\", "/")).name for name, _ in files]
+        videos = [name for name in names if Path(name).suffix.lower() in VIDEOS]
+        others = [name for name in names if name not in videos]
+        if not names or {"", ".", ".."} & set(names) or len(videos) > 1 or (videos and len(others) > 1):
+            raise DataError("Expected one video, alone or with its file of boxes, or the pictures of one tracklet.")
+        folder = Path(tempfile.mkdtemp(dir=self.folder)) / (Path(videos[0]).stem if videos else "pictures")
+        folder.mkdir()
+        for name, (_, write) in zip(names, files, strict=True):
+            write(folder / name)
+        paths = [folder / video for video in videos] or [folder]
+        boxes = [folder / other for other in others] if videos else []
+        with self._network:
+            if videos and not boxes:
+                track_video(paths[0], boxes_beside(paths[0]), Motion())
+            clips = find_clips(paths, self.describer.kind, modality, boxes)
+            descriptors = self.describer.describe(clips, self.gallery.frames)
+        first = len(self.added)
+        self.added += [(clip, _rows(descriptors, [number])) for number, clip in enumerate(clips)]
+        return [f"a{number}" for number in range(first, len(self.added))]
+
+    def _strip(self, key: str) -> bytes:
+        """Return an animated GIF: frames, with their silhouettes to the right; b"" if the frames are not here.
+
+        Raises:
+            KeyError: there is no such tracklet.
+        """
+        number = self._number(key)
+        sources: Sequence[FrameSource] = ()
+        if key[0] == "a":
+            sources = (self.added[number][0].frames,)
+        else:
+            sources = frames_in(str(self.gallery.folders[number]), self.describer.kind)
+        try:
+            frames = [np.asarray(source[uniform(len(source), min(STRIP, len(source)))]) for source in sources]
+            pictures = [as_pictures(frame, key) for frame in frames]
+        except DataError:
+            return b""
+        if not pictures:
+            return b""
+        moving = pictures[0]
+        if self.silhouettes is not None and frames[0].ndim == 4:
+            with self._network:
+                masks = silhouettes_of(self.silhouettes, frames[0]).mask.cpu().numpy()
+            moving = np.concatenate([moving, _enlarged(masks, moving.shape[1:3])], axis=2)
+        data = io.BytesIO()
+        write_gif(data, np.ascontiguousarray(moving))
+        return data.getvalue()
+
+    def _number(self, key: str) -> int:
+        """Return the number in a key of `tracklets`."""
+        count = {"a": len(self.added), "g": len(self.gallery)}.get(key[:1], 0)
+        if not key[1:].isdecimal() or int(key[1:]) >= count:
+            raise KeyError(key)
+        return int(key[1:])
+
+
+def verdict_of(result: QueryResult, level: float) -> str:
+    """Return a sentence about the result of a query."""
+    if result.somebody is None:
+        return f"Cannot tell: {result.undecided}."
+    return f"{'A match' if result.somebody else 'No match'} at level {level:g}."
+
+
+def _enlarged(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return masks (k, 1, h, w) or (k, h, w) in 0..1 as grey pictures (k, *size, 3)."""
+    import cv2
+
+    grey = [cv2.resize(mask.squeeze().clip(0, 1), size[::-1], interpolation=cv2.INTER_LINEAR) for mask in masks]
+    return np.ascontiguousarray(grey_to_colour((255 * np.stack(grey)).astype(np.uint8)))
+
+
+def _rows(descriptors: Descriptors, places: Sequence[int] | np.ndarray) -> Descriptors:
+    rows: dict[str, Any] = {name: getattr(descriptors, name)[places] for name in _ARRAYS}
+    return replace(descriptors, **rows)
+
+
+def _entry(key: str, name: str, modality: str) -> dict[str, Any]:
+    return {"key": key, "name": str(name), "modality": str(modality)}
+
+
+def _times(clip: Clip) -> dict[str, float]:
+    if clip.start_seconds is None or clip.end_seconds is None:
+        return {}
+    return {"start": clip.start_seconds, "end": clip.end_seconds}
