@@ -5,6 +5,7 @@ const list = document.getElementById("list");
 const more = document.getElementById("more");
 const filter = document.getElementById("filter");
 const modality = document.getElementById("modality");
+const wanted = document.getElementById("wanted");
 const answers = document.getElementById("answers");
 const form = document.getElementById("drop");
 const state = document.getElementById("state");
@@ -68,16 +69,17 @@ function drawList() {
 
 async function choose(entry) {
   chosen = entry.key;
+  history.replaceState(null, "", `#${chosen}`);
   for (const button of list.querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
   drawList();
   let result;
   try {
-    result = await ask(`answers/${entry.key}`);
+    result = await ask(`answers/${entry.key}?modality=${wanted.value}`);
   } catch (error) {
     answers.replaceChildren(element("p", "verdict false", error.message));
     return;
   }
-  if (chosen !== entry.key) return;
+  if (chosen !== entry.key) return; // Another was chosen meanwhile.
   const head = element("div", "query");
   const text = element("div");
   text.append(element("h1", "", entry.name), element("p", "faint", facts(entry)),
@@ -123,10 +125,17 @@ async function load() {
 }
 
 filter.oninput = modality.onchange = () => { shown = PAGE; drawList(); };
+wanted.onchange = () => {
+  const entry = tracklets.find((other) => other.key === chosen);
+  if (entry) choose(entry);
+};
 more.onclick = () => { shown += PAGE; drawList(); };
 form.elements.files.onchange = (event) => add(event.target.files);
 form.onsubmit = (event) => event.preventDefault();
 document.ondragover = (event) => { event.preventDefault(); form.classList.add("over"); };
 document.ondragleave = () => form.classList.remove("over");
 document.ondrop = (event) => { event.preventDefault(); form.classList.remove("over"); add(event.dataTransfer.files); };
-load().then(() => tracklets.length && choose(tracklets[0]));
+load().then(() => {
+  const linked = tracklets.find((entry) => `#${entry.key}` === location.hash) || tracklets[0];
+  if (linked) choose(linked);
+});

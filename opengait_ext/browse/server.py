@@ -61,7 +61,7 @@ def build_app(session: Session) -> Any:
 
     @app.get("/answers/<key>")
     def answers(key: str) -> Any:
-        return _said(lambda: plain(session.answers(key)))
+        return _said(lambda: plain(session.answers(key, request.args.get("modality", ""))))
 
     @app.get("/strips/<key>.gif")
     def strip(key: str) -> Any:

@@ -60,23 +60,27 @@ class Session:
         rows = zip(self.gallery.names, self.gallery.types, strict=True)
         return added[::-1] + [_entry(f"g{n}", *row) for n, row in enumerate(rows)]
 
-    def answers(self, key: str, top: int = 10) -> dict[str, Any]:
+    def answers(self, key: str, modality: str = "", top: int = 10) -> dict[str, Any]:
         """Return the verdict about a tracklet, and the candidates with their keys.
 
         A tracklet of the gallery is searched in the rest of it.
+
+        Args:
+            key: the tracklet.
+            modality: of the candidates; "" for both.
+            top: the most candidates.
 
         Raises:
             KeyError: there is no such tracklet.
             DataError: nothing is left to search in.
         """
         number = self._number(key)
+        places = np.flatnonzero(self.gallery.types == modality) if modality else np.arange(len(self.gallery))
         if key[0] == "a":
-            gallery, places = self.gallery, np.arange(len(self.gallery))
             query = self.added[number][1]
         else:
-            places = np.delete(np.arange(len(self.gallery)), number)
-            gallery, query = _rows(self.gallery, places), _rows(self.gallery, [number])
-        (result,) = search(gallery, query, top, self.level, self.describer.metric)
+            places, query = places[places != number], _rows(self.gallery, [number])
+        (result,) = search(_rows(self.gallery, places), query, top, self.level, self.describer.metric)
         return {
             "verdict": verdict_of(result, self.level),
             "somebody": result.somebody,

@@ -61,6 +61,8 @@ def test_a_tracklet_is_searched_in_the_rest_of_the_gallery(client):
     assert names[0] == "anna again" and "anna" not in names and len(names) == 10
     assert answer["candidates"][0]["key"] == "g3" and answer["somebody"] and "A match" in answer["verdict"]
     assert "No match" in client.get("/answers/g2").json["verdict"]
+    assert client.get("/answers/g0?modality=visible").json == answer
+    assert "gallery is empty" in client.get("/answers/g0?modality=infrared").json["error"]
     for key in ("g30", "x", "g-1", "a0", "g\u2460"):
         assert client.get(f"/answers/{key}").status_code == 404
 
