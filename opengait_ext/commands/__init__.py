@@ -26,6 +26,7 @@ COMMANDS = (
     "report",
     "ablate",
     "benchmark",
+    "track",
     "embed",
     "search",
     "plug",

@@ -1,11 +1,12 @@
 """Describe tracklets of your own with any model: folders of frames or of silhouettes, or videos with boxes.
 
     vvi embed --cfgs FILE --checkpoint FILE.pt --input DIR --out features.npz
-    vvi embed --cfgs FILE --checkpoint FILE.pt --input clip.mp4 --boxes boxes.csv --modality visible ...
+    vvi embed --cfgs FILE --checkpoint FILE.pt --input clip.mp4 --boxes boxes.txt --modality visible ...
 
 Every folder of images below DIR, at any depth, is one tracklet. Its modality is read from the names of the folders
-(visible, rgb, infrared, ir, ...) or set with --modality. The CSV file has the columns frame,track,x,y,w,h, with frames
-counted from 0 and boxes in pixels. Models on silhouettes take folders of OpenGait's .pkl files, or of pictures.
+(visible, rgb, infrared, ir, ...) or set with --modality. Boxes are MOT text, CSV with the columns frame, track, x, y, w
+and h, or COCO-video JSON; without --boxes, those that `vvi track` wrote are used. Models on silhouettes take folders of
+OpenGait's .pkl files, or of pictures.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_network
+from opengait_ext.commands.options import add_footage, add_network
 
 if TYPE_CHECKING:
     from opengait_ext.search import Descriptors
@@ -26,10 +27,9 @@ HELP = "compute descriptors of your own footage"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_network(parser)
-    parser.add_argument("--input", required=True, nargs="+", metavar="DIR_OR_VIDEO")
+    parser.add_argument("--input", required=True, nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
     parser.add_argument("--out", required=True, metavar="FILE.npz")
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs (default: from the names)")
-    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
+    add_footage(parser)
     parser.add_argument("--frames", type=count, metavar="N", help="frames per tracklet (default: as in the test)")
     parser.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets per batch (default: 8)")
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_writable(search.npz_path(args.out))
     describer = search.load_describer(args.cfgs, args.checkpoint, args.overrides, args.device)
-    clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes)
+    clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes, args.between)
     descriptors = describer.describe(clips, args.frames, args.batch)
     path = save(args.out, descriptors)
     modalities = list(descriptors.types)

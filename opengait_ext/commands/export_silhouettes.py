@@ -4,6 +4,7 @@
     ... --split query --people 0503 0504 --frames 6       # some tracklets, six frames of each
     ... --split train --no-gif --pkl                      # training data for OpenGait's silhouette models
     ... --truth output/demo/data                          # measure the overlap with the synthetic ground truth
+    ... --input clip.avi --modality visible               # footage of your own, as for `vvi embed`
 
 Run again with the same --out to continue after an interruption.
 """
@@ -12,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_network, add_people
+from opengait_ext.commands.options import add_footage, add_network, add_people
 
 HELP = "write the silhouettes that a trained network makes"
 INTERRUPTED = "Stopped; run the same command again to continue."
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_network(parser)
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder to write into")
+    parser.add_argument("--input", nargs="+", metavar="DIR_OR_VIDEO", help="footage of your own (default: the dataset)")
+    add_footage(parser)
     parser.add_argument("--split", choices=("train", "test", "query", "gallery"), default="test")
     add_people(parser, "identities to export (default: all)")
     parser.add_argument("--tracklets", type=count, metavar="N", help="limit; takes the first ones of each person first")
@@ -50,12 +53,18 @@ def run(args: argparse.Namespace) -> int:
     from opengait.utils.files import check_writable
     from opengait_ext.runs import silhouettes
     from opengait_ext.runs.silhouettes.overlap import truth_folder
+    from opengait_ext.search.inputs import find_clips, kind_of
+    from opengait_ext.search.tracklets import as_tracklets
 
     check_writable(args.out / silhouettes.export.RECORD)
     truth = None if args.truth is None else truth_folder(args.truth)
     cfg = load_config(args.cfgs, args.overrides)
     network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)
-    tracklets = silhouettes.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
+    if args.input:
+        clips = find_clips(args.input, kind_of(cfg), args.modality, args.boxes, args.between)
+        tracklets = as_tracklets(clips[: args.tracklets], args.frames)
+    else:
+        tracklets = silhouettes.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
     done = silhouettes.export_silhouettes(network, tracklets, args.out, args.gif, args.batch)
     print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} already existed.")
     pages = silhouettes.draw_contact_sheets(args.out, tracklets)

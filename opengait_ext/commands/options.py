@@ -2,7 +2,7 @@
 
 import argparse
 
-from opengait.command_line import seed
+from opengait.command_line import seconds, seed
 
 
 def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings of the configuration") -> None:
@@ -23,6 +23,15 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add `--device`."""
     parser.add_argument("--device", metavar="NAME", help="such as cpu or cuda:1 (default: the GPU, if there is one)")
+
+
+def add_footage(parser: argparse.ArgumentParser) -> None:
+    """Add the options about folders and videos of one's own: `--modality`, `--boxes` and `--between`."""
+    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all inputs (default: from the names)")
+    parser.add_argument("--boxes", nargs="+", default=[], metavar="FILE", help="boxes of people, one file per video")
+    parser.add_argument(
+        "--between", nargs=2, type=seconds, metavar=("S", "S"), help="part of the videos, in seconds (default: all)"
+    )
 
 
 def add_people(parser: argparse.ArgumentParser, help: str) -> None:

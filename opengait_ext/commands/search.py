@@ -1,6 +1,7 @@
 """Search a gallery for people: the nearest tracklets, or "no match".
 
     vvi search --gallery features.npz --query DIR [DIR ...] --top 10
+    vvi search --gallery features.npz --query clip.avi#37 --modality visible
     ... --json answers.json --picture answers.png
 
 `vvi embed` writes the gallery; the network that it names describes the queries. A p-value is the probability that the
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count, share
-from opengait_ext.commands.options import add_device, add_overrides
+from opengait_ext.commands.options import add_device, add_footage, add_overrides
 
 if TYPE_CHECKING:
     from opengait_ext.search import QueryResult
@@ -24,9 +25,8 @@ HELP = "search a gallery of descriptors for the people of your queries"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by `vvi embed`")
-    parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO")
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of all queries (default: from the names)")
-    parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
+    parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
+    add_footage(parser)
     parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
     parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
     parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
     check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
-    clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes)
+    clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes, args.between)
     queries = describer.describe(clips, gallery.frames)
     results = search.search(gallery, queries, args.top, args.level, describer.metric)
     try:

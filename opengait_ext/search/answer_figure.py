@@ -41,7 +41,7 @@ def draw_answers(
         for cells, result, clip in zip(grid, results, queries, strict=True):
             for axes in cells:
                 axes.axis("off")
-            _draw(cells[0], [clip.source], strip, "#000000")
+            _draw(cells[0], [clip.frames], strip, "#000000")
             verdict = {True: "match", False: "no match", None: ""}[result.somebody]
             cells[0].set_title(f"query {_short(result.query)}\n{verdict}", fontsize=6)
             for axes, candidate in zip(cells[1:], result.candidates, strict=False):

@@ -1,7 +1,9 @@
 """Tracklets from folders of frames, from videos with boxes, and from folders in OpenGait's layout."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,14 @@ from opengait.errors import ConfigError, DataError
 from opengait_ext.data import Modality
 from opengait_ext.runs.silhouettes.image_files import read_grey
 from opengait_ext.runs.silhouettes.opengait_silhouettes import align_all
-from opengait_ext.search.boxes import check_boxes, read_boxes
+from opengait_ext.runs.silhouettes.panels import as_pictures
+from opengait_ext.search.boxes import boxes_for, read_boxes
+from opengait_ext.search.decode import check_number
+from opengait_ext.search.modality import modality_of, named_below
+from opengait_ext.search.thumbnails import thumbnail_of
 from opengait_ext.search.video import Video, VideoTrack
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg")
-# Words in folder names that identify a modality, including those of HITSZ-VCM and BUPTCampus.
-MODALITY_WORDS = {
-    Modality.VISIBLE: ("visible", "vis", "rgb"),
-    Modality.INFRARED: ("infrared", "ir", "nir", "thermal"),
-}
 # A silhouette is black and white except along its contour.
 SILHOUETTE_SHARE = 0.8
 # Mean distance of red, green and blue from their mean, of 255; that of grey frames is far below, also after JPEG.
@@ -37,24 +38,51 @@ class Clip:
     Attributes:
         name: the folder, relative to the input if that is the only one, or `<video>#<track>`.
         modality: visible or infrared.
-        sources: its features; indexing decodes frames.
-        folder: the folder of the frames; None for a track of a video.
+        features: its frames, once per feature of the model; indexing decodes.
+        source: absolute path of the folder or the video.
+        track: its number or name among the boxes of a video; "" for a folder of frames.
+        start_seconds, end_seconds: when it is first and last seen, from the start of the video; None for folders.
     """
 
     name: str
     modality: Modality
-    sources: tuple[Any, ...]
-    folder: Path | None = None
+    features: tuple[Any, ...]
+    source: str = ""
+    track: str = ""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
 
     @property
-    def source(self) -> FrameSource:
+    def frames(self) -> FrameSource:
         """The first feature, which is shown in figures."""
-        return self.sources[0]
+        return self.features[0]
 
     @property
     def video(self) -> Video | None:
         """The video that the clip is a track of; None for a folder of frames."""
-        return self.source.video if isinstance(self.source, VideoTrack) else None
+        return self.frames.video if isinstance(self.frames, VideoTrack) else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the frames; None for a track of a video."""
+        return Path(self.source) if self.source and not self.track else None
+
+    @cached_property
+    def thumbnail(self) -> bytes:
+        """A frame as a small JPEG; b"" for features that are not pictures.
+
+        Once a track of a video was described, this decodes nothing more.
+
+        Raises:
+            DataError: the frame cannot be read.
+        """
+        if isinstance(self.frames, VideoTrack):
+            return self.frames.thumbnail
+        middle = len(self.frames) // 2
+        if isinstance(self.frames, ImageFrames):
+            return thumbnail_of(self.frames.picture(middle))
+        frame = np.asarray(self.frames[[middle]])
+        return thumbnail_of(as_pictures(frame, self.name)[0]) if frame.dtype == np.uint8 else b""
 
 
 class Pictures:
@@ -150,14 +178,16 @@ def find_clips(
     kind: Pictures | Prepared | tuple[int, int],
     modality: str | None = None,
     boxes: Sequence[str | Path] = (),
+    between: Sequence[float] | None = None,
 ) -> list[Clip]:
     """Return all tracklets in the inputs, in order.
 
     Args:
-        inputs: folders, in which every folder with frames is a tracklet, and videos.
+        inputs: folders, in which every folder with frames is a tracklet, videos, and single tracks (`clip.avi#37`).
         kind: what the model takes; (height, width) is short for `Pictures`.
         modality: modality of all tracklets; None reads it from folder names (visible, rgb, ir, infrared, ...).
-        boxes: one CSV file per video, in their order; see `read_boxes`.
+        boxes: one file per video, in their order, see `read_boxes`; by default those that `vvi track` wrote.
+        between: seconds of the videos' part that counts, from the first up to the second; None for all.
 
     Raises:
         ConfigError: the modality is unknown, or the numbers of box files and videos differ.
@@ -165,66 +195,41 @@ def find_clips(
     """
     kind = Pictures(kind) if isinstance(kind, tuple) else kind
     clips: list[Clip] = []
-    paths = list(map(Path, inputs))
-    check_boxes([path for path in paths if is_video(path)], boxes)
-    remaining_boxes = iter(boxes)
-    for path in paths:
+    paths = list(map(split_track, inputs))
+    videos = list(dict.fromkeys(path for path, _ in paths if is_video(path)))
+    if videos and isinstance(kind, Prepared):
+        raise DataError(f"{videos[0]} is a video, but expected {kind.wanted}.")
+    box_files = dict(zip(videos, boxes_for(videos, boxes), strict=True))
+    tracks: dict[Path, dict[str, Clip]] = {}
+    for path, track in paths:
         if path.is_dir():
             clips += _folder_clips(path, kind, modality, whole_name=len(paths) > 1)
-        elif is_video(path):
-            if isinstance(kind, Prepared):
-                raise DataError(f"{path} is a video, but expected {kind.wanted}.")
-            clips += _video_clips(path, kind.size, modality, Path(next(remaining_boxes)))
+        elif path in box_files and isinstance(kind, Pictures):
+            if path not in tracks:
+                name = path.name if len({video.name for video in videos}) == len(videos) else path.as_posix()
+                tracks[path] = _video_clips(path, name, kind.size, modality, box_files[path], between)
+            clips += _chosen(tracks[path], track, box_files[path])
         elif path.exists():
             raise DataError(f"{path} is neither a folder of frames nor a video ({', '.join(VIDEOS)}).")
         else:
-            raise DataError(f"{path} does not exist; give a folder of frames or a video.")
+            raise DataError(f"{path} does not exist; give a folder of frames, a video, or a track of one (a.mp4#3).")
     return clips
+
+
+def split_track(given: str | Path) -> tuple[Path, str]:
+    """Return the path and the track of an input such as `clip.avi#37`; the track is "" for anything else."""
+    path, text = Path(given), str(given)
+    if not path.exists():
+        for match in re.finditer("#", text):
+            video = Path(text[: match.start()])
+            if is_video(video):
+                return video, text[match.end() :]
+    return path, ""
 
 
 def is_video(path: Path) -> bool:
     """Return whether a path is an existing video file."""
     return path.is_file() and path.suffix.lower() in VIDEOS
-
-
-def modality_of(path: Path, root: Path, given: str | None) -> Modality:
-    """Return the given modality, or that which the nearest folder name from `path` up to the input `root` indicates.
-
-    Below the input a word in a name suffices (`cam1_ir`). The input itself and its parent must be named after a
-    modality (`rgb/D1`, as in HITSZ-VCM), and folders above say nothing, since they may name anything.
-
-    Raises:
-        ConfigError: the given modality is unknown.
-        DataError: no folder name indicates a modality.
-    """
-    if given is not None:
-        if given not in list(Modality):
-            raise ConfigError(f"The modality {given!r} is unknown; choose {' or '.join(Modality)}.")
-        return Modality(given)
-    named = _modality_below(path, root) or _modality_at(root)
-    if named is None:
-        raise DataError(
-            f"The modality of {path} is unknown; give --modality, or name a folder in {root} visible or infrared."
-        )
-    return named
-
-
-def _modality_below(path: Path, root: Path) -> Modality | None:
-    names = reversed(path.relative_to(root).parts)
-    return _first_modality(set(name.lower().replace("-", "_").split("_")) for name in names)
-
-
-def _modality_at(root: Path) -> Modality | None:
-    root = root.absolute()
-    return _first_modality({name.lower()} for name in (root.name, root.parent.name))
-
-
-def _first_modality(names: Iterable[set[str]]) -> Modality | None:
-    for words in names:
-        modalities = [modality for modality, known in MODALITY_WORDS.items() if words & set(known)]
-        if len(modalities) == 1:
-            return modalities[0]
-    return None
 
 
 def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, whole_name: bool) -> list[Clip]:
@@ -234,8 +239,8 @@ def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, w
         if sources:
             # Relative names of several inputs could coincide.
             name = folder.as_posix() if whole_name or folder == root else folder.relative_to(root).as_posix()
-            clip = Clip(name, modality_of(folder, root, modality), sources, folder.absolute())
-            if not clips and modality is None and _modality_below(folder, root) is None:
+            clip = Clip(name, modality_of(folder, root, modality), sources, str(folder.absolute()))
+            if not clips and modality is None and named_below(folder, root) is None:
                 _check_colours(clip)
             clips.append(clip)
     if not clips:
@@ -245,20 +250,45 @@ def _folder_clips(root: Path, kind: Pictures | Prepared, modality: str | None, w
 
 def _check_colours(clip: Clip) -> None:
     """Refuse coloured frames as infrared if only a name outside the input says so; costs the decoding of one frame."""
-    if clip.modality is Modality.INFRARED and isinstance(clip.source, ImageFrames | VideoTrack):
-        frame = clip.source[[0]][0].astype(int)
+    if clip.modality is Modality.INFRARED and isinstance(clip.frames, ImageFrames | VideoTrack):
+        frame = clip.frames[[0]][0].astype(int)
         if np.abs(frame - frame.mean(axis=0)).mean() > COLOURED:
             raise DataError(f"{clip.name} has colours, but its name or its folder says infrared; give --modality.")
 
 
-def _video_clips(path: Path, size: tuple[int, int], modality: str | None, boxes: Path) -> list[Clip]:
-    tracks = read_boxes(boxes)
+def _video_clips(
+    path: Path,
+    name: str,
+    size: tuple[int, int],
+    modality: str | None,
+    boxes: Path,
+    between: Sequence[float] | None,
+) -> dict[str, Clip]:
+    """Return the tracks of a video, or the parts of them in a part of the video."""
     kind = modality_of(path.with_suffix(""), path.with_suffix(""), modality)
     video = Video(path, size)
-    clips = [Clip(f"{path.name}#{track}", kind, (VideoTrack(video, rows),)) for track, rows in tracks.items()]
+    times = video.reader.times
+    first, last = (0, len(times)) if between is None else np.searchsorted(times, between)
+    clips = {}
+    for track, rows in read_boxes(boxes, path.name).inside(video.reader.size).tracks.items():
+        check_number(path, int(rows[-1, 0]), len(times))
+        rows = rows[(rows[:, 0] >= first) & (rows[:, 0] < last)]
+        if len(rows):
+            seen = times[rows[[0, -1], 0]].tolist()
+            clips[track] = Clip(f"{name}#{track}", kind, (VideoTrack(video, rows),), str(path.absolute()), track, *seen)
+    if not clips:
+        raise DataError(f"{boxes} has no box in frames {first} to {last - 1} of {path}, counted from 0.")
     if modality is None:
-        _check_colours(clips[0])
+        _check_colours(next(iter(clips.values())))
     return clips
+
+
+def _chosen(tracks: Mapping[str, Clip], track: str, boxes: Path) -> list[Clip]:
+    """Return one track of a video, or all for the name ""."""
+    if track and track not in tracks:
+        known = ", ".join(list(tracks)[:10]) + ", ..." * (len(tracks) > 10)
+        raise DataError(f"{boxes} has no track {track!r}; its {len(tracks)} tracks are {known}.")
+    return [tracks[track]] if track else list(tracks.values())
 
 
 def kind_of(config: Mapping[str, Any]) -> Pictures | Prepared:

@@ -1,5 +1,6 @@
 """The model that describes tracklets: any model of the engine, as its test runs it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,14 @@ from opengait_ext.models.load import usable_device
 from opengait_ext.models.shared.plain_network import network_entries
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, Pictures, Prepared, kind_of
-from opengait_ext.search.video import VideoTrack
+from opengait_ext.search.video import VideoTrack, cut_tracks
+
+# The most frames of a video that are held at once, so that memory does not grow with its length.
+CUT_BYTES = 1 << 28
 
 
 class ClipDataSet(torch.utils.data.Dataset):
-    """Clips as a test set of the engine; the tracks of one video are decoded in one pass.
+    """Clips as a test set of the engine; tracks of one video are decoded together.
 
     Args:
         clips: the tracklets.
@@ -49,25 +53,25 @@ class ClipDataSet(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> tuple[list[FrameSource], list[Any]]:
         clip = self.clips[index]
         if clip.video is None:
-            return list(clip.sources), self.seqs_info[index]
+            return list(clip.features), self.seqs_info[index]
         if index not in self._cut:
             self._cut = self._cut_video(index)
         return [self._cut[index]], self.seqs_info[index]
 
     def _cut_video(self, first: int) -> dict[int, np.ndarray]:
-        """Return the frames of the consecutive clips of one video, by index."""
-        boxes, counts = [], {}
+        """Return the frames of the next clips of one video, by index: as many as `CUT_BYTES` hold, at least one."""
+        requests: dict[int, tuple[VideoTrack, Sequence[int]]] = {}
+        total = 0
         for index in range(first, len(self)):
-            source = self.clips[index].source
-            if not isinstance(source, VideoTrack) or source.video is not self.clips[first].video:
+            track = self.clips[index].frames
+            if not isinstance(track, VideoTrack) or track.video is not self.clips[first].video:
                 break
-            wanted = uniform(len(source), self.frames) if self.frames else range(len(source))
-            boxes += [source.boxes[number] for number in wanted]
-            counts[index] = len(wanted)
-        video = self.clips[first].video
-        assert video is not None
-        ends = np.cumsum(list(counts.values()))[:-1]
-        return dict(zip(counts, np.split(video.cut(boxes), ends), strict=True))
+            wanted = uniform(len(track), self.frames) if self.frames else range(len(track))
+            total += len(wanted) * 3 * math.prod(track.video.size)
+            if requests and total > CUT_BYTES:
+                break
+            requests[index] = (track, wanted)
+        return dict(zip(requests, cut_tracks(list(requests.values())), strict=True))
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
-"""Frames cut out of videos by boxes."""
+"""Tracks of people in videos, cut out by boxes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from opengait.data.deep_pixels import LEVEL_FRAMES, levels_of, sampled, to_bytes
 from opengait.errors import DataError
-
-# Frame number from 0, then left, top, width and height in pixels.
-Box = tuple[int, int, int, int, int]
+from opengait_ext.search.decode import Reader, open_video
+from opengait_ext.search.thumbnails import thumbnail_of
 
 
 class Video:
-    """A video, decoded from its start, so boxes that are requested together cost one pass.
+    """A video that is opened on first use.
 
     Args:
         path: the file.
@@ -24,87 +25,128 @@ class Video:
         self.path = path
         self.size = size
 
-    def cut(self, boxes: Sequence[Box]) -> np.ndarray:
-        """Return boxes, in any order, as RGB pictures, uint8 (k, 3, h, w).
+    @cached_property
+    def reader(self) -> Reader:
+        """The opened file.
 
         Raises:
-            DataError: the video cannot be read or ends before a frame, or a box lies outside its frame.
+            DataError: it cannot be read as a video.
         """
-        by_frame: dict[int, list[int]] = {}
-        for index, box in enumerate(boxes):
-            by_frame.setdefault(box[0], []).append(index)
-        pictures = np.empty((len(boxes), 3, *self.size), dtype=np.uint8)
-        for frame, picture in self._frames(sorted(by_frame)):
-            for index in by_frame[frame]:
-                pictures[index] = self._cut(picture, boxes[index]).transpose(2, 0, 1)
-        return pictures
+        return open_video(self.path)
 
-    def _frames(self, frames: list[int]) -> Iterable[tuple[int, np.ndarray]]:
-        try:
-            # A relative name such as "concat:x.mp4" would be a protocol to FFmpeg.
-            video = cv2.VideoCapture(str(self.path.absolute()))
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"The name of {self.path} is not valid text, so OpenCV cannot open it; rename it."
-            ) from error
-        try:
-            if not video.isOpened():
-                raise DataError(f"{self.path} cannot be read as a video; it is damaged or its codec is missing.")
-            self._check_depth(video)
-            # Seeking is inexact with some codecs, so frames are counted from the start.
-            current = -1
-            for frame in frames:
-                while current < frame:
-                    if not video.grab():
-                        raise DataError(
-                            f"{self.path} ends or is damaged after {current + 1} frames, but a box is in frame "
-                            f"{frame}, counted from 0."
-                        )
-                    current += 1
-                decoded, picture = video.retrieve()
-                if not decoded:
-                    raise DataError(f"Frame {frame} of {self.path} cannot be decoded.")
-                yield frame, picture[:, :, ::-1]
-        finally:
-            video.release()
+    def crops(self, boxes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (index, picture) of each box, by frame, in one pass; pictures are as in `Reader.frames`.
 
-    def _check_depth(self, video: cv2.VideoCapture) -> None:
-        """Refuse grey videos of more than 8 bits, whose counts need a scale (`opengait.data.deep_pixels`)."""
-        # The code of such formats is Y, 1, 0 and the bits, or the reverse.
-        code = set(int(video.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=True))
-        if code > set(b"Y1\0"):
-            raise DataError(
-                f"{self.path} has grey frames of {min(code - {0})} bits, and OpenCV would keep only the upper 8; write "
-                f"them as 16-bit PNGs (ffmpeg -i VIDEO -pix_fmt gray16be FOLDER/%06d.png), cut out the people, and "
-                f"give their folders."
-            )
+        Args:
+            boxes: int (k, 5), in any order: frame from 0, left, top, width, height in pixels.
 
-    def _cut(self, picture: np.ndarray, box: Box) -> np.ndarray:
-        frame, x, y, w, h = box
-        left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, picture.shape[1]), min(y + h, picture.shape[0])
-        if left >= right or top >= bottom:
-            raise DataError(f"A box of frame {frame} lies outside {self.path} ({picture.shape[1]}x{picture.shape[0]}).")
-        cut = np.ascontiguousarray(picture[top:bottom, left:right])
-        smaller = cut.shape[0] > self.size[0]
-        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cv2.resize(cut, (self.size[1], self.size[0]), interpolation=method)
+        Raises:
+            DataError: the video ends before a frame, a frame is damaged, or a box lies outside its frame.
+        """
+        order = np.argsort(boxes[:, 0], kind="stable")
+        numbers, starts = np.unique(boxes[order, 0], return_index=True)
+        groups = np.split(order, starts[1:])
+        for number, picture, indices in zip(numbers, self.reader.frames(numbers.tolist()), groups, strict=True):
+            for index in indices:
+                left, top = boxes[index, 1:3].clip(min=0)
+                right, bottom = boxes[index, 1:3] + boxes[index, 3:]
+                crop = picture[top : max(bottom, 0), left : max(right, 0)]
+                if not crop.size:
+                    height, width = picture.shape[:2]
+                    raise DataError(f"A box of frame {number} lies outside {self.path} ({width}x{height}).")
+                yield int(index), crop
 
 
 class VideoTrack:
     """One track of a video as a frame source of uint8 (k, 3, h, w), RGB.
 
+    Boxes of deep grey videos are scaled by the rule of `opengait.data.deep_pixels`, from the boxes of the track.
+
     Args:
         video: the video.
-        boxes: boxes of the track, by frame.
+        boxes: int (n, 5), the boxes of the track by frame; see `Video.crops`.
     """
 
-    def __init__(self, video: Video, boxes: Sequence[Box]) -> None:
+    def __init__(self, video: Video, boxes: np.ndarray) -> None:
         self.video = video
-        self.boxes = list(boxes)
+        self.boxes = boxes
+        self._levels: tuple[float, float] | None = None
+        self._thumbnail = b""
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
-        """Decode the boxes at some indices; see `Video.cut`."""
-        return self.video.cut([self.boxes[index] for index in indices])
+        """Decode the boxes at some indices."""
+        return cut_tracks([(self, indices)])[0]
+
+    @property
+    def thumbnail(self) -> bytes:
+        """A box as a small JPEG: of those that were cut first, the one nearest to the middle; else the middle one."""
+        if not self._thumbnail:
+            cut_tracks([(self, [len(self) // 2])])
+        return self._thumbnail
+
+    def nearest_to_middle(self, indices: Sequence[int]) -> int:
+        """Return the index that is nearest to the middle of the track."""
+        return min(indices, key=lambda index: abs(index - len(self) // 2))
+
+    def keep_levels(self, samples: list[np.ndarray]) -> None:
+        """Take the values that become 0 and 255 from sampled values of the track."""
+        self._levels = levels_of(samples)
+
+    def as_rgb(self, crop: np.ndarray) -> np.ndarray:
+        """Return a crop of the video as uint8 (h, w, 3)."""
+        if crop.dtype == np.uint8:
+            return crop
+        assert self._levels is not None
+        return np.repeat(to_bytes(crop, self._levels)[:, :, None], 3, axis=2)
+
+    def keep_thumbnail(self, picture: np.ndarray) -> None:
+        """Take the thumbnail from an RGB picture, unless there is one."""
+        self._thumbnail = self._thumbnail or thumbnail_of(picture)
+
+
+def cut_tracks(requests: Sequence[tuple[VideoTrack, Sequence[int]]]) -> list[np.ndarray]:
+    """Return boxes of several tracks of one video, decoded in one pass; deep videos take another for their levels.
+
+    Args:
+        requests: tracks, and the indices of the boxes of each, which may repeat.
+
+    Returns:
+        Per request, uint8 (k, 3, h, w), RGB.
+
+    Raises:
+        DataError: as in `Video.crops`.
+    """
+    video = requests[0][0].video
+    if video.reader.deep:
+        _read_levels([track for track, _ in requests])
+    cuts = [np.empty((len(indices), 3, *video.size), dtype=np.uint8) for _, indices in requests]
+    slots = [(number, place) for number, (_, indices) in enumerate(requests) for place in range(len(indices))]
+    middles = [track.nearest_to_middle(indices) for track, indices in requests]
+    boxes = np.concatenate([track.boxes[list(indices)] for track, indices in requests])
+    for slot, crop in video.crops(boxes):
+        number, place = slots[slot]
+        track, indices = requests[number]
+        picture = track.as_rgb(crop)
+        if indices[place] == middles[number]:
+            track.keep_thumbnail(picture)
+        cuts[number][place] = _resized(picture, video.size).transpose(2, 0, 1)
+    return cuts
+
+
+def _read_levels(tracks: Sequence[VideoTrack]) -> None:
+    numbers = [np.linspace(0, len(track) - 1, min(LEVEL_FRAMES, len(track))).round().astype(int) for track in tracks]
+    owners = np.repeat(np.arange(len(tracks)), list(map(len, numbers)))
+    boxes = np.concatenate([track.boxes[picks] for track, picks in zip(tracks, numbers, strict=True)])
+    samples: list[list[np.ndarray]] = [[] for _ in tracks]
+    for index, crop in tracks[0].video.crops(boxes):
+        samples[owners[index]].append(sampled(crop))
+    for track, values in zip(tracks, samples, strict=True):
+        track.keep_levels(values)
+
+
+def _resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    method = cv2.INTER_AREA if picture.shape[0] > size[0] else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(picture), size[::-1], interpolation=method)

@@ -102,7 +102,7 @@ def footage(name: str, out: Path) -> None:
     except (OSError, ValueError):
         return
     for clip in package.find_clips([out / "in"], (8, 4), "visible"):
-        clip.source[[0]]
+        clip.frames[[0]]
     check_writable(package.npz_path(folder / name.replace("/", "-")))
 
 

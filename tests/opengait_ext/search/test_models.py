@@ -25,7 +25,8 @@ def test_descriptors_are_those_of_the_test(every_model, name, tmp_path, capsys):
     assert max(norms.min(axis=0).max(), norms.min(axis=1).max()) < 1e-4
     capsys.readouterr()
     query = next(folder for folder in sorted(inputs.rglob("*")) if any(path.is_file() for path in folder.glob("*")))
-    picture = ["--picture", str(tmp_path / "found"), "--json", str(tmp_path / "found.json")]
+    modality = "infrared" if "ir" in query.parts else "visible"
+    picture = ["--modality", modality, "--picture", str(tmp_path / "found"), "--json", str(tmp_path / "found.json")]
     words = ["--gallery", f"{out}.npz", "--query", str(query), "--top", "2", *picture]
     assert command("search")(words) == 0
     assert "match (level 0.05)" in capsys.readouterr().out.splitlines()[0]

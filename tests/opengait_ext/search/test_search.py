@@ -1,6 +1,7 @@
 """Descriptors of folders and videos, and search of a gallery."""
 
 import csv
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.style import figure_files, new_figure
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
+from opengait_ext.search.decode import PyAVReader
 from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
 from tests.opengait_ext.runs.stand_in_runs import command
@@ -51,14 +53,14 @@ def test_every_folder_with_pictures_is_a_tracklet(tmp_path):
     write_frames(tmp_path / "all/ir/anna", 2, value=2)
     (tmp_path / "all/ir/empty").mkdir()
     clips = find_clips([tmp_path / "all"], SIZE)
-    assert [(clip.name, str(clip.modality), len(clip.source)) for clip in clips] == [
+    assert [(clip.name, str(clip.modality), len(clip.frames)) for clip in clips] == [
         ("ir/anna", "infrared", 2),
         ("rgb/anna", "visible", 11),
     ]
-    assert clips[1].source[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
-    assert clips[0].source[[0]].shape == (1, 3, *SIZE)
+    assert clips[1].frames[[1, 9]][:, 1, 0, 0].tolist() == [2, 10]  # in numerical order
+    assert clips[0].frames[[0]].shape == (1, 3, *SIZE)
     both = [tmp_path / "all/rgb", tmp_path / "all/ir/anna"]
-    assert [clip.name for clip in find_clips(both, SIZE)] == [str(both[0] / "anna"), str(both[1])]
+    assert [clip.name for clip in find_clips(both, SIZE, "visible")] == [str(both[0] / "anna"), str(both[1])]
 
 
 def write_video(path, frames=6):
@@ -86,11 +88,51 @@ def test_boxes_of_a_video(tmp_path):
     left, right = find_clips([video], (32, 16), "visible", [boxes])
     assert (left.name, right.name) == ("clip.avi#1", "clip.avi#2")
     assert left.video is right.video is not None and left.video.path == video
-    frames = left.source[[1, 0, 1]]
+    frames = left.frames[[1, 0, 1]]
     assert frames.shape == (3, 3, 32, 16)
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx([200, 40, 200], abs=6)
     assert frames[:, 2].max() < 30
-    assert right.source[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+    assert right.frames[[0]][:, 2].mean() == pytest.approx(200, abs=6)
+
+
+def test_a_single_track_and_boxes_beside_the_video(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    rows = [(5, 7, 2, 2, 20, 40), (1, 7, 0, 0, 30, 44), (2, "a#9", 40, 4, 20, 40)]
+    with pytest.raises(ConfigError, match=r"clip\.avi needs boxes: .*vvi track"):
+        find_clips([f"{video}#7"], SIZE, "visible")
+    write_boxes(tmp_path / "clip.boxes.txt", rows)
+    assert find_clips([f"{video}#a#9"], SIZE, "visible")[0].track == "a#9"
+    (clip,) = find_clips([f"{video}#7"], SIZE, "visible")
+    assert clip.name == "clip.avi#7" and len(clip.frames) == 2
+    both = find_clips([f"{video}#7", video], SIZE, "visible")
+    assert [clip.track for clip in both] == ["7", "7", "a#9"] and both[0].video is both[2].video
+    with pytest.raises(DataError, match=r"clip\.boxes\.txt has no track '8'; its 2 tracks are 7, a#9"):
+        find_clips([f"{video}#8"], SIZE, "visible")
+    (part,) = find_clips([video], SIZE, "visible", between=(0.3, 9))
+    assert (part.track, part.start_seconds, len(part.frames)) == ("7", 0.5, 1)
+    with pytest.raises(DataError, match=r"no box in frames 3 to 4 of"):
+        find_clips([video], SIZE, "visible", between=(0.3, 0.5))
+    (tmp_path / "other").mkdir()
+    other = write_video(tmp_path / "other/clip.avi")
+    write_boxes(tmp_path / "other/clip.boxes.txt", rows)
+    names = [clip.name for clip in find_clips([video, other], SIZE, "visible")]
+    assert len(set(names)) == 4 and f"{other}#7" in names
+
+
+def test_clips_say_where_and_when_they_were_seen_and_show_a_frame(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    boxes = write_boxes(tmp_path / "b.csv", [(5, 7, 2, 2, 20, 40), (1, 7, -9, 0, 30, 44), (2, 9, 40, 4, 20, 40)])
+    left, right = find_clips([video], (32, 16), "visible", [boxes])
+    assert (left.source, left.track, left.start_seconds, left.end_seconds) == (str(video), "7", 0.1, 0.5)
+    assert (right.track, right.start_seconds, right.end_seconds, right.folder) == ("9", 0.2, 0.2, None)
+    with Image.open(io.BytesIO(right.thumbnail)) as picture:
+        assert picture.format == "JPEG" and picture.size == (20, 40)
+        assert np.asarray(picture).mean(axis=(0, 1)) == pytest.approx([0, 0, 200], abs=12)
+    folder = write_frames(tmp_path / "visible/anna")
+    (clip,) = find_clips([folder], SIZE, "visible")
+    assert (clip.source, clip.folder, clip.track, clip.start_seconds) == (str(folder), folder, "", None)
+    with Image.open(io.BytesIO(clip.thumbnail)) as picture:
+        assert picture.size == (16, 32)
 
 
 def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch):
@@ -101,17 +143,17 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     ]
     clips = find_clips([videos[0], write_frames(tmp_path / "x", value=7), videos[1]], (32, 16), "visible", boxes)
     assert [clip.video is None for clip in clips] == [False, False, True, False]
-    opened = []
-    capture = cv2.VideoCapture
-    monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
+    passes = []
+    frames = PyAVReader.frames
+    monkeypatch.setattr(PyAVReader, "frames", lambda self, wanted: passes.append(self.path) or frames(self, wanted))
     data = ClipDataSet(clips, 2)
     pictures = [data[index][0][0][[0, 1]] for index in range(4)]
-    assert opened == list(map(str, videos))
+    assert passes == videos
     red = [part[:, 0].mean(axis=(1, 2)).round().tolist() for part in pictures]
     assert np.allclose(red, [[200, 200], [40, 40], [7, 7], [80, 120]], atol=6)
     with pytest.raises(ConfigError, match=r"two\.avi needs boxes"):
         find_clips(videos, SIZE, "visible", boxes[:1])
-    with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes for 1 videos"):
+    with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes, 1 videos"):
         find_clips(videos[:1], SIZE, "visible", boxes)
 
 
@@ -124,9 +166,9 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
         (lambda d: find_clips([write_frames(d / "x")], SIZE, "thermal"), "visible or infrared"),
         (lambda d: find_clips([write_video(d / "v.avi")], SIZE, "visible"), "needs boxes"),
         (lambda d: boxed(d, [(9, 1, 0, 0, 9, 9)]), "v.avi ends .* after 6 frames"),
-        (lambda d: boxed(d, [(1, 1, 70, 0, 9, 9)]), "outside"),
+        (lambda d: boxed(d, [(1, 1, 70, 0, 9, 9)]), "none of its boxes lies in the picture"),
         (lambda d: boxed(d, [(1, 1, "a", 0, 9, 9)]), "line 2: expected numbers"),
-        (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "line 2 is not a valid box"),
+        (lambda d: boxed(d, [(1, 1, 0, 0, 0, 9)]), "1 boxes, all narrower"),
         (lambda d: boxed(d, []), "has no boxes"),
     ],
 )
@@ -137,7 +179,7 @@ def test_bad_inputs_are_named(tmp_path, make, reason):
 
 def boxed(folder, rows):
     video = write_video(folder / "v.avi")
-    return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].source[[0]]
+    return find_clips([video], SIZE, "visible", [write_boxes(folder / "b.csv", rows)])[0].frames[[0]]
 
 
 def test_planted_person_is_a_match_and_strangers_are_not():
@@ -330,7 +372,9 @@ def test_reasons_why_nothing_is_decided():
         ("thermal_2020/visit/cam1", "thermal_2020/visit", None),
         ("ir/visit/cam1", "ir/visit/cam1", None),
         ("x_ir", "x_ir", None),
-        ("rgb/D1", "rgb/D1", "visible"),
+        ("rgb/D1", "rgb/D1", None),
+        ("ir/cam1", "ir/cam1", None),
+        ("data/all/day.ir/D1", "data/all", "infrared"),
         ("rgb/D1", "rgb", "visible"),
         ("all/cam_ir/anna", "all", "infrared"),
         ("ir/all/Cam-RGB/anna", "ir/all", "visible"),
@@ -348,14 +392,14 @@ def test_only_names_from_the_input_on_state_a_modality(tmp_path, folders, given,
     assert find_clips([tmp_path / given], SIZE, "visible")[0].modality == "visible"
 
 
-def test_coloured_frames_are_not_infrared_because_of_a_folder_above(tmp_path):
+def test_coloured_frames_are_not_infrared_because_of_the_name_of_the_input(tmp_path):
     write_frames(tmp_path / "ir/cam1", value=200)
     with pytest.raises(DataError, match="has colours"):
-        find_clips([tmp_path / "ir/cam1"], SIZE)
-    write_video(tmp_path / "ir/clip.avi")
+        find_clips([tmp_path / "ir"], SIZE)
+    write_video(tmp_path / "ir/ir.avi")
     boxes = write_boxes(tmp_path / "b.csv", [(5, 1, 0, 0, 20, 40)])
     with pytest.raises(DataError, match="has colours"):
-        find_clips([tmp_path / "ir/clip.avi"], SIZE, boxes=[boxes])
+        find_clips([tmp_path / "ir/ir.avi"], SIZE, boxes=[boxes])
 
 
 def test_hidden_folders_and_names_with_other_digits(tmp_path):
@@ -365,15 +409,15 @@ def test_hidden_folders_and_names_with_other_digits(tmp_path):
     (folder / "2.png").rename(folder / "camera\u2460_9.png")
     clips = find_clips([tmp_path / "visible"], SIZE)
     assert [clip.name for clip in clips] == ["a"]
-    assert [path.name[8:] for path in clips[0].source.paths] == ["9.png", "10.png"]
+    assert [path.name[8:] for path in clips[0].frames.paths] == ["9.png", "10.png"]
 
 
 @pytest.mark.parametrize("content", [b"", b"<!doctype html>", bytes(2000)])
 def test_files_that_are_no_videos_are_named(tmp_path, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    clips = find_clips([tmp_path / "v.mp4"], SIZE, "visible", [write_boxes(tmp_path / "b.csv", [(0, 1, 5, 5, 9, 9)])])
+    boxes = write_boxes(tmp_path / "b.csv", [(0, 1, 5, 5, 9, 9)])
     with pytest.raises(DataError, match=r"v\.mp4 cannot be read as a video"):
-        clips[0].source[[0]]
+        find_clips([tmp_path / "v.mp4"], SIZE, "visible", [boxes])
 
 
 @pytest.mark.parametrize("name", ["concat:a|b.avi", "-rf.avi", "$(x) %03d.avi", "\u4e2d\U0001f600.avi", "a\nb.avi"])
@@ -381,7 +425,7 @@ def test_videos_of_any_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "plain.avi").rename(name)
     clips = find_clips([name], (32, 16), "visible", [write_boxes(tmp_path / "b.csv", [(5, 1, 2, 2, 20, 40)])])
-    assert clips[0].source[[0]][:, 0].mean() == pytest.approx(200, abs=6)
+    assert clips[0].frames[[0]][:, 0].mean() == pytest.approx(200, abs=6)
 
 
 @pytest.fixture
