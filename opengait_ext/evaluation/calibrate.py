@@ -158,8 +158,8 @@ def _normalised(comparison: Comparison, known: np.ndarray, others: np.ndarray) -
     """Return the distances among the other people after S-norm against the known ones, `[queries, gallery]`."""
     rows = [np.flatnonzero(np.isin(comparison.query_people, part)) for part in (known, others)]
     columns = [np.flatnonzero(np.isin(comparison.gallery_people, part)) for part in (known, others)]
-    # The distance of a tracklet to itself is infinite, and is never one between known and other people.
-    return s_norm(comparison.distance, rows[0], columns[0])[np.ix_(rows[1], columns[1])]
+    block = comparison.distance
+    return s_norm(*(block[np.ix_(rows[i], columns[j])] for i, j in ((1, 1), (1, 0), (0, 1))))
 
 
 def open_set_results(searches: Mapping[Pair, Searches]) -> dict[str, Any]:

@@ -88,20 +88,20 @@ def read_calibration(content: Any, source: str) -> Calibration:
         raise DataError(
             f"{source}: expected a calibration of version {_VERSION}, got {content.get('version')!r}; write it again."
         )
-    texts = [content.get(key) for key in ("network", "metric", "source")]
-    if not all(isinstance(text, str) for text in texts):
-        raise DataError(f"{source}: expected texts for network, metric and source, got {texts}.")
+    network, metric, origin = (content.get(key) for key in ("network", "metric", "source"))
+    if not (isinstance(network, str) and isinstance(metric, str) and isinstance(origin, str)):
+        raise DataError(f"{source}: expected texts for network, metric and source, got {[network, metric, origin]}.")
     pairs = {}
     for name, entry in content["pairs"].items():
         if name not in _NAMES:
             raise DataError(f"{source}: {name!r} is no pair of modalities; expected one of {', '.join(_NAMES)}.")
         pairs[_NAMES[name]] = _pair(entry, f"{source}: {name}")
-    return Calibration(*map(str, texts), pairs)
+    return Calibration(network, metric, origin, pairs)
 
 
 def _pair(entry: Any, source: str) -> PairCalibration:
     try:
-        counts = [int(entry[key]) for key in ("people", "queries")]
+        people, queries = (int(entry[key]) for key in ("people", "queries"))
         sizes = np.asarray(entry["sizes"], dtype=np.int64)
         distances = np.asarray(entry["distances"], dtype=np.float64)
         median, spread = (float(entry[key]) for key in ("median", "spread"))
@@ -114,7 +114,7 @@ def _pair(entry: Any, source: str) -> PairCalibration:
     finite = np.isfinite(distances).all() and np.isfinite(odds).all() and np.isfinite([median, spread]).all()
     if not finite or (np.diff(distances, axis=1) < 0).any() or (odds[1] < 0).any() or spread < 0:
         raise DataError(f"{source}: expected finite numbers, ascending distances, and no negative spread or weight.")
-    return PairCalibration(*counts, sizes, distances, median, spread, *odds)
+    return PairCalibration(people, queries, sizes, distances, median, spread, odds[0], odds[1])
 
 
 def _checkpoint_of(results: Mapping[str, Any]) -> str:

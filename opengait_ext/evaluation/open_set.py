@@ -126,18 +126,18 @@ def pooled(parts: Iterator[Searches]) -> Searches:
     return Searches(*map(np.concatenate, columns))
 
 
-def s_norm(distance: np.ndarray, cohort_queries: np.ndarray, cohort_gallery: np.ndarray) -> np.ndarray:
-    """Return distances after symmetric score normalisation (S-norm) against a cohort.
+def s_norm(distance: np.ndarray, of_queries: np.ndarray, of_gallery: np.ndarray) -> np.ndarray:
+    """Return distances after symmetric score normalisation (S-norm) against a cohort of other people.
 
     Each distance is standardised by the mean and the standard deviation of the query's distances to the cohort, and of
     the gallery tracklet's, and the two are averaged (Shum et al., Odyssey 2010).
 
     Args:
         distance: `[queries, gallery]`.
-        cohort_queries, cohort_gallery: indices of the cohort, other people than those compared.
+        of_queries: `[queries, k]`, distances of the queries to the cohort's tracklets of the gallery's modality.
+        of_gallery: `[m, gallery]`, distances of the cohort's tracklets of the queries' modality to the gallery.
     """
-    of_query, of_gallery = distance[:, cohort_gallery], distance[cohort_queries]
-    by_query = (distance - of_query.mean(1, keepdims=True)) / of_query.std(1, keepdims=True)
+    by_query = (distance - of_queries.mean(1, keepdims=True)) / of_queries.std(1, keepdims=True)
     by_gallery = (distance - of_gallery.mean(0)) / of_gallery.std(0)
     return np.asarray((by_query + by_gallery) / 2)
 

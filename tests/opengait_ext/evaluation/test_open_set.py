@@ -199,7 +199,7 @@ def test_adaptation_to_another_scale(fitted):
 def test_s_norm_by_hand():
     distance = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 9.0]])
     # Query 0 has cohort distances 1 and 2 (mean 1.5, deviation 0.5); gallery 2 has 4 and 9 (6.5, 2.5).
-    normalised = s_norm(distance, np.array([0, 1]), np.array([0, 1]))
+    normalised = s_norm(distance, distance[:, :2], distance)
     assert normalised[0, 2] == pytest.approx(((4 - 1.5) / 0.5 + (4 - 6.5) / 2.5) / 2)
 
 
