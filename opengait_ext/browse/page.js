@@ -24,7 +24,7 @@ function strip(entry) {
   const image = element("img", "strip");
   image.loading = "lazy";
   image.alt = `Frames of ${entry.name}, and their silhouettes`;
-  image.src = `strips/${entry.key}.gif`;
+  image.src = `strips/${entry.key}`;
   image.onerror = () => {
     const note = element("div", "missing", "–");
     note.title = "The frames of this tracklet are not on this machine.";
@@ -39,7 +39,7 @@ function clock(seconds) {
 }
 
 function facts(entry) {
-  const time = entry.start === undefined ? "" : `, ${clock(entry.start)} to ${clock(entry.end)}`;
+  const time = entry.start === null ? "" : `, ${clock(entry.start)} to ${clock(entry.end)}`;
   return entry.modality + time;
 }
 

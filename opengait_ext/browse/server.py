@@ -63,13 +63,14 @@ def build_app(session: Session) -> Any:
     def answers(key: str) -> Any:
         return _said(lambda: plain(session.answers(key, request.args.get("modality", ""))))
 
-    @app.get("/strips/<key>.gif")
+    @app.get("/strips/<key>")
     def strip(key: str) -> Any:
         try:
             data = session.strip(key)
         except KeyError:
             data = b""
-        return flask.Response(data, mimetype="image/gif") if data else flask.abort(404)
+        kind = "image/gif" if data.startswith(b"GIF") else "image/jpeg"
+        return flask.Response(data, mimetype=kind) if data else flask.abort(404)
 
     @app.post("/added")
     def add() -> Any:

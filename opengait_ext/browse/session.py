@@ -1,6 +1,7 @@
 """What the page of `vvi browse` asks for: tracklets, answers and moving strips."""
 
 import io
+import math
 import shutil
 import tempfile
 import weakref
@@ -15,7 +16,9 @@ import numpy as np
 
 from opengait.data.frame_picker import uniform
 from opengait.data.frames import FrameSource
-from opengait.errors import DataError
+from opengait.errors import DataError, UserError
+from opengait_ext.data import Modality
+from opengait_ext.evaluation.calibration_file import Calibration
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.runs.silhouettes.image_files import write_gif
 from opengait_ext.runs.silhouettes.network import silhouettes_of
@@ -23,12 +26,16 @@ from opengait_ext.runs.silhouettes.panels import as_pictures, grey_to_colour
 from opengait_ext.search.answer_figure import frames_in
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, find_clips
-from opengait_ext.search.matching import QueryResult, search
+from opengait_ext.search.matching import Candidate, QueryResult, search
 from opengait_ext.search.network import Describer
+from opengait_ext.search.records import Record
+from opengait_ext.search.video import VideoTrack
 
 # Frames of a strip, and strips that are kept.
 STRIP, KEPT = 12, 512
 _ARRAYS = ("embeddings", "names", "types", "folders")
+# Videos of the gallery that are kept open.
+VIDEOS_OPEN = 8
 
 
 class Session:
@@ -39,26 +46,34 @@ class Session:
         describer: the network that made them.
         silhouettes: a network that makes silhouettes of frames; None shows frames alone.
         level: the false-alarm level of the verdicts.
+        calibration: of the describer, for the verdicts.
     """
 
     def __init__(
-        self, gallery: Descriptors, describer: Describer, silhouettes: PlainNetwork | None = None, level: float = 0.05
+        self,
+        gallery: Descriptors,
+        describer: Describer,
+        silhouettes: PlainNetwork | None = None,
+        level: float = 0.05,
+        calibration: Calibration | None = None,
     ) -> None:
         self.gallery = gallery
         self.describer = describer
         self.silhouettes = silhouettes
         self.level = level
+        self.calibration = calibration
         self.folder = Path(tempfile.mkdtemp(prefix="vvi-browse-"))
         self.added: list[tuple[Clip, Descriptors]] = []
         self.strip = lru_cache(KEPT)(self._strip)
+        self._video = lru_cache(VIDEOS_OPEN)(self._tracks_of)
         self._network = Lock()
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def tracklets(self) -> list[dict[str, Any]]:
         """Return key, name and modality of each tracklet: those that were added, latest first, then the gallery."""
-        added = [_entry(f"a{n}", clip.name, clip.modality) | _times(clip) for n, (clip, _) in enumerate(self.added)]
+        added = [_entry(f"a{n}", clip.name, clip.modality, clip) for n, (clip, _) in enumerate(self.added)]
         rows = zip(self.gallery.names, self.gallery.types, strict=True)
-        return added[::-1] + [_entry(f"g{n}", *row) for n, row in enumerate(rows)]
+        return added[::-1] + [_entry(f"g{n}", *row, self.gallery.tracklet(n)[2]) for n, row in enumerate(rows)]
 
     def answers(self, key: str, modality: str = "", top: int = 10) -> dict[str, Any]:
         """Return the verdict about a tracklet, and the candidates with their keys.
@@ -80,12 +95,12 @@ class Session:
             query = self.added[number][1]
         else:
             places, query = places[places != number], _rows(self.gallery, [number])
-        (result,) = search(_rows(self.gallery, places), query, top, self.level, self.describer.metric)
+        (result,) = search(_rows(self.gallery, places), query, top, self.level, self.describer.metric, self.calibration)
         return {
-            "verdict": verdict_of(result, self.level),
+            "verdict": verdict_of(result),
             "somebody": result.somebody,
             "candidates": [
-                _entry(f"g{places[candidate.place]}", candidate.name, candidate.modality)
+                _entry(f"g{places[candidate.place]}", candidate.name, candidate.modality, candidate)
                 | {"distance": candidate.distance, "p": candidate.p_value}
                 for candidate in result.candidates
             ],
@@ -126,24 +141,23 @@ class Session:
         return [f"a{number}" for number in range(first, len(self.added))]
 
     def _strip(self, key: str) -> bytes:
-        """Return an animated GIF: frames, with their silhouettes to the right; b"" if the frames are not here.
+        """Return an animated GIF: frames, with their silhouettes to the right.
+
+        If the frames are not on this machine, it is the thumbnail, a JPEG, or b"" without one.
 
         Raises:
             KeyError: there is no such tracklet.
         """
         number = self._number(key)
-        sources: Sequence[FrameSource] = ()
-        if key[0] == "a":
-            sources = (self.added[number][0].frames,)
-        else:
-            sources = frames_in(str(self.gallery.folders[number]), self.describer.kind)
+        record = Record() if key[0] == "a" else self.gallery.tracklet(number)[2]
+        sources = (self.added[number][0].frames,) if key[0] == "a" else self._frames_of(record)
         try:
             frames = [np.asarray(source[uniform(len(source), min(STRIP, len(source)))]) for source in sources]
             pictures = [as_pictures(frame, key) for frame in frames]
         except DataError:
-            return b""
+            pictures = []
         if not pictures:
-            return b""
+            return record.thumbnail
         moving = pictures[0]
         if self.silhouettes is not None and frames[0].ndim == 4:
             with self._network:
@@ -153,6 +167,23 @@ class Session:
         write_gif(data, np.ascontiguousarray(moving))
         return data.getvalue()
 
+    def _frames_of(self, record: Record) -> tuple[FrameSource, ...]:
+        """Return the frames of a tracklet of the gallery; none if they are not here."""
+        if not record.track:
+            return frames_in(record.source, self.describer.kind)
+        try:
+            track = self._video(record.source)[record.track].frames
+        except (UserError, KeyError):
+            return ()
+        assert isinstance(track, VideoTrack)
+        seconds = track.video.reader.times[track.boxes[:, 0]]
+        within = (seconds >= (record.start_seconds or 0)) & (seconds <= (record.end_seconds or math.inf))
+        return (VideoTrack(track.video, track.boxes[within]),) if within.any() else ()
+
+    def _tracks_of(self, source: str) -> dict[str, Clip]:
+        """Return the tracks of a video whose boxes `vvi track` wrote."""
+        return {clip.track: clip for clip in find_clips([source], self.describer.kind, Modality.VISIBLE)}
+
     def _number(self, key: str) -> int:
         """Return the number in a key of `tracklets`."""
         count = {"a": len(self.added), "g": len(self.gallery)}.get(key[:1], 0)
@@ -161,11 +192,15 @@ class Session:
         return int(key[1:])
 
 
-def verdict_of(result: QueryResult, level: float) -> str:
+def verdict_of(result: QueryResult) -> str:
     """Return a sentence about the result of a query."""
     if result.somebody is None:
         return f"Cannot tell: {result.undecided}."
-    return f"{'A match' if result.somebody else 'No match'} at level {level:g}."
+    setting = f"{'false-positive rate' if result.calibrated else 'level'} {result.fpir:g}"
+    chance = (
+        "" if result.probability is None else f"; the first is the person with probability {result.probability:.2g}"
+    )
+    return f"{'A match' if result.somebody else 'No match'} at {setting}{chance}."
 
 
 def _enlarged(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -178,14 +213,10 @@ def _enlarged(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _rows(descriptors: Descriptors, places: Sequence[int] | np.ndarray) -> Descriptors:
     rows: dict[str, Any] = {name: getattr(descriptors, name)[places] for name in _ARRAYS}
-    return replace(descriptors, **rows)
+    records = tuple(descriptors.records[place] for place in places) if descriptors.records else ()
+    return replace(descriptors, **rows, records=records)
 
 
-def _entry(key: str, name: str, modality: str) -> dict[str, Any]:
-    return {"key": key, "name": str(name), "modality": str(modality)}
-
-
-def _times(clip: Clip) -> dict[str, float]:
-    if clip.start_seconds is None or clip.end_seconds is None:
-        return {}
-    return {"start": clip.start_seconds, "end": clip.end_seconds}
+def _entry(key: str, name: str, modality: str, seen: Clip | Record | Candidate) -> dict[str, Any]:
+    times = {"start": seen.start_seconds, "end": seen.end_seconds}
+    return {"key": key, "name": str(name), "modality": str(modality), **times}

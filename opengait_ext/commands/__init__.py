@@ -27,6 +27,7 @@ COMMANDS = (
     "ablate",
     "benchmark",
     "track",
+    "calibrate",
     "embed",
     "search",
     "browse",

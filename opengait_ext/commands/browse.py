@@ -7,6 +7,7 @@ on it is tracked as by `vvi track`, unless its file of boxes is dropped with it.
 """
 
 import argparse
+from pathlib import Path
 
 from opengait.command_line import share
 from opengait_ext.commands.options import add_device, add_overrides
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("gallery", metavar="FILE.npz", help="written by `vvi embed`")
     parser.add_argument("--port", type=port, default=8765, metavar="N", help="0 for any that is free (default: 8765)")
-    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
+    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="FPIR of the verdicts (default: 0.05)")
     parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
     parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
     add_device(parser)
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext import search
     from opengait_ext.browse import Session, serve
     from opengait_ext.runs.silhouettes import load_silhouette_network
+    from opengait_ext.search.calibrating import calibration_for
     from opengait_ext.search.matching import check_gallery
 
     gallery = search.load_descriptors(args.gallery)
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         silhouettes = load_silhouette_network(load_config(cfgs, overrides), checkpoint, args.device)
     except ConfigError:
         silhouettes = None  # Models on silhouettes show those that they take.
-    session = Session(gallery, describer, silhouettes, args.level)
+    calibration = calibration_for(Path(checkpoint), describer.checkpoint_sha256, Path(args.gallery))
+    session = Session(gallery, describer, silhouettes, args.level, calibration)
     serve(
         session, args.port, lambda address: print(f"{address} shows {len(gallery)} tracklets; Ctrl-C ends.", flush=True)
     )

@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from threading import Thread
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from PIL import Image
 from opengait.errors import ConfigError
 from opengait_ext.browse import Session, build_app, server
 from opengait_ext.search import Descriptors, Pictures
+from opengait_ext.search.records import Record
 from tests.opengait_ext.clips import write_street
 from tests.opengait_ext.runs.stand_in_runs import command
 
@@ -68,11 +70,11 @@ def test_a_tracklet_is_searched_in_the_rest_of_the_gallery(client):
 
 
 def test_strips_move(client, session, tmp_path):
-    reply = client.get("/strips/g1.gif")
+    reply = client.get("/strips/g1")
     with Image.open(io.BytesIO(reply.data)) as strip:
         assert strip.format == "GIF" and strip.size == SIZE[::-1]
     shutil.rmtree(tmp_path / "2")
-    assert client.get("/strips/g2.gif").status_code == client.get("/strips/g99.gif").status_code == 404
+    assert client.get("/strips/g2").status_code == client.get("/strips/g99").status_code == 404
 
 
 def test_pictures_and_videos_are_added(client, session, tmp_path):
@@ -86,7 +88,25 @@ def test_pictures_and_videos_are_added(client, session, tmp_path):
     assert reply.json == {"keys": ["a1", "a2"]}
     latest, *_ = client.get("/tracklets").json["tracklets"]
     assert latest["key"] == "a2" and latest["modality"] == "infrared" and 0 <= latest["start"] < latest["end"] < 5
-    assert client.get("/strips/a2.gif").data.startswith(b"GIF")
+    assert client.get("/strips/a2").data.startswith(b"GIF")
+
+
+def test_tracks_of_videos_move_where_their_boxes_lie_beside(session, tmp_path):
+    video = tmp_path / "s.mp4"
+    truth = write_street(video, people=2, frames=30)
+    thumbnail = io.BytesIO()
+    Image.new("RGB", (8, 16)).save(thumbnail, "JPEG")
+    record = Record(str(video), "1", 0.5, 1.45, thumbnail.getvalue())
+    records = tuple(record if n == 5 else Record(str(session.gallery.folders[n])) for n in range(len(NAMES)))
+    moving = Session(replace(session.gallery, records=records), session.describer)
+    assert moving.tracklets()[5]["start"] == 0.5 and moving.tracklets()[4]["start"] is None
+    client = build_app(moving).test_client()
+    assert client.get("/strips/g5").mimetype == "image/jpeg" and client.get("/strips/g4").mimetype == "image/gif"
+    lines = [f"{row[0] + 1},1,{','.join(map(str, row[1:]))},1,-1,-1,-1\n" for row in truth[0]]
+    video.with_name("s.boxes.txt").write_text("".join(lines))
+    again = Session(replace(session.gallery, records=records), session.describer)
+    with Image.open(io.BytesIO(again.strip("g5"))) as strip:
+        assert strip.format == "GIF" and strip.n_frames == 10
 
 
 @pytest.mark.parametrize(
