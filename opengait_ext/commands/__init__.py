@@ -29,6 +29,7 @@ COMMANDS = (
     "track",
     "calibrate",
     "embed",
+    "gallery",
     "search",
     "browse",
     "plug",

@@ -4,10 +4,10 @@
     vvi search --gallery features.npz --query clip.avi#37 --modality visible
     ... --json answers.json --picture answers.png
 
-`vvi embed` writes the gallery; the network that it names describes the queries. The verdict is set for a false-positive
-identification rate (--level): the share of people who are not in the gallery and yet get a match. That takes a
-calibration, which every test of a run makes and which is looked for beside the checkpoint. The probability is that of
-the first candidate being the person, if half of all queries are of people in the gallery.
+`vvi gallery` and `vvi embed` write galleries; the network of the gallery describes the queries. The verdict is set for a
+false-positive identification rate (--level): the share of people who are not in the gallery and yet get a match. That
+takes a calibration, which every test of a run makes and which is looked for beside the checkpoint. The probability is
+that of the first candidate being the person, if half of all queries are of people in the gallery.
 """
 
 import argparse
@@ -27,7 +27,7 @@ HELP = "search a gallery of descriptors for the people of your queries"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--gallery", required=True, metavar="FILE.npz", help="written by `vvi embed`")
+    parser.add_argument("--gallery", required=True, metavar="FOLDER_OR_FILE", help="of `vvi gallery` or `vvi embed`")
     parser.add_argument("--query", required=True, nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
     add_footage(parser)
     parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     for path in [args.json] * bool(args.json) + (figure_files(args.picture) if args.picture else []):
         check_writable(path)
-    gallery = search.load_descriptors(args.gallery)
+    gallery = search.open_any(args.gallery)
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
     check_gallery(gallery, checkpoint, describer.checkpoint_sha256)

@@ -20,7 +20,8 @@ from opengait_ext.evaluation.calibration_file import (
 )
 from opengait_ext.runs.results import result_files
 from opengait_ext.runs.tested_run import open_run
-from opengait_ext.search.descriptors import load_descriptors
+from opengait_ext.search.descriptors import Descriptors, load_descriptors
+from opengait_ext.search.gallery import is_gallery, open_gallery
 
 # Sizes of galleries that thresholds are printed for.
 SIZES = (3, 10, 100, 1000, 10_000, 1_000_000)
@@ -104,7 +105,7 @@ def known_people(path: Path, people: Path | None) -> KnownPeople:
         source = f"test of {features.dataset}"
         rule = run.protocol.camera_rule
         return KnownPeople(features.embeddings, features.labels, features.types, cameras, rule, metric, network, source)
-    gallery = load_descriptors(path)
+    gallery = _descriptors_in(path)
     names = _read_people(people)
     known = np.array([name in names for name in gallery.names.tolist()], dtype=bool)
     if not known.any():
@@ -129,7 +130,7 @@ def adapt(path: Path, origin: Path) -> Calibration:
     Raises:
         DataError: the gallery has too few tracklets, or another network.
     """
-    gallery, calibration = load_descriptors(path), find_calibration(origin)
+    gallery, calibration = _descriptors_in(path), find_calibration(origin)
     if calibration.network not in ("", gallery.checkpoint_sha256):
         raise DataError(f"{origin} calibrates another checkpoint than that of {path}.")
     rng = np.random.default_rng(0)
@@ -144,6 +145,11 @@ def adapt(path: Path, origin: Path) -> Calibration:
     if not pairs:
         raise DataError(f"{path} has too few tracklets to calibrate on; expected at least 5 of a modality.")
     return Calibration(gallery.checkpoint_sha256, calibration.metric, f"{calibration.source}, adapted to {path}", pairs)
+
+
+def _descriptors_in(path: Path) -> Descriptors:
+    """Return the descriptors of a file, or as many of a gallery folder as a calibration needs."""
+    return open_gallery(path).descriptors(_MOST) if is_gallery(path) else load_descriptors(path)
 
 
 def find_calibration(path: Path) -> Calibration:

@@ -1,6 +1,6 @@
 """The gallery tracklets nearest to each query, exactly, in blocks of bounded memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,3 +85,32 @@ def _smallest(distance: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Ten
     values = distance.gather(1, order)
     values, again = values.sort(dim=1, stable=True)
     return values, order.gather(1, again)
+
+
+def nearest_of(
+    queries: np.ndarray,
+    places: Sequence[np.ndarray],
+    descriptors: Sequence[np.ndarray],
+    top: int,
+    metric: str,
+    rest: Neighbours | None = None,
+) -> Neighbours:
+    """Return the `top` nearest of the candidates of each query, by the exact metric.
+
+    Args:
+        queries: `[q, c, p]`.
+        places, descriptors: of each query's candidates, `[k]` ascending and `[k, c, p]`.
+        rest: neighbours among other tracklets, which compete.
+    """
+    found = np.full((len(queries), top), -1, dtype=np.int64)
+    distances = np.full((len(queries), top), np.inf)
+    for number, (own, block) in enumerate(zip(places, descriptors, strict=True)):
+        near = exact_neighbours(queries[number : number + 1], [(own, block)], top, metric)
+        candidates, distance = near.places[0], near.distances[0]
+        if rest is not None:
+            candidates = np.concatenate([candidates, rest.places[number]])
+            distance = np.concatenate([distance, rest.distances[number]])
+        order = np.argsort(distance, kind="stable")[:top]
+        found[number, : len(order)], distances[number, : len(order)] = candidates[order], distance[order]
+    kept = int((found >= 0).sum(axis=1).min(initial=top))
+    return Neighbours(found[:, :kept], distances[:, :kept], np.full(len(queries), -1), sum(map(len, places)))
