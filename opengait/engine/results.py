@@ -14,7 +14,7 @@ from opengait.utils.files import from_here, plain, sha256_of, write_json
 from opengait.utils.yaml_text import write_yaml
 
 # Entries of an evaluator's result that describe its metrics.
-DESCRIPTIONS = ("card", "intervals")
+DESCRIPTIONS = ("card", "intervals", "open_set", "calibration")
 # Keys of a sampler section that each way of counting frames reads.
 _FRAME_COUNTS = {
     "fixed": ("frames_num_fixed",),
@@ -27,13 +27,14 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
     """Write the results of a test to `results_file`, and log a summary of the card.
 
     The file contains `dataset`, `checkpoint`, `iteration`, the evaluator's metrics as `results`, its `intervals` (null
-    if it returns none), the `card`, the names of the run's `capsule` and `features` files, or null, and `test_seconds`,
-    the time of loading the tracklets and extracting their features.
+    if it returns none), its `open_set` and `calibration` if it returns them, the `card`, the names of the run's
+    `capsule` and `features` files, or null, and `test_seconds`, the time of loading the tracklets and extracting their
+    features.
 
     Args:
         model: the bare model that was tested.
         result: return value of its `run_test`: numbers, arrays, lists and dicts of these; an evaluator may add
-            `intervals` and a dict `card` that describes the measurement.
+            `intervals`, `open_set`, `calibration` and a dict `card` that describes the measurement.
         checkpoint: file with the tested weights; by default the one that the model was restored from.
 
     Returns:
@@ -55,6 +56,7 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
         "features": None if features is None else features.name,
         "test_seconds": model.run_state.test_seconds,
     }
+    content |= {name: result[name] for name in ("open_set", "calibration") if name in result}
     write_json(file, content)
     model.msg_mgr.log_summary(f"Card: {card_summary(card)}", f"Protocol card:\n{write_yaml(card)}")
     return file

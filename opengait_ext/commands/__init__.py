@@ -27,8 +27,11 @@ COMMANDS = (
     "ablate",
     "benchmark",
     "track",
+    "calibrate",
     "embed",
+    "gallery",
     "search",
+    "browse",
     "plug",
     "demo-results",
 )

@@ -15,6 +15,8 @@ from opengait.evaluation.ranking import RankMetrics
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, parse_view
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
+from opengait_ext.evaluation.calibrate import calibrate, open_set_results
+from opengait_ext.evaluation.calibration_file import Calibration, open_set_table
 from opengait_ext.evaluation.card import population_facts, protocol_card
 from opengait_ext.evaluation.metrics import Distance, chance_rank1, rank, summarise
 from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, populations_of, protocol_for
@@ -77,7 +79,8 @@ def evaluate_cross_modal(
         For each direction, such as `infrared_to_visible`, the metrics of `cross_modal_metrics` and `chance_rank1`, the
         Rank-1 of a random ranking. `chance_rank1` is the mean over both cross-modal directions. With population both,
         `official_cut` holds the directions a second time. `intervals` has the same directions, each {key: (low, high)}
-        or None. `card` describes the measurement.
+        or None. `card` describes the measurement. `open_set` holds the DET curves and `calibration` the content of a
+        calibration file, except after re-ranking and with too few people.
 
     Raises:
         ConfigError: an unknown protocol, population, metric or value of `resample_by`.
@@ -114,7 +117,25 @@ def evaluate_cross_modal(
     _, channels, parts = tracklets.features.shape
     results["card"] = protocol_card(rules, rule, facts, metric, (channels, parts), rerank, _resampling(settings))
     results["intervals"] = intervals
-    return results
+    return results | (_open_set(tracklets, data["types"], dataset, settings) if not rerank else {})
+
+
+def _open_set(tracklets: _Tracklets, types: Sequence[str], dataset: str, settings: _Settings) -> dict[str, Any]:
+    """Return the DET curves and the calibration; nothing if there are too few people for either."""
+    pairs, searches = calibrate(
+        tracklets.features,
+        tracklets.people,
+        np.asarray(types),
+        tracklets.cameras,
+        settings.metric,
+        settings.camera_rule,
+    )
+    if not pairs:
+        return {}
+    curves = open_set_results(searches)
+    log.info(open_set_table(curves))
+    source = f"test of {dataset}"
+    return {"open_set": curves, "calibration": Calibration("", settings.metric, source, pairs).content()}
 
 
 def _measure(

@@ -1,11 +1,14 @@
 """A figure of search results: film strips of each query and its candidates."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from opengait.data.frame_picker import uniform
 from opengait.data.frames import FrameSource
@@ -13,15 +16,14 @@ from opengait.errors import DataError
 from opengait_ext.runs.figures.ranked_lists import film_strip
 from opengait_ext.runs.figures.style import PALETTE, SETTINGS, new_figure
 from opengait_ext.runs.silhouettes.panels import as_pictures
-from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, Pictures, Prepared
-from opengait_ext.search.matching import QueryResult
+from opengait_ext.search.matching import QueryResult, Searchable
 
 
 def draw_answers(
     results: Sequence[QueryResult],
     queries: Sequence[Clip],
-    gallery: Descriptors,
+    gallery: Searchable,
     kind: Pictures | Prepared,
     strip: int = 3,
 ) -> Figure:
@@ -45,10 +47,13 @@ def draw_answers(
             verdict = {True: "match", False: "no match", None: ""}[result.somebody]
             cells[0].set_title(f"query {_short(result.query)}\n{verdict}", fontsize=6)
             for axes, candidate in zip(cells[1:], result.candidates, strict=False):
-                folder = str(gallery.folders[candidate.place])
+                record = gallery.tracklet(candidate.place)[2]
                 chance = "" if candidate.p_value is None else f", p {candidate.p_value:.2g}"
                 axes.set_title(f"{_short(candidate.name)}\n{candidate.distance:.3f}{chance}", fontsize=6)
-                _draw(axes, _frames_in(folder, kind), strip, PALETTE[0])
+                sources = () if record.track else frames_in(record.source, kind)
+                _draw(axes, sources, strip, PALETTE[0])
+                if not sources and record.thumbnail:
+                    _show(axes, np.asarray(Image.open(io.BytesIO(record.thumbnail)).convert("RGB")), PALETTE[0])
     return figure
 
 
@@ -57,7 +62,7 @@ def _short(name: str) -> str:
     return "/".join(Path(name).parts[-3:])
 
 
-def _frames_in(folder: str, kind: Pictures | Prepared) -> tuple[FrameSource, ...]:
+def frames_in(folder: str, kind: Pictures | Prepared) -> tuple[FrameSource, ...]:
     """Return the frames in a folder that a gallery names; none if it is not there, as on another machine."""
     try:
         return kind.sources(Path(folder))[:1] if folder else ()
@@ -71,8 +76,12 @@ def _draw(axes: Axes, sources: Sequence[FrameSource], strip: int, colour: str) -
     except DataError:
         return
     for picture in pictures:
-        axes.axis("on")
-        axes.imshow(film_strip(picture), interpolation="nearest")
-        axes.set(xticks=[], yticks=[])
-        for spine in axes.spines.values():
-            spine.set(visible=True, color=colour, linewidth=1.5)
+        _show(axes, film_strip(picture), colour)
+
+
+def _show(axes: Axes, picture: np.ndarray, colour: str) -> None:
+    axes.axis("on")
+    axes.imshow(picture, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=colour, linewidth=1.5)

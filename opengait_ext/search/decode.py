@@ -4,6 +4,7 @@ PyAV (the extra `video`) reads the times of all frames once, without decoding, a
 the rank of its time. Without PyAV, OpenCV decodes from the start. Both hold one frame at a time.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +19,8 @@ from opengait.errors import DataError
 av: Any = import_module("av") if find_spec("av") else None
 # Frames per second of a video that tells neither times nor a rate.
 UNKNOWN_RATE = 25
+# Frames by which it is checked that each packet is a frame.
+_CHECKED = 8
 INSTALL = 'pip install "opengait-dinogrl[video]"'
 
 
@@ -61,27 +64,38 @@ class PyAVReader:
         self.path = path
         self._stamps: np.ndarray | None = None
         self._keys = np.zeros(1, dtype=np.int64)
-        try:
-            with av.open(_name(path)) as container:
-                stream = container.streams.best("video")
-                packets = [] if stream is None else list(_stamped(container, stream))
-                rate, base = (stream.average_rate, stream.time_base) if packets else (None, 0)
-        except av.FFmpegError as error:
-            raise _unreadable(path) from error
-        if not packets:
-            raise _unreadable(path)
+        packets, rate, base = self._packets()
         if len({stamp for stamp, _ in packets} - {None}) == len(packets):
             packets.sort()
             self._stamps = np.array([stamp for stamp, _ in packets], dtype=np.int64)
             self._keys = np.flatnonzero([key for _, key in packets])
-            self.times = (self._stamps - self._stamps[0]) * float(base or 0)
-        else:
-            self.times = np.arange(sum(1 for _ in self._decode_from(0))) / float(rate or UNKNOWN_RATE)
-        _, first = next(self._decode_from(0), (0, None))
-        if first is None:
+        start = list(itertools.islice(self._decode_from(0), _CHECKED))
+        if not start:
             raise _unreadable(path)
-        picture = _upright(first)
+        picture = _upright(start[0][1])
         self.size, self.deep = picture.shape[:2], picture.ndim == 2
+        numbers = [number for number, _ in start]
+        if self._stamps is not None and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            # A recording may begin amid frames that need an earlier one; the first that can be shown is number 0.
+            self._stamps = self._stamps[numbers[0] :]
+            self._keys = self._keys[self._keys >= numbers[0]] - numbers[0]
+            self.times = (self._stamps - self._stamps[0]) * base
+        else:
+            self._stamps, self._keys = None, np.zeros(1, dtype=np.int64)
+            shown = [frame.time for _, frame in self._decode_from(0)]
+            self.times = _spaced(shown, rate)
+
+    def _packets(self) -> tuple[list[Any], float, float]:
+        """Return (time in units of the stream, is a key frame) of each packet, frames per second, and the unit."""
+        try:
+            with av.open(_name(self.path)) as container:
+                stream = container.streams.best("video")
+                packets = [] if stream is None else list(_stamped(container, stream))
+                if not packets:
+                    raise _unreadable(self.path)
+                return packets, float(stream.average_rate or 0), float(stream.time_base)
+        except av.FFmpegError as error:
+            raise _unreadable(self.path) from error
 
     def frames(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the frames with ascending numbers, seeking where a key frame lies between two of them.
@@ -159,6 +173,14 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         return
 
 
+def _spaced(times: Sequence[float | None], rate: float) -> np.ndarray:
+    """Return times from the first one on; evenly spaced ones if some are missing, repeat or run back."""
+    known = np.array(times, dtype=np.float64)
+    if (np.diff(known) > 0).all():
+        return known - known[0]
+    return np.arange(len(known)) / (rate or UNKNOWN_RATE)
+
+
 def _upright(frame: Any) -> np.ndarray:
     """Return the picture of PyAV's frame, turned by the video's rotation tag."""
     components = frame.format.components
@@ -186,9 +208,7 @@ class OpenCVReader:
             video.release()
         if not times:
             raise _unreadable(path)
-        # Without times in the file, OpenCV's may repeat or run back.
-        known = (np.diff(times) > 0).all()
-        self.times = np.array(times) - times[0] if known else np.arange(len(times)) / (rate or UNKNOWN_RATE)
+        self.times = _spaced(times, rate)
         self.size = next(self.frames([0])).shape[:2]
 
     def frames(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:

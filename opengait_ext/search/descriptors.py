@@ -1,5 +1,6 @@
 """Descriptors of tracklets, and the file that stores them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from opengait.errors import ConfigError, DataError
 from opengait.evaluation.features import check_finite
 from opengait.utils.files import check_arrays, read_arrays, write_whole
 from opengait_ext.data import Modality
+from opengait_ext.search.neighbours import Neighbours, block_rows, exact_neighbours
+from opengait_ext.search.records import Record
 
 _TEXTS = ("names", "types", "folders")
 _LAYOUT = {"embeddings": ("number", 3), **dict.fromkeys(_TEXTS, ("text", 1)), "frames": ("integer", 0)}
+_RECORDS = dict.fromkeys(("sources", "tracks"), ("text", 1))
+_RECORDS |= {"seconds": ("number", 2), "thumbnail_sizes": ("integer", 1)}
 _LAYOUT |= dict.fromkeys(("cfgs", "checkpoint", "checkpoint_sha256"), ("text", 0))
 
 
@@ -27,6 +32,7 @@ class Descriptors:
         checkpoint_sha256: digest of the checkpoint; descriptors of different networks are not comparable.
         frames: number of frames used per tracklet; 0 for as many as in the network's test.
         overrides: changes to the configuration, as `KEY=VALUE`.
+        records: n origins; none in files of earlier versions.
     """
 
     embeddings: np.ndarray
@@ -38,9 +44,26 @@ class Descriptors:
     checkpoint_sha256: str
     frames: int
     overrides: tuple[str, ...] = ()
+    records: tuple[Record, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of tracklets of each modality that has any."""
+        return {str(kind): int((self.types == kind).sum()) for kind in np.unique(self.types)}
+
+    def nearest(self, queries: np.ndarray, modality: str, top: int, metric: str) -> Neighbours:
+        """Return the nearest tracklets of a modality for queries `[q, c, p]`."""
+        places = np.flatnonzero(self.types == modality)
+        rows = block_rows(len(queries), queries.shape[1:])
+        parts = (places[start : start + rows] for start in range(0, len(places), rows))
+        return exact_neighbours(queries, ((part, self.embeddings[part]) for part in parts), top, metric)
+
+    def tracklet(self, place: int) -> tuple[str, np.ndarray, Record]:
+        """Return name, descriptor `[c, p]` and record of a tracklet."""
+        record = self.records[place] if self.records else Record(str(self.folders[place]))
+        return str(self.names[place]), self.embeddings[place], record
 
 
 def npz_path(path: str | Path) -> Path:
@@ -60,6 +83,8 @@ def save_descriptors(path: str | Path, descriptors: Descriptors) -> Path:
     path = npz_path(path)
     arrays: dict[str, Any] = {name: np.asarray(getattr(descriptors, name)) for name in _LAYOUT}
     arrays["overrides"] = np.asarray(descriptors.overrides, dtype=np.str_)
+    if descriptors.records:
+        arrays |= _record_arrays(descriptors.records)
     write_whole(path, lambda partial: np.savez(partial, **arrays))
     return path
 
@@ -71,7 +96,7 @@ def load_descriptors(path: str | Path) -> Descriptors:
         DataError: the file is missing or not a valid file of descriptors, or a descriptor holds NaN or infinity.
     """
     path = Path(path)
-    arrays = read_arrays(path, Descriptors.__dataclass_fields__, "vvi embed")
+    arrays = read_arrays(path, [*_LAYOUT, "overrides"], "vvi embed")
     for layout in (_LAYOUT, {"overrides": ("text", 1)}):
         check_arrays(path, arrays, layout)
     check_finite(arrays["embeddings"], arrays["names"].tolist(), str(path))
@@ -88,4 +113,40 @@ def load_descriptors(path: str | Path) -> Descriptors:
         checkpoint_sha256=str(arrays["checkpoint_sha256"]),
         frames=int(arrays["frames"]),
         overrides=tuple(arrays["overrides"].tolist()),
+        records=_records(path, arrays) if "sources" in arrays else (),
     )
+
+
+def _record_arrays(records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Return records as arrays; thumbnails follow each other, with their lengths apart."""
+    seconds = [(r.start_seconds, r.end_seconds) for r in records]
+    return {
+        "sources": np.array([r.source for r in records], dtype=np.str_),
+        "tracks": np.array([r.track for r in records], dtype=np.str_),
+        "seconds": np.array([[np.nan if t is None else t for t in pair] for pair in seconds]).reshape(-1, 2),
+        "thumbnail_sizes": np.array([len(r.thumbnail) for r in records], dtype=np.int64),
+        "thumbnails": np.frombuffer(b"".join(r.thumbnail for r in records), dtype=np.uint8),
+    }
+
+
+def _records(path: Path, arrays: dict[str, np.ndarray]) -> tuple[Record, ...]:
+    missing = [name for name in (*_RECORDS, "thumbnails") if name not in arrays]
+    if missing:
+        raise DataError(f"{path} has no `{missing[0]}`; use a file that vvi embed wrote.")
+    check_arrays(path, arrays, {"names": ("text", 1), **_RECORDS})
+    check_arrays(path, arrays, {"thumbnails": ("integer", 1)})
+    sizes, pictures = arrays["thumbnail_sizes"], arrays["thumbnails"].astype(np.uint8).tobytes()
+    if (sizes < 0).any() or sizes.sum() != len(pictures) or arrays["seconds"].shape[1] != 2:
+        raise DataError(f"{path}: the sizes of the thumbnails do not fit; write the file again.")
+    ends = np.cumsum(sizes)
+    columns = zip(
+        arrays["sources"].tolist(), arrays["tracks"].tolist(), arrays["seconds"], ends - sizes, ends, strict=True
+    )
+    return tuple(
+        Record(source, track, _seconds(seconds[0]), _seconds(seconds[1]), pictures[start:end])
+        for source, track, seconds, start, end in columns
+    )
+
+
+def _seconds(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

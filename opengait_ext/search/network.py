@@ -25,6 +25,7 @@ from opengait_ext.models.load import usable_device
 from opengait_ext.models.shared.plain_network import network_entries
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, Pictures, Prepared, kind_of
+from opengait_ext.search.records import Record
 from opengait_ext.search.video import VideoTrack, cut_tracks
 
 # The most frames of a video that are held at once, so that memory does not grow with its length.
@@ -134,6 +135,9 @@ class Describer:
             checkpoint_sha256=self.checkpoint_sha256,
             frames=frames,
             overrides=self.overrides,
+            records=tuple(
+                Record(clip.source, clip.track, clip.start_seconds, clip.end_seconds, clip.thumbnail) for clip in clips
+            ),
         )
 
 

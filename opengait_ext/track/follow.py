@@ -22,6 +22,8 @@ from opengait_ext.track.detect import Detector
 
 norfair: Any = import_module("norfair") if find_spec("norfair") else None
 
+log = logging.getLogger("opengait")
+
 INSTALL = 'pip install "opengait-dinogrl[track]"'
 # The frames from which a detector learns the background, and the seconds over which they are spread.
 LEARNED_FRAMES, LEARNED_SECONDS = 120, 60.0
@@ -92,7 +94,9 @@ def _tracks(video: Reader, detector: Detector, lost_seconds: float) -> Iterator[
     start = itertools.takewhile(lambda pair: pair[0] < learned, video.walk())
     detector.learn((as_rgb(frame) for number, frame in start if number % step == 0), rate)
     open_tracks: dict[int, array] = {}
+    seen_frames = 0
     for number, frame in video.walk():
+        seen_frames += 1
         boxes, scores = detector(as_rgb(frame))
         corners = np.clip(boxes, 0, [width, height, width, height]).reshape(-1, 2, 2)
         seen = [
@@ -109,6 +113,8 @@ def _tracks(video: Reader, detector: Detector, lost_seconds: float) -> Iterator[
         alive = {person.initializing_id for person in tracker.tracked_objects}
         for key in [key for key in open_tracks if key not in alive]:
             yield np.array(open_tracks.pop(key)).reshape(-1, 6)
+    if seen_frames < count:
+        log.warning("%d of %d frames are damaged, and nobody was looked for in them.", count - seen_frames, count)
     for rows in open_tracks.values():
         yield np.array(rows).reshape(-1, 6)
 

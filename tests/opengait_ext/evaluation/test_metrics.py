@@ -227,7 +227,7 @@ class TestEvaluator:
         with caplog.at_level("INFO", logger="opengait"):
             results = evaluate_cross_modal(tracklets(np.random.default_rng(5)), "toy")
         metrics, spread = results["visible_to_infrared"], results["intervals"]["visible_to_infrared"]
-        (line,) = [line for line in caplog.text.splitlines() if line.startswith("visible to infrared")]
+        line, *_ = [line for line in caplog.text.splitlines() if line.startswith("visible to infrared")]
         shown = [
             f"{100 * metrics[key]:.2f} [{100 * spread[key][0]:.1f}, {100 * spread[key][1]:.1f}]"
             for key in ("rank1", "map")

@@ -68,6 +68,19 @@ def test_rotation_tags_turn_the_picture(tmp_path, turns, matrix):
         assert np.abs(frame.astype(int) - expected).mean() < 8
 
 
+def test_a_recording_that_begins_amid_frames(tmp_path):
+    path = write_clip(tmp_path / "a.ts", EVEN, "libx264", g="12", bf="2")
+    data = path.read_bytes()
+    # Transport streams have packets of 188 bytes; the first ones tell what is in the stream.
+    path.write_bytes(data[: 4 * 188] + data[len(data) // 4 // 188 * 188 :])
+    readers = PyAVReader(path), OpenCVReader(path)
+    shown = [numbers_of(reader.frames(range(len(reader.times)))) for reader in readers]
+    assert shown[0] == shown[1] and shown[0][0] > 5
+    assert shown[0] == list(range(shown[0][0], 60))
+    assert readers[0].times == pytest.approx(readers[1].times, abs=1.5e-3)
+    assert numbers_of(readers[0].frames([1, 30])) == [shown[0][1], shown[0][30]]
+
+
 def test_a_damaged_part_costs_its_frames_only(tmp_path):
     path = write_clip(tmp_path / "a.mkv", EVEN, g="1")
     whole = path.read_bytes()

@@ -29,6 +29,6 @@ def test_descriptors_are_those_of_the_test(every_model, name, tmp_path, capsys):
     picture = ["--modality", modality, "--picture", str(tmp_path / "found"), "--json", str(tmp_path / "found.json")]
     words = ["--gallery", f"{out}.npz", "--query", str(query), "--top", "2", *picture]
     assert command("search")(words) == 0
-    assert "match (level 0.05)" in capsys.readouterr().out.splitlines()[0]
+    assert ": match (level 0.05" in capsys.readouterr().out.splitlines()[0]
     with Image.open(tmp_path / "found.png") as image:
         assert image.size[0] > 100

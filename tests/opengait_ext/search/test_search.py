@@ -21,10 +21,11 @@ from opengait_ext.commands.embed import save
 from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.style import figure_files, new_figure
-from opengait_ext.search import Descriptors, find_clips, load_descriptors, save_descriptors, search
+from opengait_ext.search import Descriptors, find_clips, load_descriptors, network, save_descriptors, search
 from opengait_ext.search.decode import PyAVReader
 from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
+from opengait_ext.search.tracklets import as_tracklets
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
@@ -155,6 +156,31 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
         find_clips(videos, SIZE, "visible", boxes[:1])
     with pytest.raises(ConfigError, match=r"2\.csv .* 2 files of boxes, 1 videos"):
         find_clips(videos[:1], SIZE, "visible", boxes)
+
+
+def test_videos_are_cut_in_parts_of_bounded_memory(tmp_path, monkeypatch):
+    video = write_video(tmp_path / "clip.avi")
+    boxes = write_boxes(tmp_path / "b.csv", [(n, n, 0, 0, 20, 40) for n in range(6)])
+    clips = find_clips([video], (32, 16), "visible", [boxes])
+    together = [ClipDataSet(clips, 2)[index][0][0] for index in range(6)]
+    passes = []
+    frames = PyAVReader.frames
+    monkeypatch.setattr(PyAVReader, "frames", lambda self, wanted: passes.append(wanted) or frames(self, wanted))
+    monkeypatch.setattr(network, "CUT_BYTES", 2 * 2 * 3 * 32 * 16)
+    data = ClipDataSet(clips, 2)
+    assert np.array_equal([data[index][0][0] for index in range(6)], together)
+    assert passes == [[0, 1], [2, 3], [4, 5]]
+    assert all(clip.thumbnail for clip in clips) and len(passes) == 3
+
+
+def test_clips_as_tracklets_to_export(tmp_path):
+    video = write_video(tmp_path / "clip.avi")
+    boxes = write_boxes(tmp_path / "b.csv", [(n, 7, 0, 0, 20, 40) for n in range(6)])
+    (track,) = as_tracklets(find_clips([video], SIZE, "infrared", [boxes]), 3)
+    assert (track.folder, track.indices) == (Path("7/infrared/c1"), (0, 2, 4))
+    assert track.names == ("00000", "00002", "00004")
+    folders = as_tracklets(find_clips([write_frames(tmp_path / "in/rgb/anna").parents[1]], SIZE))
+    assert folders[0].label == "rgb/anna" and len(folders[0].indices) == 4
 
 
 @pytest.mark.parametrize(

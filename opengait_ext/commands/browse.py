@@ -1,0 +1,69 @@
+"""Look through a gallery in the browser: pick or drop somebody, and see who is most alike.
+
+    vvi browse gallery.npz
+
+The page shows moving strips with silhouettes, verdicts and times. It is for this machine only. A video that is dropped
+on it is tracked as by `vvi track`, unless its file of boxes is dropped with it.
+"""
+
+import argparse
+from pathlib import Path
+
+from opengait.command_line import share
+from opengait_ext.commands.options import add_device, add_overrides
+
+HELP = "look through a gallery in the browser"
+INTERRUPTED = "Stopped."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("gallery", metavar="FILE.npz", help="written by `vvi embed`")
+    parser.add_argument("--port", type=port, default=8765, metavar="N", help="0 for any that is free (default: 8765)")
+    parser.add_argument("--level", type=share, default=0.05, metavar="P", help="FPIR of the verdicts (default: 0.05)")
+    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
+    add_device(parser)
+    add_overrides(parser)
+
+
+def port(text: str) -> int:
+    """Return a number from 0 to 65535.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not one.
+    """
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the page until interrupted.
+
+    Raises:
+        UserError: the gallery or the network cannot be used, Flask is missing, or the port is taken.
+    """
+    from opengait.config import load_config
+    from opengait.errors import ConfigError
+    from opengait_ext import search
+    from opengait_ext.browse import Session, serve
+    from opengait_ext.runs.silhouettes import load_silhouette_network
+    from opengait_ext.search.calibrating import calibration_for
+    from opengait_ext.search.matching import check_gallery
+
+    gallery = search.load_descriptors(args.gallery)
+    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
+    overrides = [*gallery.overrides, *args.overrides]
+    describer = search.load_describer(cfgs, checkpoint, overrides, args.device)
+    check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
+    try:
+        silhouettes = load_silhouette_network(load_config(cfgs, overrides), checkpoint, args.device)
+    except ConfigError:
+        silhouettes = None  # Models on silhouettes show those that they take.
+    calibration = calibration_for(Path(checkpoint), describer.checkpoint_sha256, Path(args.gallery))
+    session = Session(gallery, describer, silhouettes, args.level, calibration)
+    serve(
+        session, args.port, lambda address: print(f"{address} shows {len(gallery)} tracklets; Ctrl-C ends.", flush=True)
+    )
+    return 0

@@ -1,0 +1,328 @@
+"""A gallery as a folder that grows: descriptors in 16 bits that stay on disk, and a database of where they come from.
+
+    gallery.json       version, network, frames per tracklet, shape and scale of the descriptors
+    visible.f16        descriptors of visible tracklets, float16 [rows, c, p], read through a memory map
+    infrared.f16       the same for infrared
+    tracklets.sqlite   a row per tracklet: place, name, source, track, times, thumbnail, whether it was removed
+
+A tracklet's place is 2 * its row in the file + its modality's number, and never changes. Rows are appended, and count
+once the database has them, so what a killed process appended is cut off by the next. Distances from descriptors in 16
+bits differ from those in 32 by less than a thousandth.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opengait.data.text_files import read_json
+from opengait.errors import ConfigError, DataError, OutputError
+from opengait.utils.files import write_json
+from opengait_ext.data import Modality
+from opengait_ext.search.descriptors import Descriptors, load_descriptors
+from opengait_ext.search.index import Index, load_index
+from opengait_ext.search.neighbours import Neighbours, block_rows, exact_neighbours, nearest_of
+from opengait_ext.search.records import Record
+
+FILE_NAME = "gallery.json"
+_VERSION = 1
+_KEYS = {"cfgs": str, "checkpoint": str, "checkpoint_sha256": str, "frames": int, "overrides": list, "shape": list}
+# Beyond, float16 is infinite; the scale is chosen so that values of the first tracklets are at most 1.
+_LARGEST = 65504.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS tracklets (
+    place INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, track TEXT NOT NULL,
+    start_seconds REAL, end_seconds REAL, thumbnail BLOB NOT NULL, removed INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX IF NOT EXISTS keys ON tracklets (key) WHERE removed = 0;
+CREATE INDEX IF NOT EXISTS removals ON tracklets (place) WHERE removed = 1;
+CREATE INDEX IF NOT EXISTS visible ON tracklets (place) WHERE place % 2 = 0;
+CREATE INDEX IF NOT EXISTS infrared ON tracklets (place) WHERE place % 2 = 1;
+"""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A gallery folder, opened for searching.
+
+    Attributes:
+        folder: the folder.
+        cfgs, checkpoint, checkpoint_sha256, frames, overrides: the network, as in `Descriptors`.
+        shape: (c, p) of a descriptor.
+        scale: factor of the stored values, a power of 2.
+    """
+
+    folder: Path
+    cfgs: str
+    checkpoint: str
+    checkpoint_sha256: str
+    frames: int
+    overrides: tuple[str, ...]
+    shape: tuple[int, int]
+    scale: float
+
+    def __len__(self) -> int:
+        return sum(self.counts().values())
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of tracklets of each modality that has any."""
+        counts = {str(kind): self.rows(kind) - len(self._removed[kind]) for kind in Modality}
+        return {kind: count for kind, count in counts.items() if count}
+
+    def rows(self, modality: str) -> int:
+        """Return the number of rows of a modality, with those of removed tracklets."""
+        return self._rows[Modality(modality)]
+
+    def stored(self, modality: str) -> np.ndarray:
+        """Return the stored values float16 `[rows, c, p]`, which stay on disk; `scale` times the descriptors."""
+        rows, file = self.rows(modality), self.folder / f"{modality}.f16"
+        if not rows:
+            return np.empty((0, *self.shape), np.float16)
+        if not file.is_file() or file.stat().st_size < 2 * rows * int(np.prod(self.shape)):
+            raise DataError(f"{file} is shorter than the {rows:,} tracklets of its gallery; copy the folder again.")
+        return np.memmap(file, np.float16, "r", shape=(rows, *self.shape))
+
+    def nearest(self, queries: np.ndarray, modality: str, top: int, metric: str) -> Neighbours:
+        """Return the nearest tracklets of a modality for queries `[q, c, p]`: by the index, if there is one."""
+        kind = Modality(modality)
+        count = self.counts().get(modality, 0)
+        index = self.indices[kind] if top < count else None
+        if index is None or index.metric != metric:
+            return exact_neighbours(queries, self._blocks(kind, 0, len(queries)), top, metric)
+        found = index.candidates(queries * self.scale, top, len(self._removed[kind]))
+        rest = exact_neighbours(queries, self._blocks(kind, index.rows, len(queries)), top, metric)
+        stored, removed = self.stored(modality), self._removed[kind]
+        # Places and their distances again, since an index compares coarsely.
+        rows = [np.setdiff1d(row[row >= 0], removed) for row in found]
+        descriptors = [stored[row] / np.float32(self.scale) for row in rows]
+        near = nearest_of(queries, [_place(row, kind) for row in rows], descriptors, top, metric, rest)
+        return Neighbours(near.places, near.distances, np.full(len(queries), -1), count)
+
+    def tracklet(self, place: int) -> tuple[str, np.ndarray, Record]:
+        """Return name, descriptor `[c, p]` and record of a tracklet."""
+        fields = "name, source, track, start_seconds, end_seconds, thumbnail"
+        with closing(_connect(self.folder)) as database:
+            row = database.execute(f"SELECT {fields} FROM tracklets WHERE place = ?", (place,)).fetchone()
+        if row is None:
+            raise DataError(f"{self.folder} has no tracklet {place}.")
+        kind = Modality.INFRARED if place % 2 else Modality.VISIBLE
+        descriptor = np.asarray(self.stored(kind)[place // 2], dtype=np.float32) / np.float32(self.scale)
+        return str(row[0]), descriptor, Record(*row[1:])
+
+    def descriptors(self, most: int, seed: int = 0) -> Descriptors:
+        """Return at most so many random tracklets of each modality in memory."""
+        rng = np.random.default_rng(seed)
+        places: list[int] = []
+        for kind in Modality:
+            alive = np.setdiff1d(np.arange(self.rows(kind)), self._removed[kind])
+            places += _place(np.sort(rng.permutation(alive)[:most]), kind).tolist()
+        names, points, records = zip(*map(self.tracklet, places), strict=True) if places else ((), (), ())
+        types = np.array([str(Modality.INFRARED if place % 2 else Modality.VISIBLE) for place in places])
+        folders = np.array([record.source for record in records], dtype=np.str_)
+        embeddings = np.stack(points) if points else np.empty((0, *self.shape), np.float32)
+        network = (self.cfgs, self.checkpoint, self.checkpoint_sha256, self.frames, self.overrides)
+        return Descriptors(embeddings, np.array(names, dtype=np.str_), types, folders, *network, tuple(records))
+
+    def add(self, descriptors: Descriptors) -> tuple[int, int]:
+        """Add tracklets; return how many were added, and how many were there already.
+
+        Raises:
+            DataError: another network described them, or their values are too large for 16 bits.
+            OutputError: the folder cannot be written.
+        """
+        self._check(descriptors)
+        keys = [_key(descriptors, number) for number in range(len(descriptors))]
+        try:
+            with closing(_connect(self.folder)) as database, database:
+                database.execute("BEGIN IMMEDIATE")
+                present = {k for k in keys if database.execute(_PRESENT, (k,)).fetchone()}
+                first = {key: number for number, key in reversed(list(enumerate(keys)))}
+                fresh = sorted(number for key, number in first.items() if key not in present)
+                for kind in Modality:
+                    numbers = [n for n in fresh if descriptors.types[n] == kind]
+                    if numbers:
+                        self._append(database, kind, descriptors, numbers, keys)
+        except (OSError, sqlite3.Error) as error:
+            raise OutputError(f"Cannot add to {self.folder}: {getattr(error, 'strerror', None) or error}.") from error
+        self._forget()
+        return len(fresh), len(keys) - len(fresh)
+
+    def remove(self, patterns: Sequence[str]) -> int:
+        """Remove the tracklets whose name, source or `<source>#<track>` is among the texts; `*` and `?` are wild.
+
+        Returns:
+            The number of tracklets. Their rows stay on disk.
+        """
+        removed = 0
+        with closing(_connect(self.folder)) as database, database:
+            for pattern in patterns:
+                removed += database.execute(_REMOVE, (pattern,) * 3).rowcount
+        self._forget()
+        return removed
+
+    def _append(
+        self,
+        database: sqlite3.Connection,
+        kind: Modality,
+        descriptors: Descriptors,
+        numbers: list[int],
+        keys: list[str],
+    ) -> None:
+        first = _next_row(database, kind)
+        stored = (descriptors.embeddings[numbers] * np.float32(self.scale)).astype(np.float16)
+        with (self.folder / f"{kind}.f16").open("ab") as file:
+            # What a killed process appended, without telling the database, is cut off.
+            file.truncate(2 * first * int(np.prod(self.shape)))
+            file.seek(0, os.SEEK_END)
+            stored.tofile(file)
+            file.flush()
+            os.fsync(file.fileno())
+        rows = []
+        for row, number in enumerate(numbers, start=first):
+            record = descriptors.records[number] if descriptors.records else Record(str(descriptors.folders[number]))
+            times = (record.start_seconds, record.end_seconds)
+            name = str(descriptors.names[number])
+            place = 2 * row + kind.number
+            rows.append((place, keys[number], name, record.source, record.track, *times, record.thumbnail))
+        database.executemany("INSERT INTO tracklets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", rows)
+
+    def _check(self, descriptors: Descriptors) -> None:
+        if descriptors.checkpoint_sha256 != self.checkpoint_sha256:
+            raise DataError(
+                f"{self.folder} was described by {self.checkpoint}, but the new tracklets by {descriptors.checkpoint}; "
+                f"describe all with one network."
+            )
+        if descriptors.embeddings.shape[1:] != self.shape or descriptors.frames != self.frames:
+            raise DataError(
+                f"{self.folder} has descriptors of {self.shape} from {self.frames} frames, the new tracklets "
+                f"{descriptors.embeddings.shape[1:]} from {descriptors.frames}."
+            )
+        largest = float(np.abs(descriptors.embeddings).max(initial=0)) * self.scale
+        if not largest < _LARGEST:
+            raise DataError(f"A new descriptor has values {largest:.3g} times as large as those in {self.folder}.")
+
+    def _blocks(self, kind: Modality, start: int, queries: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        stored, step = self.stored(kind), block_rows(queries, self.shape)
+        alive = np.ones(len(stored), dtype=bool)
+        alive[self._removed[kind]] = False
+        for first in range(start, len(stored), step):
+            rows = first + np.flatnonzero(alive[first : first + step])
+            block = stored[first : first + step] if len(rows) == min(step, len(stored) - first) else stored[rows]
+            yield _place(rows, kind), block.astype(np.float32) / np.float32(self.scale)
+
+    @cached_property
+    def indices(self) -> dict[Modality, Index | None]:
+        """The approximate index of each modality, if one was built."""
+        return {kind: load_index(self.folder, kind) for kind in Modality}
+
+    @cached_property
+    def _rows(self) -> dict[Modality, int]:
+        with closing(_connect(self.folder)) as database:
+            return {kind: _next_row(database, kind) for kind in Modality}
+
+    @cached_property
+    def _removed(self) -> dict[Modality, np.ndarray]:
+        with closing(_connect(self.folder)) as database:
+            places = [row[0] for row in database.execute("SELECT place FROM tracklets WHERE removed = 1")]
+        places_array = np.array(sorted(places), dtype=np.int64)
+        return {kind: places_array[places_array % 2 == kind.number] // 2 for kind in Modality}
+
+    def _forget(self) -> None:
+        for name in ("_rows", "_removed", "indices"):
+            self.__dict__.pop(name, None)
+
+
+_REMOVE = """UPDATE tracklets SET removed = 1
+WHERE removed = 0 AND (name GLOB ? OR source GLOB ? OR source || '#' || track GLOB ?)"""
+_PRESENT = "SELECT 1 FROM tracklets WHERE key = ? AND removed = 0"
+
+
+def create_gallery(folder: str | Path, like: Descriptors) -> Gallery:
+    """Create an empty gallery folder for tracklets of the network that described `like`.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} exists and is no gallery; name a new folder.")
+    largest = float(np.abs(like.embeddings).max(initial=0)) or 1.0
+    network = {name: getattr(like, name) for name in ("cfgs", "checkpoint", "checkpoint_sha256", "frames")}
+    content: dict[str, Any] = {"version": _VERSION, **network, "overrides": list(like.overrides)}
+    content |= {"shape": list(like.embeddings.shape[1:]), "scale": float(2.0 ** -np.ceil(np.log2(largest)))}
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(_connect(folder, "rwc")) as database:
+        database.executescript(_SCHEMA)
+    write_json(folder / FILE_NAME, content)
+    return open_gallery(folder)
+
+
+def is_gallery(path: str | Path) -> bool:
+    """Return whether a path is a gallery folder."""
+    return (Path(path) / FILE_NAME).is_file()
+
+
+def open_gallery(folder: str | Path) -> Gallery:
+    """Open a gallery folder.
+
+    Raises:
+        DataError: it is no gallery, or damaged.
+    """
+    file = Path(folder) / FILE_NAME
+    content = read_json(file, "`vvi gallery add` makes galleries")
+    if content.get("version") != _VERSION:
+        raise DataError(f"{file}: expected version {_VERSION}, got {content.get('version')!r}.")
+    values: dict[str, Any] = {key: content.get(key) for key in _KEYS}
+    wrong = [key for key, kind in _KEYS.items() if not isinstance(values[key], kind)]
+    shape, scale = values.pop("shape"), content.get("scale")
+    if wrong or not isinstance(scale, float) or not scale > 0 or len(shape) != 2:
+        raise DataError(f"{file}: `{(wrong or ['scale or shape'])[0]}` has no valid value; make the gallery again.")
+    if not all(isinstance(size, int) and size > 0 for size in shape):
+        raise DataError(f"{file}: expected two positive sizes as shape, got {shape}.")
+    values |= {"overrides": tuple(map(str, values["overrides"])), "shape": (shape[0], shape[1])}
+    return Gallery(Path(folder), **values, scale=scale)
+
+
+def open_any(path: str | Path) -> Gallery | Descriptors:
+    """Open a gallery folder, or read the descriptors in a file.
+
+    Raises:
+        DataError: it is neither.
+    """
+    return open_gallery(path) if Path(path).is_dir() else load_descriptors(path)
+
+
+def _connect(folder: Path, mode: str = "rw") -> sqlite3.Connection:
+    file = (folder / "tracklets.sqlite").absolute()
+    try:
+        # Transactions are begun by hand.
+        database = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=60)
+        database.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise DataError(f"{file} cannot be opened ({error}); copy the gallery again.") from error
+    return database
+
+
+def _next_row(database: sqlite3.Connection, kind: Modality) -> int:
+    # With the number in the text, the indices over either modality serve.
+    query = f"SELECT place FROM tracklets WHERE place % 2 = {kind.number} ORDER BY place DESC LIMIT 1"
+    row = database.execute(query).fetchone()
+    return 0 if row is None else int(row[0]) // 2 + 1
+
+
+def _place(rows: np.ndarray, kind: Modality) -> np.ndarray:
+    return 2 * np.asarray(rows, dtype=np.int64) + kind.number
+
+
+def _key(descriptors: Descriptors, number: int) -> str:
+    """Return what makes a tracklet the same as one that is there: its source, track and beginning, or its name."""
+    record = descriptors.records[number] if descriptors.records else Record(str(descriptors.folders[number]))
+    if not record.source:
+        return str(descriptors.names[number])
+    return f"{record.source}#{record.track}@{record.start_seconds}" if record.track else record.source

@@ -1,0 +1,21 @@
+"""Where a tracklet of a gallery comes from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Record:
+    """Origin and picture of a tracklet.
+
+    Attributes:
+        source: absolute path of the folder or the video.
+        track: track in the video; "" for a folder.
+        start_seconds, end_seconds: when it is first and last seen in the video; None for folders.
+        thumbnail: a frame as JPEG; b"" for none.
+    """
+
+    source: str = ""
+    track: str = ""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    thumbnail: bytes = b""
