@@ -55,13 +55,13 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[Device], report: Callable[[s
         try:
             while waiting or running:
                 # One job per device at a time, so that one that has waited for another still comes in its place.
-                while len(running) < len(devices) and (job := _first_ready(waiting, running.values())) is not None:
-                    waiting.remove(job)
-                    failed = next((need for need in job.needs if need in runner.failures), None)
+                while len(running) < len(devices) and (ready := _first_ready(waiting, running.values())) is not None:
+                    waiting.remove(ready)
+                    failed = next((need for need in ready.needs if need in runner.failures), None)
                     if failed is None:
-                        running[pool.submit(work, job)] = job
+                        running[pool.submit(work, ready)] = ready
                     else:
-                        runner.end(job, f"needs {failed.title}, which failed.")
+                        runner.end(ready, f"needs {failed.title}, which failed.")
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[future]
                     future.result()
