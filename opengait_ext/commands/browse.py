@@ -14,11 +14,13 @@ from opengait_ext.commands.options import add_device, add_overrides
 
 HELP = "look through a gallery in the browser"
 INTERRUPTED = "Stopped."
+# Tracklets per modality of a gallery folder that are shown.
+MOST = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("gallery", metavar="FILE.npz", help="written by `vvi embed`")
+    parser.add_argument("gallery", metavar="GALLERY", help="written by `vvi embed` or `vvi gallery`")
     parser.add_argument("--port", type=port, default=8765, metavar="N", help="0 for any that is free (default: 8765)")
     parser.add_argument("--level", type=share, default=0.05, metavar="P", help="FPIR of the verdicts (default: 0.05)")
     parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
@@ -52,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext.search.calibrating import calibration_for
     from opengait_ext.search.matching import check_gallery
 
-    gallery = search.load_descriptors(args.gallery)
+    opened = search.open_any(args.gallery)
+    gallery = opened.descriptors(MOST) if isinstance(opened, search.Gallery) else opened
+    if len(gallery) < len(opened):
+        print(f"Shows {len(gallery):,} of the {len(opened):,} tracklets, drawn at random.")
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
     overrides = [*gallery.overrides, *args.overrides]
     describer = search.load_describer(cfgs, checkpoint, overrides, args.device)

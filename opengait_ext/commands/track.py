@@ -9,6 +9,7 @@ stand, or before a moving camera; they download their weights unless --weights n
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from opengait.command_line import seconds, share
@@ -63,4 +64,6 @@ def run(args: argparse.Namespace) -> int:
             f"{video}: {found.tracks} tracks, {found.boxes} boxes in {found.frames} frames ({found.seconds:.1f} s), "
             f"written to {file}."
         )
+        if not found.tracks:
+            print("Nobody was found; try --least-height, --least-seconds or another --detector.", file=sys.stderr)
     return 0

@@ -103,6 +103,8 @@ def read_boxes(path: Path, video: str = "") -> Boxes:
         with path.open(newline="", encoding="utf-8-sig") as file:
             head = next((line for line in file if line.strip()), "")
             file.seek(0)
+            if not head:
+                raise DataError(f"{path} has no boxes.")
             if head.lstrip()[:1] in ("{", "["):
                 return _collect(read_json(file.read(), str(path), video), path)
             layout = layout_of(head, str(path))

@@ -65,7 +65,9 @@ class PyAVReader:
         self._stamps: np.ndarray | None = None
         self._keys = np.zeros(1, dtype=np.int64)
         packets, rate, base = self._packets()
-        if len({stamp for stamp, _ in packets} - {None}) == len(packets):
+        keys = [stamp for stamp, key in packets if key]
+        # Recordings that were joined may count their time anew.
+        if len({stamp for stamp, _ in packets} - {None}) == len(packets) and keys == sorted(keys):
             packets.sort()
             self._stamps = np.array([stamp for stamp, _ in packets], dtype=np.int64)
             self._keys = np.flatnonzero([key for _, key in packets])

@@ -6,13 +6,15 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
+import pytest
 
 from opengait_ext.data.synthetic_vvi import SyntheticConfig
 from opengait_ext.data.synthetic_vvi.settings import VISIBLE
 from opengait_ext.data.synthetic_vvi.tracklet import Drawn, TrackletKey, render
+
+av = pytest.importorskip("av")
 
 SIZE = (48, 64)
 

@@ -19,6 +19,7 @@ from tests.opengait_ext.clips import write_street
 from tests.opengait_ext.runs.stand_in_runs import command
 
 serving = pytest.importorskip("werkzeug.serving")
+pytest.importorskip("norfair")
 SIZE = (64, 32)
 NAMES = ["anna", "b<b>ob</b>", "carl", "anna again", *(f"stranger {n}" for n in range(26))]
 

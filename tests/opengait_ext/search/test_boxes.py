@@ -2,11 +2,13 @@
 
 import json
 import logging
+import re
 
 import pytest
 
 from opengait.errors import DataError
 from opengait_ext.search.boxes import read_boxes
+from tests.paths import ROOT
 
 HEADER = "frame,track,x,y,w,h\n"
 MOT = "1,7,10.4,20,30,60,0.9,-1,-1,-1\n3,7,12,20,30,60,0.9,-1,-1,-1\n1,8,200,20,30,60,1,-1,-1,-1\n"
@@ -119,7 +121,8 @@ def test_boxes_are_cut_to_the_picture_and_empty_ones_skipped_and_counted(tmp_pat
         (HEADER + "0,1,5,5\n", "line 2: expected 6 values"),
         (MOT + "4,7,1,2\n", "line 4: expected 10 values, got 4"),
         (HEADER, "has no boxes"),
-        ("", "no column 'frame'"),
+        ("", "has no boxes"),
+        ("\n \n", "has no boxes"),
         ("frame,id,x,y\n", "no column 'w'"),
         ("frame,track,x,y,w,w,h\n0,1,5,5,10,10,20\n", "two columns"),
         (HEADER.encode() + b"0,\xff,5,5,10,20\n", "b.csv"),
@@ -152,3 +155,11 @@ def test_mot_files_with_a_frame_0_count_from_0(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "opengait"):
         boxes = read_boxes(write(tmp_path, "0,7,10,20,30,60\n2,7,12,20,30,60\n"))
     assert boxes.tracks["7"][:, 0].tolist() == [0, 2] and "counted from 0" in caplog.text
+
+
+def test_the_examples_of_the_documentation_agree(tmp_path):
+    page = (ROOT / "docs/your-own-footage.md").read_text(encoding="utf-8").partition("## Boxes")[2]
+    examples = re.findall(r"```(?:text|json)\n(.*?)```", page, flags=re.S)
+    read = [rows_of(read_boxes(write(tmp_path, example))) for example in examples]
+    assert len(read) == 3 and "8" in read[0]
+    assert all(boxes["7"] == [[0, 104, 52, 38, 110], [1, 108, 52, 38, 110]] for boxes in read)

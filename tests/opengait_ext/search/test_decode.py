@@ -81,6 +81,15 @@ def test_a_recording_that_begins_amid_frames(tmp_path):
     assert numbers_of(readers[0].frames([1, 30])) == [shown[0][1], shown[0][30]]
 
 
+def test_joined_recordings_whose_time_begins_anew(tmp_path):
+    parts = [write_clip(tmp_path / f"{n}.ts", EVEN + start, g="12") for n, start in enumerate((9.01, 0))]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    for reader in (PyAVReader(joined), OpenCVReader(joined)):
+        assert len(reader.times) == 120 and (np.diff(reader.times) > 0).all()
+        assert numbers_of(reader.frames([5, 59, 60, 70])) == [5, 59, 0, 10]
+
+
 def test_a_damaged_part_costs_its_frames_only(tmp_path):
     path = write_clip(tmp_path / "a.mkv", EVEN, g="1")
     whole = path.read_bytes()

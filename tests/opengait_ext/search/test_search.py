@@ -22,7 +22,7 @@ from opengait_ext.commands.search import text_of
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.style import figure_files, new_figure
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, network, save_descriptors, search
-from opengait_ext.search.decode import PyAVReader
+from opengait_ext.search.decode import OpenCVReader, PyAVReader, av
 from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
 from opengait_ext.search.tracklets import as_tracklets
@@ -30,6 +30,7 @@ from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
 SIZE = (64, 32)
+READER = OpenCVReader if av is None else PyAVReader
 
 
 def write_frames(folder, count=4, value=0):
@@ -145,8 +146,8 @@ def test_each_video_has_its_own_boxes_and_is_decoded_once(tmp_path, monkeypatch)
     clips = find_clips([videos[0], write_frames(tmp_path / "x", value=7), videos[1]], (32, 16), "visible", boxes)
     assert [clip.video is None for clip in clips] == [False, False, True, False]
     passes = []
-    frames = PyAVReader.frames
-    monkeypatch.setattr(PyAVReader, "frames", lambda self, wanted: passes.append(self.path) or frames(self, wanted))
+    frames = READER.frames
+    monkeypatch.setattr(READER, "frames", lambda self, wanted: passes.append(self.path) or frames(self, wanted))
     data = ClipDataSet(clips, 2)
     pictures = [data[index][0][0][[0, 1]] for index in range(4)]
     assert passes == videos
@@ -164,8 +165,8 @@ def test_videos_are_cut_in_parts_of_bounded_memory(tmp_path, monkeypatch):
     clips = find_clips([video], (32, 16), "visible", [boxes])
     together = [ClipDataSet(clips, 2)[index][0][0] for index in range(6)]
     passes = []
-    frames = PyAVReader.frames
-    monkeypatch.setattr(PyAVReader, "frames", lambda self, wanted: passes.append(wanted) or frames(self, wanted))
+    frames = READER.frames
+    monkeypatch.setattr(READER, "frames", lambda self, wanted: passes.append(wanted) or frames(self, wanted))
     monkeypatch.setattr(network, "CUT_BYTES", 2 * 2 * 3 * 32 * 16)
     data = ClipDataSet(clips, 2)
     assert np.array_equal([data[index][0][0] for index in range(6)], together)

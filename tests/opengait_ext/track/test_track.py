@@ -91,6 +91,8 @@ def test_the_command_writes_beside_the_video(street, capsys, monkeypatch):
     assert command("track")([str(path)]) == 0
     assert "street.mp4: 3 tracks" in capsys.readouterr().out
     assert len(read_boxes(path.with_name("street.boxes.txt")).tracks) == 3
+    assert command("track")([str(path), "--least-seconds", "9", "--out", str(path.with_name("none.txt"))]) == 0
+    assert "Nobody was found" in capsys.readouterr().err
     assert command("track")([str(path), str(path), "--out", "x.txt"]) == 2
     assert command("track")([str(path.with_name("none.mp4"))]) == 2
     assert "none.mp4" in capsys.readouterr().err
