@@ -7,20 +7,20 @@
     vvi gallery info GALLERY
     vvi gallery index GALLERY
 
+GALLERY is a folder, or the address of a collection on a Milvus server (http://HOST:19530/COLLECTION).
 The first tracklets choose the network, and what is there already is skipped. `remove` takes names, sources and
 SOURCE#TRACK, where * and ? are wild. `index` builds an approximate index with faiss, for galleries of a million
 tracklets and more; it states its recall, and tracklets that are added later are searched exactly.
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count
 from opengait_ext.commands.options import add_device, add_footage, add_overrides
 
 if TYPE_CHECKING:
-    from opengait_ext.search import Descriptors, Gallery
+    from opengait_ext.search import Descriptors, Gallery, MilvusGallery
 
 HELP = "keep a gallery folder: add, remove, info, index"
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="add tracklets")
-    add.add_argument("gallery", metavar="GALLERY", type=Path)
+    add.add_argument("gallery", metavar="GALLERY")
     inputs = add.add_mutually_exclusive_group(required=True)
     inputs.add_argument("--input", nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
     inputs.add_argument("--from", dest="file", metavar="FILE.npz", help="descriptors of `vvi embed`")
@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(add)
     add_overrides(add)
     remove = actions.add_parser("remove", help="remove tracklets")
-    remove.add_argument("gallery", metavar="GALLERY", type=Path)
+    remove.add_argument("gallery", metavar="GALLERY")
     remove.add_argument("patterns", nargs="+", metavar="NAME_OR_SOURCE")
     for name, text in (("info", "say what a gallery holds"), ("index", "build an approximate index with faiss")):
-        actions.add_parser(name, help=text).add_argument("gallery", metavar="GALLERY", type=Path)
+        actions.add_parser(name, help=text).add_argument("gallery", metavar="GALLERY")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,40 +54,44 @@ def run(args: argparse.Namespace) -> int:
         UserError: the gallery, an input or the network cannot be used.
     """
     from opengait.config import load_config
+    from opengait.errors import ConfigError
     from opengait_ext import search
     from opengait_ext.search.index import build_index
 
     if args.action == "add":
         descriptors = search.load_descriptors(args.file) if args.file else _describe(args)
-        exists = search.is_gallery(args.gallery)
-        gallery = search.open_gallery(args.gallery) if exists else search.create_gallery(args.gallery, descriptors)
-        added, present = gallery.add(descriptors)
+        grown = search.open_or_create(args.gallery, descriptors)
+        added, present = grown.add(descriptors)
         skipped = f", {present:,} were there already" if present else ""
-        print(f"{added:,} tracklets added{skipped}. {_summary(gallery)}")
+        print(f"{added:,} tracklets added{skipped}. {_summary(args.gallery, grown)}")
         return 0
-    gallery = search.open_gallery(args.gallery)
+    gallery = search.open_any(args.gallery)
+    if isinstance(gallery, search.Descriptors):
+        raise ConfigError(f"{args.gallery} is a file of `vvi embed`, which does not change; give a gallery folder.")
     if args.action == "remove":
-        print(f"{gallery.remove(args.patterns):,} tracklets removed. {_summary(gallery)}")
+        print(f"{gallery.remove(args.patterns):,} tracklets removed. {_summary(args.gallery, gallery)}")
     elif args.action == "index":
+        if not isinstance(gallery, search.Gallery):
+            raise ConfigError(f"{args.gallery} is on a server, which has an index of its own.")
         metric = load_config(gallery.cfgs, list(gallery.overrides))["evaluator_cfg"].get("metric", "euc")
         for modality in gallery.counts():
             index = build_index(gallery.folder, modality, gallery.stored(modality), metric)
             print(f"{modality}: {index.rows:,} rows, {index.probes} probes, recall@10 {index.recall:.3f}")
     else:
-        print(_summary(gallery))
+        print(_summary(args.gallery, gallery))
         print(f"network     {gallery.checkpoint} ({gallery.checkpoint_sha256[:12]}), {gallery.cfgs}")
         print(
             f"descriptors {gallery.shape[0]} x {gallery.shape[1]}, {gallery.frames or 'as many as in the test'} frames"
         )
-        for kind, built in gallery.indices.items():
+        for kind, built in gallery.indices.items() if isinstance(gallery, search.Gallery) else ():
             if built is not None:
                 print(f"index       {kind}: {built.rows:,} rows, recall@10 {built.recall:.3f}")
     return 0
 
 
-def _summary(gallery: "Gallery") -> str:
+def _summary(address: str, gallery: "Gallery | MilvusGallery") -> str:
     counts = [f"{count:,} {kind}" for kind, count in gallery.counts().items()]
-    return f"{gallery.folder} holds {' and '.join(counts) or 'no'} tracklets."
+    return f"{address} holds {' and '.join(counts) or 'no'} tracklets."
 
 
 def _describe(args: argparse.Namespace) -> "Descriptors":
@@ -95,7 +99,7 @@ def _describe(args: argparse.Namespace) -> "Descriptors":
     from opengait.errors import ConfigError
     from opengait_ext import search
 
-    gallery = search.open_gallery(args.gallery) if search.is_gallery(args.gallery) else None
+    gallery = search.open_if_there(args.gallery)
     if gallery is None and not (args.cfgs and args.checkpoint):
         raise ConfigError(f"{args.gallery} is new; give --cfgs and --checkpoint of the network.")
     cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint  # type: ignore[union-attr]

@@ -4,8 +4,8 @@
     vvi search --gallery features.npz --query clip.avi#37 --modality visible
     ... --json answers.json --picture answers.png
 
-`vvi gallery` and `vvi embed` write galleries; the network of the gallery describes the queries. The verdict is set for
-a false-positive identification rate (--level): the share of people who are not in the gallery and yet get a match. That
+`vvi gallery` and `vvi embed` write galleries, whose network describes the queries. The verdict is set for a
+false-positive identification rate (--level): the share of people who are not in the gallery and yet get a match. That
 takes a calibration, which every test of a run makes and which is looked for beside the checkpoint. The probability is
 that of the first candidate being the person, if half of all queries are of people in the gallery.
 """

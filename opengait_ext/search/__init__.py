@@ -1,9 +1,18 @@
 """Search of a gallery: descriptors of any footage, and the gallery tracklets nearest to a query."""
 
 from opengait_ext.search.descriptors import Descriptors, load_descriptors, npz_path, save_descriptors
-from opengait_ext.search.gallery import Gallery, create_gallery, is_gallery, open_any, open_gallery
+from opengait_ext.search.gallery import (
+    Gallery,
+    create_gallery,
+    is_gallery,
+    open_any,
+    open_gallery,
+    open_if_there,
+    open_or_create,
+)
 from opengait_ext.search.inputs import Clip, Pictures, find_clips
 from opengait_ext.search.matching import Candidate, QueryResult, search
+from opengait_ext.search.milvus import MilvusGallery
 from opengait_ext.search.network import Describer, load_describer
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "Describer",
     "Descriptors",
     "Gallery",
+    "MilvusGallery",
     "Pictures",
     "QueryResult",
     "create_gallery",
@@ -22,6 +32,8 @@ __all__ = [
     "npz_path",
     "open_any",
     "open_gallery",
+    "open_if_there",
+    "open_or_create",
     "save_descriptors",
     "search",
 ]

@@ -27,8 +27,9 @@ from opengait.utils.files import write_json
 from opengait_ext.data import Modality
 from opengait_ext.search.descriptors import Descriptors, load_descriptors
 from opengait_ext.search.index import Index, load_index
+from opengait_ext.search.milvus import MilvusGallery, exists_in_milvus, is_address, open_milvus
 from opengait_ext.search.neighbours import Neighbours, block_rows, exact_neighbours, nearest_of
-from opengait_ext.search.records import Record
+from opengait_ext.search.records import Record, key_of
 
 FILE_NAME = "gallery.json"
 _VERSION = 1
@@ -137,7 +138,8 @@ class Gallery:
             OutputError: the folder cannot be written.
         """
         self._check(descriptors)
-        keys = [_key(descriptors, number) for number in range(len(descriptors))]
+        tracklets = map(descriptors.tracklet, range(len(descriptors)))
+        keys = [key_of(name, record) for name, _, record in tracklets]
         try:
             with closing(_connect(self.folder)) as database, database:
                 database.execute("BEGIN IMMEDIATE")
@@ -289,13 +291,29 @@ def open_gallery(folder: str | Path) -> Gallery:
     return Gallery(Path(folder), **values, scale=scale)
 
 
-def open_any(path: str | Path) -> Gallery | Descriptors:
-    """Open a gallery folder, or read the descriptors in a file.
+def open_any(path: str | Path) -> Gallery | MilvusGallery | Descriptors:
+    """Open a gallery folder or a gallery on a server, or read the descriptors in a file.
 
     Raises:
-        DataError: it is neither.
+        DataError: it is none of these.
     """
+    if is_address(str(path)):
+        return open_milvus(str(path))
     return open_gallery(path) if Path(path).is_dir() else load_descriptors(path)
+
+
+def open_if_there(path: str | Path) -> Gallery | MilvusGallery | None:
+    """Open a gallery folder or a gallery on a server; return None for one that does not exist yet."""
+    if is_address(str(path)):
+        return open_milvus(str(path)) if exists_in_milvus(str(path)) else None
+    return open_gallery(path) if is_gallery(path) else None
+
+
+def open_or_create(path: str | Path, like: Descriptors) -> Gallery | MilvusGallery:
+    """Open a gallery folder or a gallery on a server, or create it for the network that described `like`."""
+    if is_address(str(path)):
+        return open_milvus(str(path), like)
+    return open_gallery(path) if is_gallery(path) else create_gallery(path, like)
 
 
 def _connect(folder: Path, mode: str = "rw") -> sqlite3.Connection:
@@ -318,11 +336,3 @@ def _next_row(database: sqlite3.Connection, kind: Modality) -> int:
 
 def _place(rows: np.ndarray, kind: Modality) -> np.ndarray:
     return 2 * np.asarray(rows, dtype=np.int64) + kind.number
-
-
-def _key(descriptors: Descriptors, number: int) -> str:
-    """Return what makes a tracklet the same as one that is there: its source, track and beginning, or its name."""
-    record = descriptors.records[number] if descriptors.records else Record(str(descriptors.folders[number]))
-    if not record.source:
-        return str(descriptors.names[number])
-    return f"{record.source}#{record.track}@{record.start_seconds}" if record.track else record.source

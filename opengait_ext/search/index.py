@@ -21,7 +21,7 @@ _WIDEN = 8
 RECALL = 0.99
 _SAMPLE, _TOP, _LEAST = 200, 10, 1000
 # Training vectors per cell.
-_TRAIN = 64
+_TRAIN = 40
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def build_index(folder: Path, modality: str, stored: np.ndarray, metric: str, se
         raise ConfigError(f"{folder} has {rows} {modality} tracklets; an index is of use from {_LEAST} on.")
     rng = np.random.default_rng(seed)
     size = int(np.prod(stored.shape[1:]))
-    cells = int(2 ** np.round(np.log2(4 * np.sqrt(rows))))
+    cells = int(2 ** np.round(np.log2(2 * np.sqrt(rows))))
     index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatL2(size), size, cells, faiss.ScalarQuantizer.QT_8bit)
-    index.cp.niter = 8
+    index.cp.niter = 5
     sample = np.sort(rng.permutation(rows)[: min(rows, _TRAIN * cells)])
     index.train(_vectors(stored[sample], metric))
     step = max(1, 2**26 // (4 * size))

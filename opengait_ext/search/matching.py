@@ -259,7 +259,7 @@ def _reason(ranked: Mapping[str, _Ranked], collapsed: bool) -> str:
     counts = [part.count for part in ranked.values()]
     if max(counts) < LEAST and not collapsed:
         return f"there is no calibration and the gallery has {listed} tracklets, fewer than {LEAST} of a modality"
-    if min(counts) > MOST and not collapsed:
+    if all(len(part.distances) < part.count for part in ranked.values()) and not collapsed:
         return f"{listed} tracklets are too many to judge a distance by all of them; give a calibration"
     return f"most of the gallery's {listed} tracklets are equally far from the query"
 

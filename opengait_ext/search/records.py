@@ -19,3 +19,10 @@ class Record:
     start_seconds: float | None = None
     end_seconds: float | None = None
     thumbnail: bytes = b""
+
+
+def key_of(name: str, record: Record) -> str:
+    """Return what makes a tracklet the same as another: its source, track and beginning, or else its name."""
+    if not record.source:
+        return name
+    return f"{record.source}#{record.track}@{record.start_seconds}" if record.track else record.source
