@@ -13,10 +13,11 @@ PARTS = {
     registry.samplers: ["CrossModalSampler"],
     registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
+    registry.models: ["AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2"],
     registry.losses: [
         "BatchHardTripletLoss",
         "WeightedTripletLoss",
+        "SquaredDifferenceLoss",
         "MaskLoss",
         "SmoothnessLoss",
         "DiversityLoss",
