@@ -10,6 +10,8 @@ def register() -> None:
     from opengait_ext.data.readers import BUPTCampusDataSet, HITSZVCMDataSet
     from opengait_ext.data.sampler import CrossModalSampler
     from opengait_ext.evaluation.evaluator import evaluate_cross_modal
+    from opengait_ext.models.agw.losses import SquaredDifferenceLoss
+    from opengait_ext.models.agw.model import AGW
     from opengait_ext.models.biggait.model import BigGait__Dinov2_Gaitbase
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
@@ -30,9 +32,10 @@ def register() -> None:
     registry.models.add(DinoGRL)
     registry.models.add(BiggerGait__DINOv2)
     registry.models.add(BigGait__Dinov2_Gaitbase)
+    registry.models.add(AGW)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)
-    for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss):
+    for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss, SquaredDifferenceLoss):
         registry.losses.add(triplet_loss)
     registry.models.add(M3ReID)
     registry.samplers.add(TrackletGroupSampler)

@@ -60,3 +60,5 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
     if isinstance(config.get("scheduler_cfg"), dict):
         section = config["scheduler_cfg"]
         section.update(resolved(section, ("scheduler_cfg",)))
+        if section.get("steps_per_epoch", steps) is None:
+            section.pop("steps_per_epoch", None)

@@ -134,7 +134,7 @@ GROUP = {
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
-    "steps_per_epoch": Key("positive int", "Number of iterations per step of the schedule, instead of one."),
+    "steps_per_epoch": Key("positive int or null", "Iterations per step of the schedule; null, as without it, is one."),
 }
 # The top level of a configuration.
 SECTIONS = {

@@ -13,10 +13,11 @@ PARTS = {
     registry.samplers: ["CrossModalSampler", "TrackletGroupSampler"],
     registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform", "StyleAugmentation"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID"],
+    registry.models: ["AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID"],
     registry.losses: [
         "BatchHardTripletLoss",
         "WeightedTripletLoss",
+        "SquaredDifferenceLoss",
         "MaskLoss",
         "SmoothnessLoss",
         "DiversityLoss",

@@ -16,6 +16,8 @@ from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.tensors import get_ddp_module
 from opengait_ext.data.sampler import CrossModalSampler
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.agw import model as agw
+from opengait_ext.models.agw.network import AGWNet
 from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
@@ -28,8 +30,9 @@ from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
+METHODS = ("AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
 SMALL: dict[str, dict[str, Any]] = {
+    "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
     "gait": {"backbone": "resnet10", "width": 4, "weights": None},
     "vision_model": {
@@ -78,6 +81,8 @@ class Step(nn.Module):
             self.network: nn.Module = DinoGRLNet.from_config(shrunk(model_cfg, people))
             if self.network.vision_model is not None:
                 self.network.vision_model = Patches(6, 2, (8, 4))
+        elif self.method == "AGW":
+            self.network = AGWNet.from_config(shrunk(model_cfg, people))
         elif self.method == "M3ReID":
             self.network = M3ReIDNet(people, backbone="resnet10", width=4)
         elif self.method == "BiggerGait__DINOv2":
@@ -102,6 +107,8 @@ class Step(nn.Module):
                 masks = (frames[:, :, :1] > 0.3).to(self.dtype)
             terms = loss_terms(self.network(frames, modality, masks), labels)
             return {name: arguments for name, arguments in terms.items() if name in self.losses.losses}
+        if self.method == "AGW":
+            return agw.loss_terms(self.network(frames, modality), labels)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
         if self.method == "BiggerGait__DINOv2":
@@ -115,8 +122,10 @@ class Step(nn.Module):
 
 
 def shrunk(model_cfg: dict[str, Any], people: int) -> dict[str, Any]:
-    small = {**model_cfg, "num_classes": people, "dimension": 6}
-    small["granularities"] = [stripes for stripes in model_cfg.get("granularities", ()) if stripes <= 4]
+    small = {**model_cfg, "num_classes": people}
+    if "dimension" in model_cfg:
+        small["dimension"] = 6
+        small["granularities"] = [stripes for stripes in model_cfg.get("granularities", ()) if stripes <= 4]
     for section, changes in SMALL.items():
         if model_cfg.get(section) is not None:
             small[section] = {**model_cfg[section], **changes}

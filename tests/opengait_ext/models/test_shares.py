@@ -30,6 +30,9 @@ CASES: dict[str, tuple] = {
     "m3_reid_one_modality": ("m3_reid/hitsz.yaml", (4, 2), of_one_modality, {}, (2, 4)),
     "m3_reid_mixed": ("m3_reid/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
     "one_each": ("dinogrl/hitsz_baseline.yaml", (4, 2), of_one_modality, {}, (16,)),
+    "agw_sampler": ("agw/hitsz.yaml", (8, 4), of_the_sampler, {}, (2, 4)),
+    "agw_one_modality": ("agw/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
+    "caj_mixed": ("caj/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
     "without_sync": ("dinogrl/demo.yaml", (4, 2), of_one_modality, WITHOUT_SYNC, (2, 4)),
 }
 COMPARED = [(name, world) for name, case in CASES.items() if case[3] is not WITHOUT_SYNC for world in case[4]]
