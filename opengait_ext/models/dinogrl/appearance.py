@@ -42,7 +42,7 @@ class AppearanceEncoder(nn.Module):
         width: channels of the first stage.
         non_local: whether stages 2 and 3 have AGW's non-local blocks.
         stem_relu, stem_pool: see `Stem`.
-        strides: see `ResNetStages`.
+        strides, recompute: see `ResNetStages`.
     """
 
     def __init__(
@@ -54,10 +54,11 @@ class AppearanceEncoder(nn.Module):
         stem_relu: bool = True,
         stem_pool: bool = True,
         strides: Sequence[int] = STAGE_STRIDES,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
-        self.stages = ResNetStages(backbone, width, width, non_local, strides)
+        self.stages = ResNetStages(backbone, width, width, non_local, strides, recompute)
         self.out_channels = self.stages.out_channels
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
