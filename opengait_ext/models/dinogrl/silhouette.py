@@ -13,6 +13,7 @@ from opengait.errors import ConfigError
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.foreground import border_channel, centred_channel, covered_tokens, silhouette_band
 from opengait_ext.models.shared.fusion import PriorFusion
+from opengait_ext.models.shared.recompute import recomputed
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 from opengait_ext.models.shared.tokens import (
     black_out,
@@ -74,6 +75,8 @@ class SilhouetteGenerator(nn.Module):
         soft_mask: multiply by S as in Eq. 6, so that the ReID losses train E_m; otherwise S only selects tokens.
         mask_weights: file with BigGait's Mask_Branch to initialise E_m, or None.
         drop_prior: share of the tracklets that lose one prior in training; L_smo and L_div still see both.
+        recompute: compute the activations of F_attn, the largest of SASG, again in the backward pass; see
+            `ResNetStages`.
 
     Raises:
         ConfigError: neither prior is used, or a value is invalid.
@@ -96,6 +99,7 @@ class SilhouetteGenerator(nn.Module):
         soft_mask: bool = True,
         mask_weights: str | None = None,
         drop_prior: float = 0.0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if not (gait_prior or appearance_prior):
@@ -114,6 +118,7 @@ class SilhouetteGenerator(nn.Module):
         self.foreground = foreground
         self.soft_mask = soft_mask
         self.drop_prior = drop_prior
+        self.recompute = recompute
         self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
         # The tokens are centred, so with a zero bias both channels start with equal shares of them.
         nn.init.zeros_(self.mask_encoder.get_parameter("down_sampling.bias"))
@@ -145,7 +150,7 @@ class SilhouetteGenerator(nn.Module):
         if not joint:
             mask = mask.detach()
             gait, appearance = (prior if prior is None else prior.detach() for prior in (gait, appearance))
-        fused = self.fusion(gait, appearance)
+        fused = recomputed(self.fusion, gait, appearance) if self.recompute else self.fusion(gait, appearance)
         return Silhouettes(
             mask=mask,
             enriched=mask * fused if self.soft_mask else fused,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
 from opengait.errors import ConfigError
+from opengait_ext.models.shared.recompute import recomputed
 from opengait_ext.weights.read import load_exactly, read_weights
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -45,6 +46,8 @@ class ResNetStages(nn.Module):
         strides: strides of the four stages; smaller ones leave enough rows for the stripes of small maps.
         non_local_width: inner channels of the non-local blocks; by default half of their input's, as AGW's paper has
             it. AGW's code has 1, since it divides its reduction by itself.
+        recompute: keep only the blocks' inputs for the backward pass, which computes the rest again: less memory, and
+            a third more work in training.
 
     Raises:
         ConfigError: the name is unknown, or there are not four strides.
@@ -60,6 +63,7 @@ class ResNetStages(nn.Module):
         non_local: bool = False,
         strides: Sequence[int] = STAGE_STRIDES,
         non_local_width: int | None = None,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if name not in PLANS:
@@ -67,6 +71,7 @@ class ResNetStages(nn.Module):
         plan = PLANS[name]
         if len(strides) != 4:
             raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
+        self.recompute = recompute
         channels = in_channels
         for stage, (count, stride) in enumerate(zip(plan.blocks, strides, strict=True)):
             planes = width * 2**stage
@@ -84,11 +89,15 @@ class ResNetStages(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         for stage in range(1, 5):
             for index, block in enumerate(getattr(self, f"layer{stage}")):
-                maps = block(maps)
+                maps = self.apply_block(block, maps)
                 key = f"layer{stage}_{index}"
                 if key in self.non_local:
-                    maps = self.non_local[key](maps)
+                    maps = self.apply_block(self.non_local[key], maps)
         return maps
+
+    def apply_block(self, block: nn.Module, maps: Tensor) -> Tensor:
+        """Return `block(maps)`, whose activations are kept or, with `recompute`, computed again."""
+        return recomputed(block, maps) if self.recompute else block(maps)
 
 
 class NonLocalBlock(nn.Module):

@@ -41,7 +41,7 @@ class TwoStemResNet(nn.Module):
         width: channels of the first stage.
         non_local: whether stages 2 and 3 have AGW's non-local blocks.
         stem_relu, stem_pool: see `Stem`.
-        strides, non_local_width: see `ResNetStages`.
+        strides, non_local_width, recompute: see `ResNetStages`.
     """
 
     def __init__(
@@ -54,10 +54,11 @@ class TwoStemResNet(nn.Module):
         stem_pool: bool = True,
         strides: Sequence[int] = STAGE_STRIDES,
         non_local_width: Annotated[int, "positive int"] | None = None,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
-        self.stages = ResNetStages(backbone, width, width, non_local, strides, non_local_width)
+        self.stages = ResNetStages(backbone, width, width, non_local, strides, non_local_width, recompute)
         self.out_channels = self.stages.out_channels
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
