@@ -1,5 +1,6 @@
 """Distances between part-based descriptors."""
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
@@ -26,8 +27,7 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
         ConfigError: the metric is unknown.
         DataError: the descriptors have different or invalid shapes.
     """
-    if metric not in _METRICS:
-        raise ConfigError(f"evaluator_cfg.metric: expected {' or '.join(_METRICS)}, got {metric!r}.")
+    _check_metric(metric)
     x, y = _as_parts(x), _as_parts(y)
     if x.dtype != y.dtype:
         x, y = x.double(), y.double()
@@ -46,6 +46,26 @@ def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric
             block += _part_distance(x[part], y[part, start : start + step], metric)
         block /= parts
     return distances
+
+
+def distance_rows(
+    x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric: str = "euc"
+) -> Callable[[int, int], torch.Tensor]:
+    """Return a function `(start, stop)` that returns those rows of `cuda_dist(x, y, metric)`, which are never all held.
+
+    Raises:
+        ConfigError, DataError: as `cuda_dist`.
+    """
+    _check_metric(metric)
+    x, y = _as_parts(x), _as_parts(y)
+    # In this memory layout, `cuda_dist` does not copy `y` for every block of rows.
+    y = y.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+    return lambda start, stop: cuda_dist(x[start:stop], y, metric)
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in _METRICS:
+        raise ConfigError(f"evaluator_cfg.metric: expected {' or '.join(_METRICS)}, got {metric!r}.")
 
 
 def _part_distance(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:

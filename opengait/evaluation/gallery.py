@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import cuda_dist
+from opengait.evaluation.distance import distance_rows
 from opengait.evaluation.ranking import RankMetrics, rank_metrics
 
 log = logging.getLogger("opengait")
@@ -56,7 +56,7 @@ def compare(
 ) -> RankMetrics:
     """Rank the gallery for every probe; `drop_same_view` removes tracklets with the id and the view of the probe."""
     return rank_metrics(
-        cuda_dist(probe.embeddings, gallery.embeddings, metric),
+        distance_rows(probe.embeddings, gallery.embeddings, metric),
         probe.labels,
         gallery.labels,
         probe.views,

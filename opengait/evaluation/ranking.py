@@ -1,9 +1,12 @@
 """Retrieval metrics from distances: CMC, mAP and mINP, for tests, figures and reports alike.
 
-For each query the gallery is sorted by distance, and items at equal distances keep the order of the gallery. Let
-p1 < ... < pm be the 1-based ranks of the query's m matches. The query has a hit at rank k if p1 <= k, its average
+The rank of a gallery item is 1 plus the number of nearer items; at equal distances, earlier items of the gallery count
+as nearer. Let p1 < ... < pm be the ranks of a query's m matches. The query has a hit at rank k if p1 <= k, its average
 precision is (1/m) sum_j j / pj, and its inverse negative penalty is m / pm. CMC, mAP and mINP are the means of these
 over the queries that have a match.
+
+Nothing needs the order of the gallery: a rank is the place of the match's distance among the sorted distances. Only
+rows where a match ties with another item are ordered.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +16,12 @@ import numpy as np
 import torch
 
 from opengait.errors import DataError
+from opengait.utils.threads import in_threads
 
 Ids = Sequence | np.ndarray | torch.Tensor
-# Elements per block of distances; sorting and counting takes about 60 bytes per element.
-_BLOCK = 2**24
+Distance = torch.Tensor | np.ndarray | Callable[[int, int], torch.Tensor]
+# Elements per block of distances; a block takes about 60 MiB, and up to 500 with ties or few identities.
+_BLOCK = 2**22
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class RankMetrics:
 
 
 def rank_metrics(
-    distance: torch.Tensor | np.ndarray | Callable[[int, int], torch.Tensor],
+    distance: Distance,
     query_ids: Ids,
     gallery_ids: Ids,
     query_cameras: Ids | None = None,
@@ -67,65 +72,102 @@ def rank_metrics(
     """
     query_ids, gallery_ids = _as_numbers(query_ids, gallery_ids)
     queries, gallery = len(query_ids), len(gallery_ids)
-    cameras = None
-    if drop_same_camera:
-        if query_cameras is None or gallery_cameras is None:
-            raise DataError("drop_same_camera needs the cameras of the queries and of the gallery.")
-        cameras = _as_numbers(query_cameras, gallery_cameras)
-        if (len(cameras[0]), len(cameras[1])) != (queries, gallery):
-            raise DataError(
-                f"Expected a camera for each of {queries} queries and {gallery} gallery items, got {len(cameras[0])} "
-                f"and {len(cameras[1])}."
-            )
-    if not callable(distance):
-        # torch does not accept numpy views with negative strides.
-        distance = torch.as_tensor(np.ascontiguousarray(distance) if _is_reversed(distance) else distance)
-        if tuple(distance.shape) != (queries, gallery):
-            raise DataError(
-                f"Expected distances of shape {(queries, gallery)} (queries, gallery), got {tuple(distance.shape)}."
-            )
-
-    matches = torch.zeros(queries, dtype=torch.int64)
-    first, last = torch.zeros_like(matches), torch.zeros_like(matches)
-    precision = torch.zeros(queries, dtype=torch.float64)
+    cameras = _camera_numbers(query_cameras, gallery_cameras, (queries, gallery)) if drop_same_camera else None
+    rows_of = _as_function(distance, (queries, gallery))
+    order = gallery_ids.argsort(stable=True)
+    sorted_ids = gallery_ids[order]
+    begin, end = (torch.searchsorted(sorted_ids, query_ids, right=right) for right in (False, True))
+    matches, first, last = np.zeros((3, queries), dtype=np.int64)
+    precision = np.zeros(queries)
     step = max(1, _BLOCK // max(1, gallery))
     for start in range(0, queries if gallery else 0, step):
         rows = slice(start, min(start + step, queries))
-        block = distance(rows.start, rows.stop) if callable(distance) else distance[rows]
-        if torch.isnan(block).any():
-            raise DataError("Some distances are NaN; check the model, whose descriptors are not finite.")
-        hit, rank = _hits_and_ranks(block, query_ids[rows], gallery_ids, cameras and (cameras[0][rows], cameras[1]))
-        matches[rows], first[rows], last[rows], precision[rows] = (value.cpu() for value in _count_matches(hit, rank))
-    return _average(matches.numpy(), first.numpy(), last.numpy(), precision.numpy(), gallery, max_rank)
+        block = rows_of(rows.start, rows.stop)
+        places = begin[rows, None] + torch.arange(int((end[rows] - begin[rows]).max()))
+        match, items = places < end[rows, None], order[places.clamp(max=gallery - 1)]
+        removed = torch.zeros_like(match)
+        if cameras is not None:
+            removed = match & (cameras[1][items] == cameras[0][rows, None])
+            match &= ~removed
+        ranks = _ranks(block, *(part.to(block.device) for part in (items, match, removed)))
+        matches[rows], first[rows], last[rows], precision[rows] = _count_matches(ranks.cpu().numpy(), match.numpy())
+    return _average(matches, first, last, precision, gallery, max_rank)
 
 
-def _hits_and_ranks(
-    block: torch.Tensor,
-    query_ids: torch.Tensor,
-    gallery_ids: torch.Tensor,
-    cameras: tuple[torch.Tensor, torch.Tensor] | None,
+def _as_function(distance: Distance, shape: tuple[int, int]) -> Callable[[int, int], torch.Tensor]:
+    """Return a function of the rows of a matrix, or the function that was given."""
+    if callable(distance):
+        return distance
+    # torch does not accept numpy views with negative strides.
+    matrix = torch.as_tensor(np.ascontiguousarray(distance) if _is_reversed(distance) else distance)
+    if tuple(matrix.shape) != shape:
+        raise DataError(f"Expected distances of shape {shape} (queries, gallery), got {tuple(matrix.shape)}.")
+    return lambda start, stop: matrix[start:stop]
+
+
+def _camera_numbers(
+    query: Ids | None, gallery: Ids | None, shape: tuple[int, int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the matches (bool) and the ranks without removed items, sorted by distance, both `[q, g]`."""
-    order = block.sort(dim=1, stable=True).indices
-    hit = gallery_ids.to(order.device)[order] == query_ids.to(order.device)[:, None]
-    if cameras is None:
-        return hit, torch.arange(1, hit.shape[1] + 1, device=order.device).expand_as(hit)
-    removed = hit & (cameras[1].to(order.device)[order] == cameras[0].to(order.device)[:, None])
-    return hit & ~removed, (~removed).cumsum(dim=1)
+    if query is None or gallery is None:
+        raise DataError("drop_same_camera needs the cameras of the queries and of the gallery.")
+    if (len(query), len(gallery)) != shape:
+        raise DataError(
+            f"Expected a camera for each of {shape[0]} queries and {shape[1]} gallery items, got {len(query)} and "
+            f"{len(gallery)}."
+        )
+    return _as_numbers(query, gallery)
 
 
-def _count_matches(hit: torch.Tensor, rank: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return per row the number of matches, the first and last rank of a match (0 if none) and the summed precision."""
-    matches_so_far = hit.cumsum(dim=1)
-    matches = matches_so_far[:, -1]
-    # The count of matches reaches its maximum at the last match.
-    first_index = hit.to(torch.uint8).argmax(dim=1, keepdim=True)
-    last_index = matches_so_far.argmax(dim=1, keepdim=True)
-    any_match = matches > 0
-    first = rank.gather(1, first_index)[:, 0] * any_match
-    last = rank.gather(1, last_index)[:, 0] * any_match
-    precision = torch.where(hit, matches_so_far.double() / rank.clamp(min=1), 0).sum(dim=1)
-    return matches, first, last, precision
+def _ranks(distance: torch.Tensor, items: torch.Tensor, match: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
+    """Return the rank of each match, int64 `[q, m]`; the other entries have no meaning.
+
+    Args:
+        distance: `[q, g]`.
+        items: int64 `[q, m]`, the gallery items of the query's identity, filled up with any others.
+        match: bool `[q, m]`, the items that are matches.
+        removed: bool `[q, m]`, the items that take no rank.
+
+    Raises:
+        DataError: a distance is NaN.
+    """
+    if distance.dtype not in (torch.float32, torch.float64):
+        distance = distance.double()
+    of_items = distance.gather(1, items)
+    ranked = distance.clone(memory_format=torch.contiguous_format)
+    ranked[removed.nonzero()[:, 0], items[removed]] = torch.inf
+    ranked = _sorted(ranked)
+    # NaN comes after all numbers.
+    if torch.isnan(ranked[:, -1]).any() or torch.isnan(of_items).any():
+        raise DataError("Some distances are NaN; check the model, whose descriptors are not finite.")
+    ranks = torch.searchsorted(ranked, of_items) + 1
+    last = ranked.shape[1] - 1
+    tied = (match & (ranks <= last) & (ranked.gather(1, ranks.clamp(max=last)) == of_items)).any(dim=1)
+    if tied.any():
+        # Places in the order of a stable sort stand for distances, and no two are equal.
+        places = distance[tied].sort(dim=1, stable=True).indices.argsort(dim=1)
+        ranks[tied] = _ranks(places, items[tied], match[tied], removed[tied])
+    return ranks
+
+
+def _sorted(block: torch.Tensor) -> torch.Tensor:
+    """Return a contiguous block with sorted rows; on the CPU it is sorted in place."""
+    if block.device.type != "cpu":
+        return block.sort(dim=1).values
+    # torch sorts indices along with the numbers, which takes many times as long.
+    threads = torch.get_num_threads()
+    list(in_threads(lambda rows: rows.numpy().sort(axis=1), block.chunk(threads), threads))
+    return block
+
+
+def _count_matches(ranks: np.ndarray, match: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return per query the number of matches, first and last of their ranks (0 if none), and the summed precision."""
+    matches = match.sum(axis=1)
+    ranks = np.sort(np.where(match, ranks, np.iinfo(ranks.dtype).max), axis=1).T
+    number = np.arange(1, len(ranks) + 1)[:, None]
+    # One after the other, so that a sum does not depend on the block, as those of numpy do.
+    precision = sum(np.where(number <= matches, number / ranks, 0), np.zeros(len(matches)))
+    ranks = np.where(number <= matches, ranks, 0)
+    return matches, ranks[:1].sum(axis=0), ranks.max(axis=0, initial=0), precision
 
 
 def _average(

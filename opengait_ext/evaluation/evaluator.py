@@ -10,15 +10,15 @@ import torch
 
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import Metric, cuda_dist
-from opengait.evaluation.ranking import RankMetrics
+from opengait.evaluation.distance import Metric, cuda_dist, distance_rows
+from opengait.evaluation.ranking import Distance, RankMetrics
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, parse_view
 from opengait_ext.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, intervals_of
 from opengait_ext.evaluation.calibrate import calibrate, open_set_results
 from opengait_ext.evaluation.calibration_file import Calibration, open_set_table
 from opengait_ext.evaluation.card import population_facts, protocol_card
-from opengait_ext.evaluation.metrics import Distance, chance_rank1, rank, summarise
+from opengait_ext.evaluation.metrics import chance_rank1, rank, summarise
 from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, populations_of, protocol_for
 from opengait_ext.evaluation.table import table_of_results
 
@@ -156,9 +156,7 @@ def _distance(features: torch.Tensor, query: np.ndarray, gallery: np.ndarray, se
     """Return the distances `[queries, gallery]`, or a function that returns some of their rows."""
     query_features, gallery_features = features[torch.from_numpy(query)], features[torch.from_numpy(gallery)]
     if not settings.rerank:
-        # cuda_dist reads the gallery part by part; with this memory layout it does not copy it for every block of rows.
-        gallery_features = gallery_features.permute(2, 0, 1).contiguous().permute(1, 2, 0)
-        return lambda start, stop: cuda_dist(query_features[start:stop], gallery_features, settings.metric)
+        return distance_rows(query_features, gallery_features, settings.metric)
     size = 20 * (len(query) + len(gallery)) ** 2 / 2**30
     if size > _RERANK_WARNING:
         log.warning("Re-ranking %d tracklets takes about %.0f GiB of memory.", len(query) + len(gallery), size)

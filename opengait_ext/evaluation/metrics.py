@@ -1,19 +1,18 @@
 """Retrieval metrics of one direction, and the Rank-1 of chance."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from opengait.errors import DataError
-from opengait.evaluation.ranking import RankMetrics, rank_metrics
+from opengait.evaluation.ranking import Distance, RankMetrics, rank_metrics
 
 RANKS = (1, 5, 10, 20)
 
 Ids = Sequence[Any] | np.ndarray | torch.Tensor
-Distance = torch.Tensor | np.ndarray | Callable[[int, int], torch.Tensor]
 
 
 def cross_modal_metrics(

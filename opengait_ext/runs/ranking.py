@@ -1,4 +1,4 @@
-"""The ranking of one direction of a tested run: distances, order and metrics of every query."""
+"""The ranking of one direction of a tested run: distances, order and metrics of its queries."""
 
 from functools import cached_property
 
@@ -11,9 +11,6 @@ from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import parse_view
 from opengait_ext.evaluation.protocol import Direction
 from opengait_ext.runs.tested_run import TestedRun
-
-# Queries whose distances are computed at once.
-BLOCK = 256
 
 
 class Ranking:
@@ -45,8 +42,7 @@ class Ranking:
         if self.run.card.get("re_ranking") and len(query) and len(gallery):
             both = torch.cat([query, gallery])
             return re_ranking(cuda_dist(both, both, metric), len(query)).cpu().numpy()
-        blocks = [cuda_dist(query[i : i + BLOCK], gallery, metric).cpu() for i in range(0, len(query), BLOCK)]
-        return torch.cat(blocks).numpy() if blocks else np.zeros((0, len(gallery)), dtype=np.float32)
+        return cuda_dist(query, gallery, metric).cpu().numpy()
 
     @cached_property
     def matches(self) -> np.ndarray:
@@ -61,15 +57,13 @@ class Ranking:
             return np.zeros_like(self.matches)
         return self.matches & (self.cameras[self.query][:, None] == self.cameras[self.gallery][None])
 
-    @cached_property
-    def order(self) -> np.ndarray:
-        """Columns of `gallery` from nearest to farthest, int (queries, gallery); removed pairs come last."""
-        return np.argsort(np.where(self.removed, np.inf, self.distance), axis=1, kind="stable")
+    def order(self, row: int) -> np.ndarray:
+        """Return the columns of `gallery` from nearest to farthest, int (gallery); removed ones come last."""
+        return np.argsort(np.where(self.removed[row], np.inf, self.distance[row]), kind="stable")
 
-    @cached_property
-    def hits(self) -> np.ndarray:
-        """Matches in the order of `order`, bool (queries, gallery)."""
-        return np.take_along_axis(self.matches & ~self.removed, self.order, axis=1)
+    def hits(self, row: int) -> np.ndarray:
+        """Return the matches of a query in the order of `order`, bool (gallery)."""
+        return (self.matches[row] & ~self.removed[row])[self.order(row)]
 
     @cached_property
     def metrics(self) -> RankMetrics:
@@ -90,7 +84,7 @@ class Ranking:
         """
         labels, query, gallery = self.run.features.labels, self.query[rows], self.gallery[columns]
         return rank_metrics(
-            self.distance[np.ix_(rows, columns)],
+            lambda start, stop: torch.from_numpy(self.distance[np.ix_(rows[start:stop], columns)]),
             labels[query],
             labels[gallery],
             self.cameras[query],

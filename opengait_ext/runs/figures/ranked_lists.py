@@ -58,7 +58,7 @@ def _draw_row(cells: Sequence[Axes], ranking: Ranking, query: int, frames: Frame
     _draw_strip(cells[0], film_strip(frames(query, strip)), "#444444")
     cells[0].set_title(f"query {features.labels[query]}", fontsize=7)
     cells[0].set_ylabel(ranking.run.name, fontsize=7)
-    order, hits = ranking.order[row], ranking.hits[row]
+    order, hits = ranking.order(row), ranking.hits(row)
     for rank, axes in enumerate(cells[1:]):
         if rank >= len(order) or ranking.removed[row, order[rank]]:
             axes.axis("off")

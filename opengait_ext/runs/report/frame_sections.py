@@ -52,7 +52,7 @@ def worst_section(subject: Subject, count: int) -> Section:
         rows = []
         for query in choose_queries(ranking, count, "worst") if ranking.valid.any() else ():
             row = row_of(ranking, query)
-            nearest = float(ranking.distance[row, ranking.order[row, 0]])
+            nearest = float(ranking.distance[row, ranking.order(row)[0]])
             rows.append(
                 [
                     str(features.labels[query]),
@@ -68,12 +68,12 @@ def worst_section(subject: Subject, count: int) -> Section:
 
 
 def _gallery_strips(subject: Subject, ranking: Ranking, row: int) -> list[str]:
-    strips = []
-    for rank, column in enumerate(ranking.order[row, :WORST_GALLERY]):
+    strips, hits = [], ranking.hits(row)
+    for rank, column in enumerate(ranking.order(row)[:WORST_GALLERY]):
         if ranking.removed[row, column]:
             continue
         tracklet = int(ranking.gallery[column])
-        kind, mark = ("correct", "\u2713") if ranking.hits[row, rank] else ("wrong", "\u2717")
+        kind, mark = ("correct", "\u2713") if hits[rank] else ("wrong", "\u2717")
         label = subject.run.features.labels[tracklet]
         strip = _strip(subject, tracklet, f"{label}, {kind}", kind)
         strips.append(f'<span class="candidate">{strip}<small>{mark} {escape(label)}</small></span>')

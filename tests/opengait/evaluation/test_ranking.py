@@ -50,38 +50,58 @@ def test_metrics_equal_public_code(name, code, camera_rule):
         assert metrics.cmc[int(rank) - 1] == pytest.approx(value, abs=2e-6)
 
 
-def by_loop(distance, q_ids, g_ids, q_cams, g_cams, drop, max_rank):
-    """Evaluate the definition, one query at a time."""
+def by_argsort(distance, q_ids, g_ids, q_cams, g_cams, drop, max_rank):
+    """Evaluate the definition by ordering the gallery, one query at a time."""
     ap, inp, first = [], [], []
     for row, q_id, q_cam in zip(distance, q_ids, q_cams, strict=True):
-        kept = [g for g in range(len(g_ids)) if not (drop and g_ids[g] == q_id and g_cams[g] == q_cam)]
-        kept.sort(key=lambda g: (row[g], g))
-        ranks = [rank for rank, g in enumerate(kept, 1) if g_ids[g] == q_id]
+        order = np.argsort(row, kind="stable")
+        kept = order[~((g_ids[order] == q_id) & (g_cams[order] == q_cam))] if drop else order
+        ranks = (np.flatnonzero(g_ids[kept] == q_id) + 1).tolist()
         first.append(ranks[0] if ranks else 0)
-        ap.append(np.mean([(j + 1) / rank for j, rank in enumerate(ranks)]) if ranks else np.nan)
+        ap.append(np.cumsum(np.arange(1, len(ranks) + 1) / ranks)[-1] / len(ranks) if ranks else np.nan)
         inp.append(len(ranks) / ranks[-1] if ranks else np.nan)
     valid = [rank for rank in first if rank]
-    cmc = [np.mean([rank <= k for rank in valid]) for k in range(1, max_rank + 1)]
+    cmc = [np.mean([rank <= k for rank in valid]) if valid else 0.0 for k in range(1, max_rank + 1)]
     return cmc, ap, inp, first
+
+
+def random_case(rng):
+    """Make distances and ids with few or many ties, matches and removed items, infinite distances among them."""
+    queries, gallery = rng.integers(1, 20), rng.integers(1, 40)
+    scale, dtype = rng.choice([1, 4, 1000]), rng.choice(["float16", "float32", "float64", "int64"])
+    distance = np.round(scale * rng.standard_normal((queries, gallery)))
+    if dtype != "int64":
+        distance[rng.random(distance.shape) < rng.choice([0, 0.2])] = rng.choice([np.inf, -np.inf, -0.0])
+        distance /= 4
+    sides = [rng.integers(0, rng.choice([1, 3, 30]), size) for size in (queries, gallery)]
+    cameras = [rng.integers(0, rng.choice([1, 2, 6]), size) for size in (queries, gallery)]
+    return distance.astype(dtype), *sides, *cameras
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("drop", [False, True])
-def test_metrics_equal_a_loop_for_any_block_size(seed, drop, monkeypatch):
+def test_metrics_equal_an_argsort_for_any_block_size(seed, drop, monkeypatch):
     rng = np.random.default_rng(seed)
-    distance = rng.integers(0, 6, (17, 23)) / 4
-    q_ids, g_ids = rng.integers(0, 7, 17), rng.integers(0, 7, 23)
-    q_cams, g_cams = rng.integers(0, 3, 17), rng.integers(0, 3, 23)
-    cmc, ap, inp, first = by_loop(distance, q_ids, g_ids, q_cams, g_cams, drop, 30)
-    for block in (1, 50, 10**6):
-        monkeypatch.setattr(ranking, "_BLOCK", block)
-        metrics = rank_metrics(distance, q_ids, g_ids, q_cams, g_cams, drop_same_camera=drop, max_rank=30)
-        np.testing.assert_allclose(metrics.cmc, cmc, atol=1e-12)
-        np.testing.assert_allclose(metrics.ap, ap, atol=1e-12)
-        np.testing.assert_allclose(metrics.inp, inp, atol=1e-12)
-        assert metrics.first_hit.tolist() == first
-        assert metrics.mean_ap == pytest.approx(np.nanmean(ap)) and metrics.mean_inp == pytest.approx(np.nanmean(inp))
-        assert metrics.valid_queries == np.count_nonzero(first)
+    for _ in range(25):
+        arrays = random_case(rng)
+        expected = by_argsort(*arrays, drop, 30)
+        monkeypatch.setattr(ranking, "_BLOCK", int(rng.choice([1, 50, 10**6])))
+        metrics = rank_metrics(*arrays, drop_same_camera=drop, max_rank=30)
+        for name, values in zip(("cmc", "ap", "inp", "first_hit"), expected, strict=True):
+            np.testing.assert_array_equal(getattr(metrics, name), values)
+        valid = np.array(expected[3]) > 0
+        assert metrics.valid_queries == valid.sum()
+        for name, values in (("mean_ap", expected[1]), ("mean_inp", expected[2])):
+            mean = np.array(values)[valid].mean() if valid.any() else 0.0
+            assert getattr(metrics, name) == pytest.approx(mean, abs=1e-15)
+
+
+def test_distances_are_left_as_they_are():
+    rng = np.random.default_rng(0)
+    distance = torch.from_numpy(rng.integers(0, 3, (5, 9)) / 4)
+    before = distance.clone()
+    rank_metrics(distance, np.arange(5) % 2, np.arange(9) % 2, np.zeros(5), np.arange(9) % 3, drop_same_camera=True)
+    assert torch.equal(distance, before)
 
 
 def test_equal_distances_keep_gallery_order():
@@ -151,8 +171,15 @@ def test_rejects_mismatched_arguments():
         rank_metrics(torch.zeros(1, 1), [1], [1], drop_same_camera=True)
     with pytest.raises(DataError, match="got 1 and 2"):
         rank_metrics(torch.zeros(1, 1), [1], [1], [1], [1, 2], drop_same_camera=True)
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_rejects_nan_wherever_it_is(column):
+    """The four items are a match, a removed one, a stranger, and one at infinity."""
+    distance = torch.tensor([[1.0, 2.0, 3.0, torch.inf]])
+    distance[0, column] = torch.nan
     with pytest.raises(DataError, match="NaN"):
-        rank_metrics(torch.tensor([[0.0, float("nan")]]), [1], [1, 2])
+        rank_metrics(distance, [1], [1, 1, 2, 2], [5], [6, 5, 5, 5], drop_same_camera=True)
 
 
 @pytest.mark.cuda
@@ -169,7 +196,5 @@ def test_equal_on_cpu_and_cuda(monkeypatch):
     monkeypatch.setattr(ranking, "_BLOCK", 2000)
     for drop in (False, True):
         on_cpu, on_cuda = (rank_metrics(distance.to(device), *ids_and_cameras, drop) for device in ("cpu", "cuda"))
-        for name in ("cmc", "inp", "first_hit"):
+        for name in ("cmc", "ap", "inp", "first_hit"):
             np.testing.assert_array_equal(getattr(on_cpu, name), getattr(on_cuda, name))
-        # The same precisions at the same ranks, which a GPU sums in another order.
-        np.testing.assert_allclose(on_cpu.ap, on_cuda.ap, rtol=1e-14)
