@@ -3,12 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from opengait_ext.models.dinogrl.checkpoints.files import from_official_files, to_official_files
+from opengait_ext.models.dinogrl.checkpoints.files import (
+    from_official_files,
+    to_official_files,
+    write_official_network,
+)
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official
 from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
 from opengait_ext.models.load import build_trained
 
-__all__ = ["build_network", "convert_official", "convert_to_official", "from_official_files", "to_official_files"]
+__all__ = [
+    "build_network",
+    "convert_official",
+    "convert_to_official",
+    "from_official_files",
+    "to_official_files",
+    "write_official_network",
+]
 
 
 def build_network(model_cfg: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> DinoGRLNet:

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_network, add_people
+from opengait_ext.commands.options import add_network, add_people, network_of
 
 HELP = "write the silhouettes that a trained network makes"
 INTERRUPTED = "Stopped; run the same command again to continue."
@@ -50,11 +50,13 @@ def run(args: argparse.Namespace) -> int:
     from opengait.utils.files import check_writable
     from opengait_ext.runs import silhouettes
     from opengait_ext.runs.silhouettes.overlap import truth_folder
+    from opengait_ext.weights.find import find_trained
 
     check_writable(args.out / silhouettes.export.RECORD)
     truth = None if args.truth is None else truth_folder(args.truth)
-    cfg = load_config(args.cfgs, args.overrides)
-    network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)
+    trained = find_trained(*network_of(args))
+    cfg = load_config(trained.cfgs, args.overrides)
+    network = silhouettes.load_silhouette_network(cfg, trained.checkpoint, args.device)
     tracklets = silhouettes.choose_tracklets(cfg["data_cfg"], args.split, args.people, args.tracklets, args.frames)
     done = silhouettes.export_silhouettes(network, tracklets, args.out, args.gif, args.batch)
     print(f"{done.written} tracklets ({done.frames} frames) written to {args.out}, {done.kept} already existed.")

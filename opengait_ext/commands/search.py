@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boxes", nargs="+", default=[], metavar="CSV", help="boxes of people, one file per video")
     parser.add_argument("--top", type=count, default=10, metavar="N", help="candidates per query (default: 10)")
     parser.add_argument("--level", type=share, default=0.05, metavar="P", help="false-alarm level (default: 0.05)")
+    parser.add_argument("--network", metavar="NAME", help="the network by name or folder, if it moved since then")
     parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
     parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the answers as JSON")
@@ -52,9 +53,12 @@ def run(args: argparse.Namespace) -> int:
     for path in [args.json] * bool(args.json) + (figure_files(args.picture) if args.picture else []):
         check_writable(path)
     gallery = search.load_descriptors(args.gallery)
-    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
-    describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
-    check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
+    source, checkpoint = args.network, None
+    if source is None:
+        source, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
+    overrides = [*gallery.overrides, *args.overrides]
+    describer = search.load_describer(source, checkpoint, overrides, args.device)
+    check_gallery(gallery, checkpoint or source, describer.checkpoint_sha256)
     clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes)
     queries = describer.describe(clips, gallery.frames)
     results = search.search(gallery, queries, args.top, args.level, describer.metric)
