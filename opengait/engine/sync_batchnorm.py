@@ -31,9 +31,28 @@ def synchronised(norm: nn.Module) -> bool:
     return isinstance(norm, kinds) and norm.training and distributed.world_size() > 1
 
 
-def enough_rows(norm: nn.Module, rows: torch.Tensor) -> bool:
+def enough_rows(norm: nn.Module, rows: torch.Tensor) -> torch.Tensor:
     """Return whether a batch norm could train on this number of rows, counted over all ranks if it is synchronised."""
-    return bool((distributed.sum_over_ranks(rows) if synchronised(norm) else rows) > 1)
+    return (distributed.sum_over_ranks(rows) if synchronised(norm) else rows) > 1
+
+
+def masked_batch_norm(norm: _BatchNorm, rows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Normalise all rows `[n, c]` by a batch norm that trains on the `chosen` ones alone, bool `[n]`.
+
+    Chosen rows, running statistics and gradients equal those of `norm(rows[chosen])`, synchronised or not, but no shape
+    depends on the choice, so a GPU need not be waited for and the network can be exported. At least two rows must be
+    chosen, on all ranks together if the norm is synchronised.
+    """
+    if not norm.training:
+        return norm(rows)
+    values = rows.float() if rows.dtype in HALF else rows
+    weights = chosen.to(values.dtype)
+    with torch.autocast(rows.device.type, enabled=False):
+        # A product with the weights reads the rows once, and writes none.
+        total = torch.cat([weights @ values, weights.sum().view(1)])
+        if synchronised(norm):
+            total = _SumOverRanks.apply(total)
+        return _normalised(norm, values, total, weights).to(rows.dtype)
 
 
 def _convert(module: nn.Module, kind: type[_BatchNorm], done: dict[nn.Module, nn.Module]) -> nn.Module:
@@ -88,8 +107,6 @@ class CrossRankBatchNorm(_BatchNorm):
         self._check_input_dim(input)
         values = input.float() if input.dtype in HALF else input
         axes = [axis for axis in range(input.dim()) if axis != 1]
-        shape = [1, -1] + [1] * (input.dim() - 2)
-
         count = values.new_tensor([values.numel() // values.shape[1]])
         total = _SumOverRanks.apply(torch.cat([values.sum(axes), count]))
         number = total[-1].detach()
@@ -97,26 +114,44 @@ class CrossRankBatchNorm(_BatchNorm):
             return super().forward(input)
         if number < 2:
             raise ValueError("Batch norm in training expected at least two values per channel, got 1.")
-        mean = total[:-1] / number
-        centred = values - mean.view(shape)
-        variance = _SumOverRanks.apply(centred.square().sum(axes)) / number
-        self._track(mean.detach(), variance.detach(), number)
+        return _normalised(self, values, total).to(input.dtype)
 
-        normalised = centred * (variance + self.eps).rsqrt().view(shape)
-        if self.affine:
-            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
-        return normalised.to(input.dtype)
 
-    @torch.no_grad()
-    def _track(self, mean: torch.Tensor, variance: torch.Tensor, number: torch.Tensor) -> None:
-        """Move the running statistics towards those of a batch of `number` values per channel."""
-        if not self.track_running_stats:
-            return
-        assert self.num_batches_tracked is not None and self.running_mean is not None and self.running_var is not None
-        self.num_batches_tracked += 1
-        momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-        self.running_mean += momentum * (mean - self.running_mean)
-        self.running_var += momentum * (variance * number / (number - 1) - self.running_var)
+def _normalised(
+    norm: _BatchNorm, values: torch.Tensor, total: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Normalise `[n, c, ...]` in training, and update the running statistics.
+
+    Args:
+        norm: the batch norm.
+        values: float32 or float64.
+        total: the sum of each channel over the rows of all ranks, and their number, `[c + 1]`.
+        weights: 1 for rows of `[n, c]` that count, 0 for others, `[n]`; None if all do.
+    """
+    axes = [axis for axis in range(values.dim()) if axis != 1]
+    shape = [1, -1] + [1] * (values.dim() - 2)
+    number = total[-1].detach()
+    mean = total[:-1] / number
+    centred = values - mean.view(shape)
+    deviations = centred.square().sum(axes) if weights is None else weights @ centred.square()
+    variance = (_SumOverRanks.apply(deviations) if synchronised(norm) else deviations) / number
+    _track(norm, mean.detach(), variance.detach(), number)
+    normalised = centred * (variance + norm.eps).rsqrt().view(shape)
+    if norm.affine:
+        normalised = normalised * norm.weight.view(shape) + norm.bias.view(shape)
+    return normalised
+
+
+@torch.no_grad()
+def _track(norm: _BatchNorm, mean: torch.Tensor, variance: torch.Tensor, number: torch.Tensor) -> None:
+    """Move the running statistics towards those of a batch of `number` values per channel."""
+    if not norm.track_running_stats:
+        return
+    assert norm.num_batches_tracked is not None and norm.running_mean is not None and norm.running_var is not None
+    norm.num_batches_tracked += 1
+    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
+    norm.running_mean += momentum * (mean - norm.running_mean)
+    norm.running_var += momentum * (variance * number / (number - 1) - norm.running_var)
 
 
 class _SumOverRanks(torch.autograd.Function):

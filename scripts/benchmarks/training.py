@@ -35,8 +35,7 @@ from opengait_ext.commands.options import add_overrides
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.dinogrl.model import loss_terms
 from opengait_ext.models.dinogrl.release.enhancement import direct_enhancement
-
-PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+from scripts.benchmarks.step_worker import PRECISIONS, build, noise, wait
 
 
 class WrittenOut(nn.Module):
@@ -68,34 +67,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def build(cfgs: dict[str, Any], direct: bool, device: torch.device) -> DinoGRLNet:
-    """Return the network in training mode, with random weights and without random draws in its forward pass.
-
-    Args:
-        cfgs: the configuration.
-        direct: compute the release's LGE as its equations are written.
-        device: where the network goes.
-    """
-    model_cfg = {key: dict(value) if isinstance(value, dict) else value for key, value in cfgs["model_cfg"].items()}
-    for section in ("appearance", "gait", "vision_model"):
-        if model_cfg.get(section):
-            model_cfg[section]["weights"] = None
-    if model_cfg.get("silhouette"):
-        model_cfg["silhouette"] |= {"mask_weights": None, "mask_dropout": 0.0, "drop_prior": 0.0}
-    torch.manual_seed(0)
-    network = DinoGRLNet.from_config(model_cfg).train().to(device)
+def network_of(cfgs: dict[str, Any], direct: bool, device: torch.device) -> DinoGRLNet:
+    """Return the network to measure; with `direct`, the release's LGE is computed as its equations are written."""
+    network = build(cfgs, device)
     if direct:
         network.enhancement = WrittenOut(network.enhancement)
     return network
-
-
-def noise(cfgs: dict[str, Any], people: int, tracklets: int, frames: int, device: torch.device) -> tuple[Tensor, ...]:
-    """Return random frames, modalities and labels of a mini-batch: `tracklets` per person and modality."""
-    total = 2 * people * tracklets
-    torch.manual_seed(1)
-    images = torch.randn(total, frames, 3, *cfgs["data_cfg"]["frame_size"]).to(device)
-    modality = torch.arange(2).repeat_interleave(total // 2).to(device)
-    return images, modality, torch.arange(people).repeat_interleave(tracklets).repeat(2).to(device)
 
 
 def measure(
@@ -104,7 +81,7 @@ def measure(
     """Return the first loss, the median seconds per step and the peak bytes of one form in one precision."""
     images, modality, labels = batch
     device = images.device
-    network = build(cfgs, direct, device)
+    network = network_of(cfgs, direct, device)
     losses = LossAggregator(cfgs["loss_cfg"]).to(device)
     optimizer = build_optimizer(network.named_parameters(), cfgs["optimizer_cfg"])
     used = Precision(device, PRECISIONS[precision])
@@ -127,12 +104,6 @@ def measure(
         seconds.append(time.perf_counter() - start)
         first = float(total.detach()) if first is None else first
     return {"loss": first, "seconds": statistics.median(seconds[2:]), "bytes": peak_memory(device)}
-
-
-def wait(device: torch.device) -> None:
-    """Wait until the device has finished."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,10 @@ import torch.nn.functional as F
 
 from opengait.modeling.losses.base import BaseLoss, at_least_float32, gather_and_scale_wrapper
 
+# Number of hinges up to which a GPU computes those of all triples of rows, 64 MiB in float32, instead of waiting for
+# the positions of the positives.
+ALL_TRIPLES = 2**24
+
 
 class TripletLoss(BaseLoss):
     """Hinge over all triplets of a batch, averaged over the non-zero ones (upstream `TripletLoss`).
@@ -55,17 +59,40 @@ class TripletLoss(BaseLoss):
         distances = pairwise_distances(parts, squared=self.squared)
 
         same = labels[:, None] == labels[None, :]
-        anchor, positive = same.nonzero(as_tuple=True)
-        # Compare every (anchor, positive) pair with every row, then mask rows that are not negatives of the anchor.
-        # Unlike a reshape, this works for anchors with different numbers of positives.
-        hinges = F.relu(distances[:, anchor, positive].unsqueeze(2) - distances[:, anchor] + self.margin)
-        hinges = hinges.masked_fill(same[anchor], 0.0)
+        if distances.device.type != "cpu" and len(parts) * len(same) ** 3 <= ALL_TRIPLES:
+            hinges = all_hinges(distances, same, self.margin)
+        else:
+            hinges = hinges_of_positives(distances, same, self.margin)
         loss, active = mean_of_nonzero(hinges)
         hardest = hinges.detach().flatten(1).amax(1)
         self.info.update(
             loss=loss.detach().clone(), hard_loss=hardest, loss_num=active, mean_dist=distances.detach().mean((1, 2))
         )
         return loss, self.info
+
+
+def hinges_of_positives(distances: torch.Tensor, same: torch.Tensor, margin: float) -> torch.Tensor:
+    """Return the hinges of every (anchor, positive) pair with every row, zero for rows that are not negatives.
+
+    Unlike a reshape, this works for anchors with different numbers of positives.
+
+    Args:
+        distances: `[p, n, n]`.
+        same: whether two rows have the same label, bool `[n, n]`.
+        margin: see `TripletLoss`.
+
+    Returns:
+        `[p, pairs, n]`.
+    """
+    anchor, positive = same.nonzero(as_tuple=True)
+    hinges = F.relu(distances[:, anchor, positive].unsqueeze(2) - distances[:, anchor] + margin)
+    return hinges.masked_fill(same[anchor], 0.0)
+
+
+def all_hinges(distances: torch.Tensor, same: torch.Tensor, margin: float) -> torch.Tensor:
+    """Return `hinges_of_positives` with zeros for pairs of other labels: `[p, n, n, n]`, whatever the labels are."""
+    hinges = F.relu(distances.unsqueeze(3) - distances.unsqueeze(2) + margin)
+    return hinges.masked_fill(~same.unsqueeze(2) | same.unsqueeze(1), 0.0)
 
 
 def pairwise_distances(x: torch.Tensor, squared: bool = False) -> torch.Tensor:

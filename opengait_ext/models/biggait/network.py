@@ -169,9 +169,9 @@ class BigGaitNet(PlainNetwork):
         del tokens
         foreground = silhouette_band(body)
         chosen = foreground[:, 0] != 0
-        if self.training and not enough_rows(self.Denoising_Branch.bn_s, chosen.sum()):
+        if self.training:
             # Batch norms need two rows, so all valid pixels are used if the batch has no foreground.
-            chosen = valid
+            chosen = torch.where(enough_rows(self.Denoising_Branch.bn_s, chosen.sum()), chosen, valid)
         tokens = enlarged_tokens(features.layers, features.grid, self.size, chosen)
         flat, shape = chosen.flatten(), body.shape
         denoising = scatter_tokens(self.Denoising_Branch(tokens), flat, shape)

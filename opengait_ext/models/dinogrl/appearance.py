@@ -42,7 +42,7 @@ class AppearanceEncoder(nn.Module):
         width: channels of the first stage.
         non_local: whether stages 2 and 3 have AGW's non-local blocks.
         stem_relu, stem_pool: see `Stem`.
-        strides: see `ResNetStages`.
+        strides, recompute: see `ResNetStages`.
     """
 
     def __init__(
@@ -54,10 +54,11 @@ class AppearanceEncoder(nn.Module):
         stem_relu: bool = True,
         stem_pool: bool = True,
         strides: Sequence[int] = STAGE_STRIDES,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
-        self.stages = ResNetStages(backbone, width, width, non_local, strides)
+        self.stages = ResNetStages(backbone, width, width, non_local, strides, recompute)
         self.out_channels = self.stages.out_channels
         if weights is not None:
             entries = load_stages(self.stages, weights, backbone, width, width)
@@ -79,8 +80,17 @@ class AppearanceEncoder(nn.Module):
         return set_pooling(maps.unflatten(0, (tracklets, count)))
 
     def enter(self, frames: Tensor, modality: Tensor) -> Tensor:
-        """Pass each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
+        """Pass each frame (f, 3, h, w) through the stem of its modality (f), keeping the order.
+
+        Modalities that are on a GPU make the host wait for it.
+        """
+        if torch.compiler.is_compiling() and not self.training:
+            # An exported graph has fixed shapes: every frame passes both stems.
+            visible, infrared = (stem(frames) for stem in self.stems)
+            return torch.where((modality == VISIBLE).view(-1, 1, 1, 1), visible, infrared)
         groups = [torch.nonzero(modality == index).flatten() for index in (VISIBLE, INFRARED)]
+        order = torch.cat(groups).argsort()
+        groups = [group.to(frames.device, non_blocking=True) for group in groups]
         # A stem runs without frames too, since DDP waits for every gradient and synchronised norms for every process.
         maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True)]
-        return torch.cat(maps)[torch.cat(groups).argsort()]
+        return torch.cat(maps)[order.to(frames.device, non_blocking=True)]

@@ -16,7 +16,7 @@ class GaitExtractor(nn.Module):
         backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
         weights: torchvision's ImageNet file for the stages, or None for random weights.
         width: channels of the first stage.
-        strides: see `ResNetStages`.
+        strides, recompute: see `ResNetStages`.
     """
 
     def __init__(
@@ -26,9 +26,10 @@ class GaitExtractor(nn.Module):
         weights: str | None = None,
         width: int = 64,
         strides: Sequence[int] = STAGE_STRIDES,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
-        self.stages = ResNetStages(backbone, in_channels, width, strides=strides)
+        self.stages = ResNetStages(backbone, in_channels, width, strides=strides, recompute=recompute)
         self.out_channels = self.stages.out_channels
         if weights is not None:
             load_stages(self.stages, weights, backbone, width, in_channels)

@@ -68,7 +68,7 @@ class DinoGRL(BaseModel):
         if seq_lengths is not None:
             raise ConfigError("DinoGRL takes tracklets of equal length; choose a sample_type that starts with fixed_.")
         frames, *masks = ipts
-        output = self.network(frames, modality_indices(types).to(frames.device), *masks)
+        output = self.network(frames, modality_indices(types), *masks)
         visual = {} if output.silhouettes is None else {"image/silhouette": output.silhouettes.mask}
         return {
             "training_feat": self.requested_terms(output, labels) if self.training else None,

@@ -1,6 +1,6 @@
 """SASG, the Semantic-Aware Silhouette Generator (Section 3.2, Eq. 4-8, Figure 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,8 +13,16 @@ from opengait.errors import ConfigError
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.foreground import border_channel, centred_channel, covered_tokens, silhouette_band
 from opengait_ext.models.shared.fusion import PriorFusion
+from opengait_ext.models.shared.recompute import recomputed
 from opengait_ext.models.shared.token_encoder import TokenEncoder
-from opengait_ext.models.shared.tokens import black_out, encode_tokens, enlarge_all, enlarged_tokens, scatter_tokens
+from opengait_ext.models.shared.tokens import (
+    black_out,
+    encode_tokens,
+    enlarge_all,
+    enlarged_tokens,
+    keep_tokens,
+    scatter_tokens,
+)
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from opengait_ext.weights.read import load_exactly
 
@@ -67,6 +75,8 @@ class SilhouetteGenerator(nn.Module):
         soft_mask: multiply by S as in Eq. 6, so that the ReID losses train E_m; otherwise S only selects tokens.
         mask_weights: file with BigGait's Mask_Branch to initialise E_m, or None.
         drop_prior: share of the tracklets that lose one prior in training; L_smo and L_div still see both.
+        recompute: compute the activations of F_attn, the largest of SASG, again in the backward pass; see
+            `ResNetStages`.
 
     Raises:
         ConfigError: neither prior is used, or a value is invalid.
@@ -89,6 +99,7 @@ class SilhouetteGenerator(nn.Module):
         soft_mask: bool = True,
         mask_weights: str | None = None,
         drop_prior: float = 0.0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if not (gait_prior or appearance_prior):
@@ -107,6 +118,7 @@ class SilhouetteGenerator(nn.Module):
         self.foreground = foreground
         self.soft_mask = soft_mask
         self.drop_prior = drop_prior
+        self.recompute = recompute
         self.mask_encoder = TokenEncoder(token_channels, 2, dropout=mask_dropout, decoder=True)
         # The tokens are centred, so with a zero bias both channels start with equal shares of them.
         nn.init.zeros_(self.mask_encoder.get_parameter("down_sampling.bias"))
@@ -138,7 +150,7 @@ class SilhouetteGenerator(nn.Module):
         if not joint:
             mask = mask.detach()
             gait, appearance = (prior if prior is None else prior.detach() for prior in (gait, appearance))
-        fused = self.fusion(gait, appearance)
+        fused = recomputed(self.fusion, gait, appearance) if self.recompute else self.fusion(gait, appearance)
         return Silhouettes(
             mask=mask,
             enriched=mask * fused if self.soft_mask else fused,
@@ -161,24 +173,41 @@ class SilhouetteGenerator(nn.Module):
         if self.foreground == "centred":
             return covered_tokens(mask)
         selected = silhouette_band(mask) != 0
-        if self.training and not enough_rows(self.mask_encoder.bn_s, selected.sum()):
+        if self.training:
             # Frames without foreground have empty maps, but batch norm needs two tokens in the batch.
-            return torch.ones_like(selected)
+            selected = selected | ~enough_rows(self.mask_encoder.bn_s, selected.sum())
         return selected
 
     def encode_priors(self, features: VisionFeatures, selected: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Apply E_g (softmax over its channels) and E_a (sigmoid) to the selected tokens; the others are zero."""
         chosen = selected.flatten()
-        if self.enlarge_tokens:
+        dense = self.dense(selected.device)
+        if self.enlarge_tokens and not dense:
             tokens = enlarged_tokens(features.layers, features.grid, self.size, selected[:, 0])
         else:
-            tokens = features.layers.flatten(0, 1)[chosen]
-        gait = appearance = None
-        if self.gait_encoder is not None:
-            gait = scatter_tokens(self.gait_encoder(tokens).softmax(dim=1), chosen, selected.shape)
-        if self.appearance_encoder is not None:
-            appearance = scatter_tokens(self.appearance_encoder(tokens).sigmoid(), chosen, selected.shape)
-        return gait, appearance
+            layers = features.layers
+            if self.enlarge_tokens:
+                layers = enlarge_all(layers, features.grid, self.size)
+            tokens = layers.flatten(0, 1) if dense else layers.flatten(0, 1)[chosen]
+
+        def prior(encoder: TokenEncoder | None, activation: Callable[[Tensor], Tensor]) -> Tensor | None:
+            if encoder is None:
+                return None
+            if dense:
+                return keep_tokens(activation(encoder(tokens, chosen)), chosen, selected.shape)
+            return scatter_tokens(activation(encoder(tokens)), chosen, selected.shape)
+
+        return prior(self.gait_encoder, lambda codes: codes.softmax(dim=1)), prior(
+            self.appearance_encoder, Tensor.sigmoid
+        )
+
+    def dense(self, device: torch.device) -> bool:
+        """Return whether E_g and E_a read all tokens, and their norms the selected ones, instead of the latter alone.
+
+        Both give the same numbers. To pick tokens, a GPU has to be waited for, and a graph cannot be exported; on a CPU
+        it saves the work on the background, and so it does for enlarged tokens, which are four times as many.
+        """
+        return torch.compiler.is_compiling() or (device.type != "cpu" and not self.enlarge_tokens)
 
     def enlarge(self, maps: Tensor) -> Tensor:
         """Resize bilinearly to the silhouettes' size."""

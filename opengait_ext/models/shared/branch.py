@@ -4,7 +4,7 @@ import copy
 
 from torch import Tensor
 
-from opengait_ext.models.shared.token_encoder import TokenEncoder
+from opengait_ext.models.shared.token_encoder import TokenEncoder, apply_layers
 from opengait_ext.weights.read import load_exactly, read_weights
 
 
@@ -34,9 +34,12 @@ class Branch(TokenEncoder):
         super().__init__(source_dim, target_dim, hidden, out_norm=True, dropout=p, decoder=Up)
         self.softmax = softmax
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        codes = self.down_sampling(self.bn_s(self.dropout(tokens)))
-        return codes.float().softmax(dim=1) if self.softmax else self.bn_t(codes).float().sigmoid()
+    def forward(self, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Return the activated codes; see `TokenEncoder.forward`."""
+        codes = self.project(tokens, chosen)
+        return (
+            codes.float().softmax(dim=1) if self.softmax else apply_layers([self.bn_t], codes, chosen).float().sigmoid()
+        )
 
 
 def read_mask_branch(path: str, branch: Branch) -> dict[str, Tensor]:

@@ -19,10 +19,12 @@ def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
     """
     height, width = probabilities.shape[-2:]
     rows, columns = max(1, round(margin * height)), max(1, round(margin * width))
-    inside = torch.zeros(height, width, dtype=torch.bool, device=probabilities.device)
-    inside[rows : height - rows, columns : width - columns] = True
     first = probabilities[:, 0].detach().float()
-    contrast = first[:, inside].mean(dim=1) - first[:, ~inside].mean(dim=1)
+    inside = first[:, rows : height - rows, columns : width - columns]
+    # The border as what is left of the sum would lose digits.
+    border = torch.ones(height, width, device=probabilities.device)
+    border[rows : height - rows, columns : width - columns] = 0
+    contrast = inside.mean(dim=(1, 2)) - (first * border).sum(dim=(1, 2)) / (height * width - inside[0].numel())
     channel = (contrast < 0).long()
     return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
 

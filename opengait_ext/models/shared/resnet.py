@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
 from opengait.errors import ConfigError
+from opengait_ext.models.shared.recompute import recomputed
 from opengait_ext.weights.read import load_exactly, read_weights
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -43,6 +44,8 @@ class ResNetStages(nn.Module):
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
         strides: strides of the four stages; smaller ones leave enough rows for the stripes of small maps.
+        recompute: keep only the blocks' inputs for the backward pass, which computes the rest again: less memory, and
+            a third more work in training.
 
     Raises:
         ConfigError: the name is unknown, or there are not four strides.
@@ -57,6 +60,7 @@ class ResNetStages(nn.Module):
         width: int = 64,
         non_local: bool = False,
         strides: Sequence[int] = STAGE_STRIDES,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if name not in PLANS:
@@ -64,6 +68,7 @@ class ResNetStages(nn.Module):
         plan = PLANS[name]
         if len(strides) != 4:
             raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
+        self.recompute = recompute
         channels = in_channels
         for stage, (count, stride) in enumerate(zip(plan.blocks, strides, strict=True)):
             planes = width * 2**stage
@@ -84,11 +89,15 @@ class ResNetStages(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         for stage in range(1, 5):
             for index, block in enumerate(getattr(self, f"layer{stage}")):
-                maps = block(maps)
+                maps = self.apply_block(block, maps)
                 key = f"layer{stage}_{index}"
                 if key in self.non_local:
-                    maps = self.non_local[key](maps)
+                    maps = self.apply_block(self.non_local[key], maps)
         return maps
+
+    def apply_block(self, block: nn.Module, maps: Tensor) -> Tensor:
+        """Return `block(maps)`, whose activations are kept or, with `recompute`, computed again."""
+        return recomputed(block, maps) if self.recompute else block(maps)
 
 
 class NonLocalBlock(nn.Module):

@@ -3,8 +3,12 @@
 BigGait (Ye et al., CVPR 2024) has the same parts, and the parameters keep its names.
 """
 
-from torch import Tensor, nn
+from collections.abc import Iterable
 
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from opengait.engine.sync_batchnorm import masked_batch_norm
 from opengait.errors import ConfigError
 
 
@@ -47,11 +51,28 @@ class TokenEncoder(nn.Module):
         self.bn_t = nn.BatchNorm1d(out_channels, affine=False) if out_norm else nn.Identity()
         self.up_sampling = nn.Linear(out_channels, in_channels) if decoder else None
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.bn_t(self.down_sampling(self.bn_s(self.dropout(tokens))))
+    def forward(self, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Return the codes; the norms train on the `chosen` tokens, bool (tokens), or on all."""
+        return apply_layers([self.bn_t], self.project(tokens, chosen), chosen)
+
+    def project(self, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Return the codes before the last norm."""
+        down = self.down_sampling
+        layers = list(down) if isinstance(down, nn.Sequential) else [down]
+        return apply_layers([self.dropout, self.bn_s, *layers], tokens, chosen)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Apply D_m of Eq. 5: (tokens, out_channels) -> (tokens, in_channels)."""
         if self.up_sampling is None:
             raise ConfigError("This encoder was built without a decoder; set decoder (or Up) to true.")
         return self.up_sampling(codes)
+
+
+def apply_layers(layers: Iterable[nn.Module], tokens: Tensor, chosen: Tensor | None) -> Tensor:
+    """Apply layers one after the other; batch norms train on the `chosen` tokens, or on all."""
+    for layer in layers:
+        if chosen is not None and isinstance(layer, _BatchNorm):
+            tokens = masked_batch_norm(layer, tokens, chosen)
+        else:
+            tokens = layer(tokens)
+    return tokens

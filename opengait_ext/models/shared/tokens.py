@@ -26,10 +26,19 @@ def enlarge_all(tokens: Tensor, grid: tuple[int, int], size: tuple[int, int]) ->
 
 def scatter_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
     """Put the values (k, c) of the chosen tokens (f*h*w, bool) back into maps (f, c, h, w) that are zero elsewhere."""
-    frames, _, height, width = shape
     canvas = values.new_zeros(len(chosen), values.shape[1])
     canvas[chosen] = values
-    return canvas.view(frames, height * width, -1).transpose(1, 2).unflatten(2, (height, width))
+    return _maps(canvas, shape)
+
+
+def keep_tokens(values: Tensor, chosen: Tensor, shape: torch.Size) -> Tensor:
+    """Return the values (f*h*w, c) of all tokens as maps (f, c, h, w) that are zero at tokens that are not `chosen`."""
+    return _maps(values.where(chosen.unsqueeze(1), 0), shape)
+
+
+def _maps(rows: Tensor, shape: torch.Size) -> Tensor:
+    frames, _, height, width = shape
+    return rows.view(frames, height * width, -1).transpose(1, 2).unflatten(2, (height, width))
 
 
 def enlarged_tokens(
@@ -76,6 +85,9 @@ def black_out(
     # batch, every n-th is this rank's.
     kept = torch.ones(2, tracklets)
     kept[torch.randint(2, (count,)), torch.randperm(tracklets)[:count]] = 0
-    mine = distributed.broadcast_tensor(kept.to(denoising.device))[:, distributed.rank() :: distributed.world_size()]
-    kept = mine.repeat_interleave(torch.tensor(lengths, device=denoising.device), dim=1).view(2, -1, 1, 1, 1)
+    kept = kept.to(denoising.device, non_blocking=True)
+    mine = distributed.broadcast_tensor(kept)[:, distributed.rank() :: distributed.world_size()]
+    # Stated so that a GPU need not be waited for.
+    frames = torch.tensor(lengths).to(denoising.device, non_blocking=True)
+    kept = mine.repeat_interleave(frames, dim=1, output_size=len(denoising)).view(2, -1, 1, 1, 1)
     return denoising * kept[0], appearance * kept[1]

@@ -6,7 +6,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait import distributed
-from opengait.engine.sync_batchnorm import CrossRankBatchNorm, _CudaBatchNorm, convert_sync_batchnorm
+from opengait.engine.sync_batchnorm import (
+    CrossRankBatchNorm,
+    _CudaBatchNorm,
+    convert_sync_batchnorm,
+    masked_batch_norm,
+)
 from tests.opengait.ranks import on_ranks
 
 # Rows of each rank, for an input of [rows, ...].
@@ -53,14 +58,50 @@ def two_steps(norm: nn.Module, values: torch.Tensor, factors: torch.Tensor) -> d
     return result | dict(norm.named_buffers())
 
 
+CHOSEN = torch.tensor([True, False, True, True, False, True, False])
+
+
+def masked_steps(norm: nn.Module, rows: slice) -> dict[str, torch.Tensor]:
+    """Return what `two_steps` returns for the chosen ones of these rows, with the norm reading all of them."""
+    values, factors = (tensor[rows] for tensor in make_rows((5,), (7,)))
+    chosen = CHOSEN[rows]
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = norm
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return masked_batch_norm(self.norm, values, chosen) * chosen[:, None]
+
+    return two_steps(Masked(), values, factors)
+
+
+def chosen_steps(options: dict) -> dict[str, torch.Tensor]:
+    values, factors = (tensor[CHOSEN] for tensor in make_rows((5,), (7,)))
+    return two_steps(make_norm(nn.BatchNorm1d, options), values, factors)
+
+
+@pytest.mark.parametrize("tag", OPTIONS)
+def test_masked_rows_do_not_count(tag: str) -> None:
+    ours = masked_steps(make_norm(nn.BatchNorm1d, OPTIONS[tag]), slice(None))
+    ours = {name.removeprefix("norm."): value for name, value in ours.items()}
+    for name in ("output", "input_gradient"):
+        assert not ours[name][~CHOSEN].any()
+        ours[name] = ours[name][CHOSEN]
+    torch.testing.assert_close(ours, chosen_steps(OPTIONS[tag]))
+
+
 def on_rank() -> dict:
     """Return the values that the tests below compare, for one rank of two."""
     rank = distributed.rank()
     results = {}
-    for case, (kind, shape, rows) in CASES.items():
-        for tag, options in OPTIONS.items():
+    for tag, options in OPTIONS.items():
+        for case, (kind, shape, rows) in CASES.items():
             values, factors = (tensor.split(rows)[rank] for tensor in make_rows(shape, rows))
             results[case, tag] = two_steps(convert_sync_batchnorm(make_norm(kind, options)), values, factors)
+        norm = convert_sync_batchnorm(make_norm(nn.BatchNorm1d, OPTIONS[tag]))
+        results["masked", tag] = masked_steps(norm, (slice(3), slice(3, 7))[rank])
     results["network"] = network_gradients(rank)
     try:
         convert_sync_batchnorm(nn.BatchNorm1d(2))(torch.ones(1 - rank, 2))
@@ -111,6 +152,18 @@ def test_two_ranks_equal_one_process_on_the_whole_batch(case: str, tag: str, two
             torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
             ours = first[name]
         torch.testing.assert_close(ours, value, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tag", OPTIONS)
+def test_masked_rows_of_two_ranks_do_not_count(tag: str, two_ranks: list[dict]) -> None:
+    expected = chosen_steps(OPTIONS[tag])
+    first, second = (ranks["masked", tag] for ranks in two_ranks)
+    for name in ("output", "input_gradient"):
+        torch.testing.assert_close(torch.cat([first[name], second[name]])[CHOSEN], expected[name])
+    for name in ("running_mean", "running_var"):
+        if name in expected:
+            torch.testing.assert_close(first[f"norm.{name}"], expected[name])
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from opengait import distributed
 from opengait.errors import ConfigError
 from opengait.modeling import losses
+from opengait.modeling.losses import triplet
 from opengait.modeling.losses.base import BaseLoss, gather_and_scale_wrapper
 from tests.golden.compare import FOLDER, assert_golden, normals, uniforms
 from tests.opengait.ranks import on_ranks
@@ -308,3 +309,12 @@ def test_base_loss_is_zero_and_the_folder_is_scanned(tmp_path: Path) -> None:
     assert {"BaseLoss", "TripletLoss", "CrossEntropyLoss", "SupConLoss_Re", "SupConLoss_Lp"} <= set(vars(losses))
     with pytest.raises(AttributeError, match="NoSuchLoss"):
         _ = losses.NoSuchLoss
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 2, 1, 0], [3, 3, 3], [0, 1, 2]])
+def test_hinges_of_all_triples_give_the_loss_of_the_positives(labels: list[int]) -> None:
+    """On a GPU the positions of the positives would have to be waited for."""
+    distances = torch.rand(2, len(labels), len(labels), generator=torch.Generator().manual_seed(0))
+    same = torch.tensor(labels)[:, None] == torch.tensor(labels)
+    expected = triplet.mean_of_nonzero(triplet.hinges_of_positives(distances, same, 0.3))
+    torch.testing.assert_close(triplet.mean_of_nonzero(triplet.all_hinges(distances, same, 0.3)), expected)
