@@ -1,5 +1,26 @@
 """Visible-infrared person re-identification with DinoGRL, as an extension of the engine."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opengait_ext.models.load import load_network
+    from opengait_ext.search.describer import Describer
+
+__all__ = ["Describer", "load_network", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names lazily, since the command line must not wait for torch."""
+    if name == "load_network":
+        from opengait_ext.models.load import load_network
+
+        return load_network
+    if name == "Describer":
+        from opengait_ext.search.describer import Describer
+
+        return Describer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 def register() -> None:
     """Add this package's parts to the engine's registries, as `extensions: [opengait_ext]` in a configuration asks."""

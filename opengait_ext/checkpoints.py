@@ -6,14 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from opengait.engine.checkpoint import save_checkpoint
-from opengait_ext.models.dinogrl.checkpoints.files import from_official_files, to_official_files
+from opengait_ext.models.dinogrl.checkpoints.files import (
+    from_official_files,
+    to_official_files,
+    write_official_network,
+)
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official
 from opengait_ext.models.dinogrl.network import DinoGRLNet
 from opengait_ext.models.load import build_trained
 from opengait_ext.models.shared.plain_network import PREFIX
 from opengait_ext.models.shared.published import convert_published, read_published
 
-__all__ = ["build_network", "convert_official", "convert_to_official", "from_official_files", "to_official_files"]
+__all__ = [
+    "build_network",
+    "convert_official",
+    "convert_to_official",
+    "from_official_files",
+    "to_official_files",
+    "write_official_network",
+]
 
 # The methods whose published checkpoints are one file each, and the modules that hold their `LAYOUT`.
 PUBLISHED = {

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from opengait.command_line import share
-from opengait_ext.commands.options import add_device, add_overrides
+from opengait_ext.commands.options import add_gallery_network, network_of_gallery
 
 HELP = "look through a gallery in the browser"
 INTERRUPTED = "Stopped."
@@ -23,10 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("gallery", metavar="GALLERY", help="written by `vvi embed` or `vvi gallery`")
     parser.add_argument("--port", type=port, default=8765, metavar="N", help="0 for any that is free (default: 8765)")
     parser.add_argument("--level", type=share, default=0.05, metavar="P", help="FPIR of the verdicts (default: 0.05)")
-    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
-    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
-    add_device(parser)
-    add_overrides(parser)
+    add_gallery_network(parser)
 
 
 def port(text: str) -> int:
@@ -46,7 +43,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the gallery or the network cannot be used, Flask is missing, or the port is taken.
     """
-    from opengait.config import load_config
     from opengait.errors import ConfigError
     from opengait_ext import search
     from opengait_ext.browse import Session, serve
@@ -58,15 +54,15 @@ def run(args: argparse.Namespace) -> int:
     gallery = opened.descriptors(MOST) if isinstance(opened, search.Gallery) else opened
     if len(gallery) < len(opened):
         print(f"Shows {len(gallery):,} of the {len(opened):,} tracklets, drawn at random.")
-    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
-    overrides = [*gallery.overrides, *args.overrides]
-    describer = search.load_describer(cfgs, checkpoint, overrides, args.device)
-    check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
+    network = network_of_gallery(args, gallery.cfgs, gallery.checkpoint)
+    describer = search.load_describer(*network, [*gallery.overrides, *args.overrides], args.device)
+    checkpoint = describer.trained.checkpoint
+    check_gallery(gallery, str(checkpoint), describer.checkpoint_sha256)
     try:
-        silhouettes = load_silhouette_network(load_config(cfgs, overrides), checkpoint, args.device)
+        silhouettes = load_silhouette_network(describer.config, checkpoint, args.device)
     except ConfigError:
         silhouettes = None  # Models on silhouettes show those that they take.
-    calibration = calibration_for(Path(checkpoint), describer.checkpoint_sha256, Path(args.gallery))
+    calibration = calibration_for(checkpoint, describer.checkpoint_sha256, Path(args.gallery))
     session = Session(gallery, describer, silhouettes, args.level, calibration)
     serve(
         session, args.port, lambda address: print(f"{address} shows {len(gallery)} tracklets; Ctrl-C ends.", flush=True)

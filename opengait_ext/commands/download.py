@@ -1,13 +1,18 @@
-"""Download the pretrained weights that the configurations name, and check them.
+"""Download the pretrained weights that the configurations name, and trained networks, and check them.
 
     vvi download                            # dinov2_vits14 and resnet50, for DinoGRL
     vvi download dinov2_vitb14 resnet18 --out DIR
-    vvi download --list                     # all known files, and those that must be fetched by hand
+    vvi download dinogrl_hitsz dinogrl_bupt # the DinoGRL authors' networks, for `--network dinogrl-hitsz`
+    vvi download --list [NAME ...]          # all known files and what is there, or some by name or file name
 
 An interrupted download continues, also in a later run. A file gets its name once it is complete and valid: the names
 and shapes of all its tensors are compared with the network's. The first eight digits of the SHA-256 of torchvision's
-files are known beforehand, from their names; DINOv2's publisher names no checksum. The SHA-256 of the first download is
-written to a JSON file beside each file, so that a later change is noticed.
+files are known beforehand, from their names; the other publishers name no checksum. The SHA-256 of the first download
+is written to a JSON file beside each file, so that a later change is noticed.
+
+A trained network gets a folder of its name. Its files are converted to one that `load_network`, `vvi embed` and the
+others take; the numbers of people, parts and channels are those of the tensors. With --mirror, its files are expected
+in a folder of its name there.
 
 Exit status: 0 all files are there; 2 a download failed, for example without a network; 3 a file must be fetched by
 hand.
@@ -18,10 +23,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from opengait.errors import ConfigError, UserError
-from opengait_ext.weights.catalogue import BY_HAND, DEFAULT, FILES, HandFetched, WeightFile, hand_fetched, published
+from opengait.errors import CheckpointError, ConfigError, UserError
+from opengait_ext.weights.catalogue import (
+    BY_HAND,
+    DEFAULT,
+    FILES,
+    RELEASED,
+    HandFetched,
+    Released,
+    WeightFile,
+    catalogued,
+)
 
-HELP = "download and check pretrained weights"
+HELP = "download and check pretrained weights and trained networks"
 INTERRUPTED = "Stopped; run the same command again to continue."
 
 
@@ -30,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' and '.join(DEFAULT)}")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: pretrained/")
     parser.add_argument("--mirror", metavar="URL", help="fetch from this folder instead of the publishers")
-    parser.add_argument("--list", action="store_true", help="list the known files and stop")
+    parser.add_argument("--list", action="store_true", help="list the known files, or those named, and stop")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,21 +55,25 @@ def run(args: argparse.Namespace) -> int:
     """
     from opengait_ext.weights.read import FOLDER
 
-    unknown = [name for name in args.names if not published(name) and not hand_fetched(name)]
+    everything = (*FILES, *RELEASED, *BY_HAND)
+    unknown = [name for name in args.names if not catalogued(name)]
     if unknown:
-        known = ", ".join(entry.name for entry in (*FILES, *BY_HAND))
+        known = ", ".join(entry.name for entry in everything)
         raise ConfigError(f"There are no weights {unknown[0]!r}; known are {known}.")
+    names = args.names or ([] if args.list else DEFAULT)
+    chosen = list(dict.fromkeys(entry for name in names for entry in catalogued(name)))
     folder = args.out or FOLDER
     if args.list:
-        list_all(folder)
+        list_all(folder, chosen or everything)
         return 0
-    return fetch_all(args.names or DEFAULT, folder, args.mirror)
+    return fetch_all(chosen, folder, args.mirror)
 
 
 def size_and_hash(entry: WeightFile) -> str:
     """Return the size of a file and the known part of its checksum."""
     known = f"SHA-256 starts {entry.sha256_start}" if entry.sha256_start else "no SHA-256 known beforehand"
-    return f"about {entry.mebibytes:.0f} MiB, {known}"
+    size = "size unknown" if entry.mebibytes is None else f"about {entry.mebibytes:.0f} MiB"
+    return f"{size}, {known}"
 
 
 def describe_by_hand(entry: HandFetched) -> str:
@@ -70,51 +88,100 @@ def describe_by_hand(entry: HandFetched) -> str:
     return "\n    ".join(line for line in lines if line)
 
 
-def list_all(folder: Path) -> None:
-    """Print the catalogue."""
+def list_all(folder: Path, entries: Sequence[WeightFile | Released | HandFetched]) -> None:
+    """Print entries of the catalogue, and which of their files are there."""
     from opengait.utils.files import from_here
+    from opengait_ext.weights.folder import WEIGHTS
+
+    def state(path: Path) -> str:
+        return f", already there ({path.stat().st_size:,} bytes)" if path.is_file() else ""
 
     print(f"Downloaded into {from_here(folder)}:\n")
-    for entry in FILES:
-        present = ", already there" if (folder / entry.file).is_file() else ""
-        print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{present}\n")
-    print("To be fetched by hand:\n")
-    for by_hand in BY_HAND:
-        print(f"  {describe_by_hand(by_hand)}\n")
+    for entry in entries:
+        if isinstance(entry, WeightFile):
+            present = state(folder / entry.file)
+            print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{present}\n")
+        elif isinstance(entry, Released):
+            own = folder / entry.name
+            ready = ", ready to use" if (own / WEIGHTS).is_file() else ""
+            files = "\n".join(f"    {file.address}{state(own / file.file)}" for file in entry.entries())
+            print(f"  {entry.name}: {entry.purpose}{ready}\n{files}\n    no SHA-256 known beforehand\n")
+    by_hand = [entry for entry in entries if isinstance(entry, HandFetched)]
+    if by_hand:
+        print("To be fetched by hand:\n")
+    for entry in by_hand:
+        print(f"  {describe_by_hand(entry)}\n")
 
 
-def fetch_all(names: Sequence[str], folder: Path, mirror: str | None) -> int:
-    """Fetch or check every named file, print the outcome, and return the exit status."""
-    from opengait.utils.files import from_here
-    from opengait_ext.weights.obtain import obtain
+def fetch_all(entries: Sequence[WeightFile | Released | HandFetched], folder: Path, mirror: str | None) -> int:
+    """Fetch or check every entry, print the outcome, and return the exit status."""
     from opengait_ext.weights.transfer import OfflineError
 
-    status, offline = 0, []
-    for name in names:
-        entry = published(name)
-        if entry is None:
-            by_hand = hand_fetched(name)
-            assert by_hand is not None, "the caller has checked the names"
-            print(f"To be fetched by hand: {describe_by_hand(by_hand)}", file=sys.stderr)
+    status, offline, total = 0, [], 0
+    for entry in entries:
+        if isinstance(entry, HandFetched):
+            print(f"To be fetched by hand: {describe_by_hand(entry)}", file=sys.stderr)
             status = status or 3
             continue
-        try:
-            done = obtain(entry, folder, mirror)
-        except OfflineError as error:
-            offline.append(f"  {entry.file}, {size_and_hash(entry)}: {error}")
-        except UserError as error:
-            # Continue with the other files.
-            print(f"error: {error}", file=sys.stderr)
-            status = 2
-        else:
-            verb = "fetched and checked" if done.new else "already there and checked"
-            print(f"{from_here(done.path)}: {verb}, {done.path.stat().st_size:,} bytes, SHA-256 {done.sha256}")
+        own = folder / entry.name if isinstance(entry, Released) else folder
+        source = f"{mirror.rstrip('/')}/{entry.name}" if mirror and isinstance(entry, Released) else mirror
+        failed = False
+        for file in entry.entries() if isinstance(entry, Released) else [entry]:
+            total += 1
+            try:
+                fetch_one(file, own, source)
+            except OfflineError as error:
+                offline.append(f"  {own.resolve() / file.file}, {size_and_hash(file)}: {error}")
+                failed = True
+            except UserError as error:
+                # Continue with the other files.
+                print(f"error: {error}", file=sys.stderr)
+                failed, status = True, 2
+        if isinstance(entry, Released) and not failed:
+            status = max(status, convert(entry, own))
     if offline:
         print(
-            f"error: {len(offline)} of {len(names)} files could not be fetched. On a machine with a network, fetch the "
-            f"files below from their addresses; put them into {folder.resolve()}, with their names unchanged, and run "
+            f"error: {len(offline)} of {total} files could not be fetched. On a machine with a network, fetch the "
+            "files below from their addresses; put them where the list says, with their names unchanged, and run "
             "this command again to check them.\n" + "\n".join(offline),
             file=sys.stderr,
         )
         status = 2
     return status
+
+
+def fetch_one(file: WeightFile, folder: Path, mirror: str | None) -> None:
+    """Fetch or check a file, and print the outcome.
+
+    Raises:
+        CheckpointError: it cannot be fetched, or is not what it should be.
+    """
+    from opengait.utils.files import from_here
+    from opengait_ext.weights.obtain import obtain
+
+    done = obtain(file, folder, mirror)
+    verb = "fetched and checked" if done.new else "already there and checked"
+    print(f"{from_here(done.path)}: {verb}, {done.path.stat().st_size:,} bytes, SHA-256 {done.sha256}")
+
+
+def convert(entry: Released, folder: Path) -> int:
+    """Convert the files of a network, print what was found in them, and return the exit status."""
+    from opengait.utils.files import from_here
+    from opengait_ext.checkpoints import write_official_network
+
+    name = entry.name.replace("_", "-")
+    try:
+        found = write_official_network(entry, folder)
+    except CheckpointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if found is None:
+        print(f"{from_here(folder)}: already converted; use it as {name}")
+        return 0
+    people = " and ".join(map(str, found["people"]))
+    print(
+        f"{from_here(folder)}: converted; classifiers of {people} people (appearance and gait stream), "
+        f"{found['parts']} parts of {found['dimension']} channels, granularities {found['granularities']}; use it as "
+        f"{name}"
+    )
+    return 0

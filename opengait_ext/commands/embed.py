@@ -1,6 +1,6 @@
 """Describe tracklets of your own with any model: folders of frames or of silhouettes, or videos with boxes.
 
-    vvi embed --cfgs FILE --checkpoint FILE.pt --input DIR --out features.npz
+    vvi embed --network dinogrl-hitsz --input DIR --out features.npz
     vvi embed --cfgs FILE --checkpoint FILE.pt --input clip.mp4 --boxes boxes.txt --modality visible ...
 
 Every folder of images below DIR, at any depth, is one tracklet. Its modality is read from the names of the folders
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_footage, add_network
+from opengait_ext.commands.options import add_footage, add_network, network_of
 
 if TYPE_CHECKING:
     from opengait_ext.search import Descriptors
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext import search
 
     check_writable(search.npz_path(args.out))
-    describer = search.load_describer(args.cfgs, args.checkpoint, args.overrides, args.device)
+    describer = search.load_describer(*network_of(args), args.overrides, args.device)
     clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes, args.between)
     descriptors = describer.describe(clips, args.frames, args.batch)
     path = save(args.out, descriptors)

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_footage, add_network, add_people
+from opengait_ext.commands.options import add_footage, add_network, add_people, network_of
 
 HELP = "write the silhouettes that a trained network makes"
 INTERRUPTED = "Stopped; run the same command again to continue."
@@ -55,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext.runs.silhouettes.overlap import truth_folder
     from opengait_ext.search.inputs import find_clips, kind_of
     from opengait_ext.search.tracklets import as_tracklets
+    from opengait_ext.weights.find import find_trained
 
     check_writable(args.out / silhouettes.export.RECORD)
     truth = None if args.truth is None else truth_folder(args.truth)
-    cfg = load_config(args.cfgs, args.overrides)
-    network = silhouettes.load_silhouette_network(cfg, args.checkpoint, args.device)
+    trained = find_trained(*network_of(args))
+    cfg = load_config(trained.cfgs, args.overrides)
+    network = silhouettes.load_silhouette_network(cfg, trained.checkpoint, args.device)
     if args.input:
         clips = find_clips(args.input, kind_of(cfg), args.modality, args.boxes, args.between)
         tracklets = as_tracklets(clips[: args.tracklets], args.frames)

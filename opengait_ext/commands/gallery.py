@@ -1,6 +1,6 @@
 """Keep a gallery: a folder of descriptors that grows, for `vvi search`.
 
-    vvi gallery add GALLERY --cfgs FILE --checkpoint FILE.pt --input DIR_OR_VIDEO ...
+    vvi gallery add GALLERY --network dinogrl-hitsz --input DIR_OR_VIDEO ...
     vvi gallery add GALLERY --input MORE
     vvi gallery add GALLERY --from features.npz
     vvi gallery remove GALLERY 'monday.mp4#*'
@@ -17,7 +17,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count
-from opengait_ext.commands.options import add_device, add_footage, add_overrides
+from opengait_ext.commands.options import add_footage, add_network, network_of, network_of_gallery
 
 if TYPE_CHECKING:
     from opengait_ext.search import Descriptors, Gallery, MilvusGallery
@@ -33,13 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs = add.add_mutually_exclusive_group(required=True)
     inputs.add_argument("--input", nargs="+", metavar="DIR_OR_VIDEO[#TRACK]")
     inputs.add_argument("--from", dest="file", metavar="FILE.npz", help="descriptors of `vvi embed`")
-    add.add_argument("--cfgs", metavar="FILE", help="configuration of the network (default: the gallery's)")
-    add.add_argument("--checkpoint", metavar="FILE", help="checkpoint of the network (default: the gallery's)")
     add.add_argument("--frames", type=count, metavar="N", help="frames per tracklet of a new gallery")
     add.add_argument("--batch", type=count, default=8, metavar="N", help="tracklets per batch (default: 8)")
     add_footage(add)
-    add_device(add)
-    add_overrides(add)
+    add_network(add)
     remove = actions.add_parser("remove", help="remove tracklets")
     remove.add_argument("gallery", metavar="GALLERY")
     remove.add_argument("patterns", nargs="+", metavar="NAME_OR_SOURCE")
@@ -100,10 +97,10 @@ def _describe(args: argparse.Namespace) -> "Descriptors":
     from opengait_ext import search
 
     gallery = search.open_if_there(args.gallery)
-    if gallery is None and not (args.cfgs and args.checkpoint):
-        raise ConfigError(f"{args.gallery} is new; give --cfgs and --checkpoint of the network.")
-    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint  # type: ignore[union-attr]
+    if gallery is None and not (args.network or args.checkpoint):
+        raise ConfigError(f"{args.gallery} is new; name its network: --network NAME, or --cfgs and --checkpoint.")
+    network = network_of(args) if gallery is None else network_of_gallery(args, gallery.cfgs, gallery.checkpoint)
     overrides = [*(gallery.overrides if gallery else ()), *args.overrides]
-    describer = search.load_describer(cfgs, checkpoint, overrides, args.device)
+    describer = search.load_describer(*network, overrides, args.device)
     clips = search.find_clips(args.input, describer.kind, args.modality, args.boxes, args.between)
     return describer.describe(clips, gallery.frames if gallery else args.frames, args.batch)

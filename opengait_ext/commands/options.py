@@ -13,11 +13,49 @@ def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings 
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a trained network: `--cfgs`, `--checkpoint`, `--set` and `--device`."""
-    parser.add_argument("--cfgs", required=True, metavar="FILE", help="configuration that the network was trained with")
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="checkpoint (.pt) of the training run")
+    """Add the options that name a trained network: `--network`, `--cfgs`, `--checkpoint`, `--set` and `--device`."""
+    parser.add_argument(
+        "--network", metavar="NAME", help="dinogrl-hitsz and the like, the folder of a run, or one of save_pretrained"
+    )
+    parser.add_argument("--cfgs", metavar="FILE", help="without --network: the configuration it was trained with")
+    parser.add_argument("--checkpoint", metavar="FILE", help="without --network: a checkpoint (.pt)")
     add_overrides(parser)
     add_device(parser)
+
+
+def network_of(args: argparse.Namespace) -> tuple[str, str | None]:
+    """Return what `--network`, or `--cfgs` and `--checkpoint`, name, for `opengait_ext.weights.find.find_trained`.
+
+    Raises:
+        ConfigError: they name nothing, or two networks.
+    """
+    from opengait.errors import ConfigError
+
+    if args.network and (args.cfgs or args.checkpoint):
+        raise ConfigError("--network names the whole network; leave out --cfgs and --checkpoint.")
+    if not args.network and not args.checkpoint:
+        raise ConfigError("Name a trained network: --network NAME, or --cfgs FILE and --checkpoint FILE.pt.")
+    return (args.cfgs, args.checkpoint) if args.cfgs else (args.network or args.checkpoint, None)
+
+
+def add_gallery_network(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the network of a gallery anew: as those of `add_network`, none of which is needed."""
+    parser.add_argument("--network", metavar="NAME", help="the network by name or folder, if it moved since then")
+    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
+    add_overrides(parser)
+    add_device(parser)
+
+
+def network_of_gallery(args: argparse.Namespace, cfgs: str, checkpoint: str) -> tuple[str, str | None]:
+    """Return what the options name, as `network_of`; by default the gallery's configuration and checkpoint.
+
+    Raises:
+        ConfigError: they name two networks.
+    """
+    if args.network:
+        return network_of(args)
+    return args.cfgs or cfgs, args.checkpoint or checkpoint
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opengait.command_line import count, share
-from opengait_ext.commands.options import add_device, add_footage, add_overrides
+from opengait_ext.commands.options import add_footage, add_gallery_network, network_of_gallery
 
 if TYPE_CHECKING:
     from opengait_ext.search import Candidate, QueryResult
@@ -35,12 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="RUN_OR_FILE", type=Path, help="by default that of the gallery or the checkpoint"
     )
-    parser.add_argument("--cfgs", metavar="FILE", help="configuration, if it moved since the gallery was written")
-    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoint, if it moved since the gallery was written")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the answers as JSON")
     parser.add_argument("--picture", metavar="FILE", type=Path, help="draw the answers as .png and .pdf")
-    add_device(parser)
-    add_overrides(parser)
+    add_gallery_network(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,15 +56,15 @@ def run(args: argparse.Namespace) -> int:
     for path in [args.json] * bool(args.json) + (figure_files(args.picture) if args.picture else []):
         check_writable(path)
     gallery = search.open_any(args.gallery)
-    cfgs, checkpoint = args.cfgs or gallery.cfgs, args.checkpoint or gallery.checkpoint
-    describer = search.load_describer(cfgs, checkpoint, [*gallery.overrides, *args.overrides], args.device)
-    check_gallery(gallery, checkpoint, describer.checkpoint_sha256)
+    network = network_of_gallery(args, gallery.cfgs, gallery.checkpoint)
+    describer = search.load_describer(*network, [*gallery.overrides, *args.overrides], args.device)
+    check_gallery(gallery, str(describer.trained.checkpoint), describer.checkpoint_sha256)
     clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes, args.between)
     queries = describer.describe(clips, gallery.frames)
     calibration = (
         find_calibration(args.calibration)
         if args.calibration
-        else calibration_for(Path(checkpoint), describer.checkpoint_sha256, Path(args.gallery))
+        else calibration_for(describer.trained.checkpoint, describer.checkpoint_sha256, Path(args.gallery))
     )
     results = search.search(gallery, queries, args.top, args.level, describer.metric, calibration)
     try:

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from opengait import distributed, registry
 from opengait.config import load_config
-from opengait.engine.checkpoint import checkpoints_of, load_checkpoint
+from opengait.engine.checkpoint import load_checkpoint
 from opengait.errors import CheckpointError, ConfigError
 from opengait.extensions import load_extensions
 from opengait.utils.text import first_line
 from opengait_ext.models.shared.plain_network import PlainNetwork, network_entries
+from opengait_ext.weights.find import WITHOUT_WEIGHTS, configuration_at, find_trained
 from opengait_ext.weights.read import load_exactly
 
 log = logging.getLogger("opengait")
@@ -27,6 +28,7 @@ def load_network(
     checkpoint: str | Path | Mapping[str, Any] | None = None,
     device: torch.device | str | None = None,
     overrides: Sequence[str] = (),
+    **hub: Any,
 ) -> PlainNetwork:
     """Return a trained network in evaluation mode.
 
@@ -34,10 +36,12 @@ def load_network(
     that do not fit the configuration are ignored with a warning, since descriptors do not need them.
 
     Args:
-        cfgs: a configuration file, a loaded configuration, or a run folder, whose `config.yaml` is read.
+        cfgs: a name such as dinogrl-hitsz, the folder of a run or of `Describer.save_pretrained`, a checkpoint in a run
+            folder, OWNER/NAME on a hub, or for a checkpoint elsewhere a configuration file or a loaded configuration.
         checkpoint: an engine checkpoint, as a path or its content; the last one of the run folder by default.
         device: the GPU by default if there is one, otherwise the CPU.
         overrides: changes to a configuration file, as `KEY=VALUE`.
+        hub: options for a network on a hub (`opengait_ext.weights.hub.from_hub`).
 
     Raises:
         ConfigError: the configuration cannot be used, its method has no plain network, or there is no such device.
@@ -45,13 +49,13 @@ def load_network(
     """
     if isinstance(cfgs, Mapping):
         config = cfgs
+    elif isinstance(checkpoint, Mapping):
+        config = load_config(configuration_at(cfgs), overrides)
     else:
-        path = Path(cfgs)
-        if path.is_dir() and checkpoint is None:
-            checkpoint = last_checkpoint(path)
-        config = load_config(path / "config.yaml" if path.is_dir() else path, overrides)
+        trained = find_trained(cfgs, checkpoint, **hub)
+        config, checkpoint = load_config(trained.cfgs, overrides), trained.checkpoint
     if checkpoint is None:
-        raise CheckpointError("A configuration alone has no trained weights; name a checkpoint, or a run folder.")
+        raise CheckpointError(WITHOUT_WEIGHTS)
     network_class, prefix = network_class_of(config["model_cfg"].get("model"))
     content = checkpoint if isinstance(checkpoint, Mapping) else load_checkpoint(checkpoint)
     source = "The checkpoint" if isinstance(checkpoint, Mapping) else str(checkpoint)
@@ -120,20 +124,6 @@ def network_class_of(model: str | None) -> tuple[type[PlainNetwork], str]:
     if network_class is None:
         raise ConfigError(f"The model {model} has no plain network, so it cannot be loaded without the engine.")
     return network_class, getattr(engine_model, "network_prefix", "")
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint of a run folder with the highest iteration.
-
-    Raises:
-        CheckpointError: the folder has no checkpoints.
-    """
-    checkpoints = checkpoints_of(folder)
-    if not checkpoints:
-        raise CheckpointError(
-            f"The run folder {folder} has no checkpoint in checkpoints/; train first (--phase train)."
-        )
-    return checkpoints[max(checkpoints)]
 
 
 def usable_device(device: torch.device | str | None) -> torch.device:

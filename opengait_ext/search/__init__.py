@@ -1,5 +1,6 @@
 """Search of a gallery: descriptors of any footage, and the gallery tracklets nearest to a query."""
 
+from opengait_ext.search.describer import Describer, load_describer
 from opengait_ext.search.descriptors import Descriptors, load_descriptors, npz_path, save_descriptors
 from opengait_ext.search.gallery import (
     Gallery,
@@ -13,7 +14,6 @@ from opengait_ext.search.gallery import (
 from opengait_ext.search.inputs import Clip, Pictures, find_clips
 from opengait_ext.search.matching import Candidate, QueryResult, search
 from opengait_ext.search.milvus import MilvusGallery
-from opengait_ext.search.network import Describer, load_describer
 
 __all__ = [
     "Candidate",

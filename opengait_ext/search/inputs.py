@@ -159,12 +159,21 @@ class SilhouettePictures:
 
     def _silhouette(self, file: Path) -> np.ndarray:
         picture = read_grey(file)
+        self.check(picture, file, self.model)
+        return picture
+
+    @staticmethod
+    def check(picture: np.ndarray, name: str | Path, model: str) -> None:
+        """Check that a picture, uint8 (h, w), is black and white.
+
+        Raises:
+            DataError: it is not; the message has its name and the model's.
+        """
         if np.mean((picture < 32) | (picture > 223)) < SILHOUETTE_SHARE or picture.max() == 1:
             raise DataError(
-                f"{file} is not a silhouette: expected black and white, 0 and 255. {self.model} takes silhouettes; "
+                f"{name} is not a silhouette: expected black and white, 0 and 255. {model} takes silhouettes; "
                 f"vvi export-silhouettes writes them."
             )
-        return picture
 
     def __len__(self) -> int:
         return len(self.load())

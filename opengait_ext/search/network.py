@@ -1,8 +1,7 @@
-"""The model that describes tracklets: any model of the engine, as its test runs it."""
+"""The engine's model of a trained network, without its data, and clips as its test set."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,14 @@ import numpy as np
 import torch
 
 from opengait import distributed, registry
-from opengait.config import load_config
-from opengait.data.frame_picker import FramePicker, uniform
+from opengait.data.frame_picker import uniform
 from opengait.data.frames import FrameSource
-from opengait.data.loader import build_loader
 from opengait.engine.checkpoint import load_checkpoint
-from opengait.engine.test import inference
-from opengait.errors import ConfigError, DataError
-from opengait.evaluation.features import check_finite
+from opengait.errors import ConfigError
 from opengait.modeling.base_model import BaseModel
-from opengait.shipped import shipped
-from opengait.utils.files import sha256_of
 from opengait_ext.models.load import usable_device
 from opengait_ext.models.shared.plain_network import network_entries
-from opengait_ext.search.descriptors import Descriptors
-from opengait_ext.search.inputs import Clip, Pictures, Prepared, kind_of
-from opengait_ext.search.records import Record
+from opengait_ext.search.inputs import Clip
 from opengait_ext.search.video import VideoTrack, cut_tracks
 
 # The most frames of a video that are held at once, so that memory does not grow with its length.
@@ -73,96 +64,6 @@ class ClipDataSet(torch.utils.data.Dataset):
                 break
             requests[index] = (track, wanted)
         return dict(zip(requests, cut_tracks(list(requests.values())), strict=True))
-
-
-@dataclass(frozen=True)
-class Describer:
-    """A trained model with its configuration's settings for tracklets.
-
-    Attributes:
-        model: the engine's model, in evaluation mode.
-        checkpoint_sha256: digest of the checkpoint.
-        kind: what the model takes.
-        frames: frames per tracklet in its test; 0 if that depends on the tracklet.
-        metric: metric that compares its descriptors.
-        overrides: changes to the configuration file, as `KEY=VALUE`.
-    """
-
-    model: BaseModel
-    cfgs: Path
-    checkpoint: Path
-    checkpoint_sha256: str
-    kind: Pictures | Prepared
-    frames: int
-    metric: str
-    overrides: tuple[str, ...] = ()
-
-    def describe(self, clips: Sequence[Clip], frames: int | None = None, batch: int = 8) -> Descriptors:
-        """Return the descriptors of clips, as the engine's test computes them.
-
-        Args:
-            clips: the clips to describe.
-            frames: evenly spread frames of each, by default those of the test; short clips repeat some.
-            batch: clips per forward pass, where all have the same number of frames.
-
-        Raises:
-            DataError: a clip cannot be read, or the model returns no descriptors or not a number.
-        """
-        frames = self.frames if frames is None else frames
-        sampler = dict(self.model.cfgs["evaluator_cfg"]["sampler"], batch_size=batch)
-        if frames and frames != self.frames:
-            sampler |= {"sample_type": "fixed_uniform", "frames_num_fixed": frames}
-        loader = build_loader(
-            ClipDataSet(clips, frames),
-            sampler,
-            self.model.evaluator_trfs,
-            training=False,
-            seed=self.model.cfgs["trainer_cfg"].get("seed", 0),
-            wants_raw=self.model.transforms_itself,
-        )
-        with torch.no_grad():
-            embeddings = inference(self.model, 0, loader).get("embeddings")
-        if embeddings is None or embeddings.ndim != 3:
-            raise DataError(f"{type(self.model).__name__} returns no descriptors (embeddings of n tracklets, c x p).")
-        check_finite(embeddings, [clip.name for clip in clips], str(self.checkpoint))
-        return Descriptors(
-            embeddings=embeddings.astype(np.float32),
-            names=np.array([clip.name for clip in clips]),
-            types=np.array([str(clip.modality) for clip in clips]),
-            folders=np.array(["" if clip.folder is None else str(clip.folder) for clip in clips]),
-            cfgs=str(self.cfgs),
-            checkpoint=str(self.checkpoint),
-            checkpoint_sha256=self.checkpoint_sha256,
-            frames=frames,
-            overrides=self.overrides,
-            records=tuple(
-                Record(clip.source, clip.track, clip.start_seconds, clip.end_seconds, clip.thumbnail) for clip in clips
-            ),
-        )
-
-
-def load_describer(
-    cfgs: str | Path, checkpoint: str | Path, overrides: Sequence[str] = (), device: str | None = None
-) -> Describer:
-    """Load the model of a configuration and a checkpoint.
-
-    Raises:
-        ConfigError: the configuration cannot be used.
-        CheckpointError: the checkpoint is missing or belongs to another model.
-    """
-    content = load_config(cfgs, overrides)
-    kind = kind_of(content)
-    picker = FramePicker.from_config(content["evaluator_cfg"]["sampler"])
-    return Describer(
-        model=load_model(content, checkpoint, device),
-        cfgs=shipped(cfgs).absolute(),
-        checkpoint=Path(checkpoint).absolute(),
-        checkpoint_sha256=sha256_of(Path(checkpoint)),
-        kind=kind,
-        frames=picker.fixed,
-        metric=content["evaluator_cfg"].get("metric", "euc"),
-        overrides=tuple(overrides),
-    )
 
 
 def load_model(config: Mapping[str, Any], checkpoint: str | Path, device: str | None = None) -> BaseModel:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -17,14 +18,14 @@ class WeightFile:
         file: file name at the publisher and in `pretrained/`.
         purpose: description of the contents.
         address: address of the file at its publisher.
-        shapes: returns the shapes of its tensors.
+        shapes: returns the shapes of its tensors; None if they are not known beforehand.
     """
 
     name: str
     file: str
     purpose: str
     address: str
-    shapes: Callable[[], Shapes]
+    shapes: Callable[[], Shapes] | None
 
     @property
     def sha256_start(self) -> str:
@@ -36,9 +37,37 @@ class WeightFile:
         return match[1] if match else ""
 
     @property
-    def mebibytes(self) -> float:
-        """Size of its tensors in float32; the file is slightly larger."""
+    def mebibytes(self) -> float | None:
+        """Size of its tensors in float32, if they are known; the file is slightly larger."""
+        if self.shapes is None:
+            return None
         return 4 * sum(map(math.prod, self.shapes().values())) / 2**20
+
+
+@dataclass(frozen=True)
+class Released:
+    """A trained network that its authors publish in several files, which are converted to a network's folder.
+
+    Attributes:
+        name: name on the command line, and of its folder in `pretrained/`.
+        purpose: description of the contents.
+        address: folder of the files at their publisher.
+        config: the configuration that the files go with, but for sizes that are read from the tensors.
+    """
+
+    name: str
+    purpose: str
+    address: str
+    config: str
+
+    files = ("best_model.pth", "best_model2.pth", "best_shape.pth")
+
+    def entries(self) -> list[WeightFile]:
+        """Return its files; how many people, parts and channels they are for is read from their tensors."""
+        return [
+            WeightFile(self.name, file, f"{self.purpose} ({file})", f"{self.address}/{file}", None)
+            for file in self.files
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,14 +151,23 @@ FILES = (
 # The files that configs/dinogrl/hitsz.yaml and bupt.yaml need.
 DEFAULT = ("dinov2_vits14", "resnet50")
 
-BY_HAND = (
-    HandFetched(
-        "dinogrl",
-        ("best_model.pth", "best_model2.pth", "best_shape.pth"),
-        "the DinoGRL authors' checkpoints",
-        "the checkpoint links in the README of yyj-001/DinoGRL on GitHub, or its authors",
-        known="about 169 MiB, 29 KiB and 419 MiB by their tensors; no SHA-256 known, every tensor's shape is checked",
+_DINOGRL = "https://github.com/yyj-001/DinoGRL/releases/download"
+RELEASED = (
+    Released(
+        "dinogrl_hitsz",
+        "DinoGRL on HITSZ-VCM, by its authors",
+        f"{_DINOGRL}/HITSZ-VCM",
+        "configs/dinogrl/hitsz_official.yaml",
     ),
+    Released(
+        "dinogrl_bupt",
+        "DinoGRL on BUPTCampus, by its authors",
+        f"{_DINOGRL}/BUPT",
+        "configs/dinogrl/bupt_official.yaml",
+    ),
+)
+
+BY_HAND = (
     HandFetched(
         "biggait",
         ("MaskBranch_vits14.pt", "BigGait's own checkpoints"),
@@ -164,6 +202,23 @@ BY_HAND = (
 def published(name: str) -> WeightFile | None:
     """Return the entry with a public address of that name or file name, or None."""
     return next((entry for entry in FILES if name in (entry.name, entry.file)), None)
+
+
+def released(name: str) -> Released | None:
+    """Return the authors' network of that name, in which - and _ are the same, or None."""
+    return next((entry for entry in RELEASED if entry.name == name.replace("-", "_")), None)
+
+
+def catalogued(name: str) -> list[WeightFile | Released | HandFetched]:
+    """Return all entries that a name, a file name or a path stands for; none if it is unknown."""
+    file = PurePath(name).name
+    networks = [
+        entry
+        for entry in RELEASED
+        if released(name) is entry or file in entry.files or name == entry.name.partition("_")[0]
+    ]
+    single = [published(name) or published(file), hand_fetched(name) or hand_fetched(file)]
+    return [*networks, *(entry for entry in single if entry is not None)]
 
 
 def hand_fetched(name: str) -> HandFetched | None:

@@ -115,6 +115,11 @@ class BigGaitNet(PlainNetwork):
         replaced = any(name.startswith("backbone.") for name in entries())
         return {key: value for key, value in model_cfg.items() if not (replaced and key == "pretrained_dinov2")}
 
+    @classmethod
+    def without_weight_files(cls, model_cfg: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of `model_cfg` that names no weight file, for a network that is saved with all its weights."""
+        return dict(model_cfg) | {"pretrained_dinov2": None, "pretrained_mask_branch": None}
+
     def forward(
         self,
         frames: Tensor,

@@ -259,21 +259,25 @@ def frozen_backbone(model_cfg: Mapping[str, Any], image_size: tuple[int, int]) -
         )
         return other
     backbone = build_backbone(backbone_config(weights), image_size, model_cfg.get("position_offset", 0.1))
-    if weights is not None and not isinstance(weights, Dinov2Config):
+    if weights is not None and not isinstance(weights, Dinov2Config | Mapping):
         load_backbone(backbone, weights)
     return backbone
 
 
-def backbone_config(path: str | Path | Dinov2Config | None) -> Dinov2Config:
+def backbone_config(path: str | Path | Mapping[str, Any] | Dinov2Config | None) -> Dinov2Config:
     """Return the shape of the model at `path`, a Hugging Face folder or a file of DINOv2's release; ViT-S/14 for None.
 
-    A shape is returned as it is.
+    A shape is returned as it is, and a table of its values as a shape.
 
     Raises:
+        ConfigError: a table has a key that is none of a shape.
         CheckpointError: there is no such folder or file.
     """
     if path is None or isinstance(path, Dinov2Config):
         return path or Dinov2Config()
+    if isinstance(path, Mapping):
+        shape: Dinov2Config = build_part(Dinov2Config, "pretrained_lvm", path)
+        return shape
     folder = _folder(path)
     if folder is not None:
         return Dinov2Config.from_folder(folder)

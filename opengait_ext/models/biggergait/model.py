@@ -45,7 +45,7 @@ class BiggerGait__DINOv2(BaseModel):  # noqa: N801 (upstream's name)
     def build_network(self, model_cfg: dict[str, Any]) -> None:
         hint = self.engine_cfg["restore_hint"]
         files = [model_cfg.get(key) for key in ("pretrained_lvm", "pretrained_mask_branch")]
-        if hint and not all(file is None or shipped(file).exists() for file in files):
+        if hint and not all(shipped(file).exists() for file in files if isinstance(file, str)):
             # A complete checkpoint needs no pretrained file.
             content = load_checkpoint(hinted_path(self, hint))
             model_cfg = BiggerGaitNet.without_replaced_weights(model_cfg, lambda: content.get("model", {}))

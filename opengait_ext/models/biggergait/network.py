@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import torch
@@ -120,7 +120,7 @@ class BiggerGaitNet(PlainNetwork):
         Keys beside GaitBase's `backbone_cfg`, `SeparateFCs`, `SeparateBNNecks` and `bin_num`:
 
         - `pretrained_lvm`: a Hugging Face folder of DINOv2, or a weight file of DINOv2's release; None for a random
-          ViT-S/14, a `Dinov2Config` for a random model of that shape.
+          ViT-S/14, a `Dinov2Config` or a table of its values for a random model of that shape.
         - `pretrained_mask_branch`: a file with BigGait's Mask_Branch, alone or in a checkpoint of BigGait.
         - `image_size`, `sils_size`: width in pixels of the vision model's frames (224) and of the gait network's maps
           (32); heights are twice that.
@@ -180,6 +180,13 @@ class BiggerGaitNet(PlainNetwork):
             except CheckpointError:
                 kept["pretrained_lvm"] = Dinov2Config.from_hugging_face(vision)
         return kept
+
+    @classmethod
+    def without_weight_files(cls, model_cfg: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of `model_cfg` with the vision model's shape in place of its file, and without other files."""
+        other = model_cfg.get("vision_model") is not None
+        shape = None if other else asdict(backbone_config(model_cfg.get("pretrained_lvm")))
+        return dict(model_cfg) | {"pretrained_lvm": shape, "pretrained_mask_branch": None}
 
     @staticmethod
     def renamed(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -23,6 +23,9 @@ from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import find_weights
 
+# The keys of `model_cfg` that name weight files of trained parts.
+TRAINED_FILES = (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights"))
+
 
 @dataclass(frozen=True)
 class StreamOutput:
@@ -240,10 +243,7 @@ class DinoGRLNet(PlainNetwork):
         Those of trained parts are always removed, the vision model's only if the file is missing and the checkpoint has
         its weights.
         """
-        kept = copy.deepcopy(dict(model_cfg))
-        for section, key in (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights")):
-            if isinstance(kept.get(section), dict):
-                kept[section].pop(key, None)
+        kept = without(model_cfg, TRAINED_FILES)
         vision_model = kept.get("vision_model")
         if isinstance(vision_model, dict) and vision_model.get("weights") is not None:
             try:
@@ -253,6 +253,20 @@ class DinoGRLNet(PlainNetwork):
                 if any(name.startswith(cls.frozen) for name in entries()):
                     del vision_model["weights"]
         return kept
+
+    @classmethod
+    def without_weight_files(cls, model_cfg: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of `model_cfg` that names no weight file, for a network that is saved with all its weights."""
+        return without(model_cfg, (*TRAINED_FILES, ("vision_model", "weights")))
+
+
+def without(model_cfg: Mapping[str, Any], keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return a copy of `model_cfg` without some keys of its sections."""
+    kept = copy.deepcopy(dict(model_cfg))
+    for section, key in keys:
+        if isinstance(kept.get(section), dict):
+            kept[section].pop(key, None)
+    return kept
 
 
 def build_enhancement(

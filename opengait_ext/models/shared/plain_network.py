@@ -57,6 +57,11 @@ class PlainNetwork(nn.Module):
         del entries
         return dict(model_cfg)
 
+    @classmethod
+    def without_weight_files(cls, model_cfg: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of `model_cfg` that names no weight file, for a network that is saved with all its weights."""
+        return dict(model_cfg)
+
     @staticmethod
     def renamed(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return a checkpoint's entries under this network's names, if other programs name them differently."""

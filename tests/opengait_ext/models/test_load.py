@@ -9,7 +9,7 @@ import yaml
 from opengait.errors import CheckpointError, ConfigError
 from opengait_ext.models import load_network
 from opengait_ext.models.dinogrl.network import DinoGRLNet
-from opengait_ext.models.load import last_checkpoint
+from opengait_ext.weights.find import last_checkpoint
 from tests.opengait_ext.models.biggait.tiny import tiny_config, tiny_frames, tiny_network
 from tests.opengait_ext.models.biggergait import tiny as bigger
 from tests.opengait_ext.models.dinogrl.release.small import small_config, small_network

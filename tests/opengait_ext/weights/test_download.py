@@ -417,7 +417,7 @@ def test_the_catalogue_is_consistent():
         "b627a593",
         "f37072fd",
     }
-    names = [entry.name for entry in (*FILES, *catalogue.BY_HAND)]
+    names = [entry.name for entry in (*FILES, *catalogue.RELEASED, *catalogue.BY_HAND)]
     assert len(set(names)) == len(names)
     assert all(entry.address.endswith(entry.file) for entry in FILES)
     import torchvision
@@ -474,10 +474,10 @@ def test_the_command_without_network_prints_how_to_get_the_file(tiny_catalogue, 
 
 def test_the_command_continues_after_a_wrong_file(tiny_catalogue, server, tmp_path, capsys):
     server.files["tiny.pth"] = b"<html>"
-    assert download(["tiny", "dinogrl", "--out", str(tmp_path)]) == 2
+    assert download(["tiny", "biggait", "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert "error: " in message
-    assert "best_shape.pth" in message
+    assert "MaskBranch_vits14.pt" in message
 
 
 def test_the_command_lists_files_and_refuses_unknown_names(capsys):
@@ -485,10 +485,14 @@ def test_the_command_lists_files_and_refuses_unknown_names(capsys):
     listed = capsys.readouterr().out
     for part in (
         *("dinov2_vitl14_pretrain.pth", "SHA-256 starts 0676ba61", "best_model2.pth", "MaskBranch_vits14.pt"),
-        *("on GitHub, or its authors\n    about 169 MiB, 29 KiB and 419 MiB", "checked\n    into pretrained\n"),
+        *("on GitHub, or its authors\n    the branch about 14 KiB", "checked\n    into pretrained\n"),
+        "releases/download/HITSZ-VCM/best_model.pth",
     ):
         assert part in listed
     assert download(["biggait"]) == 3
     assert "To be fetched by hand: biggait" in capsys.readouterr().err
+    assert download(["--list", "best_shape.pth", "pretrained/resnet18-f37072fd.pth"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("dinogrl_hitsz", "dinogrl_bupt", "resnet18")) and "dinov2" not in listed
     assert download(["resnet51"]) == 2
     assert "There are no weights 'resnet51'; known are dinov2_vits14" in capsys.readouterr().err
