@@ -46,7 +46,7 @@ TRAINER = {
     "save_name": Key("name or null", "Name of the run; null: name of the configuration file, without suffix."),
     "seed": Key("int", "Seed of every random stream."),
     "enable_float16": Key("bool", "Train in mixed precision on CUDA."),
-    "amp_dtype": Key("'float16' or 'bfloat16'", "Type of mixed precision; the CPU supports bfloat16 only."),
+    "amp_dtype": Key("'float16' or 'bfloat16' or 'auto'", "Mixed precision; auto: bfloat16 on GPUs that have it."),
     "sync_BN": Key("bool", "Compute batch norm statistics over all processes."),
     "fix_BN": Key("bool", "Keep batch norm in evaluation mode."),
     "find_unused_parameters": Key("bool", "Let distributed training skip parameters without a gradient."),

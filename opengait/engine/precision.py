@@ -8,6 +8,8 @@ import torch
 from opengait.errors import ConfigError
 
 _TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+# bfloat16 on GPUs that compute in it, else float16.
+AUTO = "auto"
 
 
 class Precision:
@@ -29,8 +31,10 @@ class Precision:
             ConfigError: `amp_dtype` is unknown.
         """
         name = cfgs["trainer_cfg"].get("amp_dtype", "float16")
+        if name == AUTO:
+            name = "bfloat16" if _computes_in_bfloat16(device) else "float16"
         if name not in _TYPES:
-            raise ConfigError(f"trainer_cfg.amp_dtype is {name!r}; expected {' or '.join(_TYPES)}.")
+            raise ConfigError(f"trainer_cfg.amp_dtype is {name!r}; expected {', '.join(_TYPES)} or {AUTO}.")
         enabled = cfgs["trainer_cfg" if training else "evaluator_cfg"]["enable_float16"]
         return cls(device, _TYPES[name] if enabled else None)
 
@@ -41,3 +45,8 @@ class Precision:
     def scaler(self) -> torch.amp.GradScaler:
         """Return a loss scaler, enabled for float16 only: bfloat16 has the range of float32."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+
+
+def _computes_in_bfloat16(device: torch.device) -> bool:
+    # Earlier GPUs than Ampere (8.0) emulate it.
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)

@@ -87,6 +87,7 @@ class ResNetStages(nn.Module):
         self.apply(initialise_convolution)
 
     def forward(self, maps: Tensor) -> Tensor:
+        maps = tensor_core_layout(maps)
         for stage in range(1, 5):
             for index, block in enumerate(getattr(self, f"layer{stage}")):
                 maps = self.apply_block(block, maps)
@@ -147,6 +148,14 @@ def non_local_places(name: str, width: int) -> dict[str, int]:
         for stage, count in enumerate(plan.non_local)
         for index in range(plan.blocks[stage] - count, plan.blocks[stage])
     }
+def tensor_core_layout(maps: Tensor) -> Tensor:
+    """Return maps (f, c, h, w) as GPUs read them in mixed precision: with channels last in memory.
+
+    Otherwise every convolution would change the layout before and after. On a CPU batch norm would lose digits.
+    """
+    if maps.is_cuda and torch.is_autocast_enabled("cuda"):
+        return maps.contiguous(memory_format=torch.channels_last)
+    return maps
 
 
 def make_block(block: Block, channels: int, planes: int, stride: int) -> nn.Module:

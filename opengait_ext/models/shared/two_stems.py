@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from opengait_ext.models.shared.modality import INFRARED, VISIBLE
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
+from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages, tensor_core_layout
 from opengait_ext.weights.read import load_exactly
 
 
@@ -29,7 +29,7 @@ class Stem(nn.Module):
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, frames: Tensor) -> Tensor:
-        return self.maxpool(self.relu(self.bn1(self.conv1(frames))))
+        return self.maxpool(self.relu(self.bn1(self.conv1(tensor_core_layout(frames)))))
 
 
 class TwoStemResNet(nn.Module):

@@ -220,7 +220,7 @@ def test_a_step_that_mixed_precision_skips_is_not_counted(folder):
     assert (model.iteration, model.scheduler.last_epoch) == (0, before)
 
 
-def test_precision_on_the_cpu(folder, caplog):
+def test_precision_by_device(folder, caplog, monkeypatch):
     cpu = torch.device("cpu")
     cfgs = {
         "trainer_cfg": {"enable_float16": True, "amp_dtype": "float16"},
@@ -238,6 +238,12 @@ def test_precision_on_the_cpu(folder, caplog):
     with Precision.of(cfgs, cpu, training=False).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32
     assert Precision(torch.device("cuda"), torch.float16).dtype is torch.float16
+    cfgs["trainer_cfg"]["amp_dtype"] = "auto"
+    assert Precision.of(cfgs, cpu, training=True).dtype is None
+    cuda = torch.device("cuda")
+    for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((12, 0), torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, value=capability: value)
+        assert Precision.of(cfgs, cuda, training=True).dtype is dtype
     cfgs["trainer_cfg"]["amp_dtype"] = "half"
     with pytest.raises(ConfigError, match="amp_dtype is 'half'"):
         Precision.of(cfgs, cpu, training=True)
