@@ -63,6 +63,6 @@ def read_page(name: str) -> Page:
 
 def all_pages() -> list[Page]:
     """Return every Markdown file that addresses users or contributors."""
-    patterns = ("*.md", "docs/*.md", "datasets/**/*.md", "pretrained/*.md")
+    patterns = ("*.md", "docs/**/*.md", "datasets/**/*.md", "pretrained/*.md")
     paths = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
     return [read_page(path.relative_to(ROOT).as_posix()) for path in paths]

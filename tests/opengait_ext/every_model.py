@@ -15,7 +15,7 @@ from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
-MODELS = ("dinogrl", "biggait", "biggergait", "m3_reid", "gaitset", "gaitbase")
+MODELS = ("dinogrl", "agw", "biggait", "biggergait", "m3_reid", "gaitset", "gaitbase")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -63,6 +63,9 @@ def every_model(world, people, tmp_path_factory):
             content["data_cfg"]["dataset_root"] = str(people / "data")
             content["evaluator_cfg"]["sampler"] = {"frames_num_fixed": 3, "sample_type": "fixed_uniform"}
             path.write_text(yaml.safe_dump(content))
+        elif name == "agw":
+            backbone = {"backbone": "resnet10", "width": 8, "weights": None}
+            path = frames_config(people, folder, name, {"num_classes": 5, "backbone": backbone})
         elif name == "biggait":
             path = frames_config(people, folder, name, tiny_config())
         elif name == "m3_reid":

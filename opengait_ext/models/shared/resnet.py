@@ -148,6 +148,8 @@ def non_local_places(name: str, width: int) -> dict[str, int]:
         for stage, count in enumerate(plan.non_local)
         for index in range(plan.blocks[stage] - count, plan.blocks[stage])
     }
+
+
 def tensor_core_layout(maps: Tensor) -> Tensor:
     """Return maps (f, c, h, w) as GPUs read them in mixed precision: with channels last in memory.
 
