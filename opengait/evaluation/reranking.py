@@ -27,13 +27,30 @@ def re_ranking(
     """
     distances = torch.as_tensor(distances).float()
     distances = (distances / distances.amax(dim=0).clamp(min=torch.finfo(torch.float32).tiny)).T.contiguous()
-    nearest = distances.argsort(dim=1, stable=True)
+    nearest = _nearest(distances, max(k1 + 1, k2))
     weights = _neighbourhoods(distances, nearest, k1)
     if k2 != 1:
         weights = _averaged_over_nearest(weights, nearest[:, :k2])
     jaccard = _jaccard_distance(weights, query_num)
     share = torch.tensor(1 - lambda_value, dtype=torch.float16, device=jaccard.device)
     return jaccard * share + distances[:query_num, query_num:] * lambda_value
+
+
+def _nearest(distances: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the `count` nearest of each row, at equal distances in the order of the columns; int64 `[n, count]`."""
+    count = min(count, distances.shape[1])
+    nearest = torch.empty(len(distances), count, dtype=torch.int64, device=distances.device)
+    step = max(1, _BLOCK // max(1, distances.shape[1]))
+    for start in range(0, len(distances), step):
+        rows = distances[start : start + step]
+        columns = rows.topk(count, dim=1, largest=False).indices.sort(dim=1).values
+        values, order = rows.gather(1, columns).sort(dim=1, stable=True)
+        block = columns.gather(1, order)
+        # Of several columns at the largest distance, topk takes any.
+        tied = (rows <= values[:, -1:]).sum(dim=1) > count
+        block[tied] = rows[tied].argsort(dim=1, stable=True)[:, :count]
+        nearest[start : start + step] = block
+    return nearest
 
 
 def _reciprocal(nearest: torch.Tensor, k: int, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -295,3 +295,11 @@ def test_segmentation_overlap(lines):
     metrics = evaluators.evaluate_segmentation({"pred": mask, "mask": np.array([[[[1, 0, 0]]], [[[1, 0, 0]]]])}, "any")
     torch.testing.assert_close(metrics["scalar/test_accuracy/mIOU"], torch.tensor([0.5, 1.0]))
     assert lines == ["mIOU: 0.750"]
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_nearest_are_the_first_of_a_stable_sort(count, monkeypatch):
+    """Distances with many ties, in blocks of two rows."""
+    monkeypatch.setattr(reranking, "_BLOCK", 60)
+    distances = torch.from_numpy(np.random.default_rng(0).integers(0, 6, (30, 30)) / 4).float()
+    assert torch.equal(reranking._nearest(distances, count), distances.argsort(dim=1, stable=True)[:, :count])
