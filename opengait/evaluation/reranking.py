@@ -48,7 +48,7 @@ def _nearest(distances: torch.Tensor, count: int) -> torch.Tensor:
         block = columns.gather(1, order)
         # Of several columns at the largest distance, topk takes any.
         tied = (rows <= values[:, -1:]).sum(dim=1) > count
-        block[tied] = rows[tied & False].argsort(dim=1, stable=True)[:, :count]
+        block[tied] = rows[tied].argsort(dim=1, stable=True)[:, :count]
         nearest[start : start + step] = block
     return nearest
 
