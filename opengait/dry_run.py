@@ -29,6 +29,7 @@ if not __package__:
 from opengait import distributed, registry  # noqa: E402
 from opengait.config import load_config  # noqa: E402
 from opengait.engine.contract import EngineModel  # noqa: E402
+from opengait.engine.critics import train_critics  # noqa: E402
 from opengait.engine.precision import Precision  # noqa: E402
 from opengait.engine.train import check_classes  # noqa: E402
 from opengait.errors import ConfigError, UserError  # noqa: E402
@@ -96,6 +97,8 @@ def check(cfgs: dict[str, Any], depth: int = 2) -> Report:
     kind = registry.models.get(cfgs["model_cfg"].get("model"))
     with _explained(f"{kind.__name__} cannot be built"):
         model = kind(cfgs, True)
+    # So that every loss has begun.
+    model.iteration = max((use.begin for use in model.loss_aggregator.uses.values()), default=0)
     with _explained(f"{kind.__name__} fails on a batch"):
         return _measured(model, cfgs, depth)
 
@@ -135,7 +138,8 @@ def _measured(model: Any, cfgs: dict[str, Any], depth: int) -> Report:
     # Apart, since counting takes time.
     with torch.no_grad(), FlopCounterMode(display=False) as operations, precision.autocast():
         model(test_inputs)
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    of_critics = {id(p) for critic in model.critics for p in critic.parameters}
+    sizes = [(p.numel(), p.requires_grad or id(p) in of_critics) for p in model.parameters()]
     losses = {key.removeprefix("scalar/"): float(torch.as_tensor(value).float().mean()) for key, value in info.items()}
     return Report(
         inputs=_shape(inputs[0]),
@@ -158,10 +162,11 @@ def _step(model: EngineModel, inputs: tuple[Any, ...], seconds: dict[str, float]
         outputs = model(inputs)
     check_classes(model, outputs["training_feat"], inputs)
     with _Clock(seconds, "loss", distributed.device()):
+        _, critic_info = train_critics(model, outputs["training_feat"], learn=False)
         loss, info = model.loss_aggregator(outputs["training_feat"])
     with _Clock(seconds, "backward", distributed.device()):
         loss.backward()
-    return info
+    return info | critic_info
 
 
 def text_of(report: Report, model: str) -> str:

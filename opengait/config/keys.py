@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from opengait import compat, registry
-from opengait.config.resolve import resolve_epochs
+from opengait.config.resolve import entries_of, resolve_epochs
 from opengait.config.sections import (
+    CRITIC,
     DATA,
     EVALUATOR,
     GROUP,
@@ -93,8 +94,10 @@ class _Check:
         for name in ("trainer_cfg", "evaluator_cfg"):
             self._sampler(self.config[name].get("sampler"), (name, "sampler"))
             self._transform(self.config[name].get("transform"), (name, "transform"))
-        self._optimizer(self._section("optimizer_cfg"))
+        self._optimizer(self._section("optimizer_cfg"), ("optimizer_cfg",))
         self._scheduler(self.config.get("scheduler_cfg"), ("scheduler_cfg",))
+        for at, section in self._entries("critic_cfg") if self.config.get("critic_cfg") else []:
+            self._critic(section, at)
         for at, section in self._entries("loss_cfg") if self.config.get("loss_cfg") else []:
             if "type" in section:
                 arguments = self._arguments(section, (*at, "type"), registry.losses.get)
@@ -126,10 +129,8 @@ class _Check:
 
     def _entries(self, name: str) -> list[tuple[KeyPath, dict[str, Any]]]:
         """Return the entries of a section that is a mapping or a list of mappings, with their paths."""
-        section = self.config.get(name)
-        if isinstance(section, list) and section:
-            return [((name, index), self._mapping(entry, (name, index))) for index, entry in enumerate(section)]
-        return [((name,), self._mapping(section, (name,)))]
+        entries = entries_of(self.config, name) or [((name,), self.config.get(name))]
+        return [(at, self._mapping(entry, at)) for at, entry in entries]
 
     def _named(self, section: dict[str, Any], at: KeyPath, get: Callable[[str], Any], default: str = "") -> Any:
         """Return the class or function that a key of a section names, with `get`."""
@@ -162,17 +163,25 @@ class _Check:
             if isinstance(section.get("trf_cfg"), list):
                 self._transform(section["trf_cfg"], (*at, "trf_cfg"))
 
-    def _optimizer(self, section: dict[str, Any]) -> None:
+    def _optimizer(self, section: dict[str, Any], at: KeyPath) -> None:
         if "solver" not in section:
             return
-        arguments = self._arguments(section, ("optimizer_cfg", "solver"), optimizer_class, leading=1)
-        self._keys(section, ("optimizer_cfg",), _joined(OPTIMIZER, arguments), "solver", optimizer_arguments())
+        arguments = self._arguments(section, (*at, "solver"), optimizer_class, leading=1)
+        self._keys(section, at, _joined(OPTIMIZER, arguments), "solver", optimizer_arguments())
         groups = section.get("groups")
         for index, group in enumerate(groups if isinstance(groups, list) else []):
-            at = ("optimizer_cfg", "groups", index)
-            if "match" not in self._mapping(group, at):
-                raise self._error(at, "expected `match`, a part of the parameters' names")
-            self._keys(group, at, _joined(GROUP, arguments))
+            place = (*at, "groups", index)
+            if "match" not in self._mapping(group, place):
+                raise self._error(place, "expected `match`, a part of the parameters' names")
+            self._keys(group, place, _joined(GROUP, arguments))
+
+    def _critic(self, section: dict[str, Any], at: KeyPath) -> None:
+        self._keys(section, at, _joined(CRITIC))
+        for key in ("module", "optimizer_cfg"):
+            if key not in section:
+                raise self._error(at, f"expected `{key}`")
+        self._optimizer(self._mapping(section["optimizer_cfg"], (*at, "optimizer_cfg")), (*at, "optimizer_cfg"))
+        self._scheduler(section.get("scheduler_cfg"), (*at, "scheduler_cfg"))
 
     def _scheduler(self, section: Any, at: KeyPath) -> None:
         if section is None or "scheduler" not in self._mapping(section, at):
@@ -181,7 +190,7 @@ class _Check:
         del arguments["optimizer"]
         types = {name: _NO_COUNTS.get(name) or _COUNTS.get(kind, kind) for name, kind in arguments.items()}
         # Only the whole schedule can count epochs, not one of its parts.
-        keys = SCHEDULER if len(at) == 1 else {"scheduler": SCHEDULER["scheduler"]}
+        keys = SCHEDULER if at[-1] == "scheduler_cfg" else {"scheduler": SCHEDULER["scheduler"]}
         self._keys(section, at, _joined(keys, types), "scheduler", scheduler_arguments())
         if section["scheduler"] in COMPOSITES and isinstance(section.get("schedulers"), list):
             for index, part in enumerate(section["schedulers"]):

@@ -22,7 +22,7 @@ from opengait.utils.yaml_text import write_yaml
 
 DEFAULTS = Path(__file__).resolve().parent / "default.yaml"
 # Sections whose keys are checked, so an override may add one. Elsewhere it must name an existing key.
-_CHECKED = ("data_cfg", "trainer_cfg", "evaluator_cfg", "optimizer_cfg", "scheduler_cfg", "loss_cfg")
+_CHECKED = ("data_cfg", "trainer_cfg", "evaluator_cfg", "optimizer_cfg", "scheduler_cfg", "loss_cfg", "critic_cfg")
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), overlays: Iterable[str | Path] = ()) -> dict[str, Any]:

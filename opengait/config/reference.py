@@ -49,6 +49,7 @@ _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
     ("loss_cfg", sections.LOSS, ("loss_cfg",)),
     ("optimizer_cfg", sections.OPTIMIZER, ("optimizer_cfg",)),
     ("scheduler_cfg", sections.SCHEDULER, ("scheduler_cfg",)),
+    ("critic_cfg", sections.CRITIC, ("critic_cfg",)),
 )
 # Headings, the parts, and the number of leading arguments that do not come from the configuration.
 _PARTS = (

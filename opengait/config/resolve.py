@@ -12,7 +12,7 @@ from opengait.config.source import KeyPath, Origins, dotted, place_of
 from opengait.errors import ConfigError
 
 _EPOCHS = re.compile(r"([0-9]{1,9}) epochs?")
-# Keys that count iterations, as does every number of `scheduler_cfg`.
+# Keys that count iterations, as does every number of a `scheduler_cfg`.
 _COUNTED = (
     ("trainer_cfg", "total_iter"),
     ("trainer_cfg", "log_iter"),
@@ -54,11 +54,24 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
             )
         return int(match[1]) * steps
 
+    def resolve(section: dict[str, Any], at: KeyPath, key: str) -> None:
+        if key in section:
+            section[key] = resolved(section[key], (*at, key))
+
     for name, key in _COUNTED:
-        if key in config[name]:
-            config[name][key] = resolved(config[name][key], (name, key))
-    if isinstance(config.get("scheduler_cfg"), dict):
-        section = config["scheduler_cfg"]
-        section.update(resolved(section, ("scheduler_cfg",)))
-        if section.get("steps_per_epoch", steps) is None:
-            section.pop("steps_per_epoch", None)
+        resolve(config[name], (name,), key)
+    resolve(config, (), "scheduler_cfg")
+    schedule = config.get("scheduler_cfg")
+    if isinstance(schedule, dict) and schedule.get("steps_per_epoch", steps) is None:
+        schedule.pop("steps_per_epoch", None)  # undoes that of a base
+    for name, key in (("loss_cfg", "begin_iter"), ("critic_cfg", "scheduler_cfg")):
+        for at, entry in entries_of(config, name):
+            resolve(entry, at, key)
+
+
+def entries_of(config: dict[str, Any], name: str) -> list[tuple[KeyPath, Any]]:
+    """Return the entries of a section that is a mapping or a list of mappings, with their paths; none if empty."""
+    section = config.get(name)
+    if isinstance(section, list):
+        return [((name, index), entry) for index, entry in enumerate(section)]
+    return [((name,), section)] if section else []

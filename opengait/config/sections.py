@@ -112,6 +112,8 @@ LOSS = {
     "type": Key("str", "Class of the loss; its arguments are keys of this section too."),
     "log_prefix": Key("str", "Name of the loss in logs, and its key in the model's `training_feat`."),
     "loss_term_weight": Key("float", "Weight of the loss in the sum."),
+    "begin_iter": Key(f"non-negative {ITERATIONS}", "First iteration with this loss; 0 (the default): from the start."),
+    "trains": Key("str or null", "`module` of the critic that this loss trains; null (the default): the model."),
     "gather_and_scale": IGNORED,
 }
 # OpenGait's files contain some of these keys for classes that do not take them.
@@ -136,6 +138,11 @@ SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
     "steps_per_epoch": Key("positive int or null", "Iterations per step of the schedule; null, as without it, is one."),
 }
+CRITIC = {
+    "module": Key("str", "Name of the part of the model; losses name it in `trains`."),
+    "optimizer_cfg": Key("section", "Its optimiser, as the section of that name."),
+    "scheduler_cfg": Key("section or null", "Its schedule, as the section of that name; null: a constant rate."),
+}
 # The top level of a configuration.
 SECTIONS = {
     "base": Key("path or list of path", "Configurations to build on, relative to this file; later ones win."),
@@ -145,6 +152,10 @@ SECTIONS = {
     "loss_cfg": Key("section or list of section", "The losses."),
     "optimizer_cfg": Key("section", "The optimiser."),
     "scheduler_cfg": Key("section", "The learning-rate schedule."),
+    "critic_cfg": Key(
+        "section or list of section or null",
+        "Parts of the model with optimisers and losses of their own; see below.",
+    ),
     "trainer_cfg": Key("section", "The training."),
     "evaluator_cfg": Key("section", "The test."),
 }

@@ -132,6 +132,16 @@ def _is_optimizer(value: Any) -> bool:
     )
 
 
+def _are_critics(value: Any) -> bool:
+    parts = {name: fits for name, (fits, _) in ENTRIES.items() if name in ("optimizer", "scheduler", "trained_with")}
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str)
+        and isinstance(state, Mapping)
+        and all(part in parts and parts[part](entry) for part, entry in state.items())
+        for name, state in value.items()
+    )
+
+
 def _are_random_states(value: Any) -> bool:
     if not isinstance(value, list):
         return False
@@ -157,6 +167,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "batches_drawn": (_is_count, "a non-negative integer"),
     "rank_states": (_are_random_states, "a list with the random state of each process"),
     "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
+    "critics": (_are_critics, "optimiser, schedule and settings of each critic"),
 }
 
 

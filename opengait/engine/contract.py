@@ -1,6 +1,6 @@
 """The interface of a model that the loops use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import torch
@@ -8,6 +8,14 @@ from torch import nn
 
 from opengait.engine.run_state import RunState
 from opengait.utils.tensors import bare
+
+
+class Trained(Protocol):
+    """What an optimiser trains: a model, or a critic of one; `cfgs` has `optimizer_cfg` and `scheduler_cfg`."""
+
+    cfgs: dict[str, Any]
+    optimizer: Any
+    scheduler: Any
 
 
 class EngineModel(Protocol):
@@ -26,6 +34,7 @@ class EngineModel(Protocol):
     scheduler: Any
     Scaler: Any
     loss_aggregator: Any
+    critics: Sequence[Any]
     ignored_state_prefixes: tuple[str, ...]
     training: bool
     iteration: int

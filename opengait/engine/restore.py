@@ -10,8 +10,15 @@ from torch import nn
 
 from opengait import distributed
 from opengait.engine.checkpoint import checkpoint_path, checkpoints_of, load_checkpoint, save_checkpoint
-from opengait.engine.contract import EngineModel
-from opengait.engine.training_state import MismatchError, check_part, check_rates, differences, settings_of
+from opengait.engine.contract import EngineModel, Trained
+from opengait.engine.training_state import (
+    MismatchError,
+    check_part,
+    check_rates,
+    part_differences,
+    run_differences,
+    training_state,
+)
 from opengait.engine.weights import load_weights
 from opengait.errors import CheckpointError, ConfigError, OutputError
 from opengait.utils.text import first_line
@@ -30,12 +37,12 @@ def save(model: EngineModel, iteration: int) -> None:
     left_out = model.ignored_state_prefixes
     content = {
         "model": {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)},
-        "optimizer": model.optimizer.state_dict(),
-        "scheduler": model.scheduler.state_dict(),
+        **training_state(model),
         "scaler": model.Scaler.state_dict() if hasattr(model, "Scaler") else {},
-        "trained_with": settings_of(model),
         **model.run_state.to_checkpoint(iteration),
     }
+    if model.critics:
+        content["critics"] = {critic.name: training_state(critic) for critic in model.critics}
     try:
         save_checkpoint(content, checkpoint_path(model.save_path, model.engine_cfg["save_name"], iteration))
     except OutputError as error:
@@ -71,8 +78,10 @@ def load(model: EngineModel, path: Path) -> None:
     if "model" not in content:
         names = ", ".join(repr(name)[:40] for name in list(content)[:5]) or "nothing"
         raise CheckpointError(f"{path} has no weights: expected `model` or a state dict, got {names}.")
-    # Trainable losses are saved with the model, but exist in training only.
-    free = model.ignored_state_prefixes if model.training else (*model.ignored_state_prefixes, "loss_aggregator.")
+    free = model.ignored_state_prefixes
+    if not model.training:
+        # Trainable losses are saved with the model, but exist in training only, and so may critics.
+        free = (*free, "loss_aggregator.", *(f"{name}." for name in content.get("critics", ())))
     strict = model.engine_cfg["restore_ckpt_strict"]
     warn = model.msg_mgr.log_warning
     load_weights(
@@ -107,20 +116,14 @@ def _classifiers(model: nn.Module) -> set[str]:
 
 def _load_training(model: EngineModel, content: dict[str, Any], path: Path) -> None:
     continuing = model.iteration > 0
-    parts = [part for part in ("optimizer", "scheduler") if _is_restored(model, part, content, continuing)]
-    for part in parts:
-        with _fitting(path, part):
-            check_part(model, part, content)
-    for line in differences(model, content, path, parts, continuing=continuing):
-        model.msg_mgr.log_warning(line)
-    for part in ("optimizer", "scheduler"):
-        if part in parts:
-            with _fitting(path, part):
-                getattr(model, part).load_state_dict(content[part])
-                check_rates(getattr(model, part))
-        elif continuing or model.engine_cfg[f"{part}_reset"] is not None:
-            model.msg_mgr.log_warning(f"Restore NO {part.capitalize()} from {path} !!!")
-    if not continuing:
+    parts = _load_parts(model, model, content, path)
+    for critic in model.critics:
+        saved = content.get("critics", {}).get(critic.name, {})
+        _load_parts(model, critic, saved, path, f"Critic {critic.name}: ")
+    if continuing:
+        for line in run_differences(model, content, path):
+            model.msg_mgr.log_warning(line)
+    else:
         kept = f" with the {' and '.join(parts)}" if parts else ""
         model.msg_mgr.log_info(f"A new run starts at iteration 0 from the weights of {path}{kept}.")
         return
@@ -129,13 +132,41 @@ def _load_training(model: EngineModel, content: dict[str, Any], path: Path) -> N
         _load_scaler(model, content["scaler"], path)
 
 
+def _load_parts(
+    model: EngineModel, trained: Trained, content: Mapping[str, Any], path: Path, owner: str = ""
+) -> list[str]:
+    """Restore the optimiser and the schedule of the model or of a critic, and return which of the two were.
+
+    Args:
+        trained: the model, or one of its critics.
+        content: its entries of the checkpoint (`training_state`).
+        path: the checkpoint.
+        owner: first words of the messages.
+    """
+    continuing = model.iteration > 0
+    parts = [part for part in ("optimizer", "scheduler") if _is_restored(model, part, content, continuing)]
+    for part in parts:
+        with _fitting(path, part, owner):
+            check_part(trained, part, content)
+    for line in part_differences(trained, content, path, parts, owner):
+        model.msg_mgr.log_warning(line)
+    for part in ("optimizer", "scheduler"):
+        if part in parts:
+            with _fitting(path, part, owner):
+                getattr(trained, part).load_state_dict(content[part])
+                check_rates(getattr(trained, part))
+        elif continuing or model.engine_cfg[f"{part}_reset"] is not None:
+            model.msg_mgr.log_warning(f"{owner}Restore NO {part.capitalize()} from {path} !!!")
+    return parts
+
+
 def _is_restored(model: EngineModel, part: str, content: Mapping[str, Any], continuing: bool) -> bool:
     reset = model.engine_cfg[f"{part}_reset"]
     return part in content and not (reset if reset is not None else not continuing)
 
 
 @contextmanager
-def _fitting(path: Path, part: str) -> Iterator[None]:
+def _fitting(path: Path, part: str, owner: str) -> Iterator[None]:
     """Turn what goes wrong with the saved optimiser or schedule into a `ConfigError`."""
     try:
         yield
@@ -145,8 +176,8 @@ def _fitting(path: Path, part: str) -> Iterator[None]:
         if not isinstance(error, MismatchError):
             reason = f"{type(error).__name__}: {reason}"
         raise ConfigError(
-            f"The {part} in {path} does not fit {part}_cfg: {reason}. Use the {part}_cfg it was trained with, or set "
-            f"trainer_cfg.{part}_reset: true to start with a fresh {part}."
+            f"{owner}The {part} in {path} does not fit {part}_cfg: {reason}. Use the {part}_cfg it was trained with, "
+            f"or set trainer_cfg.{part}_reset: true to start with a fresh {part}."
         ) from error
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from opengait import distributed
 from opengait.engine.checkpoint import checkpoint_path, random_state, set_random_state
 from opengait.engine.contract import EngineModel, engine_model
+from opengait.engine.critics import train_critics
 from opengait.engine.finite import FiniteLossCheck, check_interval
 from opengait.engine.precision import Precision
 from opengait.engine.results import numbers_of, write_results
@@ -59,14 +60,18 @@ def run_train(model: nn.Module) -> None:
                 if not classes_checked:
                     check_classes(inner, training_feat, inputs)
                     classes_checked = True
+                critic_loss, critic_info = train_critics(inner, training_feat)
                 loss_sum, loss_info = inner.loss_aggregator(training_feat)
-                finite.record(inner.iteration + 1, loss_sum, loss_info, inputs)
+                loss_info.update(critic_info)
+                finite.record(inner.iteration + 1, loss_sum + critic_loss, loss_info, inputs)
                 if _ends_interval(inner.iteration + 1, engine_cfg):
                     finite.check()
                 learned = inner.train_step(loss_sum)
                 progress.stepped(inner.iteration, loss_sum)
                 if not learned:
                     continue
+                for critic in inner.critics:
+                    critic.scheduler.step()
                 if not begun and finite.settled:
                     # Only now may the run replace what its folder holds.
                     distributed.on_main(messages.begin)

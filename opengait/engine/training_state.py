@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from opengait import distributed
-from opengait.engine.contract import EngineModel
+from opengait.engine.contract import EngineModel, Trained
 from opengait.engine.optim import EpochSchedule
 from opengait.utils.files import plain
 from opengait.utils.text import brief
@@ -27,27 +27,36 @@ class MismatchError(Exception):
     """A part of a checkpoint is not of the kind or form that the configuration describes."""
 
 
-def settings_of(model: EngineModel) -> dict[str, Any]:
-    """Return the settings that a resumed run should share, as plain values: optimiser, schedule, batches and seed."""
-    trainer_cfg = model.cfgs["trainer_cfg"]
-    settings = {
-        "solver": type(model.optimizer).__name__,
-        "schedule": type(model.scheduler).__name__,
-        "optimizer_cfg": model.cfgs.get("optimizer_cfg"),
-        "scheduler_cfg": model.cfgs.get("scheduler_cfg"),
-        "trainer_cfg": {key: trainer_cfg.get(key) for key in ("sampler", "seed")},
+def training_state(trained: Trained) -> dict[str, Any]:
+    """Return the entries of a checkpoint that continue an optimiser and its schedule, with their settings."""
+    return {
+        "optimizer": trained.optimizer.state_dict(),
+        "scheduler": trained.scheduler.state_dict(),
+        "trained_with": settings_of(trained),
     }
+
+
+def settings_of(trained: Trained) -> dict[str, Any]:
+    """Return the settings that a resumed run should share, as plain values: optimiser, schedule, batches and seed."""
+    settings = {
+        "solver": type(trained.optimizer).__name__,
+        "schedule": type(trained.scheduler).__name__,
+        "optimizer_cfg": trained.cfgs.get("optimizer_cfg"),
+        "scheduler_cfg": trained.cfgs.get("scheduler_cfg"),
+    }
+    if "trainer_cfg" in trained.cfgs:
+        settings["trainer_cfg"] = {key: trained.cfgs["trainer_cfg"].get(key) for key in ("sampler", "seed")}
     plain_settings: dict[str, Any] = json.loads(json.dumps(plain(settings), default=str))
     return plain_settings
 
 
-def check_part(model: EngineModel, part: str, content: Mapping[str, Any]) -> None:
-    """Compare the kind and form of the saved `part`, "optimizer" or "scheduler", with the model's.
+def check_part(trained: Trained, part: str, content: Mapping[str, Any]) -> None:
+    """Compare the kind and form of the saved `part`, "optimizer" or "scheduler", with the configured one's.
 
     Raises:
         MismatchError: they differ, or a number is not finite.
     """
-    ours, saved = getattr(model, part), content[part]
+    ours, saved = getattr(trained, part), content[part]
     kind = type(ours).__name__
     saved_kind = content.get("trained_with", {}).get("solver" if part == "optimizer" else "schedule")
     if saved_kind not in (None, kind):
@@ -136,29 +145,37 @@ def _of_one_kind(ours: Any, other: Any) -> bool:
     return isinstance(other, Mapping if isinstance(ours, Mapping) else type(ours))
 
 
-def differences(
-    model: EngineModel, content: Mapping[str, Any], path: Path, parts: Sequence[str], *, continuing: bool
+def part_differences(
+    trained: Trained, content: Mapping[str, Any], path: Path, parts: Sequence[str], owner: str = ""
 ) -> Iterator[str]:
-    """Yield a line for each setting that differs between a checkpoint and the configuration, saying which applies.
+    """Yield a line for each setting that differs between restored parts and the configuration, saying which applies.
 
     Args:
+        trained: the model, or a critic.
+        content: its `training_state`.
+        path: the checkpoint.
         parts: what is restored of "optimizer" and "scheduler"; the settings of the other are not compared.
-        continuing: also compare batches, seed and the number of processes.
+        owner: first words of the lines.
     """
-    settings = settings_of(model)
+    settings = settings_of(trained)
     saved = content.get("trained_with", {})
     for part in parts:
         section = f"{part}_cfg"
         pairs = (
-            _changed(settings[section], saved[section], section) if section in saved else _drifted(model, content, part)
+            _changed(settings[section], saved[section], section)
+            if section in saved
+            else _drifted(trained, content, part)
         )
         for key, new, old in pairs:
-            stays = key == "scheduler_cfg.steps_per_epoch" and isinstance(model.scheduler, EpochSchedule)
-            yield _difference(key, new, old, path, None if stays else part)
-    if not continuing:
-        return
+            stays = key == "scheduler_cfg.steps_per_epoch" and isinstance(trained.scheduler, EpochSchedule)
+            yield owner + _difference(key, new, old, path, None if stays else part)
+
+
+def run_differences(model: EngineModel, content: Mapping[str, Any], path: Path) -> Iterator[str]:
+    """Yield a line for each difference in batches, seed, iteration and processes from the run that is continued."""
+    saved = content.get("trained_with", {})
     if "trainer_cfg" in saved:
-        for key, new, old in _changed(settings["trainer_cfg"], saved["trainer_cfg"], "trainer_cfg"):
+        for key, new, old in _changed(settings_of(model)["trainer_cfg"], saved["trainer_cfg"], "trainer_cfg"):
             yield _difference(key, new, old, path, None)
     iteration = content.get("iteration", model.iteration)
     if iteration != model.iteration:
@@ -180,12 +197,12 @@ def _changed(new: Any, old: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
         yield key, new, old
 
 
-def _drifted(model: EngineModel, content: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any, Any]]:
+def _drifted(trained: Trained, content: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield what `_changed` does, from the states themselves; OpenGait's checkpoints have no settings."""
-    ours, saved = getattr(model, part).state_dict(), content[part]
+    ours, saved = getattr(trained, part).state_dict(), content[part]
     if part == "scheduler":
         states = [("scheduler_cfg", ours, saved)]
-        if isinstance(model.scheduler, EpochSchedule):
+        if isinstance(trained.scheduler, EpochSchedule):
             states = [("scheduler_cfg", ours["scheduler"], saved["scheduler"])]
     else:
         groups = zip(ours["param_groups"], saved["param_groups"], strict=True)

@@ -5,7 +5,7 @@ test loops) follows the configuration, in methods that a model may override. Mis
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from opengait.data.transform import get_transform
 from opengait.engine import restore
 from opengait.engine import test as test_loop
 from opengait.engine import train as train_loop
+from opengait.engine.critics import Critic, build_critics, check_losses
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
 from opengait.engine.run_folder import output_path
@@ -61,12 +62,14 @@ class BaseModel(MetaModel, nn.Module):
         msg_mgr, cfgs, phase, engine_cfg, save_path: set before `build_network`.
         run_state: counters and origin of the run (`opengait.engine.run_state`); `iteration` is the first of them.
         train_loader, loss_aggregator, optimizer, scheduler, Scaler: in training.
+        critics: parts that optimisers of their own train (`opengait.engine.critics`); in training.
         test_loader: in testing, and in training with `with_test`.
         ignored_state_prefixes: prefixes of state entries that are neither saved nor required on loading, such as those
             of a frozen backbone with its own weight file.
     """
 
     ignored_state_prefixes: tuple[str, ...] = ()
+    critics: Sequence[Critic] = ()
     # Derived by `__init_subclass__`, so that OpenGait's model files need not state them.
     transforms_itself = False
     own_loops: frozenset[str] = frozenset()
@@ -107,7 +110,10 @@ class BaseModel(MetaModel, nn.Module):
             self.test_loader = self.get_loader(cfgs["data_cfg"], train=False)
         self.to(self.device)
         if training:
-            self.loss_aggregator = LossAggregator(_section(cfgs, "loss_cfg")).to(self.device)
+            self.loss_aggregator = LossAggregator(_section(cfgs, "loss_cfg"), self.run_state).to(self.device)
+            # Before the optimiser, which trains the rest.
+            self.critics = build_critics(self, cfgs.get("critic_cfg"))
+            check_losses(self.critics, {name: use.trains for name, use in self.loss_aggregator.uses.items()})
             self.optimizer = self.get_optimizer(_section(cfgs, "optimizer_cfg"))
             self.scheduler = self.get_scheduler(_section(cfgs, "scheduler_cfg"))
         self.train(training)

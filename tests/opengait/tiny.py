@@ -76,7 +76,7 @@ def config(folder: Path, **changes: Any) -> dict[str, Any]:
         },
     }
     for name, section in changes.items():
-        sections[name] = {**sections[name], **section} if isinstance(section, dict) else section
+        sections[name] = {**sections.get(name, {}), **section} if isinstance(section, dict) else section
     return sections
 
 

@@ -1,8 +1,12 @@
-"""An extension package with an evaluator whose results are nested."""
+"""An extension package with an evaluator whose results are nested, and the losses of `TinyCritic`."""
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from opengait import registry
+from opengait.modeling.losses import BaseLoss
 
 
 def nearest_other(data: dict, dataset: str, metric: str = "euc", digits: int = 6) -> dict:
@@ -20,5 +24,24 @@ def nearest_other(data: dict, dataset: str, metric: str = "euc", digits: int = 6
     }
 
 
+class GuessLoss(BaseLoss):
+    """Cross entropy of a critic that guesses whether a label is odd."""
+
+    def forward(self, critic: nn.Module, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict]:
+        loss = F.cross_entropy(critic(features), labels % 2)
+        return loss, {"loss": loss.detach()}
+
+
+class DeceiveLoss(BaseLoss):
+    """Cross entropy of features that a critic is to take for the third class."""
+
+    def forward(self, critic: nn.Module, features: torch.Tensor) -> tuple[torch.Tensor, dict]:
+        third = torch.full((len(features),), 2)
+        loss = F.cross_entropy(critic(features), third)
+        return loss, {"loss": loss.detach()}
+
+
 def register() -> None:
     registry.evaluators.add(nearest_other)
+    registry.losses.add(GuessLoss)
+    registry.losses.add(DeceiveLoss)
