@@ -62,7 +62,7 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
         resolve(config[name], (name,), key)
     resolve(config, (), "scheduler_cfg")
     schedule = config.get("scheduler_cfg")
-    if isinstance(schedule, dict) and schedule.get("steps_per_epoch", steps) is None:
+    if isinstance(schedule, dict) and schedule.get("steps_per_epoch", 1) is None:
         schedule.pop("steps_per_epoch", None)  # undoes that of a base
     for name, key in (("loss_cfg", "begin_iter"), ("critic_cfg", "scheduler_cfg")):
         for at, entry in entries_of(config, name):

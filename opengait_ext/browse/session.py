@@ -24,10 +24,10 @@ from opengait_ext.runs.silhouettes.image_files import write_gif
 from opengait_ext.runs.silhouettes.network import silhouettes_of
 from opengait_ext.runs.silhouettes.panels import as_pictures, grey_to_colour
 from opengait_ext.search.answer_figure import frames_in
+from opengait_ext.search.describer import Describer
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.inputs import Clip, find_clips
 from opengait_ext.search.matching import Candidate, QueryResult, search
-from opengait_ext.search.network import Describer
 from opengait_ext.search.records import Record
 from opengait_ext.search.video import VideoTrack
 

@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext.search.matching import check_gallery
 
     opened = search.open_any(args.gallery)
+    if isinstance(opened, search.MilvusGallery):
+        raise ConfigError(f"{args.gallery} is on a server; browse a gallery folder, or a file of `vvi embed`.")
     gallery = opened.descriptors(MOST) if isinstance(opened, search.Gallery) else opened
     if len(gallery) < len(opened):
         print(f"Shows {len(gallery):,} of the {len(opened):,} tracklets, drawn at random.")

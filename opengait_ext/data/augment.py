@@ -270,7 +270,8 @@ class CrossModalAugmentation:
         Raises:
             ConfigError: `pad` is not smaller than the frame, so that most crops would show none of it.
         """
-        self.crop.check(*frames.shape[-2:], type(self).__name__)
+        height, width = frames.shape[-2:]
+        self.crop.check(height, width, type(self).__name__)
         shifts, mirrored = self.crop.draw(len(frames)), self.flip.draw(len(frames))
         moved = self._move(frames, shifts, mirrored)
         rectangles = self.erasing.draw(len(moved), *moved.shape[-2:])

@@ -28,7 +28,7 @@ class MultiViewAttention(nn.Module):
         super().__init__()
         for view in VIEWS:
             layer = nn.Conv2d(channels, heads, 1)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
             self.add_module(view, layer)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -52,12 +52,12 @@ class StyleAugmentation:
         self.style = least, most
         self.mean, self.std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
 
-    def __call__(self, x: Frames, seq_info: Sequence) -> Tensor:
+    def __call__(self, x: Frames, seq_info: Sequence[Any]) -> Tensor:
         """Augment the frames `x`, uint8 (s, 3, h, w), of a tracklet [label, type, ...]; return float32, normalised."""
         frames, _, drawn = self.begin(x, seq_info)
         return self.finish(frames, drawn)
 
-    def begin(self, frames: Frames, info: Sequence, masks: Any = None) -> tuple[Tensor, Any, Tensor]:
+    def begin(self, frames: Frames, info: Sequence[Any], masks: Any = None) -> tuple[Tensor, Any, Tensor]:
         """Draw everything; make grey, crop and mirror the frames while they are bytes (`DeferrableTransform`).
 
         Returns:

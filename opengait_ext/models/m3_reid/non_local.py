@@ -29,11 +29,13 @@ class SpaceTimeBlock(nn.Module):
         self.norm = nn.BatchNorm3d(channels)
         for layer in (self.query, self.key, self.value, self.out):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, maps: Tensor) -> Tensor:
-        rows = [layer(maps).flatten(2).transpose(1, 2)[:, None] for layer in (self.query, self.key, self.value)]
+        query, key, value = (
+            layer(maps).flatten(2).transpose(1, 2)[:, None] for layer in (self.query, self.key, self.value)
+        )
         # Never holds the matrix of affinities: at 288 x 144, a tracklet of 6 frames has 15 million of them in layer2.
-        attended = F.scaled_dot_product_attention(*rows, scale=1.0)[:, 0]
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
         return maps + self.norm(self.out(attended.transpose(1, 2).unflatten(2, maps.shape[2:])))

@@ -9,7 +9,8 @@ from opengait.engine.checkpoint import load_checkpoint, save_checkpoint
 from opengait.errors import CheckpointError
 from opengait.utils.files import sha256_of
 from opengait_ext.models.dinogrl.checkpoints.release import convert_official, convert_to_official, read_state
-from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
+from opengait_ext.models.dinogrl.network import DinoGRLNet
+from opengait_ext.models.shared.plain_network import PREFIX
 from opengait_ext.weights.catalogue import Released
 from opengait_ext.weights.folder import facts_of, read_facts, write_network
 
