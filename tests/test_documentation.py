@@ -172,7 +172,7 @@ def test_the_site_has_every_page():
         return [file for part in (entry.values() if isinstance(entry, dict) else entry) for file in files(part)]
 
     listed = files(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
-    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert sorted(listed) == sorted(str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md"))
 
 
 def test_the_architecture_page_draws_the_folders_that_exist():

@@ -2,8 +2,8 @@
 
     vvi convert agw --file PUBLISHED.t --out FILE.pt
 
-The method is agw, caj or m3_reid. FILE.pt goes with the method's configuration, whose model it has to be. A file that holds
-Python objects beside its weights is refused, since loading it can run code; --trust loads it nevertheless.
+The method is agw, caj or m3_reid. FILE.pt goes with the method's configuration, whose model it has to be. A file that
+holds Python objects beside its weights is refused, since loading it can run code; --trust loads it nevertheless.
 
 The DinoGRL authors' release is three files, and can also be converted back:
 
