@@ -359,7 +359,13 @@ def test_answers_are_printed_even_if_they_cannot_be_written(tmp_path, monkeypatc
         out.parent.touch()
         return descriptors(gallery.embeddings[:1], ["visible"])
 
-    describer = SimpleNamespace(trained=SimpleNamespace(checkpoint=tmp_path / "a.pt"), checkpoint_sha256="a", kind=None, metric="euc", describe=describe)
+    describer = SimpleNamespace(
+        trained=SimpleNamespace(checkpoint=tmp_path / "a.pt"),
+        checkpoint_sha256="a",
+        kind=None,
+        metric="euc",
+        describe=describe,
+    )
     monkeypatch.setattr(package, "load_describer", lambda *_: describer)
     monkeypatch.setattr(package, "find_clips", lambda *_: [])
     monkeypatch.setattr("opengait_ext.search.answer_figure.draw_answers", lambda *_: new_figure(1, 1))
