@@ -15,7 +15,9 @@ from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
-MODELS = ("dinogrl", "biggait", "biggergait", "m3_reid", "gaitset", "gaitbase")
+MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
+# Models that neither make nor take silhouettes.
+WITHOUT_SILHOUETTES = ("m3_reid",)
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.opengait_ext.every_model import MODELS
+from tests.opengait_ext.every_model import MODELS, WITHOUT_SILHOUETTES
 from tests.opengait_ext.runs.stand_in_runs import command
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", (*MODELS, *WITHOUT_SILHOUETTES))
 def test_descriptors_are_those_of_the_test(every_model, name, tmp_path, capsys):
     cfgs, checkpoint, inputs, expected = every_model(name)
     out = str(tmp_path / "gallery.cam1")
