@@ -10,11 +10,16 @@ def register() -> None:
     from opengait_ext.data.readers import BUPTCampusDataSet, HITSZVCMDataSet
     from opengait_ext.data.sampler import CrossModalSampler
     from opengait_ext.evaluation.evaluator import evaluate_cross_modal
+    from opengait_ext.models.agw.losses import SquaredDifferenceLoss
+    from opengait_ext.models.agw.model import AGW
     from opengait_ext.models.biggait.model import BigGait__Dinov2_Gaitbase
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
     from opengait_ext.models.dinogrl.model import DinoGRL
+    from opengait_ext.models.mitml.modality_classifier import ModalityConfusionLoss, ModalityLoss
+    from opengait_ext.models.mitml.model import MITML
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
+    from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
 
     for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
         registry.datasets.add(reader)
@@ -25,5 +30,11 @@ def register() -> None:
     registry.models.add(DinoGRL)
     registry.models.add(BiggerGait__DINOv2)
     registry.models.add(BigGait__Dinov2_Gaitbase)
+    registry.models.add(AGW)
+    registry.models.add(MITML)
+    for modality_loss in (ModalityLoss, ModalityConfusionLoss):
+        registry.losses.add(modality_loss)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)
+    for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss, SquaredDifferenceLoss):
+        registry.losses.add(triplet_loss)

@@ -136,7 +136,7 @@ GROUP = {
 }
 SCHEDULER = {
     "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
-    "steps_per_epoch": Key("positive int", "Number of iterations per step of the schedule, instead of one."),
+    "steps_per_epoch": Key("positive int or null", "Iterations per step of the schedule; null, as without it, is one."),
 }
 CRITIC = {
     "module": Key("str", "Name of the part of the model; losses name it in `trains`."),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from opengait import distributed
 from opengait.data.deferred import DeferrableTransform, Deferred, Ring, first_half
 from opengait.data.frame_picker import FramePicker
 from opengait.data.frames import FrameSource, check_same_length, named_tracklet, pick_frames
@@ -85,8 +86,13 @@ class CollateFn:
         """Collate dataset items `(frame sources, [label, type, view, paths])`."""
         return self.join([self.prepare(item) for item in batch])
 
-    def prepare(self, item: Item) -> Prepared:
+    def prepare(self, item: Item, copy: int = 0, seed: int | None = None) -> Prepared:
         """Pick, decode and transform the frames of an item.
+
+        Args:
+            item: from the dataset.
+            copy: number of the item's copy in the batch; transforms get it as a fifth entry of the item's info.
+            seed: of the transforms' draws; by default they follow those that picked the frames.
 
         Raises:
             DataError: a frame cannot be read, or features differ in length; the message names the tracklet.
@@ -101,8 +107,10 @@ class CollateFn:
         with named_tracklet(tracklet):
             indices = self.picker(check_same_length(sources, tracklet))
             picked = [pick_frames(source, indices) for source in sources]
+            if seed is not None:
+                distributed.seed_cpu(seed)
             features = [self._as_array(frames, number, tracklet) for number, frames in enumerate(picked)]
-            return Prepared(self._transform(features, info), info, len(indices))
+            return Prepared(self._transform(features, [*info, copy] if copy else info), info, len(indices))
 
     def join(self, prepared: Sequence[Prepared]) -> list:
         """Return the batch of prepared items.

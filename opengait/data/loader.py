@@ -219,7 +219,8 @@ class _Batches(torch.utils.data.Dataset):
                 for position, draw in zip(positions, draws, strict=True):
                     seed = distributed.mix_seed(self.seed, key, position) if draw.seed is None else draw.seed
                     distributed.seed_cpu(seed)
-                    prepared.append(self.collate.prepare(self.dataset[draw.index]))
+                    again = distributed.mix_seed(seed, "copy", draw.copy) if draw.copy else None
+                    prepared.append(self.collate.prepare(self.dataset[draw.index], draw.copy, again))
             batch = self.collate.join(prepared)
             if torch.utils.data.get_worker_info() is not None:
                 share(batch[0])

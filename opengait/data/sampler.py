@@ -24,10 +24,14 @@ class Draw:
         index: the tracklet's index in the dataset.
         seed: seed of the item's random draws (frames and augmentation), for tracklets that must share them; if None,
             it is derived from the run's seed, the batch's number and the item's position.
+        copy: the number of the copy, for a tracklet that is in the batch several times. Copies with one seed have the
+            same frames, but each is augmented by draws of its own, and its number follows the item's
+            `[label, type, view, paths]` for transforms that treat it differently.
     """
 
     index: int
     seed: int | None = None
+    copy: int = 0
 
 
 class TrainingSampler(torch.utils.data.Sampler):

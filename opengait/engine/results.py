@@ -43,7 +43,7 @@ def write_results(model: EngineModel, result: dict[str, Any], checkpoint: Path |
     file = results_file(model, ".json", checkpoint)
     features = file.with_suffix(".npz") if model.cfgs["evaluator_cfg"].get("save_features") else None
     capsule = model.run_state.capsule
-    card = plain(dict(result.get("card") or {}) | engine_card(model, checkpoint))
+    card = plain(dict(result.get("card") or {}) | model.card() | engine_card(model, checkpoint))
     content = {
         "dataset": evaluated_name(model.cfgs),
         "checkpoint": None if checkpoint is None else from_here(checkpoint),

@@ -279,6 +279,10 @@ class BaseModel(MetaModel, nn.Module):
         """Return additional `scalar/...` values for the log line of a step; they follow the losses."""
         return {}
 
+    def card(self) -> dict[str, Any]:
+        """Return facts about the method that readers of its results must know, for the card of a test."""
+        return {}
+
     # The loops, which a model may override.
 
     def inference(self, rank: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,11 @@
-"""Convert the DinoGRL authors' released checkpoints to a checkpoint of this project, or back.
+"""Convert checkpoints that a method's authors published to a checkpoint of this project.
+
+    vvi convert agw --file PUBLISHED.t --out FILE.pt
+
+The method is agw or caj. FILE.pt goes with the method's configuration, whose model it has to be. A file that holds
+Python objects beside its weights is refused, since loading it can run code; --trust loads it nevertheless.
+
+The DinoGRL authors' release is three files, and can also be converted back:
 
     vvi convert official --model best_model.pth --model2 best_model2.pth \\
         --shape best_shape.pth --out FILE.pt
@@ -16,13 +23,17 @@ file with --vision-model.
 import argparse
 from pathlib import Path
 
-HELP = "convert the authors' released checkpoints, or convert back"
+HELP = "convert published checkpoints; those of DinoGRL's release also back"
 NEEDED = {"engine": ("model", "model2", "shape"), "official": ("checkpoint",)}
+# The keys of `opengait_ext.checkpoints.PUBLISHED`, which a test compares; importing that would load torch.
+METHODS = ("agw", "caj", "mitml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("kind", choices=("official",), help="official: the DinoGRL authors' release")
+    parser.add_argument("kind", choices=("official", *METHODS), help="official is the DinoGRL authors' release")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="with a method: its published file")
+    parser.add_argument("--trust", action="store_true", help="with a method: load objects too, which can run code")
     parser.add_argument("--to", choices=tuple(NEEDED), default="engine", help="format to convert to (default: engine)")
     parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="file, or folder with --to official")
     parser.add_argument("--model", type=Path, metavar="FILE", help="the appearance stream, best_model.pth")
@@ -41,6 +52,13 @@ def run(args: argparse.Namespace) -> int:
     from opengait.errors import ConfigError
     from opengait_ext import checkpoints
 
+    if args.kind != "official":
+        if args.file is None or args.to != "engine":
+            raise ConfigError(f"convert {args.kind} needs --file, the published file, and converts only to the engine.")
+        left_out = checkpoints.from_published_file(args.kind, args.file, args.out, args.trust)
+        unread = f" ({len(left_out)} entries left out, which the published forward pass does not read)"
+        print(f"Written: {args.out}{unread if left_out else ''}")
+        return 0
     for name in NEEDED[args.to]:
         if getattr(args, name) is None:
             options = ", ".join(f"--{option}" for option in NEEDED[args.to])

@@ -1,9 +1,9 @@
 """Augmentation as in CAJ (ICCV 2021), which the paper names in its implementation details.
 
 In this order: pad 10 and random crop, horizontal flip, normalisation, channel random erasing, and a channel operation:
-channel-adaptive grey for infrared, channel exchange for visible frames (the authors' release only). The last two act on
-normalised values. Every part takes and returns frames `[s, 3, h, w]` of one tracklet and draws from torch's global
-generator: once for all frames, or with `per_frame` once per frame, as the public code does.
+channel-adaptive grey for infrared, channel exchange for visible frames (CAJ's second views, and DinoGRL's release). The
+last two act on normalised values. Every part takes and returns frames `[s, 3, h, w]` of one tracklet and draws from
+torch's global generator: once for all frames, or with `per_frame` once per frame, as the public code does.
 """
 
 from collections.abc import Sequence
@@ -193,7 +193,7 @@ class CrossModalAugmentation:
         erasing: probability of an erased rectangle.
         adaptive_grey: `ChannelAdaptiveGrey`'s probability on infrared tracklets; None leaves them unchanged.
         channel_exchange: probability that a visible tracklet has its channels exchanged; the authors' release uses
-            0.5, the paper does not mention it.
+            0.5, the paper does not mention it. The second view of a tracklet (`sampler.second_view`) always has.
         per_frame: draw crop, flip and rectangle for every frame.
         channels_per_frame: the same for the channel operation; None follows `per_frame`.
     """
@@ -223,7 +223,8 @@ class CrossModalAugmentation:
 
         Args:
             x: uint8 `[s, 3, h, w]`, RGB.
-            seq_info: [label, type, view, ...] of the tracklet; the type is its modality.
+            seq_info: [label, type, view, paths] of the tracklet, and 1 if this is its second view in the batch; the
+                type is its modality.
 
         Returns:
             float32 `[s, 3, h, w]`, normalised.
@@ -238,7 +239,7 @@ class CrossModalAugmentation:
 
         Args:
             frames: uint8 `[s, 3, h, w]`, RGB.
-            info: [label, type, view, ...] of the tracklet.
+            info: [label, type, view, paths] of the tracklet, and 1 if this is its second view in the batch.
             masks: uint8 `[s, maps, h, w]` of the frames.
 
         Returns:
@@ -271,6 +272,8 @@ class CrossModalAugmentation:
         unchanged = torch.full((frames,), UNCHANGED)
         if Modality(seq_info[1]) is Modality.INFRARED:
             return unchanged if self.grey is None else self.grey.draw(frames)
+        if len(seq_info) > 4:
+            return self.exchange.draw(frames)
         # One draw per tracklet even with per_frame: the release chooses the visible pipeline once per tracklet.
         return self.exchange.draw(frames) if torch.rand(()) < self.exchange_prob else unchanged
 

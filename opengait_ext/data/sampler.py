@@ -8,6 +8,7 @@ authors' release takes 8 identities at 2 cameras with a pair at each: [8, 2], `p
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import torch
@@ -29,8 +30,8 @@ class CrossModalSampler(TrainingSampler):
 
     Each person is drawn once before any is drawn twice, and at most once per batch. Tracklets of a person and modality
     are drawn without replacement; if there are fewer than K, each is drawn before one is repeated. The order is person
-    by person, K tracklets of one modality and then K of the other; every second person starts with infrared. The share
-    of each rank has both modalities, unless it is a single tracklet.
+    by person, those of one modality and then those of the other; every second person starts with infrared. The share
+    of each rank has both modalities, unless it is a single tracklet (or two, with second views).
 
     Draws come from torch's global generator and do not depend on the world size.
 
@@ -43,6 +44,11 @@ class CrossModalSampler(TrainingSampler):
             and erased rectangle (`opengait_ext.data.pairs`). Of a true and a generated infrared partner, one is drawn.
         cameras: spread the K tracklets (or pairs) of a person and modality evenly over this number of cameras. Cameras
             are drawn like tracklets, each once before one is repeated; with fewer cameras, some contribute more.
+        independent: draw the people of each batch regardless of earlier batches, and a person's tracklets (or pairs)
+            with replacement, as AGW, CAJ and MITML do.
+        second_view: let every visible tracklet enter the batch twice, with the same frames and an augmentation of its
+            own each time, as CAJ does; `CrossModalAugmentation` exchanges the channels of the second view. K visible
+            tracklets are followed by their second views, so a batch has 3 P K entries.
 
     Raises:
         ConfigError: `batch_size` is not [P, K], P exceeds the number of people to draw, or the ranks do not divide a
@@ -56,10 +62,14 @@ class CrossModalSampler(TrainingSampler):
         batch_size: tuple[int, int],
         paired: bool = False,
         cameras: Annotated[int, "positive int"] | None = None,
+        independent: bool = False,
+        second_view: bool = False,
     ) -> None:
         super().__init__(dataset)
-        people, tracklets = _check_batch_size(batch_size)
+        people, tracklets = _check_batch_size(batch_size, 3 if second_view else 2)
         _check_cameras(cameras, tracklets)
+        self.independent = self.stateless = independent
+        self.second_view = second_view
         self.people_per_batch = people
         self.tracklets_per_modality = tracklets
         self.paired = paired
@@ -131,18 +141,19 @@ class CrossModalSampler(TrainingSampler):
         return [groups[camera] for camera in sorted(groups)]
 
     def batches(self) -> Iterator[Sequence[int | Draw]]:
-        """Yield the 2 P K indices of each batch for all ranks together; with pairs, as `Draw`s."""
+        """Yield the indices of each batch for all ranks together, as `Draw`s where tracklets share their frames."""
         waiting: list[int] = []
         while True:
-            people, waiting = self._draw_people(waiting)
+            people, waiting = self._draw_people([] if self.independent else waiting)
             yield [index for turn, person in enumerate(people) for index in self._draw_tracklets(person, turn)]
 
     def share(self, size: int) -> Sequence[int]:
         """Return this rank's positions: every n-th or, if that left a rank one modality, every n-th by modality."""
         rank, world = distributed.rank(), distributed.world_size()
-        runs = [position // self.tracklets_per_modality for position in range(size)]
-        # Runs of K tracklets are visible, infrared, infrared, visible, and so on.
-        infrared = [(run + run // 2) % 2 for run in runs]
+        visible = [0] * (self.tracklets_per_modality * (2 if self.second_view else 1))
+        # Of every two people, the first starts with visible tracklets and the second with infrared ones.
+        two_people = visible + [1] * (2 * self.tracklets_per_modality) + visible
+        infrared = [two_people[position % len(two_people)] for position in range(size)]
         order = list(range(size))
         if any(len(set(infrared[other::world])) == 1 for other in range(world)):
             order.sort(key=infrared.__getitem__)
@@ -163,22 +174,42 @@ class CrossModalSampler(TrainingSampler):
     def _draw_tracklets(self, person: int, turn: int) -> Sequence[int | Draw]:
         pools = self.choices[person]
         # Tracklets are drawn in the order of the batch, so the second person's infrared tracklets come first.
-        if not self.paired:
-            order = pools if turn % 2 == 0 else pools[::-1]
-            return [index for pool in order for index in self._draw_from(pool)]
-        pairs = self._draw_from(pools[0])
-        visible = [pair[0] for pair in pairs]
-        infrared = [draw(pair[1], 1)[0] if len(pair[1]) > 1 else pair[1][0] for pair in pairs]
-        sides = share_draws(visible, infrared)
-        return [index for side in (sides if turn % 2 == 0 else sides[::-1]) for index in side]
+        first = 0 if turn % 2 == 0 else 1
+        sides: list[Sequence[int | Draw]] = [[], []]
+        if self.paired:
+            pairs = self._draw_from(pools[0])
+            visible = [pair[0] for pair in pairs]
+            infrared = [draw(pair[1], 1)[0] if len(pair[1]) > 1 else pair[1][0] for pair in pairs]
+            sides = [*share_draws(visible, infrared)]
+        else:
+            for side in (first, 1 - first):
+                sides[side] = self._draw_from(pools[side])
+        if self.second_view:
+            sides[0] = with_second_views(sides[0])
+        return [index for side in (first, 1 - first) for index in sides[side]]
 
     def _draw_from(self, pool: list[list[T]]) -> list[T]:
         """Draw K entries of a pool, from drawn cameras if they matter."""
+        draw_some = draw_independently if self.independent else draw
         if self.cameras is None:
-            return draw(pool[0], self.tracklets_per_modality)
+            return draw_some(pool[0], self.tracklets_per_modality)
         share = self.tracklets_per_modality // self.cameras
         turns = Counter(draw(range(len(pool)), self.cameras))
-        return [entry for camera, times in turns.items() for entry in draw(pool[camera], times * share)]
+        return [entry for camera, times in turns.items() for entry in draw_some(pool[camera], times * share)]
+
+
+def with_second_views(indices: Sequence[int | Draw]) -> list[Draw]:
+    """Return draws of the indices and then of their second views, which have the same frames."""
+    seeds = torch.randint(2**62, (len(indices),)).tolist()
+    firsts = [
+        index if isinstance(index, Draw) else Draw(index, seed) for index, seed in zip(indices, seeds, strict=True)
+    ]
+    return firsts + [replace(first, copy=1) for first in firsts]
+
+
+def draw_independently(entries: Sequence[T], count: int) -> list[T]:
+    """Draw `count` of `entries` with replacement."""
+    return [entries[position] for position in torch.randint(len(entries), (count,)).tolist()]
 
 
 def draw(entries: Sequence[T], count: int) -> list[T]:
@@ -199,7 +230,8 @@ def _check_cameras(cameras: int | None, tracklets: int) -> None:
         )
 
 
-def _check_batch_size(batch_size: Sequence[int]) -> tuple[int, int]:
+def _check_batch_size(batch_size: Sequence[int], views: int) -> tuple[int, int]:
+    """Return P and K, of batches with `views` entries for each tracklet of a modality."""
     if (
         not isinstance(batch_size, Sequence)
         or len(batch_size) != 2
@@ -209,9 +241,10 @@ def _check_batch_size(batch_size: Sequence[int]) -> tuple[int, int]:
             f"sampler.batch_size: expected [people, tracklets of each modality], such as [8, 4], got {batch_size!r}."
         )
     people, tracklets = batch_size
-    if 2 * people * tracklets % distributed.world_size():
+    size = views * people * tracklets
+    if size % distributed.world_size():
         raise ConfigError(
-            f"sampler.batch_size {list(batch_size)} makes batches of {2 * people * tracklets} tracklets, which cannot "
-            f"be split evenly over {distributed.world_size()} processes."
+            f"sampler.batch_size {list(batch_size)} makes batches of {size} tracklets, which cannot be split evenly "
+            f"over {distributed.world_size()} processes."
         )
     return people, tracklets

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from opengait_ext.data.augment import Flip, Normalise, PadCrop
-from opengait_ext.models.dinogrl.appearance import Stem
 from opengait_ext.models.shared.resnet import ResNetStages
+from opengait_ext.models.shared.two_stems import Stem
 from pretrained.worlds import jitter
 
 

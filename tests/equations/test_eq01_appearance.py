@@ -7,9 +7,10 @@ import torch
 import torchvision
 
 from opengait.errors import CheckpointError, ConfigError
-from opengait_ext.models.dinogrl.appearance import AppearanceEncoder, Stem
+from opengait_ext.models.dinogrl.appearance import AppearanceEncoder
 from opengait_ext.models.shared.pooling import StripeProjection, granularity_slices, set_pooling
 from opengait_ext.models.shared.resnet import NonLocalBlock, ResNetStages
+from opengait_ext.models.shared.two_stems import Stem
 
 
 @pytest.fixture

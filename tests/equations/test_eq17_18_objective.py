@@ -8,7 +8,8 @@ import yaml
 from opengait.extensions import load_extensions
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait_ext.models.dinogrl.losses import diversity_loss, mask_loss, smoothness_loss
-from opengait_ext.models.dinogrl.model import loss_terms, modality_indices
+from opengait_ext.models.dinogrl.model import loss_terms
+from opengait_ext.models.shared.modality import modality_indices
 from tests.equations.networks import tiny_batch, tiny_network
 from tests.paths import ROOT
 

@@ -110,13 +110,7 @@ class SeparateBNNecks(nn.Module):
             ConfigError: in training, a norm would see a single tracklet.
         """
         norms = self.bn1d if isinstance(self.bn1d, nn.ModuleList) else [self.bn1d]
-        # A synchronised norm is of another class.
-        ranks = 1 if isinstance(norms[0], nn.BatchNorm1d) else distributed.world_size()
-        if norms[0].training and len(x) * ranks == 1:
-            raise ConfigError(
-                "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "
-                "raise trainer_cfg.sampler.batch_size or, with several processes, set trainer_cfg.sync_BN to true."
-            )
+        check_rows(norms[0], x)
         if self.parallel_BN1d:
             feature = norms[0](x.flatten(1)).view_as(x)
         else:
@@ -130,3 +124,18 @@ class SeparateBNNecks(nn.Module):
 def _per_part_product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Multiply `[n, c_in, p]` by `[p, c_in, c_out]` part by part, to `[n, c_out, p]`."""
     return (x.permute(2, 0, 1) @ weight).permute(1, 2, 0).contiguous()
+
+
+def check_rows(norm: nn.Module, rows: torch.Tensor) -> None:
+    """Check that a norm before a classifier, whether synchronised or not, can train on this number of rows.
+
+    Raises:
+        ConfigError: it would see one.
+    """
+    # A synchronised norm is of another class.
+    ranks = 1 if isinstance(norm, nn.BatchNorm1d) else distributed.world_size()
+    if norm.training and len(rows) * ranks == 1:
+        raise ConfigError(
+            "Training on a batch of one tracklet is impossible, since the norm before the classifiers needs two; "
+            "raise trainer_cfg.sampler.batch_size or, with several processes, set trainer_cfg.sync_BN to true."
+        )

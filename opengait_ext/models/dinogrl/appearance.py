@@ -1,68 +1,13 @@
 """Appearance representation learning (Section 3.1, Eq. 1)."""
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from opengait_ext.models.shared.pooling import set_pooling
-from opengait_ext.models.shared.resnet import STAGE_STRIDES, ResNetStages, load_stages
-from opengait_ext.weights.read import load_exactly
-
-VISIBLE, INFRARED = 0, 1
+from opengait_ext.models.shared.two_stems import TwoStemResNet
 
 
-class Stem(nn.Module):
-    """The stem of a ResNet: 7x7 convolution of stride 2, norm, ReLU and max pooling, to a quarter of the input size.
-
-    Args:
-        channels: output channels.
-        relu: whether to apply the ReLU, which the authors' release omits.
-        pool: whether to apply max pooling; without it, for small frames, the output is half the input size.
-    """
-
-    def __init__(self, channels: int = 64, relu: bool = True, pool: bool = True) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
-        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.maxpool(self.relu(self.bn1(self.conv1(frames))))
-
-
-class AppearanceEncoder(nn.Module):
-    """E_app of Eq. 1: AGW (Ye et al., 2021), a stem per modality in front of shared ResNet stages, then set pooling.
-
-    Args:
-        backbone: "resnet50", "resnet34", "resnet18" or "resnet10".
-        weights: torchvision's ImageNet file, or None for random weights.
-        width: channels of the first stage.
-        non_local: whether stages 2 and 3 have AGW's non-local blocks.
-        stem_relu, stem_pool: see `Stem`.
-        strides: see `ResNetStages`.
-    """
-
-    def __init__(
-        self,
-        backbone: str = "resnet50",
-        weights: str | None = None,
-        width: int = 64,
-        non_local: bool = True,
-        stem_relu: bool = True,
-        stem_pool: bool = True,
-        strides: Sequence[int] = STAGE_STRIDES,
-    ) -> None:
-        super().__init__()
-        self.stems = nn.ModuleList([Stem(width, stem_relu, stem_pool) for _ in (VISIBLE, INFRARED)])
-        self.stages = ResNetStages(backbone, width, width, non_local, strides)
-        self.out_channels = self.stages.out_channels
-        if weights is not None:
-            entries = load_stages(self.stages, weights, backbone, width, width)
-            for stem in self.stems:
-                load_exactly(stem, entries, weights, f"the stem of {backbone}")
+class AppearanceEncoder(TwoStemResNet):
+    """E_app of Eq. 1: AGW (Ye et al., 2021) frame by frame, then set pooling; see `TwoStemResNet` for the arguments."""
 
     def forward(self, frames: Tensor, modality: Tensor) -> Tensor:
         """Compute f_{a,m} of Eq. 1 before it is cut into stripes.
@@ -75,12 +20,5 @@ class AppearanceEncoder(nn.Module):
             (n, out_channels, height / 16, width / 16), with the default stem and strides.
         """
         tracklets, count = frames.shape[:2]
-        maps = self.stages(self.enter(frames.flatten(0, 1), modality.repeat_interleave(count)))
+        maps = super().forward(frames.flatten(0, 1), modality.repeat_interleave(count))
         return set_pooling(maps.unflatten(0, (tracklets, count)))
-
-    def enter(self, frames: Tensor, modality: Tensor) -> Tensor:
-        """Pass each frame (f, 3, h, w) through the stem of its modality (f), keeping the order."""
-        groups = [torch.nonzero(modality == index).flatten() for index in (VISIBLE, INFRARED)]
-        # A stem runs without frames too, since DDP waits for every gradient and synchronised norms for every process.
-        maps = [stem(frames[group]) for stem, group in zip(self.stems, groups, strict=True)]
-        return torch.cat(maps)[torch.cat(groups).argsort()]

@@ -23,9 +23,6 @@ from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import find_weights
 
-# Prefix of the network's entries in the engine model and its checkpoints.
-PREFIX = "network."
-
 
 @dataclass(frozen=True)
 class StreamOutput:

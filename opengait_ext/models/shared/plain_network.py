@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from opengait.errors import ConfigError
 from opengait.utils.state_dicts import find_state, is_plain, unwrapped
 
+# Prefix of the network's entries in the engine's model and its checkpoints; methods with upstream's names have none.
+PREFIX = "network."
 # The engine saves trainable losses beside the network.
 LOSSES = "loss_aggregator."
 

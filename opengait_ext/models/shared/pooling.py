@@ -1,10 +1,12 @@
-"""Pooling of maps to vectors: over a set of frames, and over horizontal stripes."""
+"""Pooling of maps to vectors: over a set of frames, over positions, and over horizontal stripes."""
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
+from opengait.modeling.losses.base import at_least_float32
 from opengait.modeling.modules import HorizontalPoolingPyramid, SeparateFCs
 
 
@@ -14,6 +16,23 @@ def set_pooling(maps: Tensor) -> Tensor:
     Shape: (n, s, c, h, w) -> (n, c, h, w).
     """
     return maps.amax(dim=1)
+
+
+def gem_pooling(maps: Tensor, power: float = 3.0, eps: float = 1e-12) -> Tensor:
+    """Return the generalised mean over positions (Radenovic et al., 2018), (mean of x^p + eps)^(1/p).
+
+    Computed in float32 at least, since cubes of activations overflow float16.
+
+    Args:
+        maps: (f, c, h, w), not negative.
+        power: p; it is fixed, as in AGW and M3-ReID.
+        eps: keeps the gradient at 0 finite.
+
+    Returns:
+        (f, c).
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        return (at_least_float32(maps).pow(power).mean(dim=(-2, -1)) + eps).pow(1 / power)
 
 
 class StripeProjection(nn.Module):

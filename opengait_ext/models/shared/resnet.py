@@ -43,6 +43,8 @@ class ResNetStages(nn.Module):
         width: channels of the first stage; 64 in the published networks.
         non_local: whether AGW's non-local blocks follow the last blocks of stages 2 and 3.
         strides: strides of the four stages; smaller ones leave enough rows for the stripes of small maps.
+        non_local_width: inner channels of the non-local blocks; by default half of their input's, as AGW's paper has
+            it. AGW's code has 1, since it divides its reduction by itself.
 
     Raises:
         ConfigError: the name is unknown, or there are not four strides.
@@ -57,6 +59,7 @@ class ResNetStages(nn.Module):
         width: int = 64,
         non_local: bool = False,
         strides: Sequence[int] = STAGE_STRIDES,
+        non_local_width: int | None = None,
     ) -> None:
         super().__init__()
         if name not in PLANS:
@@ -75,10 +78,10 @@ class ResNetStages(nn.Module):
         self.non_local = nn.ModuleDict()
         if non_local:
             for stage, count in enumerate(plan.non_local):
-                inner = width * 2**stage * plan.block.expansion
+                channels = width * 2**stage * plan.block.expansion
                 last = plan.blocks[stage]
                 for index in range(last - count, last):
-                    self.non_local[f"layer{stage + 1}_{index}"] = NonLocalBlock(inner)
+                    self.non_local[f"layer{stage + 1}_{index}"] = NonLocalBlock(channels, non_local_width)
         self.apply(initialise_convolution)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -99,12 +102,16 @@ class NonLocalBlock(nn.Module):
     Always computed in float32, even under autocast: products of unbounded activations overflow float16 in the first
     batch.
 
+    Args:
+        channels: of the maps.
+        inner: channels of query, key and value; by default half of `channels`.
+
     Shape: (f, channels, h, w) -> the same.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int | None = None) -> None:
         super().__init__()
-        inner = max(channels // 2, 1)
+        inner = max(channels // 2, 1) if inner is None else inner
         self.value = nn.Conv2d(channels, inner, 1)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(channels, inner, 1)

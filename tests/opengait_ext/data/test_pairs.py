@@ -265,3 +265,28 @@ class TestBatch:
         assert len(single) == 4
         for index in single:
             assert torch.equal(frames[index], frames[index][:1].expand(6, -1, -1, -1))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_second_views_have_the_frames_of_the_first_and_draws_of_their_own(tree, paired):
+    sampler = {**SAMPLER, "paired": paired, "second_view": True}
+
+    def load(**augmentation):
+        transforms = [CrossModalAugmentation(erasing=0, adaptive_grey=None, **augmentation)]
+        loader = build_loader(reader(tree), sampler, transforms, training=True, seed=0, num_workers=0)
+        frames, _, types, _, _ = next(iter(loader))
+        # The second person's infrared tracklets come first.
+        assert "".join(name[0] for name in types) == "vvvvii" + "iivvvv" + "vvvvii"
+        return [(frames[0][first], frames[0][first + 2]) for first in (0, 1, 8, 9, 12, 13)]
+
+    for one, two in load(pad=0, flip=0):
+        assert torch.equal(two[:, 0], two[:, 1]) and torch.equal(two[:, 1], two[:, 2])
+        assert not torch.equal(one[:, 0], one[:, 1])
+        # All channels of the tree's pictures are equal, so a copied one differs by its mean and deviation alone.
+        assert all(correlation(*frames) > 0.999 for frames in zip(one[:, 0], two[:, 0], strict=True))
+    moved = [correlation(one[0, 0], two[0, 0]) for one, two in load(pad=8, flip=0.5)]
+    assert max(moved) < 0.9
+
+
+def correlation(one: torch.Tensor, two: torch.Tensor) -> float:
+    return torch.corrcoef(torch.stack([one.flatten(), two.flatten()]))[0, 1].item()

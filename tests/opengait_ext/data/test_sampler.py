@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from opengait import distributed
+from opengait.data.sampler import Draw
 from opengait.errors import ConfigError, DataError
 from opengait_ext.data.sampler import CrossModalSampler, draw
 
@@ -85,6 +86,56 @@ def test_every_share_has_both_modalities_unless_it_is_one_tracklet(size, monkeyp
             counts = Counter(data.types_list[batch[position]] for position in share)
             assert len(share) == len(batch) // world and share == sorted(share)
             assert len(counts) == min(2, len(share)), f"{world} processes"
+
+
+@pytest.mark.parametrize("size", [[8, 4], [4, 2], [3, 1], [5, 3]])
+def test_shares_with_second_views_have_both_modalities(size, monkeypatch):
+    data = people([(4, 4)] * size[0])
+    (batch,) = take(CrossModalSampler(data, size, second_view=True), 1)
+    assert len(batch) == 3 * size[0] * size[1]
+    kinds = [data.types_list[entry.index if isinstance(entry, Draw) else entry] for entry in batch]
+    for world in (world for world in range(1, len(batch) // 3 + 1) if len(batch) % world == 0):
+        monkeypatch.setattr(distributed, "world_size", lambda world=world: world)
+        shares = []
+        for rank in range(world):
+            monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+            shares.append(CrossModalSampler(data, size, second_view=True).share(len(batch)))
+        assert sorted(position for share in shares for position in share) == list(range(len(batch)))
+        assert all(len({kinds[position] for position in share}) == 2 for share in shares), world
+
+
+def test_every_visible_tracklet_has_a_second_view_of_the_same_frames():
+    data = people([(5, 6)] * 6)
+    for batch in take(CrossModalSampler(data, [4, 3], second_view=True), 5):
+        infrared = [entry for entry in batch if not isinstance(entry, Draw)]
+        views = [[entry for entry in batch if isinstance(entry, Draw) and entry.copy == copy] for copy in (0, 1)]
+        assert len(infrared) == 12 == len(views[0])
+        assert [(view.index, view.seed) for view in views[0]] == [(view.index, view.seed) for view in views[1]]
+        assert len({view.seed for view in views[0]}) == 12
+        assert {data.types_list[index] for index in infrared} == {"infrared"}
+        assert {data.types_list[view.index] for view in views[0]} == {"visible"}
+
+
+def test_independent_batches_repeat_people_and_tracklets():
+    data = people([(3, 3)] * 8)
+    sampler = CrossModalSampler(data, [4, 4], independent=True)
+    batches = take(sampler, 300)
+    people_of = [list(dict.fromkeys(data.label_list[i] for i in batch)) for batch in batches]
+    assert all(len(set(drawn)) == 4 for drawn in people_of)
+    # Of two batches that share no draws, 4 of 8 people meet in 2 on average; a round would exclude any.
+    meetings = [len(set(a) & set(b)) for a, b in zip(people_of[::2], people_of[1::2], strict=True)]
+    assert sum(meetings) / len(meetings) == pytest.approx(2, abs=0.3)
+    # Each of 3 tracklets is missing among 4 draws with replacement in (2/3)^4 of the cases.
+    missing = [
+        index not in batch
+        for batch, drawn in zip(batches, people_of, strict=True)
+        for label in drawn
+        for index in data.indices_dict[label]
+    ]
+    assert sum(missing) / len(missing) == pytest.approx((2 / 3) ** 4, abs=0.02)
+    stream = sampler.batches()
+    with distributed.isolated_random(distributed.mix_seed(0, 7)):
+        assert sampler.stateless and next(stream) == batches[7]
 
 
 @pytest.mark.parametrize("world", [2, 4])

@@ -11,23 +11,31 @@ from torch import Tensor, nn
 
 from opengait import distributed
 from opengait.config import load_config
+from opengait.engine.critics import build_critics, train_critics
+from opengait.engine.run_state import RunState
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.tensors import get_ddp_module
 from opengait_ext.data.sampler import CrossModalSampler
 from opengait_ext.models import DinoGRLNet
+from opengait_ext.models.agw import model as agw
+from opengait_ext.models.agw.network import AGWNet
 from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
 from opengait_ext.models.dinogrl.model import loss_terms
+from opengait_ext.models.mitml import model as mitml
+from opengait_ext.models.mitml.modality_classifier import ModalityClassifier
+from opengait_ext.models.mitml.network import MITMLNet
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from tests.opengait_ext.models.biggait.tiny import tiny_network
 from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2")
+METHODS = ("AGW", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2")
 SMALL: dict[str, dict[str, Any]] = {
+    "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
     "gait": {"backbone": "resnet10", "width": 4, "weights": None},
     "vision_model": {
@@ -76,6 +84,11 @@ class Step(nn.Module):
             self.network: nn.Module = DinoGRLNet.from_config(shrunk(model_cfg, people))
             if self.network.vision_model is not None:
                 self.network.vision_model = Patches(6, 2, (8, 4))
+        elif self.method == "AGW":
+            self.network = AGWNet.from_config(shrunk(model_cfg, people))
+        elif self.method == "MITML":
+            self.network = MITMLNet.from_config(shrunk(model_cfg, people) | {"positions": FRAMES})
+            self.modality_classifier = ModalityClassifier(self.network.channels)
         elif self.method == "BiggerGait__DINOv2":
             cfg = tiny_bigger.model_cfg(image_size=14, total_layer_num=12, group_layer_num=4)
             cfg["SeparateBNNecks"]["class_num"] = people
@@ -85,10 +98,12 @@ class Step(nn.Module):
             heads = {"class_num": people}
             self.network = tiny_network(SeparateBNNecks=heads, Mask_Branch={"p": 0})
             self.network.backbone = Patches(24, 4, (8, 4))
-        self.losses = LossAggregator(cfgs["loss_cfg"])
+        # Late, so that every loss has begun.
+        self.losses = self.loss_aggregator = LossAggregator(cfgs["loss_cfg"], RunState(iteration=10**9))
         # BigGait's branches return float32.
         self.dtype = torch.float32 if self.method.startswith("BigGait") else torch.float64
         self.to(self.dtype)
+        self.critics = build_critics(self, cfgs.get("critic_cfg"))
 
     def forward(self, frames: Tensor, modality: Tensor, labels: Tensor) -> dict[str, Any]:
         frames = frames.to(self.dtype)
@@ -98,6 +113,10 @@ class Step(nn.Module):
                 masks = (frames[:, :, :1] > 0.3).to(self.dtype)
             terms = loss_terms(self.network(frames, modality, masks), labels)
             return {name: arguments for name, arguments in terms.items() if name in self.losses.losses}
+        if self.method == "AGW":
+            return agw.loss_terms(self.network(frames, modality), labels)
+        if self.method == "MITML":
+            return mitml.loss_terms(self.network(frames, modality), labels, modality, self.modality_classifier)
         if self.method == "BiggerGait__DINOv2":
             output = self.network(frames)
             return {
@@ -109,8 +128,10 @@ class Step(nn.Module):
 
 
 def shrunk(model_cfg: dict[str, Any], people: int) -> dict[str, Any]:
-    small = {**model_cfg, "num_classes": people, "dimension": 6}
-    small["granularities"] = [stripes for stripes in model_cfg.get("granularities", ()) if stripes <= 4]
+    small = {**model_cfg, "num_classes": people}
+    if "dimension" in model_cfg:
+        small["dimension"] = 6
+        small["granularities"] = [stripes for stripes in model_cfg.get("granularities", ()) if stripes <= 4]
     for section, changes in SMALL.items():
         if model_cfg.get(section) is not None:
             small[section] = {**model_cfg[section], **changes}
@@ -184,10 +205,17 @@ def step(config: str, size: tuple[int, int], shares: Callable[[int, int], Sequen
     unused = options.get("unused", cfgs["trainer_cfg"]["find_unused_parameters"])
     model = get_ddp_module(module, unused)
     positions = torch.tensor(list(shares(*size)))
-    loss, info = module.losses(model(*(tensor[positions] for tensor in batch(*size))))
+    terms = model(*(tensor[positions] for tensor in batch(*size)))
+    critics: Any = module
+    train_critics(critics, terms)
+    loss, info = module.losses(terms)
     loss.backward()
     gradients = {n: p.grad for n, p in module.named_parameters() if p.requires_grad and p.grad is not None}
-    return {"gradients": gradients, "buffers": dict(module.named_buffers()), "info": info, "loss": loss.detach()}
+    # Critics have taken their step, so their parameters are compared as statistics are.
+    buffers = dict(module.named_buffers()) | {
+        f"critic.{number}": p.detach() for critic in module.critics for number, p in enumerate(critic.parameters)
+    }
+    return {"gradients": gradients, "buffers": buffers, "info": info, "loss": loss.detach()}
 
 
 def difference(expected: dict[str, dict], ranks: Sequence[dict[str, dict]]) -> float:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from opengait.errors import CheckpointError
-from opengait_ext.models.dinogrl.network import PREFIX, DinoGRLNet
-from opengait_ext.models.shared.plain_network import network_entries
+from opengait_ext.models.dinogrl.network import DinoGRLNet
+from opengait_ext.models.shared.plain_network import PREFIX, network_entries
 from opengait_ext.models.shared.positions import DINOV2_OFFSET, resample_positions
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import read_weights

@@ -1,0 +1,45 @@
+"""AGW and CAJ as an engine model around `AGWNet`."""
+
+from typing import Any
+
+import torch
+
+from opengait_ext.models.agw.network import AGWNet, AGWOutput
+from opengait_ext.models.shared.engine_model import CrossModalModel
+
+
+class AGW(CrossModalModel):
+    """Engine model around `AGWNet`.
+
+    `training_feat` holds, for the `log_prefix`es of `loss_cfg`: `identity` (logits, labels) and `triplet` (embeddings,
+    labels), the features before the neck. Only the terms listed in `loss_cfg` are included.
+    """
+
+    network_class = AGWNet
+
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        output: AGWOutput = self.described(inputs)
+        return {
+            "training_feat": self.requested(loss_terms(output, inputs[1])) if self.training else None,
+            "visual_summary": {},
+            "inference_feat": {"embeddings": output.descriptor},
+        }
+
+    def card(self) -> dict[str, Any]:
+        """Say how tracklets become images."""
+        frames = self.cfgs["trainer_cfg"]["sampler"].get("frames_num_fixed")
+        return {
+            "tracklets_as_images": {
+                "training": "one frame of a tracklet per step" if frames == 1 else f"mean of {frames} frames' features",
+                "test": "mean of the frames' features",
+            }
+        }
+
+
+def loss_terms(output: AGWOutput, labels: torch.Tensor) -> dict[str, Any]:
+    """Return the arguments of the losses, by `log_prefix`."""
+    logits = None if output.logits is None else output.logits.unsqueeze(2)
+    return {
+        "identity": {"logits": logits, "labels": labels},
+        "triplet": {"embeddings": output.features.unsqueeze(2), "labels": labels},
+    }
