@@ -66,7 +66,6 @@ class MITMLNet(PlainNetwork):
     """
 
     classifiers = ("neck.classifier.",)
-    temporal_stage: nn.Module
 
     def __init__(
         self,
@@ -125,7 +124,7 @@ class MITMLNet(PlainNetwork):
         stages = self.backbone.stages
         for name in ("layer1", "layer2", "layer3"):
             maps = getattr(stages, name)(maps)
-        last: list[nn.Module] = [stages.get_submodule("layer4"), self.temporal_stage]
+        last: list[nn.Module] = [stages.get_submodule("layer4"), self.get_submodule("temporal_stage")]
         appearance, temporal = (stage(maps).mean((2, 3)).unflatten(0, (tracklets, count)) for stage in last)
         return appearance, temporal
 
