@@ -41,6 +41,8 @@ def register() -> None:
     from opengait_ext.models.m3_reid.losses import AttentionDiversityLoss, FrameDiversityLoss, ModalityAlignmentLoss
     from opengait_ext.models.m3_reid.model import M3ReID
     from opengait_ext.models.m3_reid.sampler import TrackletGroupSampler
+    from opengait_ext.models.mitml.modality_classifier import ModalityConfusionLoss, ModalityLoss
+    from opengait_ext.models.mitml.model import MITML
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
     from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
 
@@ -54,6 +56,9 @@ def register() -> None:
     registry.models.add(BiggerGait__DINOv2)
     registry.models.add(BigGait__Dinov2_Gaitbase)
     registry.models.add(AGW)
+    registry.models.add(MITML)
+    for modality_loss in (ModalityLoss, ModalityConfusionLoss):
+        registry.losses.add(modality_loss)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):
         registry.losses.add(loss)
     for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss, SquaredDifferenceLoss):

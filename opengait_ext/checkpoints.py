@@ -31,6 +31,7 @@ PUBLISHED = {
     "agw": "opengait_ext.models.agw.published",
     "caj": "opengait_ext.models.agw.published",
     "m3_reid": "opengait_ext.models.m3_reid.published",
+    "mitml": "opengait_ext.models.mitml.published",
 }
 
 

@@ -11,6 +11,7 @@ import torchvision
 from opengait import registry
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer, build_scheduler
+from opengait.engine.run_state import RunState
 from opengait.errors import CheckpointError, DataError
 from opengait.extensions import load_extensions
 from opengait.modeling.loss_aggregator import LossAggregator
@@ -54,7 +55,7 @@ def with_weights(section: dict, weights: dict[str, str]) -> dict:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_configuration_names_parts_that_exist(path):
     cfgs = load_config(path)
-    LossAggregator(cfgs["loss_cfg"])
+    LossAggregator(cfgs["loss_cfg"], RunState())
     registry.models.get(cfgs["model_cfg"]["model"])
     registry.evaluators.get(cfgs["evaluator_cfg"]["eval_func"])
     registry.datasets.get(cfgs["data_cfg"].get("reader", "DataSet"))

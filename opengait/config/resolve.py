@@ -60,13 +60,13 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
 
     for name, key in _COUNTED:
         resolve(config[name], (name,), key)
-    resolve(config, (), "scheduler_cfg")
-    schedule = config.get("scheduler_cfg")
-    if isinstance(schedule, dict) and schedule.get("steps_per_epoch", 1) is None:
-        schedule.pop("steps_per_epoch", None)  # undoes that of a base
-    for name, key in (("loss_cfg", "begin_iter"), ("critic_cfg", "scheduler_cfg")):
-        for at, entry in entries_of(config, name):
-            resolve(entry, at, key)
+    for at, entry in entries_of(config, "loss_cfg"):
+        resolve(entry, at, "begin_iter")
+    for at, entry in [((), config), *entries_of(config, "critic_cfg")]:
+        resolve(entry, at, "scheduler_cfg")
+        section = entry.get("scheduler_cfg")
+        if isinstance(section, dict) and section.get("steps_per_epoch", 1) is None:
+            section.pop("steps_per_epoch", None)
 
 
 def entries_of(config: dict[str, Any], name: str) -> list[tuple[KeyPath, Any]]:

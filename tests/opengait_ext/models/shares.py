@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from opengait import distributed
 from opengait.config import load_config
+from opengait.engine.critics import build_critics, train_critics
+from opengait.engine.run_state import RunState
 from opengait.engine.sync_batchnorm import convert_sync_batchnorm
 from opengait.modeling.loss_aggregator import LossAggregator
 from opengait.utils.tensors import get_ddp_module
@@ -24,13 +26,16 @@ from opengait_ext.models.biggergait.network import BiggerGaitNet
 from opengait_ext.models.dinogrl.model import loss_terms
 from opengait_ext.models.m3_reid.model import loss_terms as m3_reid_terms
 from opengait_ext.models.m3_reid.network import M3ReIDNet
+from opengait_ext.models.mitml import model as mitml
+from opengait_ext.models.mitml.modality_classifier import ModalityClassifier
+from opengait_ext.models.mitml.network import MITMLNet
 from opengait_ext.models.shared.vision_model import VisionFeatures
 from tests.opengait_ext.models.biggait.tiny import tiny_network
 from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
+METHODS = ("AGW", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
 SMALL: dict[str, dict[str, Any]] = {
     "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -85,6 +90,9 @@ class Step(nn.Module):
             self.network = AGWNet.from_config(shrunk(model_cfg, people))
         elif self.method == "M3ReID":
             self.network = M3ReIDNet(people, backbone="resnet10", width=4)
+        elif self.method == "MITML":
+            self.network = MITMLNet.from_config(shrunk(model_cfg, people) | {"positions": FRAMES})
+            self.modality_classifier = ModalityClassifier(self.network.channels)
         elif self.method == "BiggerGait__DINOv2":
             cfg = tiny_bigger.model_cfg(image_size=14, total_layer_num=12, group_layer_num=4)
             cfg["SeparateBNNecks"]["class_num"] = people
@@ -94,10 +102,12 @@ class Step(nn.Module):
             heads = {"class_num": people}
             self.network = tiny_network(SeparateBNNecks=heads, Mask_Branch={"p": 0})
             self.network.backbone = Patches(24, 4, (8, 4))
-        self.losses = LossAggregator(cfgs["loss_cfg"])
+        # Late, so that every loss has begun.
+        self.losses = self.loss_aggregator = LossAggregator(cfgs["loss_cfg"], RunState(iteration=10**9))
         # BigGait's branches return float32.
         self.dtype = torch.float32 if self.method.startswith("BigGait") else torch.float64
         self.to(self.dtype)
+        self.critics = build_critics(self, cfgs.get("critic_cfg"))
 
     def forward(self, frames: Tensor, modality: Tensor, labels: Tensor) -> dict[str, Any]:
         frames = frames.to(self.dtype)
@@ -111,6 +121,8 @@ class Step(nn.Module):
             return agw.loss_terms(self.network(frames, modality), labels)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
+        if self.method == "MITML":
+            return mitml.loss_terms(self.network(frames, modality), labels, modality, self.modality_classifier)
         if self.method == "BiggerGait__DINOv2":
             output = self.network(frames)
             return {
@@ -199,10 +211,17 @@ def step(config: str, size: tuple[int, int], shares: Callable[[int, int], Sequen
     unused = options.get("unused", cfgs["trainer_cfg"]["find_unused_parameters"])
     model = get_ddp_module(module, unused)
     positions = torch.tensor(list(shares(*size)))
-    loss, info = module.losses(model(*(tensor[positions] for tensor in batch(*size))))
+    terms = model(*(tensor[positions] for tensor in batch(*size)))
+    critics: Any = module
+    train_critics(critics, terms)
+    loss, info = module.losses(terms)
     loss.backward()
     gradients = {n: p.grad for n, p in module.named_parameters() if p.requires_grad and p.grad is not None}
-    return {"gradients": gradients, "buffers": dict(module.named_buffers()), "info": info, "loss": loss.detach()}
+    # Critics have taken their step, so their parameters are compared as statistics are.
+    buffers = dict(module.named_buffers()) | {
+        f"critic.{number}": p.detach() for critic in module.critics for number, p in enumerate(critic.parameters)
+    }
+    return {"gradients": gradients, "buffers": buffers, "info": info, "loss": loss.detach()}
 
 
 def difference(expected: dict[str, dict], ranks: Sequence[dict[str, dict]]) -> float:

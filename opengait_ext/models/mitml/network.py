@@ -1,0 +1,150 @@
+"""MITML's network: two stems and two last stages, an LSTM over the frames, and a refinement of each frame."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from opengait.errors import ConfigError
+from opengait_ext.models.shared.build import build_part
+from opengait_ext.models.shared.neck import BNNeck
+from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.shared.two_stems import TwoStemResNet
+
+
+@dataclass(frozen=True)
+class MITMLOutput:
+    """The network's output for n tracklets.
+
+    Attributes:
+        features: x, the mean over the refined frames, before the neck, (n, c); the triplet and modality losses see it.
+        logits: identity scores (n, classes); None outside training or without classes.
+        descriptor: for retrieval, BN(x) of unit length, (n, c, 1).
+    """
+
+    features: Tensor
+    logits: Tensor | None
+    descriptor: Tensor
+
+
+class Refinement(nn.Module):
+    """Weighs the appearance of a frame by what the tracklet's memory says of it.
+
+    t = A m + l and f = h * (1 + sigmoid(W2 relu(W1 t/2))), where A has a bias, and W1 and W2 have none.
+
+    Args:
+        channels: c, of all vectors.
+        reduction: W1 has c / reduction rows.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        inner = max(channels // reduction, 1)
+        self.transform = nn.Linear(channels, channels)
+        self.gate = nn.Sequential(
+            nn.Linear(channels, inner, bias=False), nn.ReLU(), nn.Linear(inner, channels, bias=False), nn.Sigmoid()
+        )
+
+    def forward(self, appearance: Tensor, temporal: Tensor, memory: Tensor) -> Tensor:
+        """Return f of h, l and m, each (..., c)."""
+        refined: Tensor = appearance * (1 + self.gate((self.transform(memory) + temporal) / 2))
+        return refined
+
+
+class MITMLNet(PlainNetwork):
+    """MITML, for notebooks and for the engine; `MITMLNet.from_config(model_cfg)` builds it.
+
+    Args:
+        backbone: the ResNet, whose last stage makes the appearance map; a copy of that stage makes the temporal map.
+        num_classes: number of identities; None for a network without a classifier.
+        positions: frames of a tracklet, each with a refinement of its own, as in the published network; None for one
+            refinement that all frames share, which takes tracklets of any length.
+    """
+
+    classifiers = ("neck.classifier.",)
+
+    def __init__(
+        self,
+        backbone: TwoStemResNet,
+        num_classes: int | None = None,
+        positions: Annotated[int, "positive int"] | None = 6,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.temporal_stage = copy.deepcopy(backbone.stages.layer4)
+        self.channels = backbone.out_channels
+        self.positions = positions
+        self.lstm = nn.LSTM(self.channels, self.channels, num_layers=2, batch_first=True)
+        self.refinements = nn.ModuleList([Refinement(self.channels) for _ in range(positions or 1)])
+        self.neck = BNNeck(self.channels, num_classes)
+
+    @classmethod
+    def from_config(cls, model_cfg: Mapping[str, Any]) -> "MITMLNet":
+        """Build the network that a configuration file's `model_cfg` describes.
+
+        Raises:
+            ConfigError: a key is unknown, or a value is invalid.
+            CheckpointError: the weight file is missing or belongs to another network.
+        """
+        backbone = build_part(TwoStemResNet, "backbone", {"non_local": False} | dict(model_cfg.get("backbone") or {}))
+        options = {key: value for key, value in model_cfg.items() if key not in ("model", "backbone")}
+        network: MITMLNet = build_part(cls, "", options, backbone=backbone)
+        return network
+
+    def forward(self, frames: Tensor, modality: Tensor) -> MITMLOutput:
+        """Describe n tracklets.
+
+        Args:
+            frames: float (n, s, 3, height, width), ImageNet-normalised.
+            modality: long (n), 0 visible, 1 infrared.
+
+        Raises:
+            ConfigError: s is not the number of positions.
+        """
+        count = frames.shape[1]
+        if self.positions not in (None, count):
+            raise ConfigError(
+                f"MITML refines frames at {self.positions} positions, got tracklets of {count} frames; set "
+                f"model_cfg.positions and sampler.frames_num_fixed alike, or model_cfg.positions to null."
+            )
+        appearance, temporal = self.frame_vectors(frames, modality)
+        memory = self.lstm(temporal)[0][:, -1]
+        features = self.refined(appearance, temporal, memory).mean(1)
+        normalised, logits = self.neck(features)
+        return MITMLOutput(features, logits, F.normalize(normalised).unsqueeze(2))
+
+    def frame_vectors(self, frames: Tensor, modality: Tensor) -> tuple[Tensor, Tensor]:
+        """Return h and l of each frame, the pooled appearance and temporal maps, (n, s, c) each."""
+        tracklets, count = frames.shape[:2]
+        maps = self.backbone.enter(frames.flatten(0, 1), modality.repeat_interleave(count))
+        stages = self.backbone.stages
+        for name in ("layer1", "layer2", "layer3"):
+            maps = getattr(stages, name)(maps)
+        last: list[nn.Module] = [stages.get_submodule("layer4"), self.get_submodule("temporal_stage")]
+        appearance, temporal = (stage(maps).mean((2, 3)).unflatten(0, (tracklets, count)) for stage in last)
+        return appearance, temporal
+
+    def refined(self, appearance: Tensor, temporal: Tensor, memory: Tensor) -> Tensor:
+        """Return the refined frames (n, s, c) of the frames' vectors (n, s, c) and the tracklets' memories (n, c)."""
+        if self.positions is None:
+            shared: Tensor = self.refinements[0](appearance, temporal, memory.unsqueeze(1))
+            return shared
+        frames = [
+            refinement(appearance[:, position], temporal[:, position], memory)
+            for position, refinement in enumerate(self.refinements)
+        ]
+        return torch.stack(frames, dim=1)
+
+    @classmethod
+    def without_replaced_weights(
+        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Any]:
+        """Return a copy of `model_cfg` without the ImageNet file, whose values every checkpoint replaces."""
+        kept = copy.deepcopy(dict(model_cfg))
+        if isinstance(kept.get("backbone"), dict):
+            kept["backbone"].pop("weights", None)
+        return kept
