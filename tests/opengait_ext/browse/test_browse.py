@@ -133,7 +133,9 @@ def test_other_sites_are_refused(client):
     assert client.get("/").status_code == 200 and client.get("/page.css").status_code == 200
     assert client.get("/page.py").status_code == 404
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
-    assert client.get("/tracklets", headers={"Origin": "http://evil.example"}).status_code == 403
+    for origin in ("http://evil.example", "null", "http://["):
+        assert client.get("/tracklets", headers={"Origin": origin}).status_code == 403
+    assert client.get("/tracklets", headers={"Origin": "http://localhost"}).status_code == 200
     assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
 
 
