@@ -37,7 +37,7 @@ def build_app(session: Session) -> Any:
     @app.before_request
     def only_this_machine() -> Any:
         origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
+        foreign = origin not in (None, f"http://{request.host}")
         if foreign or urlsplit(f"//{request.host}").hostname not in HOSTS:
             flask.abort(403)
 

@@ -71,7 +71,7 @@ class Session:
 
     def tracklets(self) -> list[dict[str, Any]]:
         """Return key, name and modality of each tracklet: those that were added, latest first, then the gallery."""
-        added = [_entry(f"a{n}", clip.name, clip.modality, clip) for n, (clip, _) in enumerate(self.added)]
+        added = [_entry(f"a{n}", Path(clip.name).name, clip.modality, clip) for n, (clip, _) in enumerate(self.added)]
         rows = zip(self.gallery.names, self.gallery.types, strict=True)
         return added[::-1] + [_entry(f"g{n}", *row, self.gallery.tracklet(n)[2]) for n, row in enumerate(rows)]
 
@@ -128,7 +128,11 @@ class Session:
         folder = Path(tempfile.mkdtemp(dir=self.folder)) / (Path(videos[0]).stem if videos else "pictures")
         folder.mkdir()
         for name, (_, write) in zip(names, files, strict=True):
-            write(folder / name)
+            try:
+                write(folder / name)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise DataError(f"{name!r} cannot be stored on this machine: {reason}.") from error
         paths = [folder / video for video in videos] or [folder]
         boxes = [folder / other for other in others] if videos else []
         with self._network:
@@ -136,8 +140,8 @@ class Session:
                 track_video(paths[0], boxes_beside(paths[0]), Motion())
             clips = find_clips(paths, self.describer.kind, modality, boxes)
             descriptors = self.describer.describe(clips, self.gallery.frames)
-        first = len(self.added)
-        self.added += [(clip, _rows(descriptors, [number])) for number, clip in enumerate(clips)]
+            first = len(self.added)
+            self.added += [(clip, _rows(descriptors, [number])) for number, clip in enumerate(clips)]
         return [f"a{number}" for number in range(first, len(self.added))]
 
     def _strip(self, key: str) -> bytes:

@@ -64,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
         silhouettes = load_silhouette_network(describer.config, checkpoint, args.device)
     except ConfigError:
         silhouettes = None  # Models on silhouettes show those that they take.
-    calibration = calibration_for(checkpoint, describer.checkpoint_sha256, Path(args.gallery))
+    as_tested = gallery.frames == describer.frames
+    calibration = calibration_for(
+        checkpoint, describer.checkpoint_sha256, describer.metric, Path(args.gallery), as_tested
+    )
     session = Session(gallery, describer, silhouettes, args.level, calibration)
     serve(
         session, args.port, lambda address: print(f"{address} shows {len(gallery)} tracklets; Ctrl-C ends.", flush=True)

@@ -9,8 +9,8 @@
 
 GALLERY is a folder, or the address of a collection on a Milvus server (http://HOST:19530/COLLECTION).
 The first tracklets choose the network, and what is there already is skipped. `remove` takes names, sources and
-SOURCE#TRACK, where * and ? are wild. `index` builds an approximate index with faiss, for galleries of a million
-tracklets and more; it states its recall, and tracklets that are added later are searched exactly.
+SOURCE#TRACK, where * is wild; in a folder, ? is too. `index` builds an approximate index with faiss, for galleries of a
+million tracklets and more; it states its recall, and tracklets that are added later are searched exactly.
 """
 
 import argparse

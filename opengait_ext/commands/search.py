@@ -61,10 +61,12 @@ def run(args: argparse.Namespace) -> int:
     check_gallery(gallery, str(describer.trained.checkpoint), describer.checkpoint_sha256)
     clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes, args.between)
     queries = describer.describe(clips, gallery.frames)
+    as_tested = gallery.frames == describer.frames
+    network_files = (describer.trained.checkpoint, describer.checkpoint_sha256, describer.metric)
     calibration = (
         find_calibration(args.calibration)
         if args.calibration
-        else calibration_for(describer.trained.checkpoint, describer.checkpoint_sha256, Path(args.gallery))
+        else calibration_for(*network_files, Path(args.gallery), as_tested)
     )
     results = search.search(gallery, queries, args.top, args.level, describer.metric, calibration)
     try:
@@ -75,8 +77,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         # If one of the two cannot be written or printed, the other is not lost.
         print("\n\n".join(text_of(result, args.level) for result in results))
-    if calibration is None:
+    if calibration is None and as_tested:
         print("No calibration of this network was found; test its run, or give --calibration.", file=sys.stderr)
+    elif calibration is None:
+        print(
+            "The gallery was described from another number of frames per tracklet than the network's test uses, so a "
+            "test's calibration does not hold; run `vvi calibrate` on the gallery, and give --calibration.",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -91,7 +91,7 @@ class PairCalibration:
             DataError: half of the distances are equal.
         """
         median, spread = location_and_scale(distances)
-        if not spread > 0:
+        if not min(spread, self.spread) > 0:
             raise DataError("Most tracklets are equally far from each other, so nothing can be learned from them.")
         scale = spread / self.spread
         return replace(

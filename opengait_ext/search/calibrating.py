@@ -163,17 +163,30 @@ def find_calibration(path: Path) -> Calibration:
     return load_calibration(path)
 
 
-def calibration_for(checkpoint: Path, sha256: str, gallery: Path | None = None) -> Calibration | None:
-    """Return the calibration in a gallery's folder, beside a checkpoint, or in a test of the checkpoint's run."""
+def calibration_for(
+    checkpoint: Path, sha256: str, metric: str = "euc", gallery: Path | None = None, as_tested: bool = True
+) -> Calibration | None:
+    """Return the calibration in a gallery's folder, beside a checkpoint, or in a test of the checkpoint's run.
+
+    Args:
+        checkpoint: the checkpoint.
+        sha256: its digest.
+        metric: metric of the distances.
+        gallery: the gallery.
+        as_tested: whether the gallery was described from as many frames as in the test; only its own calibration
+            holds otherwise.
+    """
     folder = checkpoint.parent
-    files = [path / FILE_NAME for path in (gallery, folder, folder.parent) if path is not None]
-    files += sorted((folder.parent / "logs").glob("test-*.json"))
+    files = [gallery / FILE_NAME] if gallery is not None else []
+    if as_tested:
+        tests = sorted((folder.parent / "logs").glob("test-*.json"), reverse=True)
+        files += [folder / FILE_NAME, folder.parent / FILE_NAME, *tests]
     for file in files:
         try:
             calibration = load_calibration(file)
         except DataError:
             continue
-        if calibration.network == sha256:
+        if (calibration.network, calibration.metric) == (sha256, metric):
             return calibration
     return None
 
@@ -196,7 +209,10 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _read_people(path: Path) -> dict[str, str]:
-    rows = list(csv.reader(io.StringIO(read_text(path, "list the people as tracklet,person"))))
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path, "list the people as tracklet,person"))))
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV ({error}); list the people as tracklet,person.") from error
     if [cell.strip().lower() for cell in rows[0]] != ["tracklet", "person"]:
         raise DataError(f"{path} line 1: expected the columns tracklet,person, got {','.join(rows[0])}.")
     names: dict[str, str] = {}

@@ -284,4 +284,6 @@ def _damaged(path: Path, number: int) -> DataError:
 
 
 def _unreadable(path: Path) -> DataError:
+    if not path.exists():
+        return DataError(f"{path} does not exist; give the path of a video.")
     return DataError(f"{path} cannot be read as a video; it is damaged or its codec is missing.")

@@ -191,12 +191,12 @@ class Describer(ModelHubMixin):
         save_network(self.model, self.config, self.trained, save_directory, shape, self.license)
 
     @classmethod
-    def _from_pretrained(
-        cls, *, model_id: str, device: str | None = None, overrides: Sequence[str] = (), **options: Any
-    ) -> Self:
-        """Load a folder or a hub's network (the mixin's hook of `from_pretrained`)."""
-        known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        return cls.load(model_id, None, overrides, device, **{key: options[key] for key in known if key in options})
+    def from_pretrained(cls, source: str | Path, **options: Any) -> Self:  # type: ignore[override]
+        """Load a trained model; see `load`, which takes the same options.
+
+        The mixin's own method would pass entries of a stranger's `config.json`, such as `overrides`, to `load`.
+        """
+        return cls.load(source, **options)
 
 
 def load_describer(

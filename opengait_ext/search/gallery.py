@@ -103,6 +103,9 @@ class Gallery:
         rows = [np.setdiff1d(row[row >= 0], removed) for row in found]
         descriptors = [stored[row] / np.float32(self.scale) for row in rows]
         near = nearest_of(queries, [_place(row, kind) for row in rows], descriptors, top, metric, rest)
+        if near.places.shape[1] < top:
+            # The cells that are visited hold fewer tracklets.
+            return exact_neighbours(queries, self._blocks(kind, 0, len(queries)), top, metric)
         return Neighbours(near.places, near.distances, np.full(len(queries), -1), count)
 
     def tracklet(self, place: int) -> tuple[str, np.ndarray, Record]:

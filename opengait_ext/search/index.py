@@ -6,15 +6,16 @@ compared again by the exact metric, so an index can miss a tracklet, but states 
 probed as far as its recall on a sample needs, and the measured recall is stated.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from opengait.errors import ConfigError
+from opengait.data.text_files import read_json
+from opengait.errors import ConfigError, DataError
 from opengait.utils.files import write_json, write_whole
+from opengait.utils.text import first_line
 
 # Candidates per wanted neighbour that are compared again.
 _WIDEN = 8
@@ -87,14 +88,18 @@ def load_index(folder: Path, modality: str) -> Index | None:
 
     Raises:
         ConfigError: faiss is not installed.
+        DataError: the index is damaged.
     """
     file = folder / f"{modality}.index.json"
     if not file.is_file():
         return None
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    faiss = _faiss()
-    # The cells stay on disk, so memory does not grow with the gallery.
-    return Index(faiss.read_index(str(folder / f"{modality}.faiss"), faiss.IO_FLAG_MMAP), **facts)
+    advice = "`vvi gallery index` builds it again"
+    facts, faiss = read_json(file, advice), _faiss()
+    try:
+        # The cells stay on disk, so memory does not grow with the gallery.
+        return Index(faiss.read_index(str(folder / f"{modality}.faiss"), faiss.IO_FLAG_MMAP), **facts)
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"The {modality} index in {folder} is damaged ({first_line(error)}); {advice}.") from error
 
 
 def _probed(index: Any, stored: np.ndarray, metric: str, rng: np.random.Generator) -> Index:

@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from opengait.errors import ConfigError, DataError, OutputError
+from opengait.errors import ConfigError, DataError
+from opengait.utils.text import first_line
 from opengait_ext.data import Modality
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.neighbours import Neighbours, nearest_of
@@ -36,12 +37,32 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None
 
 
+class _Server:
+    """A client of pymilvus whose failures are sentences."""
+
+    def __init__(self, client: Any, uri: str) -> None:
+        self._client = client
+        self._uri = uri
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            try:
+                return method(*arguments, **options)
+            # Those of pymilvus, of gRPC and of Milvus Lite have no class in common.
+            except Exception as error:
+                raise DataError(f"The Milvus server {self._uri} failed ({name}): {first_line(error)}.") from error
+
+        return call
+
+
 @dataclass(frozen=True)
 class MilvusGallery:
     """A collection of a Milvus server.
 
     Attributes:
-        client: client of pymilvus.
+        client: client of pymilvus, by `_Server`.
         collection: name of the collection.
         cfgs, checkpoint, checkpoint_sha256, frames, overrides: the network, as in `Descriptors`.
         shape: (c, p) of a descriptor.
@@ -101,25 +122,26 @@ class MilvusGallery:
         """Add tracklets; return how many were added, and how many were there already.
 
         Raises:
-            DataError: another network described them.
-            OutputError: the server refused them.
+            DataError: another network described them, or from another number of frames; or the server refused them.
         """
         if descriptors.checkpoint_sha256 != self.checkpoint_sha256 or descriptors.embeddings.shape[1:] != self.shape:
             raise DataError(f"{self.collection} was described by {self.checkpoint}; describe all with one network.")
+        if descriptors.frames != self.frames:
+            raise DataError(
+                f"{self.collection} has descriptors from {self.frames} frames, the new tracklets from "
+                f"{descriptors.frames}."
+            )
         rows = {row["place"]: row for row in (_row(descriptors, n) for n in range(len(descriptors)))}
-        try:
-            present = set()
-            numbers = list(rows)
-            for start in range(0, len(numbers), _BATCH):
-                part = numbers[start : start + _BATCH]
-                known = self.client.query(self.collection, ids=part, output_fields=["place"])
-                present |= {int(row["place"]) for row in known}
-                fresh = [rows[place] for place in part if place not in present]
-                if fresh:
-                    self.client.insert(self.collection, fresh)
-            self.client.flush(self.collection)
-        except Exception as error:
-            raise OutputError(f"The server did not take the tracklets: {_first_line(error)}.") from error
+        present = set()
+        numbers = list(rows)
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
+            known = self.client.query(self.collection, ids=part, output_fields=["place"])
+            present |= {int(row["place"]) for row in known}
+            fresh = [rows[place] for place in part if place not in present]
+            if fresh:
+                self.client.insert(self.collection, fresh)
+        self.client.flush(self.collection)
         return len(rows) - len(present), len(descriptors) - len(rows) + len(present)
 
     def remove(self, patterns: Sequence[str]) -> int:
@@ -179,9 +201,9 @@ def _client(uri: str) -> Any:
     except ImportError as error:
         raise ConfigError('A Milvus server needs pymilvus: pip install "opengait-dinogrl[milvus]".') from error
     try:
-        return MilvusClient(uri, token=os.environ.get("MILVUS_TOKEN", ""), timeout=30)
+        return _Server(MilvusClient(uri, token=os.environ.get("MILVUS_TOKEN", ""), timeout=30), uri)
     except Exception as error:
-        raise ConfigError(f"The Milvus server {uri} does not answer: {_first_line(error)}.") from error
+        raise ConfigError(f"The Milvus server {uri} does not answer: {first_line(error)}.") from error
 
 
 def _create(client: Any, collection: str, like: Descriptors) -> None:
@@ -226,7 +248,3 @@ def _row(descriptors: Descriptors, number: int) -> dict[str, Any]:
         "start_seconds": -1.0 if record.start_seconds is None else record.start_seconds,
         "end_seconds": -1.0 if record.end_seconds is None else record.end_seconds,
     }
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -82,7 +82,7 @@ def load_model(config: Mapping[str, Any], checkpoint: str | Path, device: str | 
         entries = network_entries(load_checkpoint(checkpoint), getattr(model_class, "network_prefix", ""))
         model_cfg = network.without_replaced_weights(model_cfg, lambda: entries)
     several = not isinstance(config["data_cfg"], Mapping)
-    data_cfg = dict(config["data_cfg"][0] if several else config["data_cfg"], reader="ClipDataSet")
+    data_cfg = dict(config["data_cfg"][0] if several else config["data_cfg"], reader="ClipDataSet", num_workers=0)
     evaluator_cfg = dict(config["evaluator_cfg"], restore_hint=str(checkpoint), restore_ckpt_strict=True)
     cfgs = dict(config, model_cfg=model_cfg, data_cfg=[data_cfg] if several else data_cfg, evaluator_cfg=evaluator_cfg)
     # A vision model without a weight file has random weights, which the seed of the training run reproduces.

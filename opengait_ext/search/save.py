@@ -80,10 +80,13 @@ def state_of(model: BaseModel, checkpoint: Path) -> dict[str, Tensor]:
 
 
 def calibration_of(trained: Trained) -> dict[str, Any] | None:
-    """Return the calibration in the network's folder or in that of its run, else that of its last test; or None."""
+    """Return the checkpoint's calibration, from the network's folder or its run's, else of its last test; or None."""
     path = trained.calibration
     if path is not None and path.is_file():
-        return read_json(path, "write the calibration again")
+        content = read_json(path, "write the calibration again")
+        # A run may have gone on since it was calibrated.
+        if content.get("network") == sha256_of(trained.checkpoint):
+            return content
     found = [content.get("calibration") for content in results_of(trained)]
     return next((calibration for calibration in reversed(found) if isinstance(calibration, dict)), None)
 

@@ -12,6 +12,7 @@ from opengait_ext.weights.folder import CALIBRATION, CARD, CONFIG, FACTS, WEIGHT
 # Written before a name so that it is never taken for a path, as timm does.
 PREFIX = "hf-hub:"
 _NAME = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "token")
 # What a stranger's configuration may load. Other packages and folders of model files are code.
 _EXTENSIONS = {"opengait_ext"}
 
@@ -26,7 +27,7 @@ def from_hub(name: str, **options: Any) -> Path:
 
     Args:
         name: OWNER/NAME, with or without `PREFIX` and @REVISION.
-        options: of `huggingface_hub.snapshot_download`, such as `cache_dir` and `local_files_only`.
+        options: those of `huggingface_hub.snapshot_download` that are in `OPTIONS`.
 
     Raises:
         CheckpointError: it cannot be fetched, or is not a network of this project, or names code to run.

@@ -1,6 +1,6 @@
 """Search a gallery of synthetic descriptors exactly and by its index, in one run: queries a second, recall, memory.
 
-    python scripts/benchmarks/gallery.py --tracklets 1000000 --out /tmp/gallery-benchmark
+    python scripts/benchmarks/gallery.py --tracklets 1000000 --out FOLDER
 
 People are points of a normal distribution of 32 dimensions, mapped at random to those of a descriptor, and their 16
 tracklets lie around them, so that neighbours exist to be found. Among independent points no index finds any.

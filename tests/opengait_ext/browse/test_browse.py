@@ -82,6 +82,7 @@ def test_pictures_and_videos_are_added(client, session, tmp_path):
     files = [(io.BytesIO((tmp_path / f"0/{n}.png").read_bytes()), f"../{n}.png") for n in range(3)]
     reply = client.post("/added", data={"files": files, "modality": "visible"})
     assert reply.json == {"keys": ["a0"]}
+    assert client.get("/tracklets").json["tracklets"][0]["name"] == "pictures"
     assert client.get("/answers/a0").json["candidates"][0]["name"] == "anna"
     write_street(tmp_path / "s.mp4", people=2, frames=30)
     video = io.BytesIO((tmp_path / "s.mp4").read_bytes())
@@ -118,6 +119,7 @@ def test_tracks_of_videos_move_where_their_boxes_lie_beside(session, tmp_path):
         (["a.mp4"], "visible", "a.mp4 cannot be read"),
         (["a.txt"], "visible", "holds frames"),
         ([".."], "visible", "Expected one video"),
+        (["a" * 300 + ".png"], "visible", "cannot be stored"),
         (["a.png"], "warm", "'warm' is unknown"),
     ],
 )
@@ -131,7 +133,9 @@ def test_other_sites_are_refused(client):
     assert client.get("/").status_code == 200 and client.get("/page.css").status_code == 200
     assert client.get("/page.py").status_code == 404
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
-    assert client.get("/tracklets", headers={"Origin": "http://evil.example"}).status_code == 403
+    for origin in ("http://evil.example", "null", "http://["):
+        assert client.get("/tracklets", headers={"Origin": origin}).status_code == 403
+    assert client.get("/tracklets", headers={"Origin": "http://localhost"}).status_code == 200
     assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
 
 

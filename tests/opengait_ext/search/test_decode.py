@@ -102,6 +102,10 @@ def test_a_damaged_part_costs_its_frames_only(tmp_path):
         for reader in (PyAVReader, OpenCVReader):
             with pytest.raises(DataError, match=r"a\.mkv cannot be read as a video"):
                 reader(path)
+    path.unlink()
+    for reader in (PyAVReader, OpenCVReader):
+        with pytest.raises(DataError, match=r"a\.mkv does not exist"):
+            reader(path)
 
 
 def test_deep_grey_videos_are_scaled_by_the_values_of_the_track(tmp_path):

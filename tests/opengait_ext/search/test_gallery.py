@@ -155,6 +155,12 @@ def test_an_index_finds_what_an_exact_search_finds(tmp_path):
     queries = (points[::50] + 0.3 * rng.standard_normal((30, 8, 2))).astype(np.float32)
     queries[0] = points[0]
     near = gallery.nearest(queries, "visible", 10, "euc")
+    assert gallery.nearest(queries, "visible", 1200, "euc").places.shape == (30, 1200)  # more than some cells hold
+    facts = gallery.folder / "visible.index.json"
+    for damaged, reason in (("{", "not valid JSON"), ("{}", "visible index .* is damaged")):
+        facts.write_text(damaged)
+        with pytest.raises(DataError, match=reason):
+            open_gallery(tmp_path / "g").nearest(queries, "visible", 3, "euc")
     (gallery.folder / "visible.index.json").unlink()
     exact = open_gallery(tmp_path / "g").nearest(queries, "visible", 10, "euc")
     shares = [len(np.intersect1d(a, b)) for a, b in zip(near.places, exact.places, strict=True)]

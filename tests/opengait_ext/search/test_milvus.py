@@ -1,6 +1,7 @@
 """Galleries on a Milvus server, by its embedded form."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,10 @@ def test_a_gallery_on_a_server(tmp_path, capsys):
     assert gallery.tracklet(first.candidates[0].place)[2].thumbnail == b"jpeg4"
     with pytest.raises(DataError, match="one network"):
         gallery.add(tracklets(3, sha="b"))
+    with pytest.raises(DataError, match="from 6 frames"):
+        gallery.add(replace(tracklets(3), frames=4))
+    with pytest.raises(DataError, match=r"m\.db failed \(query\)"):
+        replace(gallery, collection="none").counts()
     assert command("gallery")(["remove", address, "clip.avi#1*"]) == 0
     assert "11 tracklets removed" in capsys.readouterr().out
     assert command("gallery")(["info", address]) == 0 and "visible" in capsys.readouterr().out

@@ -362,6 +362,7 @@ def test_answers_are_printed_even_if_they_cannot_be_written(tmp_path, monkeypatc
     describer = SimpleNamespace(
         trained=SimpleNamespace(checkpoint=tmp_path / "a.pt"),
         checkpoint_sha256="a",
+        frames=6,
         kind=None,
         metric="euc",
         describe=describe,

@@ -130,7 +130,10 @@ def test_calibrations_are_found_beside_the_checkpoint(tmp_path, calibration):
     assert find_calibration(tmp_path / "run").source == "test"
     (tmp_path / "gallery").mkdir()
     save_calibration(tmp_path / "gallery", replace(calibration, source="its own"))
-    assert calibration_for(checkpoint, "a", tmp_path / "gallery").source == "its own"
+    assert calibration_for(checkpoint, "a", gallery=tmp_path / "gallery").source == "its own"
+    # Of other frames, or by another metric, distances are others.
+    assert calibration_for(checkpoint, "a", gallery=tmp_path / "gallery", as_tested=False).source == "its own"
+    assert calibration_for(checkpoint, "a", as_tested=False) is calibration_for(checkpoint, "a", "cos") is None
 
 
 def test_adaptation_to_a_gallery_without_names(tmp_path, calibration, capsys):
@@ -145,6 +148,10 @@ def test_adaptation_to_a_gallery_without_names(tmp_path, calibration, capsys):
     assert command("calibrate")([str(file), "--from", str(tmp_path / "c.json"), "--out", str(out)]) == 0
     assert "infrared to visible" in capsys.readouterr().out and out.is_file()
     assert command("calibrate")([str(file), "--from", str(tmp_path / "c.json"), "--report"]) == 2
+    flat = {key: replace(value, spread=0.0) for key, value in calibration.pairs.items()}
+    save_calibration(tmp_path / "flat.json", replace(calibration, pairs=flat))
+    with pytest.raises(DataError, match="equally far"):
+        adapt(file, tmp_path / "flat.json")
     with pytest.raises(DataError, match="too few"):
         adapt(save_descriptors(tmp_path / "s", gallery_of(points[:3], names[:3], types[:3])), tmp_path / "c.json")
 

@@ -1,5 +1,6 @@
 """Names of trained networks, and a hub of which only the cache is there."""
 
+import json
 import shutil
 
 import pytest
@@ -7,7 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from opengait.config import load_config
-from opengait.errors import CheckpointError
+from opengait.errors import CheckpointError, ConfigError
+from opengait.utils.files import sha256_of
+from opengait_ext.search import describer
+from opengait_ext.search.save import calibration_of
 from opengait_ext.weights.find import find_trained
 from opengait_ext.weights.folder import facts_of, read_facts, without_folders, write_network
 from opengait_ext.weights.hub import is_hub_name
@@ -54,6 +58,8 @@ def test_a_network_on_a_hub_is_read_from_the_cache(network, tmp_path):
         assert trained.checkpoint == snapshot / "model.safetensors" and trained.facts["model"] == "GaitSet"
     with pytest.raises(CheckpointError, match="somebody/other is neither a folder here nor"):
         find_trained("somebody/other", cache_dir=tmp_path, local_files_only=True)
+    with pytest.raises(TypeError, match="'devise'"):
+        find_trained(network, devise="cpu")
 
 
 @pytest.mark.parametrize(("line", "reason"), [("extensions: [./models]", "./models"), ("base: x.yaml", "another file")])
@@ -64,6 +70,29 @@ def test_code_of_strangers_is_not_run(network, tmp_path, line, reason):
     (snapshot / "config.yaml").write_text("\n".join([line, *(t for t in kept if t != "- opengait_ext")]))
     with pytest.raises(CheckpointError, match=reason):
         find_trained("somebody/net", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_facts_of_strangers_change_no_setting(network, tmp_path, monkeypatch):
+    snapshot = cached(network, tmp_path)
+    facts = json.loads((snapshot / "config.json").read_text()) | {"overrides": ["extensions=[./models]"], "device": "x"}
+    (snapshot / "config.json").write_text(json.dumps(facts))
+    asked = []
+    monkeypatch.setattr(describer, "load_config", lambda _, overrides: asked.append(list(overrides)) or {})
+    monkeypatch.setattr(describer, "kind_of", lambda _: None)
+    monkeypatch.setattr(describer, "load_model", lambda *given: (_ for _ in ()).throw(ConfigError(str(given[2]))))
+    with pytest.raises(ConfigError, match="None"):
+        describer.Describer.from_pretrained("somebody/net", cache_dir=tmp_path, local_files_only=True)
+    assert asked == [[]]
+
+
+def test_a_calibration_of_an_earlier_checkpoint_is_left_behind(network, tmp_path):
+    copy = shutil.copytree(network, tmp_path / "copy")
+    trained = find_trained(copy)
+    (copy / "calibration.json").write_text(json.dumps({"network": "of an earlier checkpoint"}))
+    assert calibration_of(trained) is None
+    own = {"network": sha256_of(trained.checkpoint)}
+    (copy / "calibration.json").write_text(json.dumps(own))
+    assert calibration_of(trained) == own
 
 
 def test_names_that_name_nothing(tmp_path, monkeypatch):
