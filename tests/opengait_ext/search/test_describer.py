@@ -165,7 +165,7 @@ def test_commands_take_names(saved, every_model, tmp_path, monkeypatch, capsys):
     assert command("embed")(["--network", "dinogrl-hitsz", "--input", str(inputs), "--out", gallery]) == 0
     (named / "dinogrl_hitsz").rename(tmp_path / "moved")
     query = ["--gallery", gallery, "--query", str(next(path.parent for path in inputs.rglob("*.*")))]
-    assert command("search")([*query, "--network", str(tmp_path / "moved")]) == 0
+    assert command("search")([*query, "--modality", "visible", "--network", str(tmp_path / "moved")]) == 0
     assert command("embed")(["--network", "dinogrl-bupt", "--input", str(inputs), "--out", gallery]) == 2
     assert "run `vvi download dinogrl_bupt`" in capsys.readouterr().err
     assert command("embed")(["--input", str(inputs), "--out", gallery]) == 2
