@@ -17,7 +17,7 @@ from tests.paths import ROOT
 
 MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
 # Models that neither make nor take silhouettes.
-WITHOUT_SILHOUETTES = ("agw", "m3_reid")
+WITHOUT_SILHOUETTES = ("agw", "m3_reid", "mitml")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -72,6 +72,9 @@ def every_model(world, people, tmp_path_factory):
             path = frames_config(people, folder, name, tiny_config())
         elif name == "m3_reid":
             path = frames_config(people, folder, name, {"backbone": "resnet10", "width": 4, "weights": None})
+        elif name == "mitml":
+            backbone = {"backbone": "resnet10", "width": 4, "weights": None}
+            path = frames_config(people, folder, name, {"num_classes": 5, "positions": 3, "backbone": backbone})
         elif name == "biggergait":
             path = frames_config(
                 people, folder, name, model_cfg(**write_weights(folder), Mask_Branch={"source_dim": 12})

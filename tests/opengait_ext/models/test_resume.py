@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 
 # Configuration, and the changes that make it small; the data has three people to train on.
 AGW = {"model_cfg": {"num_classes": 3, "backbone": {"backbone": "resnet10", "width": 8, "weights": None}}}
-METHODS: dict[str, dict[str, Any]] = {"agw/hitsz": AGW, "caj/hitsz": AGW}
+# The adversarial loss begins where the run is resumed.
+MITML = {**AGW, "loss_cfg": {"confusion": {"begin_iter": "1 epoch"}}}
+METHODS: dict[str, dict[str, Any]] = {"agw/hitsz": AGW, "caj/hitsz": AGW, "mitml/hitsz": MITML}
 
 
 def write(people: Path, folder: Path, name: str, changes: dict[str, Any]) -> Path:
@@ -57,6 +59,13 @@ def test_a_resumed_run_equals_an_uninterrupted_one(people, tmp_path, name):
     assert all(torch.equal(value, two["model"][key]) for key, value in one["model"].items())
     for a, b in zip(one["optimizer"]["state"].values(), two["optimizer"]["state"].values(), strict=True):
         assert torch.equal(a["momentum_buffer"], b["momentum_buffer"])
+    if "mitml" in name:
+        states = [run["critics"]["modality_classifier"]["optimizer"]["state"] for run in (one, two)]
+        for a, b in zip(*(state.values() for state in states), strict=True):
+            assert torch.equal(a["momentum_buffer"], b["momentum_buffer"])
+        logs = "".join(path.read_text() for path in whole.rglob("logs/*.txt"))
+        lines = [line for line in logs.splitlines() if "Iteration 0" in line]
+        assert ["confusion_loss=" in line for line in lines] == [False, False, True, True]
     (results,) = whole.rglob("test-*.json")
     card = json.loads(results.read_text())["card"]
     if "agw" in name or "caj" in name:
