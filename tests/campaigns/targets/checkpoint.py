@@ -35,6 +35,7 @@ class Model(nn.Sequential):
             "scheduler_reset": None,
         }
         self.ignored_state_prefixes = ()
+        self.critics = ()
         self.iteration = 3
         self.run_state = RunState()
         log = logging.getLogger("opengait.fuzz")

@@ -87,7 +87,7 @@ def test_a_damaged_folder_is_refused(saved, tmp_path, change, reason):
 def test_crops_are_described_as_their_files_are(saved, every_model, tmp_path):
     describer, _ = saved("dinogrl")
     clip = find_clips([every_model("dinogrl")[2]], describer.kind)[0]
-    paths = list(clip.source.paths)
+    paths = list(clip.frames.paths)
     expected = describer.describe([clip]).embeddings
     frames = [cv2.imread(str(path)) for path in paths]
     modality = str(clip.modality)

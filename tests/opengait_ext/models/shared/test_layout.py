@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from opengait_ext.models.dinogrl import appearance
-from opengait_ext.models.shared import resnet
+from opengait_ext.models.shared import resnet, two_stems
 from tests.equations.networks import tiny_batch, tiny_network
 
 
@@ -14,7 +13,7 @@ def channels_last(maps: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def gpu_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (appearance, resnet):
+    for module in (two_stems, resnet):
         monkeypatch.setattr(module, "tensor_core_layout", channels_last)
 
 
