@@ -2,8 +2,7 @@
 
 from opengait_ext.search.describer import Describer, load_describer
 from opengait_ext.search.descriptors import Descriptors, load_descriptors, npz_path, save_descriptors
-from opengait_ext.search.gallery import (
-    Gallery,
+from opengait_ext.search.galleries import (
     create_gallery,
     is_gallery,
     open_any,
@@ -11,6 +10,7 @@ from opengait_ext.search.gallery import (
     open_if_there,
     open_or_create,
 )
+from opengait_ext.search.gallery import Gallery
 from opengait_ext.search.inputs import Clip, Pictures, find_clips
 from opengait_ext.search.matching import Candidate, QueryResult, search
 from opengait_ext.search.milvus import MilvusGallery

@@ -21,7 +21,7 @@ from opengait_ext.evaluation.calibration_file import (
 from opengait_ext.runs.results import result_files
 from opengait_ext.runs.tested_run import open_run
 from opengait_ext.search.descriptors import Descriptors, load_descriptors
-from opengait_ext.search.gallery import is_gallery, open_gallery
+from opengait_ext.search.galleries import is_gallery, open_gallery
 
 # Sizes of galleries that thresholds are printed for.
 SIZES = (3, 10, 100, 1000, 10_000, 1_000_000)

@@ -66,6 +66,40 @@ class Descriptors:
         return str(self.names[place]), self.embeddings[place], record
 
 
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What galleries that are not in memory know of the network that described their tracklets.
+
+    Attributes:
+        cfgs, checkpoint, checkpoint_sha256, frames, overrides: the network, as in `Descriptors`.
+        shape: (c, p) of a descriptor.
+    """
+
+    cfgs: str
+    checkpoint: str
+    checkpoint_sha256: str
+    frames: int
+    overrides: tuple[str, ...]
+    shape: tuple[int, int]
+
+    def check(self, descriptors: Descriptors, gallery: str) -> None:
+        """Check that tracklets to add were described alike.
+
+        Raises:
+            DataError: another network described them, or from another number of frames.
+        """
+        if descriptors.checkpoint_sha256 != self.checkpoint_sha256:
+            raise DataError(
+                f"{gallery} was described by {self.checkpoint}, but the new tracklets by {descriptors.checkpoint}; "
+                f"describe all with one network."
+            )
+        if descriptors.embeddings.shape[1:] != self.shape or descriptors.frames != self.frames:
+            raise DataError(
+                f"{gallery} has descriptors of {self.shape} from {self.frames} frames, the new tracklets "
+                f"{descriptors.embeddings.shape[1:]} from {descriptors.frames}."
+            )
+
+
 def npz_path(path: str | Path) -> Path:
     """Return the path that descriptors are written to: `path`, with .npz appended unless it ends so.
 

@@ -17,55 +17,30 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from opengait.data.text_files import read_json
-from opengait.errors import ConfigError, DataError, OutputError
-from opengait.utils.files import write_json
+from opengait.errors import DataError, OutputError
 from opengait_ext.data import Modality
-from opengait_ext.search.descriptors import Descriptors, load_descriptors
+from opengait_ext.search.descriptors import Described, Descriptors
 from opengait_ext.search.index import Index, load_index
-from opengait_ext.search.milvus import MilvusGallery, exists_in_milvus, is_address, open_milvus
 from opengait_ext.search.neighbours import Neighbours, block_rows, exact_neighbours, nearest_of
 from opengait_ext.search.records import Record, key_of
 
-FILE_NAME = "gallery.json"
-_VERSION = 1
-_KEYS = {"cfgs": str, "checkpoint": str, "checkpoint_sha256": str, "frames": int, "overrides": list, "shape": list}
 # Beyond, float16 is infinite; the scale is chosen so that values of the first tracklets are at most 1.
 _LARGEST = 65504.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS tracklets (
-    place INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, track TEXT NOT NULL,
-    start_seconds REAL, end_seconds REAL, thumbnail BLOB NOT NULL, removed INTEGER NOT NULL DEFAULT 0
-);
-CREATE UNIQUE INDEX IF NOT EXISTS keys ON tracklets (key) WHERE removed = 0;
-CREATE INDEX IF NOT EXISTS removals ON tracklets (place) WHERE removed = 1;
-CREATE INDEX IF NOT EXISTS visible ON tracklets (place) WHERE place % 2 = 0;
-CREATE INDEX IF NOT EXISTS infrared ON tracklets (place) WHERE place % 2 = 1;
-"""
 
 
-@dataclass(frozen=True)
-class Gallery:
+@dataclass(frozen=True, kw_only=True)
+class Gallery(Described):
     """A gallery folder, opened for searching.
 
     Attributes:
         folder: the folder.
-        cfgs, checkpoint, checkpoint_sha256, frames, overrides: the network, as in `Descriptors`.
-        shape: (c, p) of a descriptor.
         scale: factor of the stored values, a power of 2.
     """
 
     folder: Path
-    cfgs: str
-    checkpoint: str
-    checkpoint_sha256: str
-    frames: int
-    overrides: tuple[str, ...]
-    shape: tuple[int, int]
     scale: float
 
     def __len__(self) -> int:
@@ -98,10 +73,10 @@ class Gallery:
             return exact_neighbours(queries, self._blocks(kind, 0, len(queries)), top, metric)
         found = index.candidates(queries * self.scale, top, len(self._removed[kind]))
         rest = exact_neighbours(queries, self._blocks(kind, index.rows, len(queries)), top, metric)
-        stored, removed = self.stored(modality), self._removed[kind]
+        removed = self._removed[kind]
         # Places and their distances again, since an index compares coarsely.
         rows = [np.setdiff1d(row[row >= 0], removed) for row in found]
-        descriptors = [stored[row] / np.float32(self.scale) for row in rows]
+        descriptors = [self._points(kind, row) for row in rows]
         near = nearest_of(queries, [_place(row, kind) for row in rows], descriptors, top, metric, rest)
         if near.places.shape[1] < top:
             # The cells that are visited hold fewer tracklets.
@@ -110,28 +85,53 @@ class Gallery:
 
     def tracklet(self, place: int) -> tuple[str, np.ndarray, Record]:
         """Return name, descriptor `[c, p]` and record of a tracklet."""
-        fields = "name, source, track, start_seconds, end_seconds, thumbnail"
-        with closing(_connect(self.folder)) as database:
-            row = database.execute(f"SELECT {fields} FROM tracklets WHERE place = ?", (place,)).fetchone()
-        if row is None:
-            raise DataError(f"{self.folder} has no tracklet {place}.")
-        kind = Modality.INFRARED if place % 2 else Modality.VISIBLE
-        descriptor = np.asarray(self.stored(kind)[place // 2], dtype=np.float32) / np.float32(self.scale)
-        return str(row[0]), descriptor, Record(*row[1:])
+        ((name, record),) = self._entries([place])
+        return name, self._points(tuple(Modality)[place % 2], np.array([place // 2]))[0], record
 
     def descriptors(self, most: int, seed: int = 0) -> Descriptors:
         """Return at most so many random tracklets of each modality in memory."""
         rng = np.random.default_rng(seed)
         places: list[int] = []
+        types: list[str] = []
+        points = [np.empty((0, *self.shape), np.float32)]
         for kind in Modality:
             alive = np.setdiff1d(np.arange(self.rows(kind)), self._removed[kind])
-            places += _place(np.sort(rng.permutation(alive)[:most]), kind).tolist()
-        names, points, records = zip(*map(self.tracklet, places), strict=True) if places else ((), (), ())
-        types = np.array([str(Modality.INFRARED if place % 2 else Modality.VISIBLE) for place in places])
-        folders = np.array([record.source for record in records], dtype=np.str_)
-        embeddings = np.stack(points) if points else np.empty((0, *self.shape), np.float32)
-        network = (self.cfgs, self.checkpoint, self.checkpoint_sha256, self.frames, self.overrides)
-        return Descriptors(embeddings, np.array(names, dtype=np.str_), types, folders, *network, tuple(records))
+            rows = np.sort(rng.permutation(alive)[:most])
+            places += _place(rows, kind).tolist()
+            types += [str(kind)] * len(rows)
+            points.append(self._points(kind, rows))
+        names, records = zip(*self._entries(places), strict=True) if places else ((), ())
+        return Descriptors(
+            np.concatenate(points),
+            np.array(names, dtype=np.str_),
+            np.array(types, dtype=np.str_),
+            np.array([record.source for record in records], dtype=np.str_),
+            self.cfgs,
+            self.checkpoint,
+            self.checkpoint_sha256,
+            self.frames,
+            self.overrides,
+            tuple(records),
+        )
+
+    def _entries(self, places: Sequence[int]) -> list[tuple[str, Record]]:
+        """Return names and records of tracklets.
+
+        Raises:
+            DataError: there is no such tracklet.
+        """
+        entries = []
+        with closing(connect(self.folder)) as database:
+            for place in places:
+                row = database.execute(_ENTRY, (place,)).fetchone()
+                if row is None:
+                    raise DataError(f"{self.folder} has no tracklet {place}.")
+                entries.append((str(row[0]), Record(*row[1:])))
+        return entries
+
+    def _points(self, kind: Modality, rows: np.ndarray) -> np.ndarray:
+        """Return the descriptors float32 `[k, c, p]` of some rows."""
+        return self.stored(kind)[rows].astype(np.float32) / np.float32(self.scale)
 
     def add(self, descriptors: Descriptors) -> tuple[int, int]:
         """Add tracklets; return how many were added, and how many were there already.
@@ -140,11 +140,14 @@ class Gallery:
             DataError: another network described them, or their values are too large for 16 bits.
             OutputError: the folder cannot be written.
         """
-        self._check(descriptors)
+        self.check(descriptors, str(self.folder))
+        largest = float(np.abs(descriptors.embeddings).max(initial=0)) * self.scale
+        if not largest < _LARGEST:
+            raise DataError(f"A new descriptor has values {largest:.3g} times as large as those in {self.folder}.")
         tracklets = map(descriptors.tracklet, range(len(descriptors)))
         keys = [key_of(name, record) for name, _, record in tracklets]
         try:
-            with closing(_connect(self.folder)) as database, database:
+            with closing(connect(self.folder)) as database, database:
                 database.execute("BEGIN IMMEDIATE")
                 present = {k for k in keys if database.execute(_PRESENT, (k,)).fetchone()}
                 first = {key: number for number, key in reversed(list(enumerate(keys)))}
@@ -165,7 +168,7 @@ class Gallery:
             The number of tracklets. Their rows stay on disk.
         """
         removed = 0
-        with closing(_connect(self.folder)) as database, database:
+        with closing(connect(self.folder)) as database, database:
             for pattern in patterns:
                 removed += database.execute(_REMOVE, (pattern,) * 3).rowcount
         self._forget()
@@ -197,21 +200,6 @@ class Gallery:
             rows.append((place, keys[number], name, record.source, record.track, *times, record.thumbnail))
         database.executemany("INSERT INTO tracklets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", rows)
 
-    def _check(self, descriptors: Descriptors) -> None:
-        if descriptors.checkpoint_sha256 != self.checkpoint_sha256:
-            raise DataError(
-                f"{self.folder} was described by {self.checkpoint}, but the new tracklets by {descriptors.checkpoint}; "
-                f"describe all with one network."
-            )
-        if descriptors.embeddings.shape[1:] != self.shape or descriptors.frames != self.frames:
-            raise DataError(
-                f"{self.folder} has descriptors of {self.shape} from {self.frames} frames, the new tracklets "
-                f"{descriptors.embeddings.shape[1:]} from {descriptors.frames}."
-            )
-        largest = float(np.abs(descriptors.embeddings).max(initial=0)) * self.scale
-        if not largest < _LARGEST:
-            raise DataError(f"A new descriptor has values {largest:.3g} times as large as those in {self.folder}.")
-
     def _blocks(self, kind: Modality, start: int, queries: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         stored, step = self.stored(kind), block_rows(queries, self.shape)
         alive = np.ones(len(stored), dtype=bool)
@@ -228,12 +216,12 @@ class Gallery:
 
     @cached_property
     def _rows(self) -> dict[Modality, int]:
-        with closing(_connect(self.folder)) as database:
+        with closing(connect(self.folder)) as database:
             return {kind: _next_row(database, kind) for kind in Modality}
 
     @cached_property
     def _removed(self) -> dict[Modality, np.ndarray]:
-        with closing(_connect(self.folder)) as database:
+        with closing(connect(self.folder)) as database:
             places = [row[0] for row in database.execute("SELECT place FROM tracklets WHERE removed = 1")]
         places_array = np.array(sorted(places), dtype=np.int64)
         return {kind: places_array[places_array % 2 == kind.number] // 2 for kind in Modality}
@@ -245,81 +233,11 @@ class Gallery:
 
 _REMOVE = """UPDATE tracklets SET removed = 1
 WHERE removed = 0 AND (name GLOB ? OR source GLOB ? OR source || '#' || track GLOB ?)"""
+_ENTRY = "SELECT name, source, track, start_seconds, end_seconds, thumbnail FROM tracklets WHERE place = ?"
 _PRESENT = "SELECT 1 FROM tracklets WHERE key = ? AND removed = 0"
 
 
-def create_gallery(folder: str | Path, like: Descriptors) -> Gallery:
-    """Create an empty gallery folder for tracklets of the network that described `like`.
-
-    Raises:
-        ConfigError: the folder holds something else.
-    """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} exists and is no gallery; name a new folder.")
-    largest = float(np.abs(like.embeddings).max(initial=0)) or 1.0
-    network = {name: getattr(like, name) for name in ("cfgs", "checkpoint", "checkpoint_sha256", "frames")}
-    content: dict[str, Any] = {"version": _VERSION, **network, "overrides": list(like.overrides)}
-    content |= {"shape": list(like.embeddings.shape[1:]), "scale": float(2.0 ** -np.ceil(np.log2(largest)))}
-    folder.mkdir(parents=True, exist_ok=True)
-    with closing(_connect(folder, "rwc")) as database:
-        database.executescript(_SCHEMA)
-    write_json(folder / FILE_NAME, content)
-    return open_gallery(folder)
-
-
-def is_gallery(path: str | Path) -> bool:
-    """Return whether a path is a gallery folder."""
-    return (Path(path) / FILE_NAME).is_file()
-
-
-def open_gallery(folder: str | Path) -> Gallery:
-    """Open a gallery folder.
-
-    Raises:
-        DataError: it is no gallery, or damaged.
-    """
-    file = Path(folder) / FILE_NAME
-    content = read_json(file, "`vvi gallery add` makes galleries")
-    if content.get("version") != _VERSION:
-        raise DataError(f"{file}: expected version {_VERSION}, got {content.get('version')!r}.")
-    values: dict[str, Any] = {key: content.get(key) for key in _KEYS}
-    wrong = [key for key, kind in _KEYS.items() if not isinstance(values[key], kind)]
-    shape, scale = values.pop("shape"), content.get("scale")
-    if wrong or not isinstance(scale, float) or not scale > 0 or len(shape) != 2:
-        raise DataError(f"{file}: `{(wrong or ['scale or shape'])[0]}` has no valid value; make the gallery again.")
-    if not all(isinstance(size, int) and size > 0 for size in shape):
-        raise DataError(f"{file}: expected two positive sizes as shape, got {shape}.")
-    values |= {"overrides": tuple(map(str, values["overrides"])), "shape": (shape[0], shape[1])}
-    return Gallery(Path(folder), **values, scale=scale)
-
-
-def open_any(path: str | Path) -> Gallery | MilvusGallery | Descriptors:
-    """Open a gallery folder or a gallery on a server, or read the descriptors in a file.
-
-    Raises:
-        DataError: it is none of these.
-    """
-    if is_address(str(path)):
-        return open_milvus(str(path))
-    return open_gallery(path) if Path(path).is_dir() else load_descriptors(path)
-
-
-def open_if_there(path: str | Path) -> Gallery | MilvusGallery | None:
-    """Open a gallery folder or a gallery on a server; return None for one that does not exist yet."""
-    if is_address(str(path)):
-        return open_milvus(str(path)) if exists_in_milvus(str(path)) else None
-    return open_gallery(path) if is_gallery(path) else None
-
-
-def open_or_create(path: str | Path, like: Descriptors) -> Gallery | MilvusGallery:
-    """Open a gallery folder or a gallery on a server, or create it for the network that described `like`."""
-    if is_address(str(path)):
-        return open_milvus(str(path), like)
-    return open_gallery(path) if is_gallery(path) else create_gallery(path, like)
-
-
-def _connect(folder: Path, mode: str = "rw") -> sqlite3.Connection:
+def connect(folder: Path, mode: str = "rw") -> sqlite3.Connection:
     file = (folder / "tracklets.sqlite").absolute()
     try:
         # Transactions are begun by hand.

@@ -4,16 +4,9 @@ With a calibration of the network (`opengait_ext.evaluation.calibration`), a can
 identification rate of a gallery of this size if candidates as near are accepted. The verdict is "somebody" if that of
 the nearest candidate is at most the level, with the probability that it is the person.
 
-Without a calibration, distances cannot be judged by their absolute values: networks differ in scale, and infrared
-queries are farther from everyone. Each query's distances to the gallery tracklets of one modality are then standardised
-by their own median and median absolute deviation, which a few true matches barely affect; the standardised distance is
-the score z. If all n tracklets of the modality were strangers with normally distributed distances, one of them would
-score below z with probability F(z), where F is Student's t distribution because the spread is estimated, and the
-nearest of n with probability 1 - (1 - F(z))^n. This is the p-value then. It errs towards "nobody", most of all across
-modalities.
+Without a calibration, the p-values are those of `opengait_ext.search.uncalibrated`.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +20,12 @@ from opengait_ext.evaluation.calibration_file import Calibration
 from opengait_ext.search.descriptors import Descriptors
 from opengait_ext.search.neighbours import Neighbours
 from opengait_ext.search.records import Record
+from opengait_ext.search.uncalibrated import LEAST, p_values
 
 # Difference of two descriptors, as a share of their length, that rounding to 16 bits explains.
 DUPLICATE = 1e-3
-# Without a calibration, fewer tracklets per modality are too few to estimate the spread, and of more than the most not
-# all distances are held.
-LEAST, MOST = 8, 2**17
-# Median absolute deviation of the standard normal distribution.
-_MAD = 0.6744897501960817
-# Statistical efficiency of the median absolute deviation relative to the standard deviation.
-_EFFICIENCY = 0.37
+# Without a calibration, a distance is judged by all others, of which no more are held.
+MOST = 2**17
 
 
 class Searchable(Protocol):
@@ -139,7 +128,6 @@ def search(
         rows = np.flatnonzero(queries.types == modality)
         near = {}
         for kind, count in gallery.counts().items():
-            # Without a calibration, a distance is judged by all others.
             wanted = top if (str(modality), kind) in pairs or count > MOST else count
             near[kind] = gallery.nearest(queries.embeddings[rows], kind, wanted, metric)
         for number, row in enumerate(rows):
@@ -262,44 +250,3 @@ def _reason(ranked: Mapping[str, _Ranked], collapsed: bool) -> str:
     if all(len(part.distances) < part.count for part in ranked.values()) and not collapsed:
         return f"{listed} tracklets are too many to judge a distance by all of them; give a calibration"
     return f"most of the gallery's {listed} tracklets are equally far from the query"
-
-
-def p_values(distances: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """Return the p-value of each gallery tracklet for one query; NaN where it cannot be judged.
-
-    That is so if its modality has fewer than `LEAST` tracklets, or if most of them are equally far.
-
-    Args:
-        distances: (n), distances of the query to the gallery.
-        types: n modalities.
-    """
-    p = np.full(len(distances), np.nan)
-    for modality in np.unique(types):
-        same = types == modality
-        count = int(same.sum())
-        if count < LEAST:
-            continue
-        median = np.median(distances[same])
-        spread = np.median(np.abs(distances[same] - median)) / _MAD
-        if spread > 0:
-            scores = (distances[same] - median) / spread
-            single = student_t_cdf(scores, max(1.0, _EFFICIENCY * (count - 1)))
-            p[same] = -np.expm1(count * np.log1p(-np.minimum(single, 1 - 1e-16)))
-    return p
-
-
-def student_t_cdf(scores: np.ndarray, freedom: float) -> np.ndarray:
-    """Return the distribution function of Student's t.
-
-    The substitution t = sqrt(freedom) tan(angle) turns its integral into that of cos(angle)^(freedom - 1).
-    """
-    angles = np.arctan(scores / math.sqrt(freedom))
-    steps = np.linspace(0, 1, 2049)
-    weights = np.full(2049, 1 / 2048)
-    weights[[0, -1]] /= 2  # the trapezoidal rule
-
-    def area(end: np.ndarray) -> np.ndarray:
-        width = end[:, None] + math.pi / 2
-        return (np.cos(width * steps - math.pi / 2).clip(min=0) ** (freedom - 1)) @ weights * width[:, 0]
-
-    return area(angles) / area(np.array([math.pi / 2]))

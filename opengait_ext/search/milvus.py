@@ -19,7 +19,7 @@ import numpy as np
 from opengait.errors import ConfigError, DataError
 from opengait.utils.text import first_line
 from opengait_ext.data import Modality
-from opengait_ext.search.descriptors import Descriptors
+from opengait_ext.search.descriptors import Described, Descriptors
 from opengait_ext.search.neighbours import Neighbours, nearest_of
 from opengait_ext.search.records import Record, key_of
 
@@ -57,25 +57,17 @@ class _Server:
         return call
 
 
-@dataclass(frozen=True)
-class MilvusGallery:
+@dataclass(frozen=True, kw_only=True)
+class MilvusGallery(Described):
     """A collection of a Milvus server.
 
     Attributes:
         client: client of pymilvus, by `_Server`.
         collection: name of the collection.
-        cfgs, checkpoint, checkpoint_sha256, frames, overrides: the network, as in `Descriptors`.
-        shape: (c, p) of a descriptor.
     """
 
     client: Any
     collection: str
-    cfgs: str
-    checkpoint: str
-    checkpoint_sha256: str
-    frames: int
-    overrides: tuple[str, ...]
-    shape: tuple[int, int]
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -124,13 +116,7 @@ class MilvusGallery:
         Raises:
             DataError: another network described them, or from another number of frames; or the server refused them.
         """
-        if descriptors.checkpoint_sha256 != self.checkpoint_sha256 or descriptors.embeddings.shape[1:] != self.shape:
-            raise DataError(f"{self.collection} was described by {self.checkpoint}; describe all with one network.")
-        if descriptors.frames != self.frames:
-            raise DataError(
-                f"{self.collection} has descriptors from {self.frames} frames, the new tracklets from "
-                f"{descriptors.frames}."
-            )
+        self.check(descriptors, f"The collection {self.collection}")
         rows = {row["place"]: row for row in (_row(descriptors, n) for n in range(len(descriptors)))}
         present = set()
         numbers = list(rows)
@@ -179,7 +165,7 @@ def open_milvus(address: str, like: Descriptors | None = None) -> MilvusGallery:
         overrides, (channels, parts) = tuple(content["overrides"]), content["shape"]
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(f"The collection {collection} is no gallery; name another.") from error
-    return MilvusGallery(client, collection, **network, overrides=overrides, shape=(channels, parts))
+    return MilvusGallery(client=client, collection=collection, **network, overrides=overrides, shape=(channels, parts))
 
 
 def exists_in_milvus(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where a tracklet of a gallery comes from."""
+"""Where the tracklets of a gallery come from, and the network that described them."""
 
 from dataclasses import dataclass
 

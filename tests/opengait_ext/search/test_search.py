@@ -23,9 +23,9 @@ from opengait_ext.models import DinoGRLNet
 from opengait_ext.runs.figures.style import figure_files, new_figure
 from opengait_ext.search import Descriptors, find_clips, load_descriptors, network, save_descriptors, search
 from opengait_ext.search.decode import OpenCVReader, PyAVReader, av
-from opengait_ext.search.matching import p_values, student_t_cdf
 from opengait_ext.search.network import ClipDataSet
 from opengait_ext.search.tracklets import as_tracklets
+from opengait_ext.search.uncalibrated import p_values, student_t_cdf
 from tests.opengait_ext.runs.stand_in_runs import command
 from tests.opengait_ext.world import write_config
 
