@@ -78,13 +78,7 @@ def share(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: the text is not one.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
-    return value
+    return _number(text, lambda value: 0 < value < 1, "a number between 0 and 1")
 
 
 def seconds(text: str) -> float:
@@ -93,10 +87,14 @@ def seconds(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: the text is not one.
     """
+    return _number(text, lambda value: 0 <= value < float("inf"), "seconds, 0 or more")
+
+
+def _number(text: str, is_valid: Callable[[float], bool], expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text!r}")
+        value = float("nan")
+    if not is_valid(value):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return value

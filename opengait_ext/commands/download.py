@@ -102,9 +102,9 @@ def list_all(folder: Path, entries: Sequence[WeightFile | Released | HandFetched
             present = state(folder / entry.file)
             print(f"  {entry.name}: {entry.purpose}\n    {entry.address}\n    {size_and_hash(entry)}{present}\n")
         elif isinstance(entry, Released):
-            own = folder / entry.name
-            ready = ", ready to use" if (own / WEIGHTS).is_file() else ""
-            files = "\n".join(f"    {file.address}{state(own / file.file)}" for file in entry.entries())
+            home = folder / entry.name
+            ready = ", ready to use" if (home / WEIGHTS).is_file() else ""
+            files = "\n".join(f"    {file.address}{state(home / file.file)}" for file in entry.entries())
             print(f"  {entry.name}: {entry.purpose}{ready}\n{files}\n    no SHA-256 known beforehand\n")
     by_hand = [entry for entry in entries if isinstance(entry, HandFetched)]
     if by_hand:
@@ -123,22 +123,22 @@ def fetch_all(entries: Sequence[WeightFile | Released | HandFetched], folder: Pa
             print(f"To be fetched by hand: {describe_by_hand(entry)}", file=sys.stderr)
             status = status or 3
             continue
-        own = folder / entry.name if isinstance(entry, Released) else folder
+        home = folder / entry.name if isinstance(entry, Released) else folder
         source = f"{mirror.rstrip('/')}/{entry.name}" if mirror and isinstance(entry, Released) else mirror
         failed = False
         for file in entry.entries() if isinstance(entry, Released) else [entry]:
             total += 1
             try:
-                fetch_one(file, own, source)
+                fetch_one(file, home, source)
             except OfflineError as error:
-                offline.append(f"  {own.resolve() / file.file}, {size_and_hash(file)}: {error}")
+                offline.append(f"  {home.resolve() / file.file}, {size_and_hash(file)}: {error}")
                 failed = True
             except UserError as error:
                 # Continue with the other files.
                 print(f"error: {error}", file=sys.stderr)
                 failed, status = True, 2
         if isinstance(entry, Released) and not failed:
-            status = max(status, convert(entry, own))
+            status = max(status, convert(entry, home))
     if offline:
         print(
             f"error: {len(offline)} of {total} files could not be fetched. On a machine with a network, fetch the "
@@ -171,17 +171,17 @@ def convert(entry: Released, folder: Path) -> int:
 
     name = entry.name.replace("_", "-")
     try:
-        found = write_official_network(entry, folder)
+        content = write_official_network(entry, folder)
     except CheckpointError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if found is None:
+    if content is None:
         print(f"{from_here(folder)}: already converted; use it as {name}")
         return 0
-    people = " and ".join(map(str, found["people"]))
+    people = " and ".join(map(str, content["people"]))
     print(
         f"{from_here(folder)}: converted; classifiers of {people} people (appearance and gait stream), "
-        f"{found['parts']} parts of {found['dimension']} channels, granularities {found['granularities']}; use it as "
-        f"{name}"
+        f"{content['parts']} parts of {content['dimension']} channels, granularities {content['granularities']}; "
+        f"use it as {name}"
     )
     return 0

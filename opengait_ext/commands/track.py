@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
             detector = Motion(args.least_height)
         else:
             detector = TorchvisionDetector(args.detector, args.weights, usable_device(args.device))
-        found = track_video(video, file, detector, args.least_seconds, args.lost_seconds)
+        summary = track_video(video, file, detector, args.least_seconds, args.lost_seconds)
         print(
-            f"{video}: {found.tracks} tracks, {found.boxes} boxes in {found.frames} frames ({found.seconds:.1f} s), "
-            f"written to {file}."
+            f"{video}: {summary.tracks} tracks, {summary.boxes} boxes in {summary.frames} frames "
+            f"({summary.seconds:.1f} s), written to {file}."
         )
-        if not found.tracks:
+        if not summary.tracks:
             print("Nobody was found; try --least-height, --least-seconds or another --detector.", file=sys.stderr)
     return 0
