@@ -8,6 +8,7 @@ meant, a number, a date or a word that YAML reads as something else is taken as 
 """
 
 import collections.abc
+import functools
 import inspect
 import math
 import re
@@ -182,8 +183,10 @@ def shown(value: Any) -> str:
 def argument_kinds(part: Callable[..., Any]) -> dict[str, str]:
     """Return the arguments of a class's `__init__` or a function, in order, with the types of their annotations.
 
-    An argument without one is of any type, or a bool if that is its default.
+    An argument without one is of any type, or a bool if that is its default. Of a partial, those of what it calls.
     """
+    if isinstance(part, functools.partial):
+        return argument_kinds(part.func)
     function = part.__init__ if inspect.isclass(part) else part
     names = argument_names(part)
     parameters = inspect.signature(function).parameters if names else {}

@@ -4,21 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from opengait.modeling.losses.base import BaseLoss, gather_and_scale_wrapper
-from opengait_ext.models.shared.triplets import (
-    Form,
-    batch_distances,
-    checked_form,
-    counted,
-    described,
-    weighted_distances,
-)
+from opengait_ext.models.shared.triplets import AnchorLoss, Form, checked_form, counted, weighted_distances
 
 # The largest squared difference: exp(88) is still a float32.
 LARGEST = 88.0
 
 
-class SquaredDifferenceLoss(BaseLoss):
+class SquaredDifferenceLoss(AnchorLoss):
     """CAJ's enhanced squared difference: AGW's weighted triplet on the square of the difference, with its sign.
 
     L = mean over anchors of log(1 + exp(-y s)), s = min(gamma (a - b)^2, 88), y = 1 where a <= b and -1 elsewhere,
@@ -38,24 +30,9 @@ class SquaredDifferenceLoss(BaseLoss):
         self.gamma = gamma
         self.form = checked_form(form, "SquaredDifferenceLoss")
 
-    @gather_and_scale_wrapper
-    def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of each part.
-
-        Args:
-            embeddings: `[n, c, p]`; half precision is computed in float32.
-            labels: `[n]` identities.
-
-        Returns:
-            Loss `[p]`, and info, each `[p]`: `loss`; `positive` and `negative`, the means of a and b.
-
-        Raises:
-            ValueError: the shapes do not match.
-        """
-        distances, same = batch_distances(embeddings, labels, "SquaredDifferenceLoss")
+    def compare(self, distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare the weighted distances."""
         positive, negative = weighted_distances(distances, same, self.form)
         squares = (self.gamma * (positive - negative).square()).clamp(max=LARGEST)
         losses = F.softplus(torch.where(positive <= negative, -squares, squares))
-        loss = counted(losses, same, self.form).mean(1)
-        self.info.update(described(loss, positive, negative))
-        return loss, self.info
+        return counted(losses, same, self.form), positive, negative

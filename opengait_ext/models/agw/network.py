@@ -1,14 +1,11 @@
 """AGW's network: two stems, shared stages with non-local blocks, generalised-mean pooling, and a BN neck."""
 
-import copy
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.pooling import gem_pooling
@@ -44,6 +41,8 @@ class AGWNet(PlainNetwork):
         flipped: add the unit descriptor of the mirrored frames, as the released test scripts do; outside training only.
     """
 
+    parts = {"backbone": TwoStemResNet}
+    weight_files = (("backbone", "weights"),)
     classifiers = ("neck.classifier.",)
 
     def __init__(
@@ -60,19 +59,6 @@ class AGWNet(PlainNetwork):
         self.descriptor = descriptor
         self.flipped = flipped
         self.neck = BNNeck(backbone.out_channels, num_classes)
-
-    @classmethod
-    def from_config(cls, model_cfg: Mapping[str, Any]) -> "AGWNet":
-        """Build the network that a configuration file's `model_cfg` describes.
-
-        Raises:
-            ConfigError: a key is unknown, or a value is invalid.
-            CheckpointError: the weight file is missing or belongs to another network.
-        """
-        backbone = build_part(TwoStemResNet, "backbone", model_cfg.get("backbone"))
-        options = {key: value for key, value in model_cfg.items() if key not in ("model", "backbone")}
-        network: AGWNet = build_part(cls, "", options, backbone=backbone)
-        return network
 
     def forward(self, frames: Tensor, modality: Tensor) -> AGWOutput:
         """Describe n tracklets.
@@ -96,13 +82,3 @@ class AGWNet(PlainNetwork):
         maps = self.backbone(frames.flatten(0, 1), modality.repeat_interleave(count))
         pooled = gem_pooling(maps) if self.pooling == "gem" else maps.mean((2, 3))
         return pooled.unflatten(0, (tracklets, count)).mean(1)
-
-    @classmethod
-    def without_replaced_weights(
-        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
-    ) -> dict[str, Any]:
-        """Return a copy of `model_cfg` without the ImageNet file, whose values every checkpoint replaces."""
-        kept = copy.deepcopy(dict(model_cfg))
-        if isinstance(kept.get("backbone"), dict):
-            kept["backbone"].pop("weights", None)
-        return kept

@@ -1,6 +1,5 @@
 """DinoGRL as in Figure 2: an appearance and a gait stream, with PBMGE between them."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,13 +17,10 @@ from opengait_ext.models.dinogrl.given_masks import GivenMasks, silhouette_sourc
 from opengait_ext.models.dinogrl.release.enhancement import ReleaseEnhancement
 from opengait_ext.models.dinogrl.silhouette import SilhouetteGenerator, Silhouettes
 from opengait_ext.models.shared.build import build_part
-from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
+from opengait_ext.models.shared.plain_network import Maps, PlainNetwork, without
 from opengait_ext.models.shared.pooling import StripeProjection
 from opengait_ext.models.shared.vision_model import FrozenVisionModel
 from opengait_ext.weights.read import find_weights
-
-# The keys of `model_cfg` that name weight files of trained parts.
-TRAINED_FILES = (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights"))
 
 
 @dataclass(frozen=True)
@@ -243,7 +239,7 @@ class DinoGRLNet(PlainNetwork):
         Those of trained parts are always removed, the vision model's only if the file is missing and the checkpoint has
         its weights.
         """
-        kept = without(model_cfg, TRAINED_FILES)
+        kept = without(model_cfg, cls.weight_files)
         vision_model = kept.get("vision_model")
         if isinstance(vision_model, dict) and vision_model.get("weights") is not None:
             try:
@@ -257,16 +253,7 @@ class DinoGRLNet(PlainNetwork):
     @classmethod
     def without_weight_files(cls, model_cfg: Mapping[str, Any]) -> dict[str, Any]:
         """Return a copy of `model_cfg` that names no weight file, for a network that is saved with all its weights."""
-        return without(model_cfg, (*TRAINED_FILES, ("vision_model", "weights")))
-
-
-def without(model_cfg: Mapping[str, Any], keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return a copy of `model_cfg` without some keys of its sections."""
-    kept = copy.deepcopy(dict(model_cfg))
-    for section, key in keys:
-        if isinstance(kept.get(section), dict):
-            kept[section].pop(key, None)
-    return kept
+        return without(model_cfg, (*cls.weight_files, ("vision_model", "weights")))
 
 
 def build_enhancement(

@@ -1,8 +1,7 @@
 """M3-ReID (Liang et al., IEEE TIFS 2025) as a plain network: one ResNet for both modalities, seen from three views."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 from opengait.modeling.modules.parts import check_rows
 from opengait_ext.models.m3_reid.attention import VIEWS, MultiViewAttention, masked_gem
 from opengait_ext.models.m3_reid.non_local import SpaceTimeBlock
-from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.resnet import ResNetStages, load_stages, non_local_places
 from opengait_ext.models.shared.two_stems import Stem
@@ -53,6 +51,7 @@ class M3ReIDNet(PlainNetwork):
         heads: masks of each view.
     """
 
+    weight_files = (("weights",),)
     classifiers = ("classifier.", "frame_classifier.")
 
     def __init__(
@@ -81,24 +80,6 @@ class M3ReIDNet(PlainNetwork):
         if num_classes is not None:
             self.classifier = nn.Linear(dimension, num_classes, bias=False)
             self.frame_classifier = nn.Linear(dimension, num_classes, bias=False)
-
-    @classmethod
-    def from_config(cls, model_cfg: Mapping[str, Any]) -> "M3ReIDNet":
-        """Build the network that a configuration file's `model_cfg` describes; its keys are the class's arguments.
-
-        Raises:
-            ConfigError: a key is unknown, or a value is invalid.
-            CheckpointError: the weight file is missing or belongs to another network.
-        """
-        network: M3ReIDNet = build_part(cls, "", {key: value for key, value in model_cfg.items() if key != "model"})
-        return network
-
-    @classmethod
-    def without_replaced_weights(
-        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
-    ) -> dict[str, Any]:
-        """Return a copy of `model_cfg` without the ImageNet file, since every checkpoint has the backbone."""
-        return {key: value for key, value in model_cfg.items() if key != "weights"}
 
     def forward(self, frames: Tensor, modality: Tensor | None = None) -> M3ReIDOutput:
         """Describe n tracklets of s frames.

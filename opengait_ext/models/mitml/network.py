@@ -1,16 +1,15 @@
 """MITML's network: two stems and two last stages, an LSTM over the frames, and a refinement of each frame."""
 
 import copy
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
-from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.two_stems import TwoStemResNet
@@ -65,6 +64,8 @@ class MITMLNet(PlainNetwork):
             refinement that all frames share, which takes tracklets of any length.
     """
 
+    parts = {"backbone": partial(TwoStemResNet, non_local=False)}
+    weight_files = (("backbone", "weights"),)
     classifiers = ("neck.classifier.",)
 
     def __init__(
@@ -81,19 +82,6 @@ class MITMLNet(PlainNetwork):
         self.lstm = nn.LSTM(self.channels, self.channels, num_layers=2, batch_first=True)
         self.refinements = nn.ModuleList([Refinement(self.channels) for _ in range(positions or 1)])
         self.neck = BNNeck(self.channels, num_classes)
-
-    @classmethod
-    def from_config(cls, model_cfg: Mapping[str, Any]) -> "MITMLNet":
-        """Build the network that a configuration file's `model_cfg` describes.
-
-        Raises:
-            ConfigError: a key is unknown, or a value is invalid.
-            CheckpointError: the weight file is missing or belongs to another network.
-        """
-        backbone = build_part(TwoStemResNet, "backbone", {"non_local": False} | dict(model_cfg.get("backbone") or {}))
-        options = {key: value for key, value in model_cfg.items() if key not in ("model", "backbone")}
-        network: MITMLNet = build_part(cls, "", options, backbone=backbone)
-        return network
 
     def forward(self, frames: Tensor, modality: Tensor) -> MITMLOutput:
         """Describe n tracklets.
@@ -138,13 +126,3 @@ class MITMLNet(PlainNetwork):
             for position, refinement in enumerate(self.refinements)
         ]
         return torch.stack(frames, dim=1)
-
-    @classmethod
-    def without_replaced_weights(
-        cls, model_cfg: Mapping[str, Any], entries: Callable[[], Mapping[str, Tensor]]
-    ) -> dict[str, Any]:
-        """Return a copy of `model_cfg` without the ImageNet file, whose values every checkpoint replaces."""
-        kept = copy.deepcopy(dict(model_cfg))
-        if isinstance(kept.get("backbone"), dict):
-            kept["backbone"].pop("weights", None)
-        return kept

@@ -18,20 +18,8 @@ Form = Literal["exact", "release"]
 FORMS = ("exact", "release")
 
 
-class BatchHardTripletLoss(BaseLoss):
-    """Batch-hard triplet loss: L = mean over anchors of [max_P D - min_N D + margin]_+, for each part.
-
-    In a batch of one identity, which has no negatives, the loss is 0.
-
-    Args:
-        margin: the distance by which the closest negative must be farther away than the farthest positive; 0 gives the
-            soft margin, log(1 + exp(max_P D - min_N D)).
-        loss_term_weight: factor of this loss in the sum.
-    """
-
-    def __init__(self, margin: float = 0.3, loss_term_weight: float = 1.0) -> None:
-        super().__init__(loss_term_weight)
-        self.margin = margin
+class AnchorLoss(BaseLoss):
+    """A loss of one positive and one negative distance per anchor; subclasses say which, and how they compare."""
 
     @gather_and_scale_wrapper
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -43,23 +31,56 @@ class BatchHardTripletLoss(BaseLoss):
 
         Returns:
             Loss `[p]`, and info, each `[p]`: `loss`; `positive` and `negative`, the means of both distances; and
-            `loss_num`, the number of anchors with a loss.
+            what subclasses add.
 
         Raises:
             ValueError: the shapes do not match.
         """
-        distances, same = batch_distances(embeddings, labels, "BatchHardTripletLoss")
+        distances, same = batch_distances(embeddings, labels, type(self).__name__)
+        losses, positive, negative = self.compare(distances, same)
+        loss = losses.mean(1)
+        means = {"positive": positive.detach().mean(1), "negative": negative.detach().mean(1)}
+        self.info.update({"loss": loss.detach().clone(), **means})
+        return loss, self.info
+
+    def compare(self, distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each anchor's loss, positive and negative distance, `[p, n]` each.
+
+        Args:
+            distances: `[p, n, n]`.
+            same: `[n, n]`, true where two rows share their identity.
+        """
+        raise NotImplementedError
+
+
+class BatchHardTripletLoss(AnchorLoss):
+    """Batch-hard triplet loss: L = mean over anchors of [max_P D - min_N D + margin]_+, for each part.
+
+    In a batch of one identity, which has no negatives, the loss is 0.
+
+    Args:
+        margin: the distance by which the closest negative must be farther away than the farthest positive; 0 gives the
+            soft margin, log(1 + exp(max_P D - min_N D)).
+        loss_term_weight: factor of this loss in the sum.
+
+    Its info has `loss_num` too, the number of anchors with a loss.
+    """
+
+    def __init__(self, margin: float = 0.3, loss_term_weight: float = 1.0) -> None:
+        super().__init__(loss_term_weight)
+        self.margin = margin
+
+    def compare(self, distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare the farthest positive with the closest negative."""
         positive = distances.masked_fill(~same, -torch.inf).amax(2)
         negative = distances.masked_fill(same, torch.inf).amin(2)
         gaps = positive - negative
         losses = F.relu(gaps + self.margin) if self.margin else F.softplus(gaps)
-        loss = losses.mean(1)
-        negative = negative.masked_fill(negative.isinf(), 0.0)
-        self.info.update(described(loss, positive, negative), loss_num=(losses.detach() > 0).sum(1).float())
-        return loss, self.info
+        self.info["loss_num"] = (losses.detach() > 0).sum(1).float()
+        return losses, positive, negative.masked_fill(negative.isinf(), 0.0)
 
 
-class WeightedTripletLoss(BaseLoss):
+class WeightedTripletLoss(AnchorLoss):
     """Weighted regularised triplet loss of AGW (Ye et al., 2021), L = mean over anchors of log(1 + exp(a - b)).
 
     a and b are the weighted distances of `weighted_distances`; there is no margin. In a batch of one identity, which
@@ -77,25 +98,10 @@ class WeightedTripletLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.form = checked_form(form, "WeightedTripletLoss")
 
-    @gather_and_scale_wrapper
-    def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of each part.
-
-        Args:
-            embeddings: `[n, c, p]`; half precision is computed in float32.
-            labels: `[n]` identities.
-
-        Returns:
-            Loss `[p]`, and info, each `[p]`: `loss`; `positive` and `negative`, the means of a and b.
-
-        Raises:
-            ValueError: the shapes do not match.
-        """
-        distances, same = batch_distances(embeddings, labels, "WeightedTripletLoss")
+    def compare(self, distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare the weighted distances."""
         positive, negative = weighted_distances(distances, same, self.form)
-        loss = counted(F.softplus(positive - negative), same, self.form).mean(1)
-        self.info.update(described(loss, positive, negative))
-        return loss, self.info
+        return counted(F.softplus(positive - negative), same, self.form), positive, negative
 
 
 def batch_distances(embeddings: Tensor, labels: Tensor, name: str) -> tuple[Tensor, Tensor]:
@@ -148,11 +154,6 @@ def weights_over(scores: Tensor, among: Tensor, form: Form) -> Tensor:
 def counted(losses: Tensor, same: Tensor, form: Form) -> Tensor:
     """Return the anchors' losses `[p, n]`, in the exact form without those of anchors that have no negative."""
     return losses * (~same).any(1) if form == "exact" else losses
-
-
-def described(loss: Tensor, positive: Tensor, negative: Tensor) -> dict[str, Tensor]:
-    """Return the values to log: the loss `[p]`, and the means over anchors of both distances `[p, n]`."""
-    return {"loss": loss.detach().clone(), "positive": positive.detach().mean(1), "negative": negative.detach().mean(1)}
 
 
 def checked_form(form: str, name: str) -> Form:

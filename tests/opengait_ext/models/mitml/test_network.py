@@ -177,3 +177,10 @@ def test_the_schedule_is_that_of_the_code(name, steps):
         for _ in range(steps):
             optimiser.step()
             schedule.step()
+
+
+def test_a_backbone_that_is_no_table_is_named():
+    with pytest.raises(ConfigError, match=r"model_cfg\.backbone.*resnet50"):
+        MITMLNet.from_config({"backbone": "resnet50"})
+    with pytest.raises(ConfigError, match=r"model_cfg\.backbone\.width"):
+        MITMLNet.from_config({"backbone": {"width": "many"}})
