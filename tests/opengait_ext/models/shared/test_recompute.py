@@ -1,9 +1,12 @@
 """Activation checkpointing: the numbers of a plain step, from fewer kept tensors."""
 
+import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
+from opengait.config import load_config
 from tests.equations.networks import tiny_batch, tiny_config, tiny_network
+from tests.paths import ROOT
 
 SECTIONS = ("appearance", "silhouette", "gait")
 
@@ -35,3 +38,10 @@ def test_gradients_and_running_statistics_are_those_of_a_plain_step():
     (plain, all_kept), (ours, fewer_kept) = step(recompute=False), step(recompute=True)
     torch.testing.assert_close(ours, plain)
     assert fewer_kept < 0.6 * all_kept
+
+
+@pytest.mark.parametrize("name", ["hitsz", "bupt", "hitsz_official", "bupt_official", "demo"])
+def test_it_is_a_setting_of_the_shipped_configurations(name):
+    overrides = [f"model_cfg.{section}.recompute=true" for section in SECTIONS]
+    model_cfg = load_config(ROOT / f"configs/dinogrl/{name}.yaml", overrides)["model_cfg"]
+    assert all(model_cfg[section]["recompute"] is True for section in SECTIONS)
