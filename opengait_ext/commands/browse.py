@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext import search
     from opengait_ext.browse import Session, serve
     from opengait_ext.runs.silhouettes import load_silhouette_network
-    from opengait_ext.search.calibrating import calibration_for
+    from opengait_ext.search.calibrating import calibration_for, described_as_tested
     from opengait_ext.search.matching import check_gallery
 
     opened = search.open_any(args.gallery)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         silhouettes = load_silhouette_network(describer.config, checkpoint, args.device)
     except ConfigError:
         silhouettes = None  # Models on silhouettes show those that they take.
-    as_tested = gallery.frames == describer.frames
+    as_tested = described_as_tested(gallery, describer.frames)
     calibration = calibration_for(
         checkpoint, describer.checkpoint_sha256, describer.metric, Path(args.gallery), as_tested
     )

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from opengait_ext import search
     from opengait_ext.runs.figures.style import figure_files, save_figure
     from opengait_ext.search.answer_figure import draw_answers
-    from opengait_ext.search.calibrating import calibration_for, find_calibration
+    from opengait_ext.search.calibrating import calibration_for, described_as_tested, find_calibration
     from opengait_ext.search.matching import check_gallery
 
     for path in [args.json] * bool(args.json) + (figure_files(args.picture) if args.picture else []):
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     check_gallery(gallery, str(describer.trained.checkpoint), describer.checkpoint_sha256)
     clips = search.find_clips(args.query, describer.kind, args.modality, args.boxes, args.between)
     queries = describer.describe(clips, gallery.frames)
-    as_tested = gallery.frames == describer.frames
+    as_tested = described_as_tested(gallery, describer.frames)
     network_files = (describer.trained.checkpoint, describer.checkpoint_sha256, describer.metric)
     calibration = (
         find_calibration(args.calibration)
@@ -81,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
         print("No calibration of this network was found; test its run, or give --calibration.", file=sys.stderr)
     elif calibration is None:
         print(
-            "The gallery was described from another number of frames per tracklet than the network's test uses, so a "
-            "test's calibration does not hold; run `vvi calibrate` on the gallery, and give --calibration.",
+            "The gallery was described from another number of frames per tracklet than the network's test uses, or "
+            "with other settings (--set), so a test's calibration does not hold; run `vvi calibrate` on the gallery, "
+            "and give --calibration.",
             file=sys.stderr,
         )
     return 0

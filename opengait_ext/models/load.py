@@ -16,6 +16,7 @@ from opengait.extensions import load_extensions
 from opengait.utils.text import first_line
 from opengait_ext.models.shared.plain_network import PlainNetwork, network_entries
 from opengait_ext.weights.find import WITHOUT_WEIGHTS, configuration_at, find_trained
+from opengait_ext.weights.hub import check_options
 from opengait_ext.weights.read import load_exactly
 
 log = logging.getLogger("opengait")
@@ -46,7 +47,9 @@ def load_network(
     Raises:
         ConfigError: the configuration cannot be used, its method has no plain network, or there is no such device.
         CheckpointError: the checkpoint or a weight file is missing, or belongs to another network.
+        TypeError: an option is unknown.
     """
+    check_options(hub)
     if isinstance(cfgs, Mapping):
         config = cfgs
     elif isinstance(checkpoint, Mapping):

@@ -20,11 +20,13 @@ from opengait_ext.evaluation.calibration_file import (
 )
 from opengait_ext.runs.results import result_files
 from opengait_ext.runs.tested_run import open_run
-from opengait_ext.search.descriptors import Descriptors, load_descriptors
+from opengait_ext.search.descriptors import Described, Descriptors, load_descriptors
 from opengait_ext.search.galleries import is_gallery, open_gallery
 
 # Sizes of galleries that thresholds are printed for.
 SIZES = (3, 10, 100, 1000, 10_000, 1_000_000)
+# Settings that change descriptors; others, such as folders, do not.
+_CHANGES = ("model_cfg.", "evaluator_cfg.", "data_cfg.frame_size")
 # Tracklets of a modality whose distances place a calibration.
 _MOST = 2000
 
@@ -173,8 +175,7 @@ def calibration_for(
         sha256: its digest.
         metric: metric of the distances.
         gallery: the gallery.
-        as_tested: whether the gallery was described from as many frames as in the test; only its own calibration
-            holds otherwise.
+        as_tested: `described_as_tested` of the gallery; only its own calibration holds otherwise.
     """
     folder = checkpoint.parent
     files = [gallery / FILE_NAME] if gallery is not None else []
@@ -189,6 +190,16 @@ def calibration_for(
         if (calibration.network, calibration.metric) == (sha256, metric):
             return calibration
     return None
+
+
+def described_as_tested(gallery: Descriptors | Described, tested_frames: int) -> bool:
+    """Return whether tracklets were described as those of the network's test, by which its calibration was made.
+
+    Args:
+        gallery: the described tracklets.
+        tested_frames: frames per tracklet in the test.
+    """
+    return gallery.frames == tested_frames and not any(change.startswith(_CHANGES) for change in gallery.overrides)
 
 
 def thresholds(calibration: Calibration, level: float) -> str:

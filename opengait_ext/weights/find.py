@@ -10,7 +10,7 @@ from opengait.errors import CheckpointError
 from opengait.shipped import shipped
 from opengait_ext.weights.catalogue import RELEASED, released
 from opengait_ext.weights.folder import CALIBRATION, CONFIG, WEIGHTS, is_network_folder, read_facts
-from opengait_ext.weights.hub import OPTIONS, PREFIX, from_hub, is_hub_name
+from opengait_ext.weights.hub import PREFIX, check_options, from_hub, is_hub_name
 from opengait_ext.weights.read import FOLDER
 
 WITHOUT_WEIGHTS = "A configuration alone has no trained weights; name a checkpoint, or a run folder."
@@ -56,9 +56,7 @@ def find_trained(source: str | Path, checkpoint: str | Path | None = None, **hub
         CheckpointError: there is no such network, or a file of it is missing or damaged.
         TypeError: an option is unknown, also where no hub is asked.
     """
-    unknown = sorted(set(hub) - set(OPTIONS))
-    if unknown:
-        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; the options of a hub are {', '.join(OPTIONS)}")
+    check_options(hub)
     path = Path(source)
     if checkpoint is not None:
         return Trained(configuration_at(path), Path(checkpoint))

@@ -1,6 +1,7 @@
 """Trained networks on a model hub that speaks huggingface_hub's protocol."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ _EXTENSIONS = {"opengait_ext"}
 def is_hub_name(name: str) -> bool:
     """Return whether a text has the form OWNER/NAME or OWNER/NAME@REVISION, with or without `PREFIX`."""
     return _NAME.fullmatch(name.removeprefix(PREFIX)) is not None
+
+
+def check_options(hub: Mapping[str, Any]) -> None:
+    """Check the options of a network on a hub, also where no hub is asked.
+
+    Raises:
+        TypeError: an option is unknown.
+    """
+    unknown = sorted(set(hub) - set(OPTIONS))
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; the options of a hub are {', '.join(OPTIONS)}")
 
 
 def from_hub(name: str, **options: Any) -> Path:

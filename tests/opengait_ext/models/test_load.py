@@ -117,3 +117,8 @@ def test_models_without_a_plain_network():
 def test_keys_of_models_have_types(change, message):
     with pytest.raises(ConfigError, match=message):
         DinoGRLNet.from_config({**small_config(), **change})
+
+
+def test_an_unknown_option_is_named():
+    with pytest.raises(TypeError, match="'devise'"):
+        load_network({"model_cfg": {"model": "Baseline"}}, {"model": {}}, devise="cpu")

@@ -11,7 +11,14 @@ from opengait_ext.commands.search import text_of
 from opengait_ext.evaluation.calibrate import calibrate
 from opengait_ext.evaluation.calibration_file import Calibration, save_calibration
 from opengait_ext.search import Descriptors, load_descriptors, save_descriptors, search
-from opengait_ext.search.calibrating import KnownPeople, adapt, calibration_for, find_calibration, known_people
+from opengait_ext.search.calibrating import (
+    KnownPeople,
+    adapt,
+    calibration_for,
+    described_as_tested,
+    find_calibration,
+    known_people,
+)
 from opengait_ext.search.neighbours import exact_neighbours
 from opengait_ext.search.records import Record
 from tests.opengait_ext.runs.stand_in_runs import command
@@ -134,6 +141,22 @@ def test_calibrations_are_found_beside_the_checkpoint(tmp_path, calibration):
     # Of other frames, or by another metric, distances are others.
     assert calibration_for(checkpoint, "a", gallery=tmp_path / "gallery", as_tested=False).source == "its own"
     assert calibration_for(checkpoint, "a", as_tested=False) is calibration_for(checkpoint, "a", "cos") is None
+
+
+@pytest.mark.parametrize(
+    ("frames", "overrides", "expected"),
+    [
+        (6, (), True),
+        (6, ("data_cfg.dataset_root=/data",), True),
+        (4, (), False),
+        (6, ("evaluator_cfg.sampler.frames_num_fixed=6",), False),
+        (6, ("data_cfg.frame_size=[64,32]",), False),
+        (6, ("model_cfg.descriptor=parts",), False),
+    ],
+)
+def test_a_tests_calibration_holds_for_tracklets_described_as_in_the_test(frames, overrides, expected):
+    gallery = replace(gallery_of(*people_at(2, 1)), frames=frames, overrides=overrides)
+    assert described_as_tested(gallery, 6) is expected
 
 
 def test_adaptation_to_a_gallery_without_names(tmp_path, calibration, capsys):
