@@ -24,7 +24,7 @@ def load_test(cfgs: str | Path, overrides: Iterable[str], trained: str | Path) -
         trained: a run folder, whose last checkpoint is tested, or a checkpoint.
 
     Raises:
-        CheckpointError: there is no such checkpoint.
+        CheckpointError: the checkpoint does not exist.
         ConfigError: a configuration cannot be used, or the two are of different models.
     """
     checkpoint = checkpoint_named(Path(trained))

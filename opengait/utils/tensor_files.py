@@ -41,7 +41,7 @@ def read_tensors(path: Path) -> Any:
     100 MB. Files from before torch 1.6 have none.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         UnreadableError: the file cannot be opened, is damaged, is something else, or holds more than tensors and plain
             values.
     """

@@ -88,7 +88,7 @@ def _said(answer: Callable[[], Any]) -> Any:
     except UserError as error:
         return {"error": str(error)}, 400
     except KeyError:
-        return {"error": "There is no such tracklet."}, 404
+        return {"error": "No tracklet has this number."}, 404
 
 
 def serve(session: Session, port: int, ready: Callable[[str], Any]) -> None:

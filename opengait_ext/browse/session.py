@@ -86,7 +86,7 @@ class Session:
             top: the most candidates.
 
         Raises:
-            KeyError: there is no such tracklet.
+            KeyError: the tracklet does not exist.
             DataError: nothing is left to search in.
         """
         number = self._number(key)
@@ -150,7 +150,7 @@ class Session:
         If the frames are not on this machine, it is the thumbnail, a JPEG, or b"" without one.
 
         Raises:
-            KeyError: there is no such tracklet.
+            KeyError: the tracklet does not exist.
         """
         number = self._number(key)
         record = Record() if key[0] == "a" else self.gallery.tracklet(number)[2]

@@ -73,7 +73,7 @@ def remove(root: Path) -> int:
     """Remove the plug from a checkout, which may be damaged.
 
     Raises:
-        DataError: there is no such folder, or the plug was edited.
+        DataError: the folder does not exist, or the plug was edited.
     """
     from opengait.errors import DataError
     from opengait_ext import plug

@@ -94,7 +94,7 @@ def read_calibration(content: Any, source: str) -> Calibration:
     pairs = {}
     for name, entry in content["pairs"].items():
         if name not in _NAMES:
-            raise DataError(f"{source}: {name!r} is no pair of modalities; expected one of {', '.join(_NAMES)}.")
+            raise DataError(f"{source}: {name!r} is not a pair of modalities; expected one of {', '.join(_NAMES)}.")
         pairs[_NAMES[name]] = _pair(entry, f"{source}: {name}")
     return Calibration(network, metric, origin, pairs)
 

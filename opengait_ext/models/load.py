@@ -45,7 +45,7 @@ def load_network(
         hub: options for a network on a hub (`opengait_ext.weights.hub.from_hub`).
 
     Raises:
-        ConfigError: the configuration cannot be used, its method has no plain network, or there is no such device.
+        ConfigError: the configuration cannot be used, its method has no plain network, or the device does not exist.
         CheckpointError: the checkpoint or a weight file is missing, or belongs to another network.
         TypeError: an option is unknown.
     """
@@ -118,7 +118,7 @@ def network_class_of(model: str | None) -> tuple[type[PlainNetwork], str]:
     """Return the network class of an engine model and the prefix of its entries in the model's checkpoints.
 
     Raises:
-        ConfigError: there is no such model, or it has no plain network.
+        ConfigError: the model does not exist, or it has no plain network.
     """
     if str(model) not in registry.models:
         load_extensions(["opengait_ext"])

@@ -54,7 +54,7 @@ def inspect_checkout(root: str | Path) -> Checkout:
         root: the folder that holds `opengait/main.py`.
 
     Raises:
-        DataError: there is no such folder, or it is not a checkout of OpenGait.
+        DataError: the folder does not exist, or it is not a checkout of OpenGait.
     """
     root = Path(root).expanduser()
     if not (root / "opengait" / "main.py").is_file():

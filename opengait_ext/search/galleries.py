@@ -36,7 +36,7 @@ def create_gallery(folder: str | Path, like: Descriptors) -> Gallery:
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} exists and is no gallery; name a new folder.")
+        raise ConfigError(f"{folder} exists and is not a gallery; name a new folder.")
     largest = float(np.abs(like.embeddings).max(initial=0)) or 1.0
     network = {name: getattr(like, name) for name in ("cfgs", "checkpoint", "checkpoint_sha256", "frames")}
     content: dict[str, Any] = {"version": _VERSION, **network, "overrides": list(like.overrides)}
@@ -57,7 +57,7 @@ def open_gallery(folder: str | Path) -> Gallery:
     """Open a gallery folder.
 
     Raises:
-        DataError: it is no gallery, or damaged.
+        DataError: it is not a gallery, or is damaged.
     """
     file = Path(folder) / FILE_NAME
     content = read_json(file, "`vvi gallery add` makes galleries")

@@ -118,7 +118,7 @@ class Gallery(Described):
         """Return names and records of tracklets.
 
         Raises:
-            DataError: there is no such tracklet.
+            DataError: the tracklet does not exist.
         """
         entries = []
         with closing(connect(self.folder)) as database:

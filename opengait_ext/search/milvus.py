@@ -151,7 +151,7 @@ def open_milvus(address: str, like: Descriptors | None = None) -> MilvusGallery:
 
     Raises:
         ConfigError: pymilvus is not installed, the server does not answer, or the descriptors are too long for it.
-        DataError: there is no such collection, or it is no gallery.
+        DataError: the collection does not exist, or is not a gallery.
     """
     client, collection = _collection_at(address)
     if not client.has_collection(collection):
@@ -164,7 +164,7 @@ def open_milvus(address: str, like: Descriptors | None = None) -> MilvusGallery:
         network: dict[str, Any] = {name: content[name] for name in _NETWORK}
         overrides, (channels, parts) = tuple(content["overrides"]), content["shape"]
     except (ValueError, LookupError, TypeError) as error:
-        raise DataError(f"The collection {collection} is no gallery; name another.") from error
+        raise DataError(f"The collection {collection} is not a gallery; name another.") from error
     return MilvusGallery(client=client, collection=collection, **network, overrides=overrides, shape=(channels, parts))
 
 
@@ -177,7 +177,7 @@ def exists_in_milvus(address: str) -> bool:
 def _collection_at(address: str) -> tuple[Any, str]:
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        raise ConfigError(f"{address!r} is no address; expected http://HOST:19530/COLLECTION or FILE.db/COLLECTION.")
+        raise ConfigError(f"expected http://HOST:19530/COLLECTION or FILE.db/COLLECTION, got {address!r}.")
     return _client(match["uri"]), match["collection"]
 
 

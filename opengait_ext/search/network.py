@@ -70,7 +70,7 @@ def load_model(config: Mapping[str, Any], checkpoint: str | Path, device: str | 
     """Return the engine's model of a configuration with the weights of a checkpoint, without its test set.
 
     Raises:
-        ConfigError: the configuration cannot be used, or there is no such device.
+        ConfigError: the configuration cannot be used, or the device does not exist.
         CheckpointError: the checkpoint is missing or belongs to another model.
     """
     chosen = usable_device(device)

@@ -53,7 +53,7 @@ def find_trained(source: str | Path, checkpoint: str | Path | None = None, **hub
         hub: see `from_hub`.
 
     Raises:
-        CheckpointError: there is no such network, or a file of it is missing or damaged.
+        CheckpointError: the network does not exist, or a file of it is missing or damaged.
         TypeError: an option is unknown, also where no hub is asked.
     """
     check_options(hub)

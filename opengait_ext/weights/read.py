@@ -24,7 +24,7 @@ def find_weights(path: str | Path, purpose: str) -> Path:
         purpose: what the weights are for, for messages ("the vision transformer").
 
     Raises:
-        CheckpointError: there is no such file; the message says where to get it and where to put it.
+        CheckpointError: the file does not exist; the message says where to get it and where to put it.
         ConfigError: `path` is not a path.
     """
     if not isinstance(path, str | Path):

@@ -101,7 +101,7 @@ class Pack:
         """Return the bytes of a packed file, without copying them.
 
         Raises:
-            FileNotFoundError: there is no such file in the pack.
+            FileNotFoundError: the file does not exist in the pack.
             OSError: its bytes have changed since they were packed.
         """
         number = self.find(path)

@@ -20,7 +20,7 @@ def check_hitsz_lists(
         root: the folder of `info/`.
         report: the report.
         minimum_frames: of the configuration that is to be used; None without one, where the reader's default counts
-            tracklets, but a split of short tracklets is no problem.
+            tracklets, but a split of short tracklets is not a problem.
         discard_lists: of the configuration.
 
     Raises:

@@ -271,7 +271,7 @@ def backbone_config(path: str | Path | Mapping[str, Any] | Dinov2Config | None) 
 
     Raises:
         ConfigError: a table has a key that is none of a shape.
-        CheckpointError: there is no such folder or file.
+        CheckpointError: the folder or file does not exist.
     """
     if path is None or isinstance(path, Dinov2Config):
         return path or Dinov2Config()

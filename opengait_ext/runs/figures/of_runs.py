@@ -54,7 +54,7 @@ def draw(
         overrides: changes to the run's configuration, such as where the data is now.
 
     Raises:
-        DataError: there is no such run, it saved no features, or its data or checkpoint is missing.
+        DataError: the run does not exist, it saved no features, or its data or checkpoint is missing.
         ConfigError: the network lacks the part that the figure shows.
     """
     runs = open_runs([run] if against is None else [against, run])

@@ -42,7 +42,7 @@ def build_report(
         The path of the page.
 
     Raises:
-        DataError: there is no such test, it saved no features, the two runs are not comparable, or a person is
+        DataError: the test does not exist, it saved no features, the two runs are not comparable, or a person is
             not in the test.
     """
     file = Path(out) / "index.html"

@@ -80,7 +80,7 @@ def truth_folder(truth: str | Path) -> Path:
     """Return the folder of true silhouettes.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the folder does not exist.
     """
     folder = Path(truth).expanduser()
     if not folder.is_dir():

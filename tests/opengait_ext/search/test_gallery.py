@@ -111,7 +111,7 @@ def test_damaged_galleries_are_named(tmp_path, content, reason):
         (tmp_path / "gallery.json").write_text(content)
     with pytest.raises(DataError, match=reason):
         open_gallery(tmp_path)
-    with pytest.raises(ConfigError, match="is no gallery"):
+    with pytest.raises(ConfigError, match="not a gallery"):
         (tmp_path / "x").touch()
         create_gallery(tmp_path, tracklets(1))
 

@@ -150,7 +150,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """Read a plain state dict as data.
 
     Raises:
-        CheckpointError: there is no such file, or it is not a state dict.
+        CheckpointError: the file does not exist, or it is not a state dict.
     """
     path = Path(path)
     if not path.is_file():
