@@ -77,11 +77,11 @@ def jitter(pictures: Tensor, channels: int = 1) -> Tensor:
     return torch.where(grey, pictures.mean(dim=1, keepdim=True), pictures)
 
 
-def command_line(description: str, iterations: int) -> argparse.ArgumentParser:
+def command_line(description: str, iterations: int, worlds: int = 5) -> argparse.ArgumentParser:
     """Return the options that the training commands share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--worlds", type=int, default=5, help="sets of cameras and backgrounds")
+    parser.add_argument("--worlds", type=int, default=worlds, help="sets of cameras and backgrounds")
     parser.add_argument("--people", type=int, default=40, help="people per world")
     parser.add_argument("--iterations", type=int, default=iterations)
     parser.add_argument("--seed", type=int, default=0)

@@ -24,7 +24,7 @@ FIRST_WORLD = 900_001  # seeds of the demo are small numbers
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
-    options = command_line(__doc__.splitlines()[0], PretrainSettings().iterations).parse_args(arguments)
+    options = command_line(__doc__.splitlines()[0], PretrainSettings().iterations, worlds=12).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         roots = draw_worlds(Path(folder), FIRST_WORLD, options.worlds, options.people, options.workers)
         frames, silhouettes = zip(*(load_frames(root, SIZE, every=3) for root in roots), strict=True)

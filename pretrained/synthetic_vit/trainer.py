@@ -34,7 +34,7 @@ class PretrainSettings:
         default_factory=lambda: {"patch_size": 8, "embed_dim": 64, "depth": 4, "num_heads": 4}
     )
     image_size: Sequence[int] = (192, 96)
-    iterations: int = 1200
+    iterations: int = 2400
     batch: int = 64
     rate: float = 2e-3
     seed: int = 0
