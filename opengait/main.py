@@ -39,6 +39,7 @@ from opengait.engine.trained_run import CONFIG, run_of  # noqa: E402
 from opengait.utils.files import from_here  # noqa: E402
 from opengait.utils.messages import get_msg_mgr  # noqa: E402
 from opengait.utils.process import init_seeds  # noqa: E402
+from opengait.utils.sinks import check_sinks  # noqa: E402
 from opengait.utils.tensors import get_ddp_module, params_count  # noqa: E402
 
 # Seconds that other ranks wait before they report an error.
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> None:
     # Look the model up before a folder of that name is created.
     build = registry.models.get(cfgs["model_cfg"].get("model"))
     engine_cfg = cfgs["trainer_cfg"] if training else cfgs["evaluator_cfg"]
+    if training:
+        check_sinks(engine_cfg["sinks"] or [])
     folder = output_path(cfgs, training)
     if args.iter == LAST:
         args.iter = distributed.on_main(lambda: newest_checkpoint(folder, engine_cfg["save_name"]))
@@ -130,11 +133,13 @@ def run(args: argparse.Namespace) -> None:
         distributed.on_main(run_folder.claim if training else run_folder.check_writable)
         if training:
             messages.init_manager(folder, args.log_to_file, engine_cfg["log_iter"], continues)
+            messages.use_sinks(engine_cfg["sinks"] or [], folder, cfgs)
         else:
             messages.init_logger(folder, args.log_to_file)
         _introduce(args, cfgs, folder)
         _run_phase(args, cfgs, build, run_folder)
     finally:
+        messages.close_sinks()
         run_folder.close()
 
 

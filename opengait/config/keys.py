@@ -5,7 +5,7 @@ class or the model declares in `config_keys`. Arguments inherited for a class th
 naming `solver: AdamW` over a base with SGD drops the base's `momentum`. `model_cfg` is left to the model.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from opengait import compat, registry
@@ -13,6 +13,7 @@ from opengait.config.resolve import entries_of, resolve_epochs
 from opengait.config.sections import (
     CRITIC,
     DATA,
+    EARLY_STOP,
     EVALUATOR,
     GROUP,
     ITERATIONS,
@@ -88,6 +89,9 @@ class _Check:
             reader = self._named(section, (*at, "reader"), registry.datasets.get, "DataSet")
             self._keys(section, at, _joined(DATA, declared_keys(reader)), "reader")
         self._keys(self._section("trainer_cfg"), ("trainer_cfg",), _joined(TRAINER))
+        if (early_stop := self._section("trainer_cfg").get("early_stop")) is not None:
+            self._keys(early_stop, ("trainer_cfg", "early_stop"), _joined(EARLY_STOP))
+            self._require(early_stop, ("trainer_cfg", "early_stop"), EARLY_STOP)
         evaluator = self._section("evaluator_cfg")
         arguments = self._arguments(evaluator, ("evaluator_cfg", "eval_func"), registry.evaluators.get, leading=2)
         self._keys(evaluator, ("evaluator_cfg",), _joined(EVALUATOR, arguments), "eval_func")
@@ -177,9 +181,7 @@ class _Check:
 
     def _critic(self, section: dict[str, Any], at: KeyPath) -> None:
         self._keys(section, at, _joined(CRITIC))
-        for key in ("module", "optimizer_cfg"):
-            if key not in section:
-                raise self._error(at, f"expected `{key}`")
+        self._require(section, at, ("module", "optimizer_cfg"))
         self._optimizer(self._mapping(section["optimizer_cfg"], (*at, "optimizer_cfg")), (*at, "optimizer_cfg"))
         self._scheduler(section.get("scheduler_cfg"), (*at, "scheduler_cfg"))
 
@@ -195,6 +197,11 @@ class _Check:
         if section["scheduler"] in COMPOSITES and isinstance(section.get("schedulers"), list):
             for index, part in enumerate(section["schedulers"]):
                 self._scheduler(part, (*at, "schedulers", index))
+
+    def _require(self, section: dict[str, Any], at: KeyPath, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key not in section:
+                raise self._error(at, f"expected `{key}`")
 
     def _keys(
         self,

@@ -42,6 +42,7 @@ _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
     ("Top level", sections.SECTIONS, ()),
     ("data_cfg", sections.DATA, ("data_cfg",)),
     ("trainer_cfg", sections.TRAINER, ("trainer_cfg",)),
+    ("trainer_cfg.early_stop", sections.EARLY_STOP, ("trainer_cfg", "early_stop")),
     ("evaluator_cfg", sections.EVALUATOR, ("evaluator_cfg",)),
     ("trainer_cfg.sampler", sections.SAMPLER, ("trainer_cfg", "sampler")),
     ("evaluator_cfg.sampler", sections.SAMPLER, ("evaluator_cfg", "sampler")),
@@ -82,7 +83,7 @@ def reference() -> str:
 
 def _at(config: Any, path: tuple[str, ...]) -> dict[str, Any]:
     for key in path:
-        config = config.get(key, {})
+        config = config.get(key) or {}
     return config
 
 

@@ -17,6 +17,7 @@ _COUNTED = (
     ("trainer_cfg", "total_iter"),
     ("trainer_cfg", "log_iter"),
     ("trainer_cfg", "save_iter"),
+    ("trainer_cfg", "test_iter"),
     ("trainer_cfg", "restore_hint"),
     ("evaluator_cfg", "restore_hint"),
 )

@@ -54,7 +54,12 @@ TRAINER = {
     "total_iter": Key(f"positive {ITERATIONS}", "Length of the training."),
     "log_iter": Key(f"positive {ITERATIONS}", "Interval of log lines."),
     "save_iter": Key(f"positive {ITERATIONS}", "Interval of checkpoints."),
-    "with_test": Key("bool", "Evaluate after every checkpoint."),
+    "with_test": Key("bool", "Evaluate on the way and at the end."),
+    "test_iter": Key(
+        f"positive {ITERATIONS} or null", "Interval of tests on the way, which are saved too; null: `save_iter`."
+    ),
+    "early_stop": Key("section or null", "End when tests stop improving; see below. Needs `with_test`."),
+    "sinks": Key("list of ('wandb' or 'trackio') or null", "Trackers that get the numbers of TensorBoard too."),
     "restore_hint": Key(
         f"non-negative {ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."
     ),
@@ -71,6 +76,14 @@ TRAINER = {
     "enable_distributed": IGNORED,
     "fix_layers": IGNORED,
     "fix_lr": IGNORED,
+}
+EARLY_STOP = {
+    "metric": Key(
+        "str or list of str",
+        "Number of the tests, named as in TensorBoard, such as `infrared_to_visible/map`; larger is better. Of a list, "
+        "the mean counts.",
+    ),
+    "patience": Key("positive int", "The training ends after this many tests in a row without a new best."),
 }
 EVALUATOR = {
     "save_name": Key("name or null", "Name of the run to test; null: `trainer_cfg.save_name`."),

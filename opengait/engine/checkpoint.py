@@ -142,6 +142,18 @@ def _are_critics(value: Any) -> bool:
     )
 
 
+def _are_tests(value: Any) -> bool:
+    metric = value.get("metric") if isinstance(value, Mapping) else None
+    tests = value.get("tests") if isinstance(value, Mapping) else None
+    return (
+        isinstance(metric, list)
+        and all(isinstance(name, str) for name in metric)
+        and isinstance(tests, list)
+        and all(isinstance(test, list) and len(test) == 2 and _is_count(test[0]) for test in tests)
+        and all(isinstance(test[1], float) for test in tests)
+    )
+
+
 def _are_random_states(value: Any) -> bool:
     if not isinstance(value, list):
         return False
@@ -167,6 +179,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "batches_drawn": (_is_count, "a non-negative integer"),
     "rank_states": (_are_random_states, "a list with the random state of each process"),
     "trained_with": (lambda value: isinstance(value, Mapping), "the settings of the training"),
+    "early_stop": (_are_tests, "metric and tests of an early stop"),
     "critics": (_are_critics, "optimiser, schedule and settings of each critic"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
+from opengait.engine.fused import fused, mend_momentum
 from opengait.errors import ConfigError
 from opengait.utils.arguments import accepted_arguments, argument_names
 
@@ -75,24 +76,11 @@ def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: d
         raise ConfigError("The model has no parameter that requires a gradient, so there is nothing to train.")
     groups = _parameter_groups(trained, cfg.get("groups") or [])
     arguments = accepted_arguments(solver, cfg, ["solver", "groups"])
-    if all(parameter.is_cuda for _, parameter in trained):
-        arguments |= fused(solver, arguments)
-    return _construct(solver, (groups,), arguments, "optimizer_cfg")
-
-
-def fused(solver: type[Optimizer], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the argument that makes an optimiser on CUDA update all parameters in one kernel, where it can.
-
-    A fused optimiser also skips steps whose gradients overflowed without asking the device.
-
-    Args:
-        solver: its class.
-        arguments: those of the configuration, which may choose another implementation.
-    """
-    chosen = any(arguments.get(name) is not None for name in ("fused", "foreach"))
-    if chosen or arguments.get("differentiable") or "fused" not in argument_names(solver):
-        return {}
-    return {"fused": True}
+    if all(parameter.is_cuda and parameter.is_floating_point() for _, parameter in trained):
+        arguments |= fused(solver, arguments, groups)
+    optimizer: Optimizer = _construct(solver, (groups,), arguments, "optimizer_cfg")
+    mend_momentum(optimizer)
+    return optimizer
 
 
 def _parameter_groups(

@@ -16,6 +16,7 @@ from opengait.engine.training_state import (
     check_part,
     check_rates,
     part_differences,
+    restore_part,
     run_differences,
     training_state,
 )
@@ -153,7 +154,7 @@ def _load_parts(
     for part in ("optimizer", "scheduler"):
         if part in parts:
             with _fitting(path, part, owner):
-                getattr(trained, part).load_state_dict(content[part])
+                restore_part(trained, part, content)
                 check_rates(getattr(trained, part))
         elif continuing or model.engine_cfg[f"{part}_reset"] is not None:
             model.msg_mgr.log_warning(f"{owner}Restore NO {part.capitalize()} from {path} !!!")

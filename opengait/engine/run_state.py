@@ -17,6 +17,7 @@ class RunState:
         restored_from: the checkpoint that was loaded, or None.
         restored_iteration: the iteration stored in that checkpoint, or None.
         capsule: JSON file that describes the run (`opengait.engine.capsule`), or None.
+        early_stop: tests that the early stop has compared (`opengait.engine.early_stop`), or None.
         test_seconds: time that the last test took to load the tracklets and extract their features, or None.
     """
 
@@ -26,11 +27,13 @@ class RunState:
     restored_from: Path | None = None
     restored_iteration: int | None = None
     capsule: Path | None = None
+    early_stop: dict[str, Any] | None = None
     test_seconds: float | None = None
 
     def to_checkpoint(self, iteration: int) -> dict[str, Any]:
         """Return the run's entries of the checkpoint of `iteration`."""
-        return {"iteration": iteration, "batches_drawn": self.batches_drawn, "rank_states": list(self.rank_states)}
+        entries = {"iteration": iteration, "batches_drawn": self.batches_drawn, "rank_states": list(self.rank_states)}
+        return entries if self.early_stop is None else {**entries, "early_stop": self.early_stop}
 
     def restored(self, path: Path, content: dict[str, Any]) -> None:
         """Record that the weights came from the checkpoint `content`, read from `path`."""
@@ -40,3 +43,4 @@ class RunState:
         """Continue at `iteration` with a checkpoint's counters; OpenGait's have none, so one batch per step."""
         self.batches_drawn = content.get("batches_drawn", self.iteration)
         self.rank_states = content.get("rank_states", [])
+        self.early_stop = content.get("early_stop")

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from opengait import distributed
-from opengait.engine.checkpoint import checkpoint_path, random_state, set_random_state
+from opengait.engine.checkpoint import random_state, set_random_state
 from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.critics import train_critics
 from opengait.engine.finite import FiniteLossCheck, check_interval
+from opengait.engine.interim import InterimTests
 from opengait.engine.precision import Precision
-from opengait.engine.results import numbers_of, write_results
 from opengait.engine.stop import Stopped, StopRequest
 from opengait.engine.times import record_time
 from opengait.errors import ConfigError
@@ -25,15 +25,15 @@ def run_train(model: nn.Module) -> None:
     """Train to `trainer_cfg.total_iter`, logging, saving and, with `with_test`, evaluating on the way and at the end.
 
     Forward passes run in the configured precision, losses outside autocast. Steps that mixed precision skips do not
-    count. Ctrl-C and SIGTERM end the training after a step, with a checkpoint.
+    count. Ctrl-C and SIGTERM end the training after a step, with a checkpoint, and `early_stop` ends it after a test.
 
     Args:
         model: a `BaseModel` in training mode, wrapped in DDP or not.
 
     Raises:
         UserError: a loss is not finite; nothing computed from it has been saved.
-        ConfigError: a classifier has fewer classes than the training set has identities, or the run is already beyond
-            `total_iter`.
+        ConfigError: a classifier has fewer classes than the training set has identities, the run is already beyond
+            `total_iter`, or a test lacks the metric of `early_stop`.
         Stopped: a signal ended the training.
     """
     inner = engine_model(model)
@@ -43,6 +43,8 @@ def run_train(model: nn.Module) -> None:
     precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)
+    tests = InterimTests(model)
+    tests.catch_up()
     finite = FiniteLossCheck(_identities(inner), check_interval(distributed.device(), engine_cfg["log_iter"]))
     progress = Progress(engine_cfg["total_iter"], inner.iteration, bar=distributed.is_main())
     messages.track_progress(progress)
@@ -50,7 +52,7 @@ def run_train(model: nn.Module) -> None:
     classes_checked = begun = False
     try:
         with StopRequest() as stop:
-            while inner.iteration < engine_cfg["total_iter"]:
+            while inner.iteration < engine_cfg["total_iter"] and not tests.over:
                 inputs = inner.inputs_pretreament(next(batches))
                 state.batches_drawn += 1
                 progress.loaded()
@@ -64,7 +66,7 @@ def run_train(model: nn.Module) -> None:
                 loss_sum, loss_info = inner.loss_aggregator(training_feat)
                 loss_info.update(critic_info)
                 finite.record(inner.iteration + 1, loss_sum + critic_loss, loss_info, inputs)
-                if _ends_interval(inner.iteration + 1, engine_cfg):
+                if _ends_interval(inner.iteration + 1, engine_cfg) or tests.due(inner.iteration + 1):
                     finite.check()
                 learned = inner.train_step(loss_sum)
                 progress.stepped(inner.iteration, loss_sum)
@@ -79,33 +81,34 @@ def run_train(model: nn.Module) -> None:
                 summary.update(loss_info)
                 summary["scalar/learning_rate"] = inner.optimizer.param_groups[0]["lr"]
                 messages.train_step(loss_info | inner.info_to_log(), summary)
-                _save_where_due(model, stop, finite, progress)
+                _save_where_due(inner, tests, stop, finite, progress)
                 progress.resumed()
     finally:
         progress.close()
         messages.track_progress(None)
 
 
-def _save_where_due(model: nn.Module, stop: StopRequest, finite: FiniteLossCheck, progress: Progress) -> None:
-    """Save every `save_iter` iterations, at the end and before a requested stop; evaluate too, unless stopping.
+def _save_where_due(
+    inner: EngineModel, tests: InterimTests, stop: StopRequest, finite: FiniteLossCheck, progress: Progress
+) -> None:
+    """Save every `save_iter` iterations, before a test, at the end and before a requested stop; test unless stopping.
 
     Raises:
         Stopped: a stop was requested.
     """
-    inner = engine_model(model)
     iteration, engine_cfg = inner.iteration, inner.engine_cfg
     last = iteration == engine_cfg["total_iter"]
     stopping = not last and stop.requested(iteration)
     if stopping:
         finite.check()
-    if last or stopping or iteration % engine_cfg["save_iter"] == 0:
+    if last or stopping or iteration % engine_cfg["save_iter"] == 0 or tests.due(iteration):
         distributed.on_main(inner.msg_mgr.begin)
         inner.run_state.rank_states = distributed.gather_objects(random_state())
         inner.save_ckpt(iteration)
         if distributed.is_main():
             record_time(Path(inner.save_path), progress.first, iteration, progress.seconds)
-        if engine_cfg["with_test"] and not stopping:
-            _evaluate(model)
+        if tests.due(iteration) and not stopping:
+            tests.run()
     if stopping:
         raise Stopped(stop.signum, iteration)
 
@@ -159,43 +162,6 @@ def _start_random_streams(inner: EngineModel) -> None:
     else:
         seed = inner.cfgs["trainer_cfg"].get("seed", 0)
         distributed.seed_everything(distributed.mix_seed(seed, "rank", rank, inner.iteration))
-
-
-def _evaluate(model: nn.Module) -> None:
-    """Evaluate with the model's `run_test`, leaving the random streams of the training unchanged."""
-    inner = engine_model(model)
-    inner.msg_mgr.log_info("Running test...")
-    inner.eval()
-    state = random_state()
-    with inner.msg_mgr.results_last():
-        result = inner.run_test(model)
-        if distributed.is_main() and isinstance(result, dict):
-            inner.msg_mgr.write_to_tensorboard(scalars(numbers_of(result)))
-            path = checkpoint_path(inner.save_path, inner.engine_cfg["save_name"], inner.iteration)
-            write_results(inner, result, path)
-    set_random_state(state)
-    inner.train()
-    if inner.engine_cfg["fix_BN"]:
-        inner.fix_BN()
-    inner.msg_mgr.reset_time()
-
-
-def scalars(result: dict[str, Any], prefix: str = "scalar") -> dict[str, float]:
-    """Return an evaluator's numbers, nested or not, under `scalar/...` tags for TensorBoard.
-
-    An array under an upstream tag, as `evaluate_CCPG` returns, becomes its mean; other non-numeric values are skipped.
-    """
-    numbers: dict[str, float] = {}
-    for key, value in result.items():
-        tag = str(key) if str(key).startswith(f"{prefix}/") else f"{prefix}/{key}"
-        axes: int = getattr(value, "ndim", 0)
-        if isinstance(value, dict):
-            numbers.update(scalars(value, tag))
-        elif axes == 0 and not isinstance(value, str | list | tuple):
-            numbers[tag] = float(value)
-        elif tag == key and axes and len(value):
-            numbers[tag] = float(value.mean())
-    return numbers
 
 
 def check_classes(inner: EngineModel, training_feat: dict[str, Any], inputs: tuple[Any, ...]) -> None:

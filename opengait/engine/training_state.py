@@ -10,6 +10,7 @@ import torch
 
 from opengait import distributed
 from opengait.engine.contract import EngineModel, Trained
+from opengait.engine.fused import IMPLEMENTATION, with_implementation_of
 from opengait.engine.optim import EpochSchedule
 from opengait.utils.files import plain
 from opengait.utils.text import brief
@@ -17,7 +18,7 @@ from opengait.utils.text import brief
 # Solvers whose state has other shapes than the parameters.
 _OWN_SHAPES = ("LBFGS", "Adafactor")
 # Settings of parameter groups that only some versions of torch store.
-_VERSIONED = frozenset({"foreach", "maximize", "capturable", "differentiable", "fused", "decoupled_weight_decay"})
+_VERSIONED = IMPLEMENTATION | {"maximize", "decoupled_weight_decay"}
 # Entries of schedules that change as they step, or with the learning rate.
 _PROGRESS = frozenset({"last_epoch", "base_lrs", "T_cur", "T_i", "iteration", "scheduler"})
 _HUGE = 2.0**63
@@ -48,6 +49,14 @@ def settings_of(trained: Trained) -> dict[str, Any]:
         settings["trainer_cfg"] = {key: trained.cfgs["trainer_cfg"].get(key) for key in ("sampler", "seed")}
     plain_settings: dict[str, Any] = json.loads(json.dumps(plain(settings), default=str))
     return plain_settings
+
+
+def restore_part(trained: Trained, part: str, content: Mapping[str, Any]) -> None:
+    """Load the saved `part`, "optimizer" or "scheduler"; an optimiser stays fused or not, as it was built."""
+    state = content[part]
+    if part == "optimizer":
+        state = with_implementation_of(trained.optimizer, state)
+    getattr(trained, part).load_state_dict(state)
 
 
 def check_part(trained: Trained, part: str, content: Mapping[str, Any]) -> None:
@@ -167,7 +176,9 @@ def part_differences(
             else _drifted(trained, content, part)
         )
         for key, new, old in pairs:
-            stays = key == "scheduler_cfg.steps_per_epoch" and isinstance(trained.scheduler, EpochSchedule)
+            stays = key.rpartition(".")[2] in IMPLEMENTATION or (
+                key == "scheduler_cfg.steps_per_epoch" and isinstance(trained.scheduler, EpochSchedule)
+            )
             yield owner + _difference(key, new, old, path, None if stays else part)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +20,10 @@ from torchvision.utils import make_grid
 
 from opengait import distributed
 from opengait.utils.containers import NoOp, Odict
+from opengait.utils.files import plain
 from opengait.utils.log_handlers import LAYOUT, Early, File, InFull, Screen, without_tensorboard
 from opengait.utils.progress import Progress
+from opengait.utils.sinks import Sink
 from opengait.utils.tensors import ts2np
 
 
@@ -48,6 +50,8 @@ class MessageManager:
         self._log_folder: Path | None = None
         self._before: Callable[[], None] | None = None
         self._results: list[logging.LogRecord] | None = None
+        self._open_sinks: Callable[[], list[Sink]] | None = None
+        self._sinks: list[Sink] = []
 
     def hold(self) -> None:
         """Keep records until `init_logger` opens the log. Before `hold`, the program's logging setup applies."""
@@ -73,6 +77,17 @@ class MessageManager:
         self._take_over(screen, *([Early()] if log_to_file else []))
         for record in (record for handler in early for record in handler.records):
             self.logger.handle(record)
+
+    def use_sinks(self, names: Sequence[str], save_path: str | Path, config: Mapping[str, Any]) -> None:
+        """Have `begin` open the named trackers (`opengait.utils.sinks`); they get the numbers that TensorBoard gets."""
+        folder, content = Path(save_path), plain(config)
+        self._open_sinks = lambda: [Sink(name, folder, content, self.log_warning) for name in names]
+
+    def close_sinks(self) -> None:
+        """Let the trackers send what is left."""
+        sinks, self._sinks, self._open_sinks = self._sinks, [], None
+        for sink in sinks:
+            sink.close()
 
     def on_begin(self, action: Callable[[], None]) -> None:
         """Have `begin` call `action` before it writes anything."""
@@ -100,6 +115,9 @@ class MessageManager:
             threading.excepthook = without_tensorboard(threading.excepthook)
             self._summary.mkdir(parents=True, exist_ok=True)
             self.writer, self._summary = SummaryWriter(str(self._summary), purge_step=self._continues + 1), None
+        if self._open_sinks is not None:
+            open_sinks, self._open_sinks = self._open_sinks, None
+            self._sinks = open_sinks()
 
     @contextmanager
     def results_last(self) -> Iterator[None]:
@@ -132,6 +150,7 @@ class MessageManager:
     def close(self) -> None:
         """Close TensorBoard and the log; the program's logging setup applies again."""
         self._summary = self._log_folder = self._before = None
+        self.close_sinks()
         if self.writer is not None:
             self.writer.close()
         self._take_over()
@@ -218,7 +237,11 @@ class MessageManager:
             self.flush()
 
     def write_to_tensorboard(self, summary: dict[str, Any]) -> None:
-        """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid of individually scaled images)."""
+        """Write `scalar/<tag>` (its mean) and `image/<tag>` ([n, c, h, w], as a grid of individually scaled images).
+
+        Trackers beside TensorBoard get the scalars.
+        """
+        self._write_to_sinks(summary)
         if self.writer is None:
             return
         with self._curves_may_fail():
@@ -231,6 +254,13 @@ class MessageManager:
                     self.writer.add_image(tag, make_grid(images, normalize=True, scale_each=True), self.iteration)
                 else:
                     self.log_warning(f"Not Expected --Summary-- type [{key}] appear!!!{self.writer_hparams}")
+
+    def _write_to_sinks(self, summary: dict[str, Any]) -> None:
+        if self._sinks:
+            tags = [key for key in summary if key.startswith("scalar/")]
+            numbers = {tag.removeprefix("scalar/"): float(np.mean(_as_array(summary[tag]))) for tag in tags}
+            for sink in self._sinks:
+                sink.write(numbers, self.iteration)
 
     @contextmanager
     def _curves_may_fail(self) -> Iterator[None]:

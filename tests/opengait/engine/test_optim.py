@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from opengait.config import load_config
-from opengait.engine.optim import build_optimizer, build_scheduler, fused, optimizer_class
+from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.errors import ConfigError
 
 
@@ -108,21 +108,6 @@ def test_a_one_cycle_schedule_steps_every_iteration():
     cycle = {"scheduler": "OneCycleLR", "max_lr": 1.0, "epochs": 2, "steps_per_epoch": 5}
     learning_rates = rates(*build(cycle), 9)
     assert len(set(learning_rates)) == 9 and max(learning_rates) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(
-    ("solver", "arguments", "expected"),
-    [
-        ("AdamW", {"lr": 0.1}, {"fused": True}),
-        ("SGD", {"lr": 0.1, "foreach": None}, {"fused": True}),
-        ("SGD", {"lr": 0.1, "fused": False}, {}),
-        ("SGD", {"lr": 0.1, "foreach": True}, {}),
-        ("Adam", {"lr": 0.1, "differentiable": True}, {}),
-        ("Rprop", {"lr": 0.1}, {}),
-    ],
-)
-def test_optimisers_on_cuda_are_fused_unless_the_configuration_chooses(solver, arguments, expected):
-    assert fused(optimizer_class(solver), arguments) == expected
 
 
 def test_optimisers_on_the_cpu_are_not_fused():

@@ -8,9 +8,9 @@ from torch import nn
 from opengait import registry
 from opengait.config import load_config
 from opengait.engine.checkpoint import load_checkpoint
+from opengait.engine.interim import scalars
 from opengait.engine.optim import build_optimizer, build_scheduler
 from opengait.engine.precision import Precision
-from opengait.engine.train import scalars
 from opengait.errors import CheckpointError, ConfigError, UserError
 from opengait.modeling.base_model import BaseModel
 from opengait.modeling.initialisation import xavier_init
