@@ -52,6 +52,7 @@ def build_report(
     def sections_of(subject: Subject) -> list[Section]:
         return [
             number_sections.results_section(subject),
+            *number_sections.open_set_sections(subject),
             frame_sections.lists_section(subject, queries),
             number_sections.distances_section(subject),
             *frame_sections.network_sections(subject, animations, people),

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from opengait.errors import DataError
 from opengait.utils.yaml_text import write_yaml
+from opengait_ext.evaluation.open_set import RATES
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.evaluation.table import HEADS
 from opengait_ext.runs.compare.outcome import read_curves
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances, gap_of
+from opengait_ext.runs.figures.det import LEVEL, draw_det, open_set_of
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.training_curves import draw_training_curves
 from opengait_ext.runs.report import breakdown
@@ -47,6 +50,30 @@ def _result_cell(value: float, interval: list[float] | None) -> Cell:
     if interval:
         text += f" <br><small>[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]</small>"
     return Cell(text, 100 * value)
+
+
+def open_set_sections(subject: Subject) -> list[Section]:
+    """Return DET curves and FNIR at some FPIRs, as one section or none."""
+    rows: list[list[object]] = []
+    try:
+        drawn = figure(draw_det(subject.runs, DIRECTIONS), "DET curves with the operating points of vvi search.")
+        for run in subject.runs:
+            for direction in CROSS_MODAL:
+                searches = open_set_of(run, direction).searches
+                rates = [100 * rate for rate in searches.det()["fnir"]]
+                counts = [int(searches.mated.sum()), int((~searches.mated).sum())]
+                rows.append([f"{run.name}: {direction.title}", *rates, *counts])
+    except DataError as error:
+        subject.remarks.append(f"Open-set identification cannot be shown: {error}")
+        return []
+    remark = note(
+        "A random half of the people is enrolled, all queries search, and 20 such draws are pooled. FPIR: share of the "
+        "searches for people who are not enrolled that have a candidate within the threshold. FNIR: share of the "
+        "searches for enrolled people whose nearest candidate is somebody else or beyond the threshold. Points: the "
+        f"threshold that vvi search takes for an FPIR of {100 * LEVEL:g} %."
+    )
+    heads = ["FNIR, %", *(f"at FPIR {100 * rate:g} %" for rate in RATES), "enrolled", "not enrolled"]
+    return [Section("open-set", "Open set", drawn + remark + table(heads, rows))]
 
 
 def training_sections(subject: Subject) -> list[Section]:

@@ -93,6 +93,23 @@ def test_comparison_with_another_run_and_without_frames(tmp_path):
     assert command("report")([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
 
 
+def test_open_set_identification(tmp_path, caplog):
+    run = open_run(write_run(tmp_path / "run", planted(noise=0.8)))
+    text = build_report(run.file, tmp_path / "page").read_text()
+    part = re.search('<section id="open-set">.*?</section>', text).group()
+    for direction in ("infrared_to_visible", "visible_to_infrared"):
+        saved = run.content["open_set"][direction]
+        cells = "".join(f'<td data-value="{100 * rate}">.*?' for rate in saved["fnir"])
+        counts = f'<td data-value="{saved["mated"]}">.*?<td data-value="{saved["non_mated"]}">'
+        assert re.search(f"run: {direction.replace('_', ' ')}.*?{cells}{counts}", part)
+    assert len(pictures(part)) == 1 and "Open-set identification cannot" not in text
+    write_run(tmp_path / "again", planted(), rerank=True)
+    text = build_report(tmp_path / "again", tmp_path / "page").read_text()
+    assert '<section id="open-set">' not in text
+    for place in (text, caplog.text):
+        assert "Open-set identification cannot be shown" in place and "was re-ranked" in place
+
+
 @pytest.mark.parametrize("damage", ["events", "frames", "data", "checkpoint"])
 def test_what_is_damaged_costs_its_section_alone(tested, world, tmp_path, caplog, damage):
     root = shutil.copytree(tested[0], tmp_path / "run")
