@@ -120,7 +120,7 @@ def breakdown_section(subject: Subject) -> Section:
             if subject.network is not None:
                 measured = np.random.default_rng(subject.seed).permutation(ranking.query)[:MEASURED_AREAS]
                 total = len(subject.run.features)
-                areas = breakdown.silhouette_areas(subject.network, subject.frames, measured, total)
+                areas = breakdown.silhouette_areas(subject.network, subject.look, measured, total)
                 rows = breakdown.by_value(ranking, areas.round(1))
                 tables.append(table(["silhouette, % of the frame", *breakdown.HEADS], rows))
         parts.append(f"<h3>{escape(ranking.direction.title)}</h3>")
@@ -131,6 +131,26 @@ def breakdown_section(subject: Subject) -> Section:
         "Lengths and areas are divided into groups of about equal size."
     )
     return Section("breakdown", "Breakdown", remark + "".join(parts))
+
+
+def people_section(subject: Subject) -> Section:
+    """Return the results of each person's queries in both directions; a person leads to the list of these queries."""
+    tables = [breakdown.by_person(ranking) for ranking in subject.rankings]
+    heads = ["person"]
+    for ranking in subject.rankings:
+        heads += [f"{ranking.direction.title}: queries", "Rank-1, %", "mAP, %", "mistaken for"]
+    rows: list[list[object]] = []
+    for person in sorted(set().union(*tables)):
+        row: list[object] = [
+            Cell(f'<a href="#queries" data-person="{escape(person)}">{escape(person)}</a>', person, True)
+        ]
+        for results in tables:
+            row += results.get(person, (0, np.nan, np.nan, ""))
+        rows.append(row)
+    remark = note(
+        '"Mistaken for": the most frequent wrong first answer, and in how many queries. A person leads to its queries.'
+    )
+    return Section("people", "People", remark + table(heads, rows, tall=True))
 
 
 def map_section(subject: Subject) -> Section:
