@@ -33,7 +33,7 @@ def as_html(benchmark: Benchmark) -> str:
         sections.append(
             Section(part.name, part.title, text + "".join(note(text.replace("**", "")) for text in part.notes))
         )
-    return page(_title(benchmark), [], sections)
+    return page(_title(benchmark), sections)
 
 
 def _cell(text: str) -> str | Cell:

@@ -3,7 +3,7 @@
     vvi figures silhouettes RUN --people 0503 0611 --out figure1 # Figures 1 and 3
     vvi figures lists RUN --against BASELINE --out figure5       # Figure 5, ranked lists
     vvi figures distances RUN --against BASELINE --out figure6   # Figure 6, distance distributions
-    vvi figures cmc|map RUN --out FILE
+    vvi figures cmc|det|map RUN --out FILE
     vvi figures attention|channels|steps RUN --out FILE          # inside SASG and PBMGE
 
 RUN is a run folder tested with --set evaluator_cfg.save_features=true. `vvi ablate --figure 4` draws Figure 4.
@@ -11,11 +11,11 @@ RUN is a run folder tested with --set evaluator_cfg.save_features=true. `vvi abl
 
 import argparse
 
-from opengait.command_line import count
+from opengait.command_line import count, share
 from opengait_ext.commands.options import add_overrides, add_people
 
 HELP = "draw the paper's figures from a tested run"
-KINDS = ("silhouettes", "lists", "distances", "cmc", "map", "attention", "channels", "steps")
+KINDS = ("silhouettes", "lists", "distances", "cmc", "det", "map", "attention", "channels", "steps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_people(parser, "show only these people, as queries or silhouettes")
     parser.add_argument("--top", type=count, default=6, metavar="N", help="tracklets per list (default: 6)")
     parser.add_argument("--method", choices=("pca", "tsne"), default="pca", help="of the map; tsne needs scikit-learn")
+    parser.add_argument(
+        "--level", type=share, default=0.05, metavar="P", help="FPIR of the operating point of det (default: 0.05)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random queries (default: 0)")
     add_overrides(parser)
 
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         top=args.top,
         method=args.method,
         seed=args.seed,
+        level=args.level,
         overrides=args.overrides,
     )
     print(" ".join(map(str, save_figure(figure, args.out))))

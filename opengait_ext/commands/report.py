@@ -5,6 +5,7 @@
     vvi report RUN --against BASELINE --out DIR
 
 RUN is the run folder (output/<dataset>/<model>/<name>). DIR/index.html opens from disk, without server or network.
+Above 15 MB, its pictures are files in DIR/pictures.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: a run cannot be read.
     """
     from opengait_ext.runs.report import build_report
+    from opengait_ext.runs.report.pictures import size_of
 
     page = build_report(
         args.run,
@@ -47,5 +49,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         people=args.people,
     )
-    print(f"{page} ({page.stat().st_size / 2**20:.1f} MB)")
+    count, size = size_of(page.parent)
+    beside = f", with {count:,} pictures beside it ({size / 1e6:.1f} MB)" if count else ""
+    print(f"{page} ({page.stat().st_size / 1e6:.1f} MB){beside}")
     return 0

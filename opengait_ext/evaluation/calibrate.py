@@ -48,6 +48,16 @@ class Comparison:
         """Learn a calibration; see `fit_pair`."""
         return fit_pair(self.distance, self.query_people, self.gallery_people, self.removed)
 
+    def search_halves(self) -> Searches:
+        """Search with random halves of the people enrolled; see `opengait_ext.evaluation.open_set.search_halves`."""
+        return search_halves(self.distance, self.query_people, self.gallery_people, self.removed)
+
+    @property
+    def half_gallery(self) -> int:
+        """The expected number of gallery tracklets in these searches, rounded."""
+        people = len(np.union1d(self.query_people, self.gallery_people))
+        return round(len(self.gallery_people) * (people // 2) / people) if people else 0
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -123,9 +133,7 @@ def calibrate(
             pairs[pair] = comparison.fit()
         except DataError:
             continue
-        searches[pair] = search_halves(
-            comparison.distance, comparison.query_people, comparison.gallery_people, comparison.removed
-        )
+        searches[pair] = comparison.search_halves()
     return pairs, searches
 
 

@@ -55,6 +55,22 @@ class Searches:
         # Just below the first distance that is one too many; equal distances are accepted or refused together.
         return float(np.nextafter(ascending[allowed], -np.inf))
 
+    def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the whole DET curve.
+
+        Returns:
+            (thresholds, fpir, fnir), float64 `[k]`: every distance at which a rate changes, ascending, and the rates
+            when distances up to it are accepted. NaN without non-mated or mated searches.
+        """
+        non_mated, hits = self.nearest[~self.mated], self.nearest[self.mated & self.right]
+        thresholds = np.unique(np.concatenate([non_mated, hits]))
+        thresholds = thresholds[np.isfinite(thresholds)]
+        accepted = [np.searchsorted(np.sort(part), thresholds, side="right") for part in (non_mated, hits)]
+        mated = int(self.mated.sum())
+        nothing = np.full(len(thresholds), np.nan)
+        fpir = accepted[0] / len(non_mated) if len(non_mated) else nothing
+        return thresholds, fpir, 1 - accepted[1] / mated if mated else nothing
+
     def det(self, rates: tuple[float, ...] = RATES) -> dict[str, list[float]]:
         """Return the DET curve at some FPIRs: `fpir`, `fnir` (R = 1), the threshold, and `accepted` there."""
         thresholds = [self.threshold_at(rate) for rate in rates]

@@ -1,7 +1,7 @@
 """The frames of a tested run's tracklets, read from the data that its configuration names."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,19 @@ class RunFrames:
 
     @cached_property
     def are_silhouettes(self) -> bool:
-        """Whether the model takes silhouettes, so that there are no pictures."""
-        with readable():
-            return self.dataset[0][0][0][[0]].ndim == 3
+        """Whether the model takes silhouettes, so that there are no pictures.
+
+        Raises:
+            UnreadableFrames: no tracklet can be read.
+        """
+        errors = []
+        for index in range(len(self.dataset)):
+            try:
+                with readable():
+                    return self.dataset[index][0][0][[0]].ndim == 3
+            except UnreadableFrames as error:
+                errors.append(error)
+        raise errors[0]
 
     def __call__(self, index: int, count: int) -> np.ndarray:
         """Return `count` evenly spread frames of a tracklet, uint8 (count or fewer, h, w, 3); silhouettes become grey.
@@ -71,9 +81,12 @@ class RunFrames:
             return as_pictures(source[uniform(len(source), min(count, len(source)))], name)
 
     def lengths(self) -> np.ndarray:
-        """Return the number of frames of each tracklet of the run, float (n)."""
-        with readable():
-            return np.array([len(self.dataset[index][0][0]) for index in range(len(self.dataset))], dtype=float)
+        """Return the number of frames of each tracklet of the run, float (n); NaN where it cannot be read."""
+        lengths = np.full(len(self.dataset), np.nan)
+        for index in range(len(self.dataset)):
+            with suppress(DataError):
+                lengths[index] = len(self.dataset[index][0][0])
+        return lengths
 
 
 def configuration_of(test: TestResult) -> Path:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from opengait.errors import DataError
 from opengait_ext.data.choose import strip_zeros
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances
+from opengait_ext.runs.figures.det import LEVEL, draw_det
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.inside import DRAWINGS
 from opengait_ext.runs.figures.network import look_at, network_of, see
@@ -19,7 +20,7 @@ from opengait_ext.runs.results import DIRECTIONS
 from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.tested_run import TestedRun, open_runs
 
-KINDS = ("silhouettes", "lists", "distances", "cmc", "map", *DRAWINGS)
+KINDS = ("silhouettes", "lists", "distances", "cmc", "det", "map", *DRAWINGS)
 # Number of people, and frames per tracklet in figures of the network's inside and of silhouettes.
 PEOPLE, FRAMES, STRIP = 4, 6, 3
 
@@ -36,6 +37,7 @@ def draw(
     top: int = 6,
     method: str = "pca",
     seed: int = 0,
+    level: float = LEVEL,
     overrides: Sequence[str] = (),
 ) -> Figure:
     """Draw a figure of a tested run.
@@ -51,6 +53,7 @@ def draw(
         top: gallery tracklets per list.
         method: "pca" or "tsne", the projection of the map.
         seed: seed of random choices.
+        level: FPIR of the operating point of DET curves.
         overrides: changes to the run's configuration, such as where the data is now.
 
     Raises:
@@ -64,6 +67,8 @@ def draw(
         return draw_distances(runs, direction)
     if kind == "cmc":
         return draw_cmc(runs, DIRECTIONS)
+    if kind == "det":
+        return draw_det(runs, DIRECTIONS, level)
     if kind == "map":
         return draw_embedding_map(runs, method=method)
     frames = RunFrames(tested, tuple(overrides))

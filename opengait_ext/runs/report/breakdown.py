@@ -1,15 +1,18 @@
 """Results of a run by camera pair, and by a value of the query such as its length or silhouette area."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.runs.ranking import Ranking
-from opengait_ext.runs.run_frames import RunFrames
 from opengait_ext.runs.silhouettes.network import silhouettes_of
 
 Row = tuple[str, int, float, float]
+# Queries with a match, Rank-1 and mAP in percent, and the most frequent wrong first answer with its number.
+PersonRow = tuple[int, float, float, str]
+# A number of frames of a tracklet, or None if they cannot be read.
+Look = Callable[[int, int], np.ndarray | None]
 HEADS = ("queries", "Rank-1, %", "mAP, %")
 # Frames of a tracklet that its silhouette area is measured on.
 AREA_FRAMES = 2
@@ -58,12 +61,32 @@ def by_value(ranking: Ranking, values: np.ndarray, bins: int = 4) -> list[Row]:
     return rows
 
 
-def silhouette_areas(network: PlainNetwork, frames: RunFrames, tracklets: Iterable[int], total: int) -> np.ndarray:
-    """Return the share of the frame that the mask covers, in percent, (total); NaN for tracklets not listed."""
+def by_person(ranking: Ranking) -> dict[str, PersonRow]:
+    """Return the results of the queries of each person."""
+    labels = ranking.run.features.labels
+    people, rows = labels[ranking.query], {}
+    for person in np.unique(people):
+        queries = np.flatnonzero(people == person)
+        first_hits = ranking.metrics.first_hit[queries]
+        numbers = _summary(ranking.metrics.ap[queries], first_hits)
+        firsts = [labels[ranking.gallery[ranking.order(row)[0]]] for row in queries[first_hits > 1].tolist()]
+        names, counts = np.unique(firsts, return_counts=True)
+        mistaken = f"{names[counts.argmax()]} ({counts.max()})" if len(names) else ""
+        rows[str(person)] = (*numbers, mistaken)
+    return rows
+
+
+def silhouette_areas(network: PlainNetwork, look: Look, tracklets: Iterable[int], total: int) -> np.ndarray:
+    """Return the share of the frame that the mask covers, in percent, (total).
+
+    It is NaN for tracklets that are not listed or whose frames cannot be read.
+    """
     areas = np.full(total, np.nan)
     for tracklet in tracklets:
-        pictures = frames(tracklet, AREA_FRAMES).transpose(0, 3, 1, 2)
-        mask = silhouettes_of(network, np.ascontiguousarray(pictures)).mask
+        pictures = look(tracklet, AREA_FRAMES)
+        if pictures is None:
+            continue
+        mask = silhouettes_of(network, np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).mask
         areas[tracklet] = 100 * float((mask > 0.5).float().mean())
     return areas
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from opengait.utils.files import check_writable, write_text
 from opengait_ext.runs.report import frame_sections, number_sections
-from opengait_ext.runs.report.html import Section, page
+from opengait_ext.runs.report.html import note, page
+from opengait_ext.runs.report.pictures import remove_unused, with_pictures_beside
+from opengait_ext.runs.report.queries import queries_section
 from opengait_ext.runs.report.subject import Subject
-from opengait_ext.runs.run_frames import UnreadableFrames
+from opengait_ext.runs.report.summary import summary_section
 from opengait_ext.runs.tested_run import open_runs
 
 log = logging.getLogger("opengait")
@@ -25,7 +27,7 @@ def build_report(
     seed: int = 0,
     people: Sequence[str] | None = None,
 ) -> Path:
-    """Write `out`/index.html about the last test of a run.
+    """Write `out`/index.html about the last test of a run, with `out`/pictures if it were too large otherwise.
 
     Args:
         run: a run folder, or a test's JSON file, with saved features.
@@ -49,29 +51,30 @@ def build_report(
     check_writable(file)
     subject = Subject(open_runs([run] + ([against] if against is not None else [])), tuple(overrides), seed)
 
-    def sections_of(subject: Subject) -> list[Section]:
-        return [
-            number_sections.results_section(subject),
-            frame_sections.lists_section(subject, queries),
-            number_sections.distances_section(subject),
-            *frame_sections.network_sections(subject, animations, people),
-            frame_sections.worst_section(subject, worst),
-            number_sections.breakdown_section(subject),
-            number_sections.map_section(subject),
-            *number_sections.training_sections(subject),
-            number_sections.card_section(subject),
-        ]
-
-    try:
-        sections = sections_of(subject)
-    except UnreadableFrames as error:
-        # One missing frame must not cost the numbers.
-        subject = Subject(subject.runs, subject.overrides, seed, without_frames=str(error))
-        sections = sections_of(subject)
-    for remark in subject.remarks:
+    sections = [
+        summary_section(subject),
+        number_sections.results_section(subject),
+        *number_sections.open_set_sections(subject),
+        frame_sections.lists_section(subject, queries),
+        queries_section(subject),
+        number_sections.people_section(subject),
+        frame_sections.worst_section(subject, worst),
+        number_sections.distances_section(subject),
+        *frame_sections.network_sections(subject, animations, people),
+        number_sections.breakdown_section(subject),
+        number_sections.map_section(subject),
+        *number_sections.training_sections(subject),
+        number_sections.card_section(subject),
+    ]
+    remarks = subject.all_remarks()
+    for remark in remarks:
         log.warning(remark)
     first, *others = subject.runs
-    tested = f"iteration {first.content.get('iteration')}, {len(first.features):,} tracklets, {first.file.name}"
-    about = [f"{first.name}: {tested}.", *(f"Compared with: {other.name}." for other in others), *subject.remarks]
-    write_text(file, page(f"{first.card.get('model') or first.name} on {first.content['dataset']}", about, sections))
+    about = [note(f"{first.name}: {first.file.name}."), *(note(f"Compared with: {other.name}.") for other in others)]
+    about += [note(remark, "remark") for remark in remarks]
+    title = f"{first.card.get('model') or first.name} on {first.content['dataset']}"
+    text = page(title, sections, "".join(about), ("page.js", "queries.js"))
+    text = with_pictures_beside(text, file.parent)
+    write_text(file, text)
+    remove_unused(text, file.parent)
     return file

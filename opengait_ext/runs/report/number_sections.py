@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from opengait.errors import DataError
 from opengait.utils.yaml_text import write_yaml
+from opengait_ext.evaluation.open_set import RATES
 from opengait_ext.evaluation.protocol import CROSS_MODAL
 from opengait_ext.evaluation.table import HEADS
 from opengait_ext.runs.compare.outcome import read_curves
 from opengait_ext.runs.figures.curves import draw_cmc, draw_distances, gap_of
+from opengait_ext.runs.figures.det import LEVEL, draw_det, open_set_of
 from opengait_ext.runs.figures.embedding import draw_embedding_map
 from opengait_ext.runs.figures.training_curves import draw_training_curves
 from opengait_ext.runs.report import breakdown
@@ -47,6 +50,30 @@ def _result_cell(value: float, interval: list[float] | None) -> Cell:
     if interval:
         text += f" <br><small>[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]</small>"
     return Cell(text, 100 * value)
+
+
+def open_set_sections(subject: Subject) -> list[Section]:
+    """Return DET curves and FNIR at some FPIRs, as one section or none."""
+    rows: list[list[object]] = []
+    try:
+        drawn = figure(draw_det(subject.runs, DIRECTIONS), "DET curves with the operating points of vvi search.")
+        for run in subject.runs:
+            for direction in CROSS_MODAL:
+                searches = open_set_of(run, direction).searches
+                rates = [100 * rate for rate in searches.det()["fnir"]]
+                counts = [int(searches.mated.sum()), int((~searches.mated).sum())]
+                rows.append([f"{run.name}: {direction.title}", *rates, *counts])
+    except DataError as error:
+        subject.remarks.append(f"Open-set identification cannot be shown: {error}")
+        return []
+    remark = note(
+        "A random half of the people is enrolled, all queries search, and 20 such draws are pooled. FPIR: share of the "
+        "searches for people who are not enrolled that have a candidate within the threshold. FNIR: share of the "
+        "searches for enrolled people whose nearest candidate is somebody else or beyond the threshold. Points: the "
+        f"threshold that vvi search takes for an FPIR of {100 * LEVEL:g} %."
+    )
+    heads = ["FNIR, %", *(f"at FPIR {100 * rate:g} %" for rate in RATES), "enrolled", "not enrolled"]
+    return [Section("open-set", "Open set", drawn + remark + table(heads, rows))]
 
 
 def training_sections(subject: Subject) -> list[Section]:
@@ -93,7 +120,7 @@ def breakdown_section(subject: Subject) -> Section:
             if subject.network is not None:
                 measured = np.random.default_rng(subject.seed).permutation(ranking.query)[:MEASURED_AREAS]
                 total = len(subject.run.features)
-                areas = breakdown.silhouette_areas(subject.network, subject.frames, measured, total)
+                areas = breakdown.silhouette_areas(subject.network, subject.look, measured, total)
                 rows = breakdown.by_value(ranking, areas.round(1))
                 tables.append(table(["silhouette, % of the frame", *breakdown.HEADS], rows))
         parts.append(f"<h3>{escape(ranking.direction.title)}</h3>")
@@ -104,6 +131,26 @@ def breakdown_section(subject: Subject) -> Section:
         "Lengths and areas are divided into groups of about equal size."
     )
     return Section("breakdown", "Breakdown", remark + "".join(parts))
+
+
+def people_section(subject: Subject) -> Section:
+    """Return the results of each person's queries in both directions; a person leads to the list of these queries."""
+    tables = [breakdown.by_person(ranking) for ranking in subject.rankings]
+    heads = ["person"]
+    for ranking in subject.rankings:
+        heads += [f"{ranking.direction.title}: queries", "Rank-1, %", "mAP, %", "mistaken for"]
+    rows: list[list[object]] = []
+    for person in sorted(set().union(*tables)):
+        row: list[object] = [
+            Cell(f'<a href="#queries" data-person="{escape(person)}">{escape(person)}</a>', person, True)
+        ]
+        for results in tables:
+            row += results.get(person, (0, np.nan, np.nan, ""))
+        rows.append(row)
+    remark = note(
+        '"Mistaken for": the most frequent wrong first answer, and in how many queries. A person leads to its queries.'
+    )
+    return Section("people", "People", remark + table(heads, rows, tall=True))
 
 
 def map_section(subject: Subject) -> Section:

@@ -36,7 +36,7 @@ def write_run(folder: Path, data: dict, iteration: int = 7, dataset: str = "Synt
         "dataset": dataset,
         "checkpoint": None,
         "iteration": iteration,
-        "intervals": result.pop("intervals"),
+        **{name: result.pop(name) for name in ("intervals", "open_set", "calibration") if name in result},
         "results": result,
         "card": card,
         "capsule": None,

@@ -1,23 +1,31 @@
 """Report, figures and export of every kind of model: silhouettes where the model makes or takes them."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.opengait_ext.every_model import MODELS
+from tests.opengait_ext.every_model import MODELS, WITHOUT_SILHOUETTES
 from tests.opengait_ext.runs.stand_in_runs import command, engine
 
 pytestmark = pytest.mark.slow
 MAKES = ("dinogrl", "biggait", "biggergait")
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_report_and_figures(every_model, name, tmp_path, capsys, caplog):
+def tested(every_model, name, folder):
+    """Return a run folder in `folder` with a test of a model."""
     cfgs, checkpoint, _, _ = every_model(name)
     settings = [f"evaluator_cfg.restore_hint={checkpoint}", "evaluator_cfg.save_features=true"]
-    with engine(tmp_path) as run:
+    with engine(folder) as run:
         assert run(cfgs, "test", *settings) == 0
-    (root,) = (file.parent.parent for file in tmp_path.glob("output/*/*/*/logs/test-*.json"))
+    (root,) = (file.parent.parent for file in folder.glob("output/*/*/*/logs/test-*.json"))
+    return root
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_report_and_figures(every_model, name, tmp_path, capsys, caplog):
+    root = tested(every_model, name, tmp_path)
     caplog.clear()
     assert command("report")([str(root), "--out", str(tmp_path), "--animations", "1", "--worst", "1"]) == 0
     text = (tmp_path / "index.html").read_text()
@@ -30,6 +38,25 @@ def test_report_and_figures(every_model, name, tmp_path, capsys, caplog):
     status = command("figures")(["attention", str(root), "--out", str(tmp_path / "attention")])
     error = capsys.readouterr().err
     assert (status, error.count("\n")) == ((0, 0) if name == "dinogrl" else (2, 1))
+
+
+@pytest.mark.parametrize("name", WITHOUT_SILHOUETTES)
+def test_report_and_figures_without_silhouettes(every_model, name, tmp_path, capsys, caplog):
+    root = tested(every_model, name, tmp_path)
+    caplog.clear()
+    assert command("report")([str(root), "--out", str(tmp_path), "--animations", "1", "--worst", "1"]) == 0
+    text = (tmp_path / "index.html").read_text()
+    assert re.findall('<section id="(silhouettes|inside)">|silhouette, % of the frame', text) == []
+    # Ranked lists and worst queries show the frames, which the model reads as others do.
+    assert '<section id="lists"><h2>Ranked lists</h2><figure>' in text and "Frames cannot be shown" not in text
+    for place in (text, caplog.text):
+        assert len(re.findall("Silhouettes cannot be shown: The model .* makes no silhouettes", place)) == 1
+    capsys.readouterr()
+    assert command("figures")(["lists", str(root), "--out", str(tmp_path / "lists")]) == 0
+    for kind in ("silhouettes", "attention"):
+        assert command("figures")([kind, str(root), "--out", str(tmp_path / kind)]) == 2
+        error = capsys.readouterr().err
+        assert "makes no silhouettes" in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", MODELS)
