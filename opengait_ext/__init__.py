@@ -35,6 +35,9 @@ def register() -> None:
     from opengait_ext.models.agw.model import AGW
     from opengait_ext.models.biggait.model import BigGait__Dinov2_Gaitbase
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
+    from opengait_ext.models.deen.augment import GreyAugmentation
+    from opengait_ext.models.deen.losses import CentreGuidedPairMiningLoss, OrthogonalityLoss
+    from opengait_ext.models.deen.model import DEEN
     from opengait_ext.models.dinogrl.losses import DiversityLoss, MaskLoss, SmoothnessLoss
     from opengait_ext.models.dinogrl.model import DinoGRL
     from opengait_ext.models.m3_reid.augment import StyleAugmentation
@@ -68,3 +71,7 @@ def register() -> None:
     registry.transforms.add(StyleAugmentation)
     for m3_loss in (ModalityAlignmentLoss, FrameDiversityLoss, AttentionDiversityLoss):
         registry.losses.add(m3_loss)
+    registry.models.add(DEEN)
+    registry.transforms.add(GreyAugmentation)
+    for deen_loss in (OrthogonalityLoss, CentreGuidedPairMiningLoss):
+        registry.losses.add(deen_loss)

@@ -30,6 +30,7 @@ __all__ = [
 PUBLISHED = {
     "agw": "opengait_ext.models.agw.published",
     "caj": "opengait_ext.models.agw.published",
+    "deen": "opengait_ext.models.deen.published",
     "m3_reid": "opengait_ext.models.m3_reid.published",
     "mitml": "opengait_ext.models.mitml.published",
 }

@@ -17,7 +17,7 @@ from tests.paths import ROOT
 
 MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
 # Models that neither make nor take silhouettes.
-WITHOUT_SILHOUETTES = ("agw", "m3_reid", "mitml")
+WITHOUT_SILHOUETTES = ("agw", "deen", "m3_reid", "mitml")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -67,6 +67,9 @@ def every_model(world, people, tmp_path_factory):
             path.write_text(yaml.safe_dump(content))
         elif name == "agw":
             backbone = {"backbone": "resnet10", "width": 8, "weights": None}
+            path = frames_config(people, folder, name, {"num_classes": 5, "backbone": backbone})
+        elif name == "deen":
+            backbone = {"backbone": "resnet10", "width": 4, "weights": None}
             path = frames_config(people, folder, name, {"num_classes": 5, "backbone": backbone})
         elif name == "biggait":
             path = frames_config(people, folder, name, tiny_config())

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 
 from opengait_ext.models.agw.network import AGWNet, AGWOutput
-from opengait_ext.models.shared.engine_model import CrossModalModel
+from opengait_ext.models.shared.image_model import ImageModel
 
 
-class AGW(CrossModalModel):
+class AGW(ImageModel):
     """Engine model around `AGWNet`.
 
     `training_feat` holds, for the `log_prefix`es of `loss_cfg`: `identity` (logits, labels) and `triplet` (embeddings,
@@ -23,16 +23,6 @@ class AGW(CrossModalModel):
             "training_feat": self.requested(loss_terms(output, inputs[1])) if self.training else None,
             "visual_summary": {},
             "inference_feat": {"embeddings": output.descriptor},
-        }
-
-    def card(self) -> dict[str, Any]:
-        """Say how tracklets become images."""
-        frames = self.cfgs["trainer_cfg"]["sampler"].get("frames_num_fixed")
-        return {
-            "tracklets_as_images": {
-                "training": "one frame of a tracklet per step" if frames == 1 else f"mean of {frames} frames' features",
-                "test": "mean of the frames' features",
-            }
         }
 
 

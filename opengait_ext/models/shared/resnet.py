@@ -49,6 +49,9 @@ class ResNetStages(nn.Module):
         recompute: keep only the blocks' inputs for the backward pass, which computes the rest again: less memory, and
             a third more work in training.
 
+    Attributes:
+        widths: channels of the input and of the output of each stage.
+
     Raises:
         ConfigError: the name is unknown, or there are not four strides.
 
@@ -72,13 +75,17 @@ class ResNetStages(nn.Module):
         if len(strides) != 4:
             raise ConfigError(f"A ResNet has four stages, but strides is {list(strides)}; give four numbers.")
         self.recompute = recompute
+        self.strides = tuple(strides)
         channels = in_channels
+        widths = [in_channels]
         for stage, (count, stride) in enumerate(zip(plan.blocks, strides, strict=True)):
             planes = width * 2**stage
             blocks = [make_block(plan.block, channels, planes, stride)]
             channels = planes * plan.block.expansion
+            widths.append(channels)
             blocks += [make_block(plan.block, channels, planes, 1) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.widths = tuple(widths)
         self.out_channels = channels
         self.non_local = nn.ModuleDict()
         if non_local:
@@ -89,11 +96,16 @@ class ResNetStages(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         maps = tensor_core_layout(maps)
         for stage in range(1, 5):
-            for index, block in enumerate(getattr(self, f"layer{stage}")):
-                maps = self.apply_block(block, maps)
-                key = f"layer{stage}_{index}"
-                if key in self.non_local:
-                    maps = self.apply_block(self.non_local[key], maps)
+            maps = self.apply_stage(stage, maps)
+        return maps
+
+    def apply_stage(self, stage: int, maps: Tensor) -> Tensor:
+        """Return the maps behind a stage, 1 to 4, with the non-local blocks in it."""
+        for index, block in enumerate(getattr(self, f"layer{stage}")):
+            maps = self.apply_block(block, maps)
+            key = f"layer{stage}_{index}"
+            if key in self.non_local:
+                maps = self.apply_block(self.non_local[key], maps)
         return maps
 
     def apply_block(self, block: nn.Module, maps: Tensor) -> Tensor:

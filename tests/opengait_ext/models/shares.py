@@ -23,6 +23,8 @@ from opengait_ext.models.agw.network import AGWNet
 from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
+from opengait_ext.models.deen import model as deen
+from opengait_ext.models.deen.network import DEENNet
 from opengait_ext.models.dinogrl.model import loss_terms
 from opengait_ext.models.m3_reid.model import loss_terms as m3_reid_terms
 from opengait_ext.models.m3_reid.network import M3ReIDNet
@@ -35,7 +37,7 @@ from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("AGW", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
+METHODS = ("AGW", "DEEN", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
 SMALL: dict[str, dict[str, Any]] = {
     "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -88,6 +90,9 @@ class Step(nn.Module):
                 self.network.vision_model = Patches(6, 2, (8, 4))
         elif self.method == "AGW":
             self.network = AGWNet.from_config(shrunk(model_cfg, people))
+        elif self.method == "DEEN":
+            # The dropout's draws are left out, too.
+            self.network = stirred(DEENNet.from_config(shrunk(model_cfg, people) | {"dropout": 0.0}))
         elif self.method == "M3ReID":
             self.network = M3ReIDNet(people, backbone="resnet10", width=4)
         elif self.method == "MITML":
@@ -119,6 +124,8 @@ class Step(nn.Module):
             return {name: arguments for name, arguments in terms.items() if name in self.losses.losses}
         if self.method == "AGW":
             return agw.loss_terms(self.network(frames, modality), labels)
+        if self.method == "DEEN":
+            return deen.loss_terms(self.network(frames, modality), labels, modality)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
         if self.method == "MITML":
@@ -131,6 +138,14 @@ class Step(nn.Module):
             }
         with patch.object(biggait, "black_out", lambda *maps_and_lengths: maps_and_lengths[:2]):
             return training_terms(self.network(frames, learn_mask=True), labels)
+
+
+def stirred(network: DEENNet) -> DEENNet:
+    """Let blocks that start as the identity do something; otherwise most of their layers have no gradient."""
+    for aggregation in network.aggregations:
+        for block in aggregation.children():
+            nn.init.normal_(block.norm.weight)
+    return network
 
 
 def shrunk(model_cfg: dict[str, Any], people: int) -> dict[str, Any]:
