@@ -86,7 +86,7 @@ def pair_mining_loss(original: Tensor, generated: Tensor, labels: Tensor, modali
     # Row r stands for its identity, so that nothing depends on how many there are and no step waits for the device.
     versions = (original, generated)
     centres = [means(versions[version], members[kind]) for version, kind in SETS.values()]
-    distances = pairwise_distances(torch.cat(centres)[None])[0].clamp(min=1e-6)
+    distances = pairwise_distances(torch.cat(centres)[None])[0]
     table = distances.unflatten(1, (len(SETS), -1)).unflatten(0, (len(SETS), -1))
     among = complete & ~same
     hinges = sum(side_hinges(table, among, names, margin) for names in (("I", "V", "V'"), ("V", "I", "I'"))) / 2
