@@ -110,11 +110,13 @@ class MITMLNet(PlainNetwork):
         tracklets, count = frames.shape[:2]
         maps = self.backbone.enter(frames.flatten(0, 1), modality.repeat_interleave(count))
         stages = self.backbone.stages
-        for name in ("layer1", "layer2", "layer3"):
-            maps = getattr(stages, name)(maps)
-        last: list[nn.Module] = [stages.get_submodule("layer4"), self.get_submodule("temporal_stage")]
-        appearance, temporal = (stage(maps).mean((2, 3)).unflatten(0, (tracklets, count)) for stage in last)
-        return appearance, temporal
+        for stage in (1, 2, 3):
+            maps = stages.apply_stage(stage, maps)
+        appearance, temporal = stages.apply_stage(4, maps), maps
+        for block in self.get_submodule("temporal_stage").children():
+            temporal = stages.apply_block(block, temporal)
+        vectors = [last.mean((2, 3)).unflatten(0, (tracklets, count)) for last in (appearance, temporal)]
+        return vectors[0], vectors[1]
 
     def refined(self, appearance: Tensor, temporal: Tensor, memory: Tensor) -> Tensor:
         """Return the refined frames (n, s, c) of the frames' vectors (n, s, c) and the tracklets' memories (n, c)."""

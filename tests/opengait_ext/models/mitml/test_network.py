@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd.graph import saved_tensors_hooks
 
 from opengait.config import load_config
 from opengait.engine.optim import build_optimizer, build_scheduler
@@ -184,3 +185,23 @@ def test_a_backbone_that_is_no_table_is_named():
         MITMLNet.from_config({"backbone": "resnet50"})
     with pytest.raises(ConfigError, match=r"model_cfg\.backbone\.width"):
         MITMLNet.from_config({"backbone": {"width": "many"}})
+
+
+def test_recompute_keeps_less_and_gives_the_same_gradients():
+    def step(recompute):
+        torch.manual_seed(0)
+        network = MITMLNet.from_config({"backbone": {**SMALL, "recompute": recompute}, "positions": 2})
+        kept = {}
+
+        def keep(tensor):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            features = network(torch.rand(4, 2, 3, 64, 32), torch.tensor([0, 1, 0, 1])).features
+        features.square().sum().backward()
+        return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}, sum(kept.values())
+
+    (plain, all_kept), (ours, fewer_kept) = step(False), step(True)
+    torch.testing.assert_close(ours, plain)
+    assert fewer_kept < 0.8 * all_kept
