@@ -59,6 +59,9 @@ TRAINER = {
         f"positive {ITERATIONS} or null", "Interval of tests on the way, which are saved too; null: `save_iter`."
     ),
     "early_stop": Key("section or null", "End when tests stop improving; see below. Needs `with_test`."),
+    "recompute": Key(
+        "list of str or null", "Parts of the model, by name, whose activations the backward pass computes again."
+    ),
     "sinks": Key("list of ('wandb' or 'trackio') or null", "Trackers that get the numbers of TensorBoard too."),
     "restore_hint": Key(
         f"non-negative {ITERATIONS} or path", "Checkpoint to start from: iteration of this run or a file; 0: none."

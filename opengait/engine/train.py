@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from opengait.engine.stop import Stopped, StopRequest
 from opengait.engine.times import record_time
 from opengait.errors import ConfigError
 from opengait.utils.progress import Progress
+from opengait.utils.recompute import recompute_parts
 from opengait.utils.tensors import class_advice
 
 
@@ -33,13 +34,14 @@ def run_train(model: nn.Module) -> None:
     Raises:
         UserError: a loss is not finite; nothing computed from it has been saved.
         ConfigError: a classifier has fewer classes than the training set has identities, the run is already beyond
-            `total_iter`, or a test lacks the metric of `early_stop`.
+            `total_iter`, the model lacks a part of `recompute`, or a test lacks the metric of `early_stop`.
         Stopped: a signal ended the training.
     """
     inner = engine_model(model)
     engine_cfg, messages, state = inner.engine_cfg, inner.msg_mgr, inner.run_state
     if _is_finished(inner):
         return
+    recompute_parts(cast(nn.Module, inner), engine_cfg["recompute"] or [])
     precision = Precision.of(inner.cfgs, distributed.device(), training=True)
     batches = _batches(inner)
     _start_random_streams(inner)

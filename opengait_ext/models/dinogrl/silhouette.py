@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from opengait.engine.sync_batchnorm import enough_rows
 from opengait.errors import ConfigError
+from opengait.utils.recompute import recomputed
 from opengait_ext.models.shared.branch import Branch, read_mask_branch
 from opengait_ext.models.shared.foreground import border_channel, centred_channel, covered_tokens, silhouette_band
 from opengait_ext.models.shared.fusion import PriorFusion
-from opengait_ext.models.shared.recompute import recomputed
 from opengait_ext.models.shared.token_encoder import TokenEncoder
 from opengait_ext.models.shared.tokens import (
     black_out,

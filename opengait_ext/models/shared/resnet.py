@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
 from opengait.errors import ConfigError
-from opengait_ext.models.shared.recompute import recomputed
+from opengait.utils.recompute import recomputed
 from opengait_ext.weights.read import load_exactly, read_weights
 
 Block = type[BasicBlock] | type[Bottleneck]
