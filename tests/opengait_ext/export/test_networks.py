@@ -98,6 +98,8 @@ def test_a_file_describes_as_its_network(traced, tmp_path, name, format):
     if format == "onnx":
         for package in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(package)
+        if torch.__version__.startswith("2.6."):
+            pytest.skip("with onnxscript 0.5 and onnx_ir 1.1, the exporter of torch 2.6 fails")
     module, program = traced(name)
     path = tmp_path / f"network.{format}"
     FORMATS[format][0](program, path)
