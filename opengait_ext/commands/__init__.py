@@ -29,6 +29,7 @@ COMMANDS = (
     "track",
     "calibrate",
     "embed",
+    "export",
     "gallery",
     "search",
     "browse",

@@ -12,15 +12,21 @@ def add_overrides(parser: argparse.ArgumentParser, help: str = "change settings 
     )
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a trained network: `--network`, `--cfgs`, `--checkpoint`, `--set` and `--device`."""
+def add_network(parser: argparse.ArgumentParser, device: bool = True) -> None:
+    """Add the options that name a trained network: `--network`, `--cfgs`, `--checkpoint` and `--set`.
+
+    Args:
+        parser: the command's parser.
+        device: whether to add `--device` too.
+    """
     parser.add_argument(
         "--network", metavar="NAME", help="dinogrl-hitsz and the like, the folder of a run, or one of save_pretrained"
     )
     parser.add_argument("--cfgs", metavar="FILE", help="without --network: the configuration it was trained with")
     parser.add_argument("--checkpoint", metavar="FILE", help="without --network: a checkpoint (.pt)")
     add_overrides(parser)
-    add_device(parser)
+    if device:
+        add_device(parser)
 
 
 def network_of(args: argparse.Namespace) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengait_ext.models.shared.modality import per_frame
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.pooling import gem_pooling
@@ -79,6 +80,6 @@ class AGWNet(PlainNetwork):
     def pooled(self, frames: Tensor, modality: Tensor) -> Tensor:
         """Return the mean over the frames of their pooled maps, (n, c)."""
         tracklets, count = frames.shape[:2]
-        maps = self.backbone(frames.flatten(0, 1), modality.repeat_interleave(count))
+        maps = self.backbone(frames.flatten(0, 1), per_frame(modality, frames.shape))
         pooled = gem_pooling(maps) if self.pooling == "gem" else maps.mean((2, 3))
         return pooled.unflatten(0, (tracklets, count)).mean(1)

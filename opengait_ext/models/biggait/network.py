@@ -12,7 +12,7 @@ from opengait import distributed
 from opengait.engine.sync_batchnorm import enough_rows
 from opengait.errors import ConfigError, DataError
 from opengait.modeling import modules
-from opengait_ext.models.biggait.parts import Crop, NamedFusion, check_ratios, person_pixels, restore_ratio
+from opengait_ext.models.biggait.parts import FRAME_SIZE, Crop, NamedFusion, check_ratios, person_pixels, restore_ratio
 from opengait_ext.models.shared.branch import Branch
 from opengait_ext.models.shared.build import build_part
 from opengait_ext.models.shared.connectivity import mask_connectivity_loss, prior_connectivity_loss
@@ -20,7 +20,7 @@ from opengait_ext.models.shared.diversity import diversity_loss
 from opengait_ext.models.shared.foreground import border_channel, silhouette_band
 from opengait_ext.models.shared.gaitbase import GaitBase, gait_backbone
 from opengait_ext.models.shared.plain_network import Maps, PlainNetwork
-from opengait_ext.models.shared.tokens import black_out, enlarged_tokens, scatter_tokens
+from opengait_ext.models.shared.tokens import black_out, enlarge_all, enlarged_tokens, keep_tokens, scatter_tokens
 from opengait_ext.models.shared.vision_model import FrozenVisionModel, OriginalState
 
 # Weights of the four losses without labels, fixed in upstream's code.
@@ -146,12 +146,19 @@ class BigGaitNet(PlainNetwork):
         embeddings, logits = self.gait_net.describe(gait_maps, lengths)
         return BigGaitOutput(embeddings, logits, maps)
 
+    def describe(self, frames: Tensor, modality: Tensor) -> Tensor:
+        """Return the embeddings alone, of pictures of ratio 0.5; the modality is ignored."""
+        del modality
+        return self(frames).embeddings
+
     def silhouettes(self, frames: Tensor, ratios: Tensor | None = None, learn_mask: bool = False) -> BigGaitMaps:
         """Return the maps of all n * s `frames` (n, s, 3, height, width), tracklet by tracklet; see `forward`.
 
         Raises:
             DataError: there is not one ratio per frame, or a ratio is not a positive number.
         """
+        if ratios is None and torch.compiler.is_compiling() and not self.training:
+            return self.dense_silhouettes(frames.flatten(0, 1))
         ratios = check_ratios(ratios, frames).flatten()
         frames = frames.flatten(0, 1)
         if frames.shape[-2] != 2 * frames.shape[-1]:
@@ -180,6 +187,24 @@ class BigGaitNet(PlainNetwork):
             losses["part_connect"] = prior_connectivity_loss(denoising)
             losses["part_diversity"] = diversity_loss(denoising, eps=1e-6, count_empty=True)
         return BigGaitMaps(body, foreground, denoising, appearance, losses)
+
+    def dense_silhouettes(self, frames: Tensor) -> BigGaitMaps:
+        """Return the maps of `frames` (k, 3, height, width) of ratio 0.5, outside training.
+
+        The branches read all pixels and then drop those that are not chosen: the numbers of `silhouettes`, but no shape
+        depends on them, so the network can be exported.
+        """
+        if frames.shape[-2] != 2 * frames.shape[-1]:
+            frames = F.interpolate(frames, size=FRAME_SIZE, mode="bilinear", align_corners=False)
+        features = self.backbone(frames)
+        codes = self.Mask_Branch(enlarge_all(features.last, features.grid, self.size).flatten(0, 1))
+        body = border_channel(codes.unflatten(0, (frames.shape[0], -1)).transpose(1, 2).unflatten(2, self.size))
+        foreground = silhouette_band(body)
+        chosen = (foreground != 0).flatten()
+        tokens = enlarge_all(features.layers, features.grid, self.size).flatten(0, 1)
+        denoising = keep_tokens(self.Denoising_Branch(tokens), chosen, body.shape)
+        appearance = keep_tokens(self.Appearance_Branch(tokens), chosen, body.shape)
+        return BigGaitMaps(body, foreground, denoising, appearance, {})
 
     def frame_silhouettes(self, frames: Tensor) -> Maps:
         """Return the foreground and the two maps, one after the other, of frames that show pictures of ratio 0.5."""

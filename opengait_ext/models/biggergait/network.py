@@ -208,14 +208,22 @@ class BiggerGaitNet(PlainNetwork):
             frames: float (n, s, 3, height, width), ImageNet-normalised.
             lengths: None, or [1, k] lengths of k tracklets that are packed into one, (1, s, 3, height, width).
         """
-        parts = list(frames.chunk(frames.shape[1] // CHUNK + 1, dim=1))
+        parts = [frames]
+        # Outside training, chunks only save memory; their number would fix that of the frames in an exported graph.
+        if self.training or not torch.compiler.is_compiling():
+            parts = list(frames.chunk(frames.shape[1] // CHUNK + 1, dim=1))
         if self.training and lengths is not None:
             # Ranks differ in the number of packed frames, but must run synchronised norms equally often.
             parts += [frames[:, :0]] * (-distributed.minimum(-len(parts)) - len(parts))
-        chunks = [self.frame_maps(part) for part in parts]
-        maps = [torch.cat(group, dim=1) for group in zip(*(chunk for chunk, _ in chunks), strict=True)]
+        described = [self.frame_maps(part) for part in parts]
+        maps = [torch.cat(group, dim=1) for group in zip(*(groups for groups, _ in described), strict=True)]
         embeddings, logits = self.Gait_Net.describe(maps, lengths)
-        return BiggerGaitOutput(embeddings, logits, torch.cat([mask for _, mask in chunks]))
+        return BiggerGaitOutput(embeddings, logits, torch.cat([mask for _, mask in described]))
+
+    def describe(self, frames: Tensor, modality: Tensor) -> Tensor:
+        """Return the embeddings alone; the modality is ignored."""
+        del modality
+        return self(frames).embeddings
 
     def frame_maps(self, frames: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return each group's maps (n, s, c, h, w) of frames (n, s, 3, height, width), and the masks (n*s, 1, h, w)."""
@@ -265,7 +273,7 @@ class BiggerGaitNet(PlainNetwork):
             tokens = layers[..., -last.shape[-1] :]
         else:
             tokens = final
-        person = self.Mask_Branch(tokens.flatten(0, 1))[:, 1].view(len(last), 1, *self.Backbone.grid)
+        person = self.Mask_Branch(tokens.flatten(0, 1))[:, 1].view(last.shape[0], 1, *self.Backbone.grid)
         mask = (person > 0.5).float()
         return (F.interpolate(mask, size=self.size, mode="bilinear", align_corners=False) > 0.5).float()
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from opengait_ext.models.shared.modality import per_frame
 from opengait_ext.models.shared.pooling import set_pooling
 from opengait_ext.models.shared.two_stems import TwoStemResNet
 
@@ -20,5 +21,5 @@ class AppearanceEncoder(TwoStemResNet):
             (n, out_channels, height / 16, width / 16), with the default stem and strides.
         """
         tracklets, count = frames.shape[:2]
-        maps = super().forward(frames.flatten(0, 1), modality.repeat_interleave(count))
+        maps = super().forward(frames.flatten(0, 1), per_frame(modality, frames.shape))
         return set_pooling(maps.unflatten(0, (tracklets, count)))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.modeling.losses.base import at_least_float32
+from opengait_ext.models.shared.full_precision import full_precision
 
 VIEWS = ("hw", "tw", "th")
 EPSILON = 1e-12
@@ -46,6 +47,6 @@ def masked_gem(maps: Tensor, masks: Tensor, power: int = 3) -> Tensor:
 
     Shape: maps (f, c, h, w), masks (f, m, h, w) -> (f, m, c).
     """
-    with torch.autocast(maps.device.type, enabled=False):
+    with full_precision(maps.device):
         values, shares = (at_least_float32(part).flatten(2).pow(power) for part in (maps, masks))
         return (shares @ values.transpose(1, 2) / values.shape[2] + EPSILON).pow(1 / power)

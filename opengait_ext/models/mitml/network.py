@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
+from opengait_ext.models.shared.modality import per_frame
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.two_stems import TwoStemResNet
@@ -83,6 +84,11 @@ class MITMLNet(PlainNetwork):
         self.refinements = nn.ModuleList([Refinement(self.channels) for _ in range(positions or 1)])
         self.neck = BNNeck(self.channels, num_classes)
 
+    @property
+    def tracklet_frames(self) -> int | None:
+        """The number of positions."""
+        return self.positions
+
     def forward(self, frames: Tensor, modality: Tensor) -> MITMLOutput:
         """Describe n tracklets.
 
@@ -108,7 +114,7 @@ class MITMLNet(PlainNetwork):
     def frame_vectors(self, frames: Tensor, modality: Tensor) -> tuple[Tensor, Tensor]:
         """Return h and l of each frame, the pooled appearance and temporal maps, (n, s, c) each."""
         tracklets, count = frames.shape[:2]
-        maps = self.backbone.enter(frames.flatten(0, 1), modality.repeat_interleave(count))
+        maps = self.backbone.enter(frames.flatten(0, 1), per_frame(modality, frames.shape))
         stages = self.backbone.stages
         for stage in (1, 2, 3):
             maps = stages.apply_stage(stage, maps)

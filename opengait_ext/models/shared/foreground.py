@@ -25,8 +25,7 @@ def centred_channel(probabilities: Tensor, margin: float = 0.15) -> Tensor:
     border = torch.ones(height, width, device=probabilities.device)
     border[rows : height - rows, columns : width - columns] = 0
     contrast = inside.mean(dim=(1, 2)) - (first * border).sum(dim=(1, 2)) / (height * width - inside[0].numel())
-    channel = (contrast < 0).long()
-    return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
+    return torch.where((contrast < 0).view(-1, 1, 1, 1), probabilities[:, 1:], probabilities[:, :1])
 
 
 def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
@@ -41,8 +40,8 @@ def border_channel(probabilities: Tensor, rows: int = 5) -> Tensor:
     """
     first = probabilities[:, 0].detach().round()
     border = first[:, :rows].sum(dim=(1, 2)) + first[:, -rows:].sum(dim=(1, 2))
-    channel = (border > rows * probabilities.shape[-1]).long()
-    return probabilities[torch.arange(len(channel), device=channel.device), channel].unsqueeze(1)
+    second = border > rows * probabilities.shape[-1]
+    return torch.where(second.view(-1, 1, 1, 1), probabilities[:, 1:], probabilities[:, :1])
 
 
 def silhouette_band(mask: Tensor) -> Tensor:

@@ -46,6 +46,21 @@ class PlainNetwork(nn.Module):
     classifiers: tuple[str, ...] = ()
     silhouette_parts: tuple[str, ...] = ()
 
+    @property
+    def tracklet_frames(self) -> int | None:
+        """The number of frames that every tracklet must have; None if it is free."""
+        return None
+
+    def describe(self, frames: Tensor, modality: Tensor) -> Tensor:
+        """Return the descriptors (n, c, p) of tracklets alone.
+
+        Args:
+            frames: float (n, s, 3, height, width), ImageNet-normalised.
+            modality: long (n), 0 visible, 1 infrared; networks that treat both alike ignore it.
+        """
+        descriptors: Tensor = self(frames, modality).descriptor
+        return descriptors
+
     @classmethod
     def from_config(cls, model_cfg: Mapping[str, Any]) -> Self:
         """Build the network that a configuration's `model_cfg` describes.

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
 from opengait.modeling.losses.base import at_least_float32
 from opengait.modeling.modules import HorizontalPoolingPyramid, SeparateFCs
+from opengait_ext.models.shared.full_precision import full_precision
 
 
 def set_pooling(maps: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def gem_pooling(maps: Tensor, power: float = 3.0, eps: float = 1e-12) -> Tensor:
     Returns:
         (f, c).
     """
-    with torch.autocast(maps.device.type, enabled=False):
+    with full_precision(maps.device):
         return (at_least_float32(maps).pow(power).mean(dim=(-2, -1)) + eps).pow(1 / power)
 
 

@@ -9,6 +9,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
 from opengait.errors import ConfigError
 from opengait.utils.recompute import recomputed
+from opengait_ext.models.shared.full_precision import full_precision
 from opengait_ext.weights.read import load_exactly, read_weights
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -140,7 +141,7 @@ class NonLocalBlock(nn.Module):
         nn.init.zeros_(self.norm.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        with torch.autocast(maps.device.type, enabled=False):
+        with full_precision(maps.device):
             return maps + self.residual(maps.to(self.norm.weight.dtype)).to(maps.dtype)
 
     def residual(self, maps: Tensor) -> Tensor:

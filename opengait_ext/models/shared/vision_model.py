@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.errors import CheckpointError, ConfigError
+from opengait_ext.models.shared.full_precision import full_precision
 from opengait_ext.models.shared.positions import DINOV2_OFFSET, Grid, parse_grid, resample_positions
 from opengait_ext.models.shared.state_names import Translation, hide_child
 from opengait_ext.models.shared.transformer import (
@@ -169,7 +170,7 @@ class FrozenVisionModel(nn.Module):
     def forward(self, frames: Tensor) -> VisionFeatures:
         """Return the features of ImageNet-normalised `frames`, float (f, 3, height, width) of any size."""
         step = self.frames_at_once
-        if step is None or len(frames) <= step:
+        if step is None or torch.compiler.is_compiling() or len(frames) <= step:
             return self.features(frames)
         first = self.features(frames[:step])
         last = first.last.new_empty(len(frames), *first.last.shape[1:])
@@ -193,7 +194,8 @@ class FrozenVisionModel(nn.Module):
         if tuple(frames.shape[-2:]) != self.image_size:
             frames = F.interpolate(frames, size=self.image_size, mode="bilinear", align_corners=False)
         frames = frames * self.input_scale + self.input_shift
-        if self.position_offset is not None:
+        # An exported graph cannot write to a buffer; it holds the table of the last eager pass.
+        if self.position_offset is not None and not torch.compiler.is_compiling():
             table = resample_positions(self.pos_embed, self.table_grid, self.grid, self.position_offset)
             self.transformer.get_buffer("pos_embed").copy_(table)
         with self.precision_context(frames.device):
@@ -208,7 +210,7 @@ class FrozenVisionModel(nn.Module):
         if self.dtype is None:
             return nullcontext()
         half = device.type == "cuda" and self.dtype is not torch.float32
-        return torch.autocast(device.type, dtype=self.dtype if half else None, enabled=half)
+        return torch.autocast(device.type, dtype=self.dtype) if half else full_precision(device)
 
 
 def _check_grid(model: FrozenVisionModel, state: dict[str, Any], prefix: str, *_: Any) -> None:

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from opengait.errors import ConfigError
 from opengait_ext.models.dinogrl.release.piecewise_sums import SortedKeys, rectified_sums
 from opengait_ext.models.dinogrl.release.repeated_norm import RepeatedNorms
+from opengait_ext.models.shared.full_precision import full_precision
 from opengait_ext.models.shared.pooling import granularity_slices
 
 Line = tuple[Tensor, Tensor]
@@ -109,7 +110,7 @@ class ReleaseEnhancement(nn.Module):
                 f"PBMGE of granularities {self.granularities} reads {self.parts} parts of both streams, not "
                 f"{tuple(appearance.shape)} of appearance and {tuple(gait.shape)} of gait."
             )
-        with torch.autocast(appearance.device.type, enabled=False):
+        with full_precision(appearance.device):
             # Stream 0 is gait, which reads the stripes of appearance; stream 1 the other way round.
             query = torch.stack([gait[..., 0].double(), appearance[..., 0].double()], dim=1)
             stripes = [part[..., self.stripe_order].transpose(1, 2) for part in (appearance, gait)]

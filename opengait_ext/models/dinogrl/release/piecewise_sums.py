@@ -54,7 +54,21 @@ def rectified_sums(slope: Tensor, offset: Tensor, keys: SortedKeys) -> tuple[Ten
         sum_j relu(f_ij) k_j and sum_j relu(f_ij), each (2, ..., C'): index 0 is for relu(f), index 1 for relu(-f). They
         are differentiable once with respect to slope, offset and `keys.values`.
     """
+    if torch.compiler.is_compiling():
+        return direct_sums(slope, offset, keys.values)
     return _RectifiedSums.apply(slope, offset, keys.values, keys.first, keys.second)
+
+
+def direct_sums(slope: Tensor, offset: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of `rectified_sums` from the matrix f itself, with operations that any exported graph can have.
+
+    Args:
+        slope, offset: u and v, (..., C').
+        values: the keys in any order, (..., C).
+    """
+    lines = slope.unsqueeze(-1) * values.unsqueeze(-2) + offset.unsqueeze(-1)
+    active = torch.stack([lines.relu(), (-lines).relu()])
+    return (active @ values.unsqueeze(-1)).squeeze(-1), active.sum(dim=-1)
 
 
 class _RectifiedSums(torch.autograd.Function):

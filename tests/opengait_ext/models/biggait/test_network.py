@@ -503,3 +503,16 @@ def test_a_branch_without_source_dim_is_named():
     config["Denoising_Branch"] = {"target_dim": 4}
     with pytest.raises(ConfigError, match="model_cfg.Denoising_Branch has no key 'source_dim'"):
         BigGaitNet.from_config(config)
+
+
+def test_reading_all_pixels_gives_the_numbers_of_the_chosen_ones(monkeypatch):
+    net = tiny_network().eval()
+    # Frames of 1:1, which are resized first.
+    frames = torch.randn(3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = net.silhouettes(frames[None])
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+        maps = net.silhouettes(frames[None])
+    assert 0 < (expected.foreground != 0).float().mean() < 1, "the choice must matter"
+    for name in ("body", "foreground", "denoising", "appearance"):
+        torch.testing.assert_close(getattr(maps, name), getattr(expected, name))

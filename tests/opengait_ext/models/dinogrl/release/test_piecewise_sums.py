@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from opengait_ext.models.dinogrl.release.piecewise_sums import SortedKeys, rectified_sums
+from opengait_ext.models.dinogrl.release.piecewise_sums import SortedKeys, direct_sums, rectified_sums
 
 
 def matrix_sums(slope, offset, keys):
@@ -116,3 +116,12 @@ def test_split_gives_the_same_sums():
     parts = [rectified_sums(u, v, piece) for u, v, piece in lines]
     for sums, cut in zip(whole, zip(*parts, strict=True), strict=True):
         assert torch.equal(torch.cat(cut, dim=2), sums)
+
+
+def test_the_exported_form_equals_the_sorted_one(monkeypatch):
+    case = random_case(3, 2, 7, lines=5)
+    for direct, expected in zip(direct_sums(*case), sorted_sums(*case), strict=True):
+        torch.testing.assert_close(direct, expected, rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(torch, "searchsorted", None)  # which ONNX lacks
+    assert len(sorted_sums(*case)) == 2
