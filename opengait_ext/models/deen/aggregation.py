@@ -1,9 +1,9 @@
 """Multi-stage feature aggregation (MFA): a stage's map attends to the map that the stage was given."""
 
-import torch
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError
+from opengait_ext.models.shared.full_precision import full_precision
 
 
 class CrossLevelBlock(nn.Module):
@@ -30,7 +30,7 @@ class CrossLevelBlock(nn.Module):
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         """Return (f, high, h, w) of maps (f, high, h, w) and (f, low, h', w')."""
-        with torch.autocast(high.device.type, enabled=False):
+        with full_precision(high.device):
             wide, narrow = (maps.to(self.norm.weight.dtype) for maps in (high, low))
             return (wide + self.norm(self.out(self.attended(wide, narrow)))).to(high.dtype)
 
@@ -73,7 +73,7 @@ class PositionBlock(CrossLevelBlock):
         query, key, value = map(self.tokens, (self.query(high), self.key(low), self.value(low)))
         # (theta^T phi) g^T = theta^T (phi g^T) avoids a matrix of tokens x tokens, since there is no softmax.
         context = key @ value.transpose(1, 2) / key.shape[2]
-        return (context.transpose(1, 2) @ query).reshape(len(high), -1, *high.shape[-2:])
+        return (context.transpose(1, 2) @ query).reshape(high.shape[0], -1, *high.shape[-2:])
 
     def tokens(self, maps: Tensor) -> Tensor:
         """Return maps (f, r, h, w) as tokens in columns: (f, r, h w), or folded (f, 2r, h w / 2).
@@ -90,7 +90,7 @@ class PositionBlock(CrossLevelBlock):
                 f"Maps of {height} x {width} positions cannot be folded in halves; choose a data_cfg.frame_size that "
                 f"makes their number even, or set model_cfg.folded to false."
             )
-        return tokens.reshape(len(tokens), -1, tokens.shape[2] // 2)
+        return tokens.reshape(tokens.shape[0], -1, tokens.shape[2] // 2)
 
 
 class FeatureAggregation(nn.Module):

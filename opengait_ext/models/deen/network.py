@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from opengait.utils.typed import Share
 from opengait_ext.models.deen.aggregation import FeatureAggregation
 from opengait_ext.models.deen.expansion import VERSIONS, EmbeddingExpansion
+from opengait_ext.models.shared.modality import per_frame
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.two_stems import TwoStemResNet
@@ -97,7 +98,7 @@ class DEENNet(PlainNetwork):
     def pooled(self, frames: Tensor, modality: Tensor) -> Tensor:
         """Return the mean over the frames of their pooled maps in each version, (3, n, c)."""
         tracklets, count = frames.shape[:2]
-        maps = self.backbone.enter(frames.flatten(0, 1), modality.repeat_interleave(count))
+        maps = self.backbone.enter(frames.flatten(0, 1), per_frame(modality, frames.shape))
         for stage, aggregation in enumerate(self.aggregations, start=1):
             maps = aggregation(self.backbone.stages.apply_stage(stage, maps), maps)
         maps = self.backbone.stages.apply_stage(4, self.expansion(maps))

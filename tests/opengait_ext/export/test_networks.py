@@ -10,6 +10,7 @@ from torch import nn
 from opengait_ext.data.augment import Normalise
 from opengait_ext.export import FORMATS, FrameDescriber, open_exported, trace
 from opengait_ext.models.agw.network import AGWNet
+from opengait_ext.models.deen.network import DEENNet
 from opengait_ext.models.m3_reid.network import M3ReIDNet
 from opengait_ext.models.mitml.network import MITMLNet
 from opengait_ext.models.shared.plain_network import PlainNetwork
@@ -41,6 +42,7 @@ NETWORKS: dict[str, tuple[Callable[[], PlainNetwork], tuple[int, int]]] = {
     "paper": (lambda: tiny_network(granularities=[2, 4]), (128, 64)),
     "release": (lambda: tiny_network(**RELEASE), (128, 64)),
     "agw": (lambda: AGWNet.from_config({"backbone": BACKBONE}), (64, 32)),
+    "deen": (lambda: DEENNet.from_config({"backbone": BACKBONE}), (64, 32)),
     "m3_reid": (lambda: M3ReIDNet.from_config(BACKBONE), (64, 32)),
     "mitml": (lambda: MITMLNet.from_config({"backbone": BACKBONE, "positions": 2}), (64, 32)),
     "biggait": (tiny_biggait, (64, 32)),
