@@ -32,6 +32,7 @@ PUBLISHED = {
     "caj": "opengait_ext.models.agw.published",
     "m3_reid": "opengait_ext.models.m3_reid.published",
     "mitml": "opengait_ext.models.mitml.published",
+    "vld": "opengait_ext.models.vld.published",
 }
 
 

@@ -50,7 +50,6 @@ class TextTower(nn.Module):
 
     prefix: Tensor
     suffix: Tensor
-    mask: Tensor
 
     def __init__(self, clip: Any, prompt: str = PROMPT) -> None:
         super().__init__()
@@ -67,7 +66,6 @@ class TextTower(nn.Module):
         words = clip.token_embedding.weight.detach()
         self.register_buffer("prefix", words[before].clone())
         self.register_buffer("suffix", words[after].clone())
-        self.register_buffer("mask", torch.full((length, length), -torch.inf).triu(1), persistent=False)
         self.requires_grad_(False)
 
     @property
@@ -79,8 +77,9 @@ class TextTower(nn.Module):
         """Return the vectors (classes, dimension) of texts with these learned tokens (classes, tokens, width)."""
         ends = [end.to(learned.dtype).expand(len(learned), -1, -1) for end in (self.prefix, self.suffix)]
         tokens = torch.cat([ends[0], learned, ends[1]], dim=1) + self.positional_embedding
+        later = torch.full((tokens.shape[1],) * 2, -torch.inf, dtype=tokens.dtype, device=tokens.device).triu(1)
         for block in self.transformer.resblocks:
-            tokens = block(tokens, attn_mask=self.mask)
+            tokens = block(tokens, attn_mask=later)
         vectors: Tensor = self.ln_final(tokens[:, -1]) @ self.text_projection
         return vectors
 

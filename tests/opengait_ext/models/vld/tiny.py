@@ -18,7 +18,7 @@ SIZE = (32, 16)
 
 
 def model_cfg(**changes: Any) -> dict[str, Any]:
-    clip = {"image_size": list(SIZE), "arguments": SIZES, "weights": changes.pop("weights", None)}
+    clip = {"image_size": list(changes.pop("image_size", SIZE)), "arguments": SIZES, "weights": None}
     return {"model": "VLD", "num_classes": 5, "frames": 3, "clip": clip, **changes}
 
 
