@@ -52,7 +52,8 @@ def build_clip(
         arguments: changes of open_clip's settings of the model: `embed_dim`, and tables `vision_cfg` and `text_cfg`.
 
     Raises:
-        ConfigError: open_clip is not installed or has no such model, or the size is not a whole number of patches.
+        ConfigError: open_clip is not installed, is too old or has no such model, or the size is not a whole number of
+            patches.
         CheckpointError: the weights are missing or belong to another model.
     """
     library = import_open_clip()
@@ -69,6 +70,9 @@ def build_clip(
         model = library.CLIP(**settings)
     except (TypeError, ValueError, AssertionError, AttributeError) as error:
         raise ConfigError(f"open_clip cannot build {name} with {arguments or {}}: {error}.") from error
+    # Before, blocks took the tokens first and the batch second, which has the same shapes.
+    if not model.visual.transformer.resblocks[0].attn.batch_first:
+        raise ConfigError(f"open_clip {library.__version__} is too old: {INSTALL}.")
     patch = model.visual.patch_size
     if any(side % size for side, size in zip(image_size, patch, strict=True)):
         raise ConfigError(

@@ -96,6 +96,20 @@ def test_without_open_clip_a_sentence_says_what_to_install(monkeypatch):
         import_open_clip()
 
 
+def test_an_open_clip_with_the_batch_second_is_refused(monkeypatch):
+    library = import_open_clip()
+    made = library.CLIP
+
+    def older(**settings):
+        model = made(**settings)
+        model.visual.transformer.resblocks[0].attn.batch_first = False
+        return model
+
+    monkeypatch.setattr(library, "CLIP", older)
+    with torch.device("meta"), pytest.raises(ConfigError, match="too old: pip install"):
+        build_clip(image_size=(40, 16), arguments=SIZES)
+
+
 @pytest.mark.slow
 def test_everything_else_works_without_open_clip():
     code = "\n".join(
