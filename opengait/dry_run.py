@@ -136,7 +136,7 @@ def _measured(model: Any, cfgs: dict[str, Any], depth: int) -> Report:
     with torch.no_grad(), _Clock(seconds, "test", distributed.device()), precision.autocast():
         outputs = model(test_inputs)["inference_feat"]
     # Apart, since counting takes time.
-    with torch.no_grad(), FlopCounterMode(display=False) as operations, precision.autocast():
+    with torch.no_grad(), counted_operations() as operations, precision.autocast():
         model(test_inputs)
     of_critics = {id(p) for critic in model.critics for p in critic.parameters}
     sizes = [(p.numel(), p.requires_grad or id(p) in of_critics) for p in model.parameters()]
@@ -222,6 +222,21 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+@contextmanager
+def counted_operations() -> Iterator[FlopCounterMode]:
+    """Yield a counter of the floating-point operations of a block.
+
+    Attention of torch runs in parts there, since the counter does not know the kernel that joins them.
+    """
+    joined = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False) as operations:
+            yield operations
+    finally:
+        torch.backends.mha.set_fastpath_enabled(joined)
 
 
 class _Stages:

@@ -48,6 +48,7 @@ def register() -> None:
     from opengait_ext.models.mitml.model import MITML
     from opengait_ext.models.shared.connectivity import MaskConnectivityLoss, PriorConnectivityLoss
     from opengait_ext.models.shared.triplets import BatchHardTripletLoss, WeightedTripletLoss
+    from opengait_ext.models.vld.model import VLD
 
     for reader in (HITSZVCMDataSet, BUPTCampusDataSet):
         registry.datasets.add(reader)
@@ -67,6 +68,7 @@ def register() -> None:
     for triplet_loss in (BatchHardTripletLoss, WeightedTripletLoss, SquaredDifferenceLoss):
         registry.losses.add(triplet_loss)
     registry.models.add(M3ReID)
+    registry.models.add(VLD)
     registry.samplers.add(TrackletGroupSampler)
     registry.transforms.add(StyleAugmentation)
     for m3_loss in (ModalityAlignmentLoss, FrameDiversityLoss, AttentionDiversityLoss):

@@ -33,6 +33,7 @@ PUBLISHED = {
     "deen": "opengait_ext.models.deen.published",
     "m3_reid": "opengait_ext.models.m3_reid.published",
     "mitml": "opengait_ext.models.mitml.published",
+    "vld": "opengait_ext.models.vld.published",
 }
 
 

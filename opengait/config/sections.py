@@ -94,7 +94,7 @@ EVALUATOR = {
     "restore_hint": Key(f"non-negative {ITERATIONS} or path", "Checkpoint to test: an iteration of the run or a file."),
     "restore_ckpt_strict": Key("bool", "Require the checkpoint's parameters to match the model's exactly."),
     "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
-    "metric": Key("str", "Distance of descriptors: `euc` or `cos`."),
+    "metric": Key("str", "Distance of descriptors: `euc`, `cos` or `dot`, minus their product."),
     "cross_view_gallery": Key("bool", "Rank all gallery views together (indoor datasets)."),
     "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
     "save_features": Key("bool", "Save the descriptors in `logs/test-<iteration>.npz`, for reports."),
@@ -151,7 +151,9 @@ GROUP = {
     "optional": Key("bool", "Allow a group without parameters."),
 }
 SCHEDULER = {
-    "scheduler": Key("str", "Class of `torch.optim.lr_scheduler`; its arguments are keys of this section too."),
+    "scheduler": Key(
+        "str", "`WarmupCosineLR` or a class of `torch.optim.lr_scheduler`; its arguments are keys here too."
+    ),
     "steps_per_epoch": Key("positive int or null", "Iterations per step of the schedule; null, as without it, is one."),
 }
 CRITIC = {

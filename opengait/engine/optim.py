@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from opengait.engine.fused import fused, mend_momentum
+from opengait.engine.schedules import WarmupCosineLR
 from opengait.errors import ConfigError
 from opengait.utils.arguments import accepted_arguments, argument_names
 
@@ -22,16 +23,16 @@ def optimizer_class(name: str) -> type[Optimizer]:
     Raises:
         ConfigError: there is none; the message lists similar names.
     """
-    return _named(torch.optim, Optimizer, name, "optimizer_cfg.solver")
+    return _named(_classes(torch.optim, Optimizer), "torch.optim", name, "optimizer_cfg.solver")
 
 
 def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
-    """Return the class of `torch.optim.lr_scheduler` called `name`.
+    """Return the class of `torch.optim.lr_scheduler`, or of `opengait.engine.schedules`, called `name`.
 
     Raises:
         ConfigError: there is none, or it steps on a measured value.
     """
-    scheduler = _named(lr_scheduler, lr_scheduler.LRScheduler, name, "scheduler_cfg.scheduler")
+    scheduler = _named(_schedules(), lr_scheduler.__name__, name, "scheduler_cfg.scheduler")
     if "metrics" in inspect.signature(scheduler.step).parameters:
         raise ConfigError(f"scheduler_cfg.scheduler: {name} steps on a metric, but schedules step every iteration.")
     return scheduler
@@ -40,13 +41,13 @@ def scheduler_class(name: str) -> type[lr_scheduler.LRScheduler]:
 @functools.cache
 def optimizer_arguments() -> frozenset[str]:
     """Return the arguments of all optimisers, since OpenGait's files may contain those of another solver."""
-    return _arguments(torch.optim, Optimizer)
+    return _arguments(_classes(torch.optim, Optimizer))
 
 
 @functools.cache
 def scheduler_arguments() -> frozenset[str]:
     """Return the arguments of all schedules, except `steps_per_epoch`, which is a key of the engine."""
-    return _arguments(lr_scheduler, lr_scheduler.LRScheduler) - {"steps_per_epoch"}
+    return _arguments(_schedules()) - {"steps_per_epoch"}
 
 
 def build_optimizer(parameters: Iterable[tuple[str, torch.nn.Parameter]], cfg: dict[str, Any]) -> Optimizer:
@@ -202,13 +203,16 @@ def _classes(module: Any, base: type) -> dict[str, type]:
     return {n: v for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, base) and v is not base}
 
 
-def _arguments(module: Any, base: type) -> frozenset[str]:
-    return frozenset(name for kind in _classes(module, base).values() for name in argument_names(kind))
+def _schedules() -> dict[str, type]:
+    return _classes(lr_scheduler, lr_scheduler.LRScheduler) | {WarmupCosineLR.__name__: WarmupCosineLR}
 
 
-def _named(module: Any, base: type, name: str, key: str) -> Any:
-    known = _classes(module, base)
+def _arguments(classes: dict[str, type]) -> frozenset[str]:
+    return frozenset(name for kind in classes.values() for name in argument_names(kind))
+
+
+def _named(known: dict[str, type], owner: str, name: str, key: str) -> Any:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or sorted(known)
-    raise ConfigError(f"{key}: {module.__name__} has no {name!r}; did you mean {' or '.join(near)}?")
+    raise ConfigError(f"{key}: {owner} has no {name!r}; did you mean {' or '.join(near)}?")

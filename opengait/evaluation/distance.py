@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
 
-Metric = Literal["euc", "cos"]
+Metric = Literal["euc", "cos", "dot"]
 _METRICS = get_args(Metric)
 # Elements per block of distances; a block and its intermediate results take about 1 GiB.
 _BLOCK = 2**26
@@ -19,9 +19,9 @@ _BLOCK = 2**26
 def cuda_dist(x: np.ndarray | torch.Tensor, y: np.ndarray | torch.Tensor, metric: str = "euc") -> torch.Tensor:
     """Return the distances `[n, m]` between `x` `[n, c, p]` and `y` `[m, c, p]`, averaged over the p parts.
 
-    "euc" is the Euclidean distance per part, sqrt(max(0, x² + y² − 2xy)), and "cos" is 1 minus the cosine per part. The
-    computation is in float32, or in float64 if either input is, on the device of the tensors. Arrays are moved to the
-    device of this process.
+    "euc" is the Euclidean distance per part, sqrt(max(0, x² + y² − 2xy)), "cos" is 1 minus the cosine per part, and
+    "dot" is minus the product per part, which is no distance but ranks like one. The computation is in float32, or in
+    float64 if either input is, on the device of the tensors. Arrays are moved to the device of this process.
 
     Raises:
         ConfigError: the metric is unknown.
@@ -63,14 +63,24 @@ def distance_rows(
     return lambda start, stop: cuda_dist(x[start:stop], y, metric)
 
 
+def check_rerank(metric: str) -> None:
+    """Check that distances of a metric can be re-ranked.
+
+    Raises:
+        ConfigError: they are below zero.
+    """
+    if metric == "dot":
+        raise ConfigError("evaluator_cfg.rerank needs distances, and metric dot has none; choose euc or cos.")
+
+
 def _check_metric(metric: str) -> None:
     if metric not in _METRICS:
-        raise ConfigError(f"evaluator_cfg.metric: expected {' or '.join(_METRICS)}, got {metric!r}.")
+        raise ConfigError(f"evaluator_cfg.metric: expected one of {', '.join(_METRICS)}, got {metric!r}.")
 
 
 def _part_distance(x: torch.Tensor, y: torch.Tensor, metric: str) -> torch.Tensor:
-    if metric == "cos":
-        return 1 - x @ y.T
+    if metric != "euc":
+        return -(x @ y.T) if metric == "dot" else 1 - x @ y.T
     squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * (x @ y.T)
     # Rounding may leave the square of a near-zero distance negative.
     return squared.relu_().sqrt_()

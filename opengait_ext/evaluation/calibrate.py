@@ -96,7 +96,7 @@ def compare_modalities(
         embeddings: `[n, c, p]`.
         people, types, cameras: `[n]`.
         pair: modality of the queries and of the gallery.
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
         camera_rule: tracklets with the person and the camera of the query are no candidates.
         seed: of the draw of queries, if there are too many.
     """

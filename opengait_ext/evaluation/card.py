@@ -17,6 +17,7 @@ from opengait_ext.evaluation.protocol import FULL, Protocol
 _METRICS = {
     "euc": "mean over the parts of their Euclidean distances",
     "cos": "mean over the parts of 1 minus their cosines",
+    "dot": "mean over the parts of minus their products",
 }
 
 
@@ -60,7 +61,7 @@ def protocol_card(
         protocol: the protocol.
         camera_rule: the rule in use, which may differ from the protocol's.
         populations: `population_facts` by population and direction.
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
         shape: channels and parts of a descriptor.
         rerank: whether distances were re-ranked.
         resampling: description of the bootstrap.

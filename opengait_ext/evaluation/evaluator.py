@@ -10,7 +10,7 @@ import torch
 
 from opengait import distributed
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import Metric, cuda_dist, distance_rows
+from opengait.evaluation.distance import Metric, check_rerank, cuda_dist, distance_rows
 from opengait.evaluation.ranking import Distance, RankMetrics
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import Modality, parse_view
@@ -66,7 +66,7 @@ def evaluate_cross_modal(
         data: `embeddings` `[N, c, p]`, `labels`, `types` (visible or infrared) and `views` (c<camera>-t<row>, with the
             suffix -query for the queries of a separate list).
         dataset: name of the dataset.
-        metric: "euc", the mean over parts of their Euclidean distances, or "cos".
+        metric: "euc", the mean over parts of their Euclidean distances, "cos" or "dot".
         camera_rule: remove gallery tracklets with the query's person and camera number; None follows the protocol.
         protocol: hitsz-vcm or bupt-campus; None chooses by the dataset's name, or else by its views.
         population: full; protocols that define it also take official_cut (without the tracklets that the release's
@@ -83,11 +83,13 @@ def evaluate_cross_modal(
         calibration file, except after re-ranking and with too few people.
 
     Raises:
-        ConfigError: an unknown protocol, population, metric or value of `resample_by`.
+        ConfigError: an unknown protocol, population, metric or value of `resample_by`, or `rerank` with "dot".
         DataError: the tracklets do not have both modalities, or their views do not fit the protocol.
     """
     if resample_by not in get_args(ResampleBy):
         raise ConfigError(f"evaluator_cfg.resample_by: expected query or identity, got {resample_by!r}.")
+    if rerank:
+        check_rerank(metric)
     _check_types(data["types"], dataset)
     rules = protocol_for(protocol, dataset, data["views"])
     names = populations_of(rules, population)

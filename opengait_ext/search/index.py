@@ -60,8 +60,13 @@ def build_index(folder: Path, modality: str, stored: np.ndarray, metric: str, se
     """Build the index of stored descriptors `[rows, c, p]`, measure it and write it into the gallery's folder.
 
     Raises:
-        ConfigError: faiss is not installed, or there are too few tracklets.
+        ConfigError: faiss is not installed, there are too few tracklets, or the metric is no distance.
     """
+    if metric == "dot":
+        raise ConfigError(
+            f"The network of {folder} compares by products (metric dot), for which there is no index; without one, a "
+            f"search reads the whole gallery."
+        )
     faiss = _faiss()
     rows = len(stored)
     if rows < _LEAST:

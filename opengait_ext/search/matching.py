@@ -115,7 +115,7 @@ def search(
         top: candidates per query.
         level: the false-positive identification rate: the probability of the verdict "somebody" for a person who is
             not in the gallery.
-        metric: "euc" or "cos", the metric that the network was tested with.
+        metric: "euc", "cos" or "dot", the metric that the network was tested with.
         calibration: of the network, for this metric.
 
     Raises:

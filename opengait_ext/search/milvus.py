@@ -81,7 +81,13 @@ class MilvusGallery(Described):
         return {kind: count for kind, count in counts.items() if count}
 
     def nearest(self, queries: np.ndarray, modality: str, top: int, metric: str) -> Neighbours:
-        """Return the nearest tracklets of a modality for queries `[q, c, p]`, as the server finds them."""
+        """Return the nearest tracklets of a modality for queries `[q, c, p]`, as the server finds them.
+
+        Raises:
+            ConfigError: the metric is no distance, so the server's nearest would not be the nearest.
+        """
+        if metric == "dot":
+            raise ConfigError("A Milvus server compares by distances, and this network by products; use a folder.")
         count = self.counts().get(modality, 0)
         wide = min(count, _MOST_ANSWERS, _WIDEN * max(top, 10))
         places, blocks = [], []

@@ -43,7 +43,7 @@ def exact_neighbours(
         queries: `[q, c, p]`.
         blocks: (places `[b]`, descriptors `[b, c, p]`) pairs, places ascending.
         top: number of neighbours; fewer if the gallery has fewer.
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
     """
     query = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
     places = torch.empty(len(query), 0, dtype=torch.int64)

@@ -117,6 +117,32 @@ def dinov2_shapes(channels: int, depth: int) -> Shapes:
     return shapes
 
 
+def clip_shapes(channels: int, patch: int, text_channels: int, dimension: int, depth: int = 12) -> Shapes:
+    """Return the shapes of OpenAI's CLIP with a vision transformer for 224 x 224 pixels, under its names."""
+    shapes: Shapes = {
+        "logit_scale": (),
+        "positional_embedding": (77, text_channels),
+        "text_projection": (text_channels, dimension),
+        "token_embedding.weight": (49408, text_channels),
+        "visual.class_embedding": (channels,),
+        "visual.positional_embedding": (1 + (224 // patch) ** 2, channels),
+        "visual.proj": (channels, dimension),
+        "visual.conv1.weight": (channels, 3, patch, patch),
+    }
+    for layer, width in (("ln_final", text_channels), ("visual.ln_pre", channels), ("visual.ln_post", channels)):
+        shapes |= {f"{layer}.weight": (width,), f"{layer}.bias": (width,)}
+    for tower, width in (("", text_channels), ("visual.", channels)):
+        linear = {"attn.out_proj": (width, width), "mlp.c_fc": (4 * width, width), "mlp.c_proj": (width, 4 * width)}
+        for block in range(depth):
+            place = f"{tower}transformer.resblocks.{block}"
+            shapes |= {f"{place}.attn.in_proj_weight": (3 * width, width), f"{place}.attn.in_proj_bias": (3 * width,)}
+            for layer, size in linear.items():
+                shapes |= {f"{place}.{layer}.weight": size, f"{place}.{layer}.bias": size[:1]}
+            for layer in ("ln_1", "ln_2"):
+                shapes |= {f"{place}.{layer}.weight": (width,), f"{place}.{layer}.bias": (width,)}
+    return shapes
+
+
 def resnet_shapes(name: str) -> Shapes:
     """Return the shapes of torchvision's ResNet of that name, without the batch norms' counters."""
     import torch
@@ -146,6 +172,13 @@ FILES = (
     _resnet("resnet50", "0676ba61"),
     _resnet("resnet34", "b627a593"),
     _resnet("resnet18", "f37072fd"),
+    WeightFile(
+        "clip_vitb16",
+        "open_clip_model.safetensors",
+        "CLIP ViT-B/16 of OpenAI, both towers, as published for open_clip",
+        "https://huggingface.co/timm/vit_base_patch16_clip_224.openai/resolve/main/open_clip_model.safetensors",
+        lambda: clip_shapes(768, 16, 512, 512),
+    ),
 )
 
 # The files that configs/dinogrl/hitsz.yaml and bupt.yaml need.

@@ -105,3 +105,14 @@ def test_the_report_as_json(file, tmp_path, capsys):
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["inputs"] == "4x3x64x44" and content["stages"][0]["name"] == "conv"
     assert f"{content['parameters']:,} parameters, {content['trainable']:,} of them trained" in capsys.readouterr().out
+
+
+def test_operations_of_attention_are_counted():
+    attention = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    tokens = torch.randn(3, 5, 8)
+    with torch.no_grad(), dry_run.counted_operations() as operations:
+        attention(tokens, tokens, tokens, need_weights=False)
+    # Four projections at least; the products of queries, keys and values are counted where the counter knows them.
+    projections = 2 * 3 * 5 * 8 * 8 * 4
+    assert operations.get_total_flops() in (projections, projections + 2 * 2 * 3 * 5 * 5 * 8)
+    assert torch.backends.mha.get_fastpath_enabled()

@@ -11,13 +11,14 @@ from opengait.config import load_config
 from opengait.engine.test import inference
 from tests.opengait_ext.models.biggait.tiny import tiny_config
 from tests.opengait_ext.models.biggergait.tiny import model_cfg, write_weights
+from tests.opengait_ext.models.vld.tiny import model_cfg as vld_cfg
 from tests.opengait_ext.runs.stand_in_runs import command, draw_people
 from tests.opengait_ext.world import write_config
 from tests.paths import ROOT
 
 MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
 # Models that neither make nor take silhouettes.
-WITHOUT_SILHOUETTES = ("agw", "deen", "m3_reid", "mitml")
+WITHOUT_SILHOUETTES = ("agw", "deen", "m3_reid", "mitml", "vld")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -78,6 +79,8 @@ def every_model(world, people, tmp_path_factory):
         elif name == "mitml":
             backbone = {"backbone": "resnet10", "width": 4, "weights": None}
             path = frames_config(people, folder, name, {"num_classes": 5, "positions": 3, "backbone": backbone})
+        elif name == "vld":
+            path = frames_config(people, folder, name, vld_cfg(image_size=(64, 32)))
         elif name == "biggergait":
             path = frames_config(
                 people, folder, name, model_cfg(**write_weights(folder), Mask_Branch={"source_dim": 12})

@@ -13,7 +13,7 @@ PARTS = {
     registry.samplers: ["CrossModalSampler", "TrackletGroupSampler"],
     registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform", "StyleAugmentation"],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID", "MITML"],
+    registry.models: ["AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID", "MITML", "VLD"],
     registry.losses: [
         "BatchHardTripletLoss",
         "WeightedTripletLoss",

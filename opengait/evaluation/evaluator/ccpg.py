@@ -38,7 +38,7 @@ def evaluate_CCPG(data: dict[str, Any], dataset: str, metric: Metric = "euc") ->
     Args:
         data: see `opengait.evaluation.evaluator`.
         dataset: "CCPG".
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
 
     Raises:
         ConfigError: the dataset or the metric is unknown.

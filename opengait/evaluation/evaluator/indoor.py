@@ -96,7 +96,7 @@ def evaluate_indoor_dataset(
     Args:
         data: see `opengait.evaluation.evaluator`.
         dataset: a key of `PROTOCOLS`.
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
         cross_view_gallery: rank all views together (`CROSS_VIEW`) and return Rank-1 and mAP.
 
     Raises:

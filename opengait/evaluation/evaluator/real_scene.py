@@ -27,7 +27,7 @@ def evaluate_real_scene(data: dict[str, Any], dataset: str, metric: Metric = "eu
     Args:
         data: see `opengait.evaluation.evaluator`.
         dataset: a key of `PROTOCOLS`.
-        metric: "euc" or "cos".
+        metric: "euc", "cos" or "dot".
 
     Raises:
         ConfigError: the dataset or the metric is unknown.

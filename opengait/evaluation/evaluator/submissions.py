@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from opengait.errors import ConfigError, DataError
-from opengait.evaluation.distance import Metric, cuda_dist
+from opengait.evaluation.distance import Metric, check_rerank, cuda_dist
 from opengait.evaluation.gallery import Tracklets, require_both
 from opengait.evaluation.reranking import re_ranking
 
@@ -51,8 +51,11 @@ def HID_submission(  # noqa: N802
 
     Raises:
         DataError: there are no probes or no gallery tracklets.
+        ConfigError: `rerank` with a metric that is no distance.
     """
     log.info("Evaluating HID")
+    if rerank:
+        check_rerank(metric)
     tracklets = Tracklets.from_data(data)
     probe = tracklets.where(tracklets.labels == "probe")
     gallery = tracklets.where(tracklets.labels != "probe")

@@ -8,19 +8,20 @@ from opengait.modeling.modules.parts import check_rows
 class BNNeck(nn.Module):
     """BN neck (Luo et al., 2019) with the initial values of AGW, which its successors share.
 
-    The norm's bias stays 0 and is not trained; its weights start as N(1, 0.01). The classifier has no bias, and its
-    weights start as N(0, 0.001).
+    The norm's bias starts at 0 and is trained only if asked for; its weights start as N(1, 0.01). The classifier has no
+    bias, and its weights start as N(0, 0.001).
 
     Args:
         channels: c.
         num_classes: number of identities; None for a neck without a classifier.
+        bias: train the norm's bias.
     """
 
-    def __init__(self, channels: int, num_classes: int | None = None) -> None:
+    def __init__(self, channels: int, num_classes: int | None = None, bias: bool = False) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(channels)
         nn.init.normal_(self.norm.weight, 1.0, 0.01)
-        self.norm.bias.requires_grad_(False)
+        self.norm.bias.requires_grad_(bias)
         self.classifier = None
         if num_classes is not None:
             self.classifier = nn.Linear(channels, num_classes, bias=False)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +25,14 @@ DINOV2_OFFSET = 0.1
 
 
 def resample_positions(
-    table: Tensor, grid: Grid, new_grid: Grid, offset: float = 0.0, antialias: bool = False
+    table: Tensor,
+    grid: Grid,
+    new_grid: Grid,
+    offset: float = 0.0,
+    antialias: bool = False,
+    mode: Literal["bicubic", "bilinear"] = "bicubic",
 ) -> Tensor:
-    """Resample a position table bicubically to another grid; a table of the same grid is returned as is.
+    """Resample a position table to another grid; a table of the same grid is returned as is.
 
     Args:
         table: (1, k + rows * columns, channels): the positions of k class and register tokens, then those of the
@@ -36,6 +42,7 @@ def resample_positions(
         offset: number added to the new sides before the scale factor is computed: 0.1 in DINOv2's code and in early
             releases of `transformers`, 0 in later ones and in timm.
         antialias: whether to antialias, as timm does and DINOv2 with registers, but not DINOv2 without.
+        mode: the interpolation.
     """
     if grid == new_grid:
         return table
@@ -44,9 +51,9 @@ def resample_positions(
     maps = patches.float().reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
     if offset:
         scale = (new_grid[0] + offset) / rows, (new_grid[1] + offset) / columns
-        resampled = F.interpolate(maps, scale_factor=scale, mode="bicubic", antialias=antialias)
+        resampled = F.interpolate(maps, scale_factor=scale, mode=mode, antialias=antialias)
     else:
-        resampled = F.interpolate(maps, size=new_grid, mode="bicubic", antialias=antialias)
+        resampled = F.interpolate(maps, size=new_grid, mode=mode, antialias=antialias)
     return torch.cat([prefix, resampled.flatten(2).transpose(1, 2).to(table.dtype)], dim=1)
 
 

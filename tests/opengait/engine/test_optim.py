@@ -1,5 +1,7 @@
 """Optimisers by name, with groups of parameters, and schedules in epochs."""
 
+import math
+
 import pytest
 import torch
 
@@ -113,3 +115,36 @@ def test_a_one_cycle_schedule_steps_every_iteration():
 def test_optimisers_on_the_cpu_are_not_fused():
     optimizer = build_optimizer([("w", torch.nn.Parameter(torch.zeros(1)))], {"solver": "SGD", "lr": 0.1})
     assert not optimizer.defaults["fused"]
+
+
+COSINE = {"scheduler": "WarmupCosineLR", "warmup": 3, "T_max": 8, "start": 0.01, "eta_min": 0.02}
+
+
+def test_a_cosine_that_counts_from_the_start_behind_a_warm_up():
+    groups = [{"match": "head", "lr": 25.0}]
+    optimiser = build_optimizer(named(), {"solver": "SGD", "lr": 1.0, "groups": groups})
+    schedule = build_scheduler(optimiser, COSINE)
+    for step in range(12):
+        for group, rate in zip(optimiser.param_groups, (1.0, 25.0), strict=True):
+            falling = 0.02 + (rate - 0.02) * (1 + math.cos(math.pi * min(step, 8) / 8)) / 2
+            expected = 0.01 + (rate - 0.01) * step / 3 if step < 3 else falling
+            assert group["lr"] == pytest.approx(expected, abs=1e-12)
+        optimiser.step()
+        schedule.step()
+
+
+def test_a_resumed_cosine_continues():
+    whole = rates(*build(COSINE | {"steps_per_epoch": 2}), 20)
+    optimiser, schedule = build(COSINE | {"steps_per_epoch": 2})
+    first = rates(optimiser, schedule, 5)
+    state = optimiser.state_dict(), schedule.state_dict()
+    optimiser, schedule = build(COSINE | {"steps_per_epoch": 2})
+    optimiser.load_state_dict(state[0])
+    schedule.load_state_dict(state[1])
+    assert first + rates(optimiser, schedule, 15) == whole
+
+
+@pytest.mark.parametrize("wrong", [{"warmup": 8}, {"warmup": -1}, {"start": -0.1}, {"eta_min": -0.1}])
+def test_a_cosine_that_cannot_be(wrong):
+    with pytest.raises(ConfigError, match="WarmupCosineLR rejects"):
+        build(COSINE | wrong)

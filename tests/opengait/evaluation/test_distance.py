@@ -25,7 +25,7 @@ def test_distances_equal_upstream(metric):
     np.testing.assert_allclose(distances.cpu().numpy(), GOLDEN["runs"]["distance"][metric], atol=2e-6)
 
 
-@pytest.mark.parametrize("metric", ["euc", "cos"])
+@pytest.mark.parametrize("metric", ["euc", "cos", "dot"])
 def test_distances_equal_a_loop_over_parts(metric):
     x, y = (torch.from_numpy(values.astype(np.float64)) for values in pair())
     distances = cuda_dist(x, y, metric)
@@ -34,11 +34,12 @@ def test_distances_equal_a_loop_over_parts(metric):
             parts = []
             for part in range(x.shape[2]):
                 a, b = x[i, :, part], y[j, :, part]
-                parts.append((a - b).norm() if metric == "euc" else 1 - a @ b / (a.norm() * b.norm()))
+                cosine = a @ b / (a.norm() * b.norm())
+                parts.append({"euc": (a - b).norm(), "cos": 1 - cosine, "dot": -(a @ b)}[metric])
             assert distances[i, j].item() == pytest.approx(np.mean(parts), abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["euc", "cos"])
+@pytest.mark.parametrize("metric", ["euc", "cos", "dot"])
 def test_block_size_does_not_change_distances(metric, monkeypatch):
     whole = cuda_dist(*pair(), metric)
     monkeypatch.setattr(distance, "_BLOCK", 11)
@@ -78,3 +79,10 @@ def test_overlap_of_empty_masks():
     masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
     overlap = mean_iou(masks, torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64), empty=1.0)
     assert overlap.dtype == torch.float64 and overlap.tolist() == [1.0, 0.5]
+
+
+def test_products_are_not_re_ranked():
+    for metric in ("euc", "cos"):
+        distance.check_rerank(metric)
+    with pytest.raises(ConfigError, match="rerank.*dot"):
+        distance.check_rerank("dot")

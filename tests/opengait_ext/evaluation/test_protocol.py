@@ -232,6 +232,19 @@ class TestEvaluator:
         assert {key: metrics[key] for key in expected} == expected
         assert result["card"]["re_ranking"].startswith("k-reciprocal") and not result["card"]["protocol_followed"]
 
+    def test_products_rank_and_are_not_re_ranked(self):
+        data = campus(np.random.default_rng(8), people=20)
+        result = evaluate_cross_modal(data, "BUPTCampus", metric="dot", resamples=0)
+        is_query = np.array([view.endswith("-query") for view in data["views"]])
+        types, ids = np.array(data["types"]), np.array(data["labels"])
+        query, gallery = np.flatnonzero(is_query & (types == INFRARED)), np.flatnonzero(~is_query & (types == VISIBLE))
+        products = np.einsum("qcp,gcp->qg", data["embeddings"][query], data["embeddings"][gallery])
+        expected = cross_modal_metrics(torch.from_numpy(-products), ids[query], ids[gallery], None, None, False)
+        assert result["infrared_to_visible"]["map"] == pytest.approx(expected["map"])
+        assert result["card"]["distance"]["meaning"].endswith("minus their products")
+        with pytest.raises(ConfigError, match="rerank"):
+            evaluate_cross_modal(data, "BUPTCampus", metric="dot", rerank=True)
+
     def test_queries_can_be_resampled_by_identity(self):
         data = campus(np.random.default_rng(10), people=8)
         # Each query occurs three times.

@@ -32,12 +32,15 @@ from opengait_ext.models.mitml import model as mitml
 from opengait_ext.models.mitml.modality_classifier import ModalityClassifier
 from opengait_ext.models.mitml.network import MITMLNet
 from opengait_ext.models.shared.vision_model import VisionFeatures
+from opengait_ext.models.vld.model import loss_terms as vld_terms
+from opengait_ext.models.vld.network import VLDNet
 from tests.opengait_ext.models.biggait.tiny import tiny_network
 from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
+from tests.opengait_ext.models.vld.tiny import model_cfg as tiny_vld
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("AGW", "DEEN", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
+METHODS = ("AGW", "DEEN", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID", "VLD")
 SMALL: dict[str, dict[str, Any]] = {
     "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -98,6 +101,8 @@ class Step(nn.Module):
         elif self.method == "MITML":
             self.network = MITMLNet.from_config(shrunk(model_cfg, people) | {"positions": FRAMES})
             self.modality_classifier = ModalityClassifier(self.network.channels)
+        elif self.method == "VLD":
+            self.network = VLDNet.from_config(tiny_vld(num_classes=people, frames=FRAMES, image_size=(64, 32)))
         elif self.method == "BiggerGait__DINOv2":
             cfg = tiny_bigger.model_cfg(image_size=14, total_layer_num=12, group_layer_num=4)
             cfg["SeparateBNNecks"]["class_num"] = people
@@ -128,6 +133,8 @@ class Step(nn.Module):
             return deen.loss_terms(self.network(frames, modality), labels, modality)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
+        if self.method == "VLD":
+            return vld_terms(self.network(frames), labels)
         if self.method == "MITML":
             return mitml.loss_terms(self.network(frames, modality), labels, modality, self.modality_classifier)
         if self.method == "BiggerGait__DINOv2":

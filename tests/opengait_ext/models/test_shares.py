@@ -37,6 +37,8 @@ CASES: dict[str, tuple] = {
     "deen_mixed": ("deen/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
     "mitml_sampler": ("mitml/hitsz.yaml", (4, 2), of_the_sampler, {}, (2, 4)),
     "mitml_one_modality": ("mitml/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
+    "vld_sampler": ("vld/hitsz.yaml", (4, 2), of_the_sampler, {}, (2, 4)),
+    "vld_one_modality": ("vld/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "caj_mixed": ("caj/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
     "without_sync": ("dinogrl/demo.yaml", (4, 2), of_one_modality, WITHOUT_SYNC, (2, 4)),
 }

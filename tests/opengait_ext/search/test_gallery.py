@@ -166,5 +166,7 @@ def test_an_index_finds_what_an_exact_search_finds(tmp_path):
     shares = [len(np.intersect1d(a, b)) for a, b in zip(near.places, exact.places, strict=True)]
     assert np.mean(shares) >= 9.8 and near.count == exact.count == 1504
     assert near.places[0, :2].tolist() == exact.places[0, :2].tolist() and 14 not in near.places
+    with pytest.raises(ConfigError, match="metric dot"):
+        build_index(gallery.folder, "visible", gallery.stored("visible"), "dot")
     with pytest.raises(ConfigError, match="of use from"):
         build_index(gallery.folder, "visible", gallery.stored("visible")[:10], "euc")

@@ -16,7 +16,7 @@ from opengait_ext.commands import download as download_command
 from opengait_ext.weights import catalogue, transfer
 from opengait_ext.weights import obtain as check
 from opengait_ext.weights import read as weights
-from opengait_ext.weights.catalogue import FILES, WeightFile, dinov2_shapes, published
+from opengait_ext.weights.catalogue import FILES, WeightFile, clip_shapes, dinov2_shapes, published
 from opengait_ext.weights.obtain import obtain
 from opengait_ext.weights.read import find_weights, load_exactly, read_weights
 from opengait_ext.weights.transfer import OfflineError, fetch, note_path
@@ -391,6 +391,14 @@ def test_dinov2_shapes_are_those_of_the_network():
     assert table.pop("mask_token") == (1, 384)
     assert table == shapes
     assert published("dinov2_vits14").mebibytes * 2**18 == 22_056_576
+
+
+def test_clip_shapes_are_those_of_the_network():
+    library = pytest.importorskip("open_clip")
+    with torch.device("meta"):
+        model = library.CLIP(**library.get_model_config("ViT-B-16-quickgelu"))
+    assert clip_shapes(768, 16, 512, 512) == {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    assert published("clip_vitb16").mebibytes * 2**18 == 149_620_737
 
 
 @pytest.mark.parametrize(
