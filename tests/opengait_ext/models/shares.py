@@ -20,6 +20,8 @@ from opengait_ext.data.sampler import CrossModalSampler
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.agw import model as agw
 from opengait_ext.models.agw.network import AGWNet
+from opengait_ext.models.auxnet import model as auxnet
+from opengait_ext.models.auxnet.network import AuxNetNet
 from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
@@ -35,7 +37,7 @@ from tests.opengait_ext.models.biggergait import tiny as tiny_bigger
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("AGW", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
+METHODS = ("AGW", "AuxNet", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID")
 SMALL: dict[str, dict[str, Any]] = {
     "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -88,6 +90,8 @@ class Step(nn.Module):
                 self.network.vision_model = Patches(6, 2, (8, 4))
         elif self.method == "AGW":
             self.network = AGWNet.from_config(shrunk(model_cfg, people))
+        elif self.method == "AuxNet":
+            self.network = AuxNetNet.from_config(shrunk(model_cfg, people))
         elif self.method == "M3ReID":
             self.network = M3ReIDNet(people, backbone="resnet10", width=4)
         elif self.method == "MITML":
@@ -119,6 +123,8 @@ class Step(nn.Module):
             return {name: arguments for name, arguments in terms.items() if name in self.losses.losses}
         if self.method == "AGW":
             return agw.loss_terms(self.network(frames, modality), labels)
+        if self.method == "AuxNet":
+            return auxnet.loss_terms(self.network(frames, modality), labels)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
         if self.method == "MITML":

@@ -32,6 +32,8 @@ CASES: dict[str, tuple] = {
     "one_each": ("dinogrl/hitsz_baseline.yaml", (4, 2), of_one_modality, {}, (16,)),
     "agw_sampler": ("agw/hitsz.yaml", (8, 4), of_the_sampler, {}, (2, 4)),
     "agw_one_modality": ("agw/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
+    "auxnet_sampler": ("auxnet/hitsz.yaml", (8, 2), of_the_sampler, {}, (2, 4)),
+    "auxnet_one_modality": ("auxnet/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "mitml_sampler": ("mitml/hitsz.yaml", (4, 2), of_the_sampler, {}, (2, 4)),
     "mitml_one_modality": ("mitml/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "caj_mixed": ("caj/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
