@@ -113,8 +113,15 @@ LOSS = {
     "log_prefix": Key("str", "Name of the loss in logs, and its key in the model's `training_feat`."),
     "loss_term_weight": Key("float", "Weight of the loss in the sum."),
     "begin_iter": Key(f"non-negative {ITERATIONS}", "First iteration with this loss; 0 (the default): from the start."),
+    "weight_schedule": Key("section or null", "Factor of the weight that changes; see below. Null: none."),
     "trains": Key("str or null", "`module` of the critic that this loss trains; null (the default): the model."),
     "gather_and_scale": IGNORED,
+}
+WEIGHT_SCHEDULE = {
+    "begin": Key("float", "Weight at first; a half cosine leads to the last."),
+    "end": Key("float", "Weight at last."),
+    "iterations": Key(f"positive {ITERATIONS}", "Length, counted from the start of the training."),
+    "step": Key(f"positive {ITERATIONS}", "Iterations with the same weight; 1 (the default): each has its own."),
 }
 # OpenGait's files contain some of these keys for classes that do not take them.
 TRANSFORM = {
