@@ -80,7 +80,10 @@ EVALUATOR = {
     "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
     "metric": Key("str", "Distance of descriptors: `euc` or `cos`."),
     "cross_view_gallery": Key("bool", "Rank all gallery views together (indoor datasets)."),
-    "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
+    "rerank": Key(
+        "bool or 'temporal'",
+        "Re-rank with k-reciprocal neighbours, where the evaluator supports it; temporal: also of tracklets' halves.",
+    ),
     "save_features": Key("bool", "Save the descriptors in `logs/test-<iteration>.npz`, for reports."),
     "sampler": Key("section", "Batches and frames of the test; see below."),
     "transform": Key("list or section or null", "One transform per feature of a tracklet."),

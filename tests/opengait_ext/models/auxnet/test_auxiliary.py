@@ -1,6 +1,7 @@
 """Auxiliary tracklets pass first and by themselves, on any number of processes; and a resumed training is exact."""
 
 import copy
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -154,7 +155,10 @@ def checkpoint(folder: Path, iteration: int) -> SimpleNamespace:
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     config = small(tmp_path, mini_bupt.write(tmp_path / "bupt"))
     with engine(tmp_path / "whole") as run:
-        assert run(config, "train") == 0 and run(config, "test") == 0
+        assert run(config, "train") == 0
+        assert run(config, "test", "evaluator_cfg.rerank=temporal") == 0
+    (results,) = (tmp_path / "whole").rglob("test-*.json")
+    assert json.loads(results.read_text())["card"]["re_ranking"].startswith("temporal, 0.8")
     whole = checkpoint(tmp_path / "whole", 6)
     for stop in (2, 3):
         with engine(tmp_path / f"parts-{stop}") as run:
