@@ -33,6 +33,9 @@ def register() -> None:
     from opengait_ext.evaluation.evaluator import evaluate_cross_modal
     from opengait_ext.models.agw.losses import SquaredDifferenceLoss
     from opengait_ext.models.agw.model import AGW
+    from opengait_ext.models.auxnet.augment import PairAugmentation
+    from opengait_ext.models.auxnet.model import AuxNet
+    from opengait_ext.models.auxnet.sampler import PairSampler
     from opengait_ext.models.biggait.model import BigGait__Dinov2_Gaitbase
     from opengait_ext.models.biggergait.model import BiggerGait__DINOv2
     from opengait_ext.models.deen.augment import GreyAugmentation
@@ -61,6 +64,9 @@ def register() -> None:
     registry.models.add(BigGait__Dinov2_Gaitbase)
     registry.models.add(AGW)
     registry.models.add(MITML)
+    registry.models.add(AuxNet)
+    registry.samplers.add(PairSampler)
+    registry.transforms.add(PairAugmentation)
     for modality_loss in (ModalityLoss, ModalityConfusionLoss):
         registry.losses.add(modality_loss)
     for loss in (MaskLoss, SmoothnessLoss, DiversityLoss, MaskConnectivityLoss, PriorConnectivityLoss):

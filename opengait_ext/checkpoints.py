@@ -29,6 +29,7 @@ __all__ = [
 # The methods whose published checkpoints are one file each, and the modules that hold their `LAYOUT`.
 PUBLISHED = {
     "agw": "opengait_ext.models.agw.published",
+    "auxnet": "opengait_ext.models.auxnet.published",
     "caj": "opengait_ext.models.agw.published",
     "deen": "opengait_ext.models.deen.published",
     "m3_reid": "opengait_ext.models.m3_reid.published",

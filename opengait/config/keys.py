@@ -25,6 +25,7 @@ from opengait.config.sections import (
     SECTIONS,
     TRAINER,
     TRANSFORM,
+    WEIGHT_SCHEDULE,
     Key,
 )
 from opengait.config.source import KeyPath, Origins, dotted, nearest, place_of
@@ -106,6 +107,8 @@ class _Check:
             if "type" in section:
                 arguments = self._arguments(section, (*at, "type"), registry.losses.get)
                 self._keys(section, at, _joined(LOSS, arguments), "type", tolerated=None)
+                if section.get("weight_schedule") is not None:
+                    self._keys(section["weight_schedule"], (*at, "weight_schedule"), _joined(WEIGHT_SCHEDULE))
         self.check_types(("trainer_cfg",), {"steps_per_epoch": [TRAINER["steps_per_epoch"].type]})
         resolve_epochs(self.config, self.origins)
         for at, types in self.types.items():

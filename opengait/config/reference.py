@@ -48,6 +48,7 @@ _TABLES: tuple[tuple[str, dict[str, sections.Key], tuple[str, ...]], ...] = (
     ("evaluator_cfg.sampler", sections.SAMPLER, ("evaluator_cfg", "sampler")),
     ("transform", sections.TRANSFORM, ("transform",)),
     ("loss_cfg", sections.LOSS, ("loss_cfg",)),
+    ("loss_cfg.weight_schedule", sections.WEIGHT_SCHEDULE, ("loss_cfg", "weight_schedule")),
     ("optimizer_cfg", sections.OPTIMIZER, ("optimizer_cfg",)),
     ("scheduler_cfg", sections.SCHEDULER, ("scheduler_cfg",)),
     ("critic_cfg", sections.CRITIC, ("critic_cfg",)),

@@ -63,6 +63,7 @@ def resolve_epochs(config: dict[str, Any], origins: Origins) -> None:
         resolve(config[name], (name,), key)
     for at, entry in entries_of(config, "loss_cfg"):
         resolve(entry, at, "begin_iter")
+        resolve(entry, at, "weight_schedule")
     for at, entry in [((), config), *entries_of(config, "critic_cfg")]:
         resolve(entry, at, "scheduler_cfg")
         section = entry.get("scheduler_cfg")

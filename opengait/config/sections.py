@@ -96,7 +96,10 @@ EVALUATOR = {
     "eval_func": Key("str", "Evaluator; its arguments are keys of this section too."),
     "metric": Key("str", "Distance of descriptors: `euc`, `cos` or `dot`, minus their product."),
     "cross_view_gallery": Key("bool", "Rank all gallery views together (indoor datasets)."),
-    "rerank": Key("bool", "Re-rank with k-reciprocal neighbours, where the evaluator supports it."),
+    "rerank": Key(
+        "bool or 'temporal'",
+        "Re-rank with k-reciprocal neighbours, where the evaluator supports it; temporal: also of tracklets' halves.",
+    ),
     "save_features": Key("bool", "Save the descriptors in `logs/test-<iteration>.npz`, for reports."),
     "sampler": Key("section", "Batches and frames of the test; see below."),
     "transform": Key("list or section or null", "One transform per feature of a tracklet."),
@@ -129,8 +132,15 @@ LOSS = {
     "log_prefix": Key("str", "Name of the loss in logs, and its key in the model's `training_feat`."),
     "loss_term_weight": Key("float", "Weight of the loss in the sum."),
     "begin_iter": Key(f"non-negative {ITERATIONS}", "First iteration with this loss; 0 (the default): from the start."),
+    "weight_schedule": Key("section or null", "Factor of the weight that changes; see below. Null: none."),
     "trains": Key("str or null", "`module` of the critic that this loss trains; null (the default): the model."),
     "gather_and_scale": IGNORED,
+}
+WEIGHT_SCHEDULE = {
+    "begin": Key("float", "Weight at first; a half cosine leads to the last."),
+    "end": Key("float", "Weight at last."),
+    "iterations": Key(f"positive {ITERATIONS}", "Length, counted from the start of the training."),
+    "step": Key(f"positive {ITERATIONS}", "Iterations with the same weight; 1 (the default): each has its own."),
 }
 # OpenGait's files contain some of these keys for classes that do not take them.
 TRANSFORM = {

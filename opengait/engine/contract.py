@@ -30,6 +30,8 @@ class EngineModel(Protocol):
     save_path: str
     train_loader: Any
     test_loader: Any
+    evaluator_trfs: Any
+    transforms_itself: bool
     optimizer: Any
     scheduler: Any
     Scaler: Any

@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from opengait import distributed, registry
 from opengait.data.fingerprint import fingerprint
+from opengait.data.halves import HALVES, HalfTracklets
+from opengait.data.loader import build_loader
 from opengait.engine.contract import EngineModel, engine_model
 from opengait.engine.precision import Precision
 from opengait.evaluation.features import check_finite, save_features, tracklet_names
@@ -60,8 +62,11 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
     inner = engine_model(model)
     rank = distributed.rank()
     start = time.perf_counter()
+    evaluator_cfg = inner.cfgs["evaluator_cfg"]
     with torch.no_grad():
         info: dict[str, Any] = inner.inference(rank)
+        if evaluator_cfg.get("rerank") == "temporal":
+            info |= inference_of_halves(inner, rank)
     inner.run_state.test_seconds = time.perf_counter() - start
     result = None
     if rank == 0:
@@ -69,7 +74,6 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
         info.update(labels=dataset.label_list, types=dataset.types_list, views=dataset.views_list)
         _check_features(info)
         inner.msg_mgr.begin()
-        evaluator_cfg = inner.cfgs["evaluator_cfg"]
         if evaluator_cfg.get("save_features"):
             digest = fingerprint(dataset.seqs_info) if hasattr(dataset, "seqs_info") else ""
             save_features(results_file(inner, ".npz"), info, evaluated_name(inner.cfgs), digest, inner.iteration)
@@ -85,6 +89,23 @@ def run_test(model: nn.Module) -> dict[str, Any] | None:
             result = evaluate(info, evaluated_name(inner.cfgs), **arguments)
     distributed.barrier()
     return result
+
+
+def inference_of_halves(model: EngineModel, rank: int) -> dict[str, np.ndarray]:
+    """Return the embeddings of the halves of every test tracklet, `embeddings_first_half` and `..._second_half`."""
+    features: dict[str, np.ndarray] = {}
+    for half in HALVES:
+        loader = build_loader(
+            HalfTracklets(model.test_loader.dataset, half),
+            model.cfgs["evaluator_cfg"]["sampler"],
+            model.evaluator_trfs,
+            training=False,
+            seed=model.cfgs["trainer_cfg"].get("seed", 0),
+            num_workers=evaluated_set(model.cfgs).get("num_workers", 1),
+            wants_raw=model.transforms_itself,
+        )
+        features |= {f"{name}_{half}": value for name, value in inference(model, rank, loader).items()}
+    return features
 
 
 def _check_features(info: dict[str, Any]) -> None:

@@ -10,11 +10,12 @@ from torch import nn
 from opengait import registry
 from opengait.engine.run_state import RunState
 from opengait.errors import ConfigError
+from opengait.modeling.loss_weights import WeightSchedule
 from opengait.utils.arguments import accepted_arguments
 from opengait.utils.containers import Odict
 
 # Keys of an entry that are not arguments of its loss; upstream's files have the third.
-_OWN_KEYS = ["type", "log_prefix", "gather_and_scale", "begin_iter", "trains"]
+_OWN_KEYS = ["type", "log_prefix", "gather_and_scale", "begin_iter", "trains", "weight_schedule"]
 
 
 class UnknownLossError(ConfigError, ValueError):
@@ -23,15 +24,17 @@ class UnknownLossError(ConfigError, ValueError):
 
 @dataclass(frozen=True)
 class Use:
-    """When a loss is used, and for what.
+    """When a loss is used, for what, and how much it counts.
 
     Attributes:
         begin: the first iteration, counted from 0.
         trains: module of the critic that it trains (`opengait.engine.critics`); None for the model.
+        schedule: a factor of its weight that changes; None for a constant weight.
     """
 
     begin: int
     trains: str | None
+    schedule: WeightSchedule | None
 
 
 class LossAggregator(nn.Module):
@@ -41,12 +44,12 @@ class LossAggregator(nn.Module):
 
     Args:
         loss_cfg: one dict or a list: `type`, `log_prefix` (the name in the model's `training_feat`),
-            `loss_term_weight`, `begin_iter`, `trains`, and the arguments of the loss.
-        run_state: holds the iteration, which a `begin_iter` needs.
+            `loss_term_weight`, `weight_schedule`, `begin_iter`, `trains`, and the arguments of the loss.
+        run_state: holds the iteration, which a `begin_iter` or `weight_schedule` needs.
 
     Raises:
-        ConfigError: an entry has no `type` or no valid `log_prefix`, two share a `log_prefix`, or one begins later, but
-            there is no `run_state`.
+        ConfigError: an entry has no `type`, `log_prefix` or `weight_schedule` that is valid, two share a `log_prefix`,
+            or one needs the iteration, but there is no `run_state`.
     """
 
     def __init__(self, loss_cfg: dict[str, Any] | list[dict[str, Any]], run_state: RunState | None = None) -> None:
@@ -62,11 +65,11 @@ class LossAggregator(nn.Module):
             if prefix in self.losses or not isinstance(prefix, str) or "." in prefix:
                 raise ConfigError(f"loss_cfg.{index}.log_prefix: expected a unique name without a dot, got {prefix!r}.")
             self.losses[prefix] = _build(cfg, index)
-            self.uses[prefix] = Use(cfg.get("begin_iter") or 0, cfg.get("trains"))
-            if self.uses[prefix].begin and run_state is None:
-                raise ConfigError(
-                    f"loss_cfg.{index}.begin_iter: the model gives its losses no iteration; remove the key."
-                )
+            schedule = WeightSchedule.from_config(cfg.get("weight_schedule"), f"loss_cfg.{index}.weight_schedule")
+            self.uses[prefix] = Use(cfg.get("begin_iter") or 0, cfg.get("trains"), schedule)
+            if (self.uses[prefix].begin or schedule) and run_state is None:
+                key = "weight_schedule" if schedule else "begin_iter"
+                raise ConfigError(f"loss_cfg.{index}.{key}: the model gives its losses no iteration; remove the key.")
 
     def forward(self, training_feat: dict[str, Any]) -> tuple[torch.Tensor, Odict]:
         """Return the sum of the model's losses, and their values to log.
@@ -76,7 +79,8 @@ class LossAggregator(nn.Module):
                 already weighted, whose mean is added.
 
         Returns:
-            The loss, a scalar: sum of mean(loss) · loss_term_weight; and `scalar/<name>/<value>` -> value.
+            The loss, a scalar: sum of mean(loss) · loss_term_weight · the schedule's weight; and
+            `scalar/<name>/<value>` -> value, with the schedule's weight as `weight`.
 
         Raises:
             UnknownLossError: the model returns arguments for a loss that `loss_cfg` does not list.
@@ -127,6 +131,11 @@ class LossAggregator(nn.Module):
         for key, number in values.items():
             info[f"scalar/{name}/{key}"] = number
         weighted: torch.Tensor = loss.mean() * getattr(loss_module, "loss_term_weight", 1.0)
+        schedule = self.uses[name].schedule
+        if schedule is not None:
+            weight = schedule(self.run_state.iteration)
+            info[f"scalar/{name}/weight"] = weight
+            weighted = weighted * weight
         return weighted
 
 

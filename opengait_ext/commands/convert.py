@@ -2,9 +2,9 @@
 
     vvi convert agw --file PUBLISHED.t --out FILE.pt
 
-The method is agw, caj, deen, m3_reid, mitml or vld. FILE.pt goes with the method's configuration, whose model it has to
-be. A file that holds Python objects beside its weights is refused, since loading it can run code; --trust loads it
-nevertheless.
+The method is agw, auxnet, caj, deen, m3_reid, mitml or vld. FILE.pt goes with the method's configuration, whose model
+it has to be. A file that holds Python objects beside its weights is refused, since loading it can run code; --trust
+loads it nevertheless.
 
 The DinoGRL authors' release is three files, and can also be converted back:
 
@@ -27,7 +27,7 @@ from pathlib import Path
 HELP = "convert published checkpoints; those of DinoGRL's release also back"
 NEEDED = {"engine": ("model", "model2", "shape"), "official": ("checkpoint",)}
 # The keys of `opengait_ext.checkpoints.PUBLISHED`, which a test compares; importing that would load torch.
-METHODS = ("agw", "caj", "deen", "m3_reid", "mitml", "vld")
+METHODS = ("agw", "auxnet", "caj", "deen", "m3_reid", "mitml", "vld")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from opengait_ext.data.bupt_campus.reader import BUPTCampus
 from opengait_ext.data.hitsz_vcm import reader as hitsz_vcm
 from opengait_ext.data.hitsz_vcm.reader import HITSZVCM, MINIMUM_FRAMES
 from opengait_ext.data.masks import MASK_KEYS, MaskFolder, open_masks
-from opengait_ext.data.tracklet import Tracklet
+from opengait_ext.data.tracklet import Role, Tracklet
 
 log = logging.getLogger("opengait")
 
@@ -40,7 +40,9 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         tracklets: the records, as given.
         seqs_info: list of [label, type, view, paths], the strings that the engine's batches and evaluators hold.
         label_list, types_list, views_list: one string per tracklet.
-        label_set, types_set, views_set: the same, sorted and without repetition.
+        label_set, types_set, views_set: the same, sorted and without repetition; the labels of people of an auxiliary
+            set that is kept apart come last.
+        classes: the labels of all other people, in the order of the classes.
         indices_dict: {label: indices of its tracklets}.
     """
 
@@ -68,7 +70,11 @@ class CrossModalDataSet(torch.utils.data.Dataset):
         frames = [tracklet.frames for tracklet in self.tracklets]
         columns = zip(self.label_list, self.types_list, self.views_list, frames, strict=True)
         self.seqs_info: list[list[Any]] = [list(info) for info in columns]
-        self.label_set = sorted(set(self.label_list))
+        apart = {
+            label for tracklet, label in zip(self.tracklets, labels, strict=True) if tracklet.role is Role.AUXILIARY
+        }
+        self.classes = sorted(set(self.label_list) - apart)
+        self.label_set = [*self.classes, *sorted(apart)]
         self.types_set = sorted(set(self.types_list))
         self.views_set = sorted(set(self.views_list))
         self.indices_dict: dict[str, list[int]] = {label: [] for label in self.label_set}
@@ -171,20 +177,22 @@ class BUPTCampusDataSet(InPlaceDataSet):
 
     Further keys: `frame_size` [height, width], `reduced_decode` (see `ImageFrames`), `auxiliary`, `fake_infrared` (see
     `BUPTCampus`), and `mask_root`, `mask_classes`, `mask_soft` (see `MaskFolder`). Labels are the person numbers as
-    written in the lists, so classes are sorted as strings, as in the public code. The test phase holds the queries
-    and then the gallery, each in file order and in both modalities; views of queries end in `-query`.
+    written in the lists, so classes are sorted as strings, as in the public code; those of an auxiliary set that is
+    kept apart (`auxiliary: apart`) come last. The test phase holds the queries and then the gallery, each in file order
+    and in both modalities; views of queries end in `-query`.
     """
 
     NAME = bupt_campus.NAME
-    config_keys = READER_KEYS | {"auxiliary": "bool", "fake_infrared": "bool"}
+    config_keys = READER_KEYS | {"auxiliary": "bool or 'apart'", "fake_infrared": "bool"}
 
     def open_source(self, data_cfg: dict[str, Any]) -> BUPTCampus:
         """Open BUPTCampus.
 
         Raises:
-            ConfigError: `auxiliary` or `fake_infrared` is neither true nor false.
+            ConfigError: `auxiliary` or `fake_infrared` has another value.
         """
-        switches = {key: setting(data_cfg, key, "bool", False) for key in ("auxiliary", "fake_infrared")}
+        kinds = self.config_keys
+        switches = {key: setting(data_cfg, key, kinds[key], False) for key in ("auxiliary", "fake_infrared")}
         return BUPTCampus(data_cfg["dataset_root"], **switches)
 
 

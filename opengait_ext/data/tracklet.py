@@ -25,6 +25,7 @@ class Role(StrEnum):
 
     QUERY = "query"
     FAKE = "fake"
+    AUXILIARY = "auxiliary"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Tracklet:
         frames: absolute paths in time order.
         track: 1-based row of the tracklet in its list file, which distinguishes tracklets of one camera and is
             the same for both tracklets of an aligned pair.
-        role: a query, where queries and gallery hold both modalities (BUPTCampus), or infrared frames generated from
-            visible ones; None for all others.
+        role: a query, where queries and gallery hold both modalities (BUPTCampus), infrared frames generated from
+            visible ones, or a member of an auxiliary training set that is kept apart; None for all others.
     """
 
     person: int | str

@@ -13,11 +13,18 @@ from opengait.data.deep_pixels import RULE
 from opengait.evaluation.ranking import RankMetrics
 from opengait_ext.evaluation.metrics import same_camera_pairs
 from opengait_ext.evaluation.protocol import FULL, Protocol
+from opengait_ext.evaluation.temporal import DESCRIPTION
 
 _METRICS = {
     "euc": "mean over the parts of their Euclidean distances",
     "cos": "mean over the parts of 1 minus their cosines",
     "dot": "mean over the parts of minus their products",
+}
+
+_RE_RANKINGS: dict[bool | str, str | bool] = {
+    False: False,
+    True: "k-reciprocal, k1 20, k2 6, lambda 0.3",
+    "temporal": DESCRIPTION,
 }
 
 
@@ -52,7 +59,7 @@ def protocol_card(
     populations: Mapping[str, Mapping[str, Any]],
     metric: str,
     shape: tuple[int, int],
-    rerank: bool,
+    rerank: bool | str,
     resampling: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the evaluator's part of the card.
@@ -63,7 +70,7 @@ def protocol_card(
         populations: `population_facts` by population and direction.
         metric: "euc", "cos" or "dot".
         shape: channels and parts of a descriptor.
-        rerank: whether distances were re-ranked.
+        rerank: whether distances were re-ranked, or "temporal".
         resampling: description of the bootstrap.
     """
     removed = []
@@ -84,7 +91,7 @@ def protocol_card(
             "parts": shape[1],
             "computed_in": "float32",
         },
-        "re_ranking": "k-reciprocal, k1 20, k2 6, lambda 0.3" if rerank else False,
+        "re_ranking": _RE_RANKINGS[rerank],
         "frames_published": protocol.frames,
         "pixels": RULE,
         "intervals": dict(resampling),

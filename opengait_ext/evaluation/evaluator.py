@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from opengait import distributed
+from opengait.data.halves import HALVES
 from opengait.errors import ConfigError, DataError
 from opengait.evaluation.distance import Metric, check_rerank, cuda_dist, distance_rows
 from opengait.evaluation.ranking import Distance, RankMetrics
@@ -21,6 +22,7 @@ from opengait_ext.evaluation.card import population_facts, protocol_card
 from opengait_ext.evaluation.metrics import chance_rank1, rank, summarise
 from opengait_ext.evaluation.protocol import CROSS_MODAL, FULL, populations_of, protocol_for
 from opengait_ext.evaluation.table import table_of_results
+from opengait_ext.evaluation.temporal import temporal_re_ranking
 
 log = logging.getLogger("opengait")
 
@@ -33,18 +35,19 @@ Population = Literal["full", "official_cut", "both"]
 
 @dataclass(frozen=True)
 class _Settings:
-    metric: str
+    metric: Metric
     camera_rule: bool
-    rerank: bool
+    rerank: bool | Literal["temporal"]
     resamples: int
     resample_by: str
 
 
 @dataclass(frozen=True)
 class _Tracklets:
-    """Features `[n, c, p]`, people `[n]` and cameras `[n]`."""
+    """Features `[n, c, p]`, people `[n]` and cameras `[n]`; and features of the halves, if they are compared."""
 
     features: torch.Tensor
+    halves: tuple[torch.Tensor, ...]
     people: np.ndarray
     cameras: np.ndarray
 
@@ -56,7 +59,7 @@ def evaluate_cross_modal(
     camera_rule: bool | None = None,
     protocol: str | None = None,
     population: Population = "full",
-    rerank: bool = False,
+    rerank: bool | Literal["temporal"] = False,
     resamples: Annotated[int, "non-negative int"] = RESAMPLES,
     resample_by: ResampleBy = "query",
 ) -> dict[str, Any]:
@@ -71,7 +74,8 @@ def evaluate_cross_modal(
         protocol: hitsz-vcm or bupt-campus; None chooses by the dataset's name, or else by its views.
         population: full; protocols that define it also take official_cut (without the tracklets that the release's
             sampler loses) and both.
-        rerank: k-reciprocal re-ranking, which no published number uses.
+        rerank: k-reciprocal re-ranking, which no published number uses; or "temporal", AuxNet's, which reads
+            `embeddings_first_half` and `embeddings_second_half` too.
         resamples: bootstrap samples for the 95% intervals; 0 for no intervals.
         resample_by: "query", or "identity" to draw all queries of a person together.
 
@@ -84,7 +88,8 @@ def evaluate_cross_modal(
 
     Raises:
         ConfigError: an unknown protocol, population, metric or value of `resample_by`, or `rerank` with "dot".
-        DataError: the tracklets do not have both modalities, or their views do not fit the protocol.
+        DataError: the tracklets do not have both modalities, their views do not fit the protocol, or the features of
+            their halves are missing.
     """
     if resample_by not in get_args(ResampleBy):
         raise ConfigError(f"evaluator_cfg.resample_by: expected query or identity, got {resample_by!r}.")
@@ -95,7 +100,7 @@ def evaluate_cross_modal(
     names = populations_of(rules, population)
     rule = rules.camera_rule if camera_rule is None else camera_rule
     settings = _Settings(metric, rule, rerank, resamples, resample_by)
-    tracklets = _tracklets(data)
+    tracklets = _tracklets(data, rerank == "temporal")
 
     results: dict[str, Any] = {}
     intervals: dict[str, Any] = {}
@@ -146,7 +151,7 @@ def _measure(
     """Return the metrics, intervals and counts of one direction."""
     people = tracklets.people[query], tracklets.people[gallery]
     cameras = tracklets.cameras[query], tracklets.cameras[gallery]
-    metrics = rank(_distance(tracklets.features, query, gallery, settings), *people, *cameras, settings.camera_rule)
+    metrics = rank(_distance(tracklets, query, gallery, settings), *people, *cameras, settings.camera_rule)
     _warn_of_invalid(metrics, title, int((~np.isin(*people)).sum()))
     groups = people[0] if settings.resample_by == "identity" else None
     spread = intervals_of(metrics, groups, settings.resamples) if settings.resamples else None
@@ -154,24 +159,33 @@ def _measure(
     return summary, spread, population_facts(metrics, people, cameras, settings.camera_rule)
 
 
-def _distance(features: torch.Tensor, query: np.ndarray, gallery: np.ndarray, settings: _Settings) -> Distance:
+def _distance(tracklets: _Tracklets, query: np.ndarray, gallery: np.ndarray, settings: _Settings) -> Distance:
     """Return the distances `[queries, gallery]`, or a function that returns some of their rows."""
-    query_features, gallery_features = features[torch.from_numpy(query)], features[torch.from_numpy(gallery)]
+    parts = (tracklets.features, *tracklets.halves)
+    queries, galleries = (tuple(part[torch.from_numpy(rows)] for part in parts) for rows in (query, gallery))
     if not settings.rerank:
-        return distance_rows(query_features, gallery_features, settings.metric)
+        return distance_rows(queries[0], galleries[0], settings.metric)
     size = 20 * (len(query) + len(gallery)) ** 2 / 2**30
     if size > _RERANK_WARNING:
         log.warning("Re-ranking %d tracklets takes about %.0f GiB of memory.", len(query) + len(gallery), size)
     if not len(query) or not len(gallery):
         return torch.zeros(len(query), len(gallery))
-    both = torch.cat([query_features, gallery_features])
+    if settings.rerank == "temporal":
+        return temporal_re_ranking(queries, galleries, settings.metric)
+    both = torch.cat([queries[0], galleries[0]])
     return re_ranking(cuda_dist(both, both, settings.metric), len(query))
 
 
-def _tracklets(data: Mapping[str, Any]) -> _Tracklets:
-    features = torch.as_tensor(np.asarray(data["embeddings"], dtype=np.float32), device=distributed.device())
+def _tracklets(data: Mapping[str, Any], with_halves: bool) -> _Tracklets:
+    names = [f"embeddings_{half}" for half in HALVES] if with_halves else []
+    if missing := [name for name in names if name not in data]:
+        raise DataError(f"evaluator_cfg.rerank: temporal needs the features {' and '.join(missing)} of the test.")
+    features, *halves = (
+        torch.as_tensor(np.asarray(data[name], dtype=np.float32), device=distributed.device())
+        for name in ("embeddings", *names)
+    )
     cameras = np.array([_camera(view) for view in data["views"]])
-    return _Tracklets(features, np.asarray(data["labels"]), cameras)
+    return _Tracklets(features, tuple(halves), np.asarray(data["labels"]), cameras)
 
 
 def _resampling(settings: _Settings) -> dict[str, Any]:
@@ -189,7 +203,7 @@ def _resampling(settings: _Settings) -> dict[str, Any]:
 
 def _title(dataset: str, protocol: str, population: str, settings: _Settings) -> str:
     details = [f"distance {settings.metric}", f"camera rule {'on' if settings.camera_rule else 'off'}"]
-    details += ["re-ranked"] * settings.rerank
+    details += ["re-ranked"] * bool(settings.rerank) + ["with halves"] * (settings.rerank == "temporal")
     details += [f"protocol {protocol}"] + [population] * (population != FULL) + ["in percent"]
     if settings.resamples:
         drawn = "queries" if settings.resample_by == "query" else "identities"

@@ -5,11 +5,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from opengait.errors import DataError
 from opengait.evaluation.distance import cuda_dist
 from opengait.evaluation.ranking import RankMetrics, rank_metrics
 from opengait.evaluation.reranking import re_ranking
 from opengait_ext.data.tracklet import parse_view
 from opengait_ext.evaluation.protocol import Direction
+from opengait_ext.evaluation.temporal import DESCRIPTION
 from opengait_ext.runs.tested_run import TestedRun
 
 
@@ -35,10 +37,19 @@ class Ranking:
 
     @cached_property
     def distance(self) -> np.ndarray:
-        """Distances, float32 (queries, gallery), re-ranked if the test's were."""
+        """Distances, float32 (queries, gallery), re-ranked if the test's were.
+
+        Raises:
+            DataError: they were re-ranked by halves of tracklets, whose features are not saved.
+        """
         embeddings = torch.from_numpy(self.run.features.embeddings)
         query, gallery = embeddings[torch.from_numpy(self.query)], embeddings[torch.from_numpy(self.gallery)]
         metric = self.run.card["distance"]["metric"]
+        if self.run.card.get("re_ranking") == DESCRIPTION:
+            raise DataError(
+                "The test re-ranked by the halves of tracklets, whose features are not saved; test again with "
+                "evaluator_cfg.rerank=false."
+            )
         if self.run.card.get("re_ranking") and len(query) and len(gallery):
             both = torch.cat([query, gallery])
             return re_ranking(cuda_dist(both, both, metric), len(query)).cpu().numpy()

@@ -18,7 +18,7 @@ from tests.paths import ROOT
 
 MODELS = ("dinogrl", "biggait", "biggergait", "gaitset", "gaitbase")
 # Models that neither make nor take silhouettes.
-WITHOUT_SILHOUETTES = ("agw", "deen", "m3_reid", "mitml", "vld")
+WITHOUT_SILHOUETTES = ("agw", "auxnet", "deen", "m3_reid", "mitml", "vld")
 GAIT = {
     "gaitset": {"in_channels": [1, 4, 8, 8], "SeparateFCs": {"in_channels": 8, "out_channels": 8}},
     "gaitbase": {
@@ -66,7 +66,7 @@ def every_model(world, people, tmp_path_factory):
             content["data_cfg"]["dataset_root"] = str(people / "data")
             content["evaluator_cfg"]["sampler"] = {"frames_num_fixed": 3, "sample_type": "fixed_uniform"}
             path.write_text(yaml.safe_dump(content))
-        elif name == "agw":
+        elif name in ("agw", "auxnet"):
             backbone = {"backbone": "resnet10", "width": 8, "weights": None}
             path = frames_config(people, folder, name, {"num_classes": 5, "backbone": backbone})
         elif name == "deen":

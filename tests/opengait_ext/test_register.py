@@ -10,10 +10,26 @@ from opengait_ext import register
 
 PARTS = {
     registry.datasets: ["HITSZVCMDataSet", "BUPTCampusDataSet"],
-    registry.samplers: ["CrossModalSampler", "TrackletGroupSampler"],
-    registry.transforms: ["CrossModalAugmentation", "Normalise", "MaskTransform", "StyleAugmentation"],
+    registry.samplers: ["CrossModalSampler", "PairSampler", "TrackletGroupSampler"],
+    registry.transforms: [
+        "CrossModalAugmentation",
+        "Normalise",
+        "MaskTransform",
+        "PairAugmentation",
+        "StyleAugmentation",
+    ],
     registry.evaluators: ["evaluate_cross_modal"],
-    registry.models: ["AGW", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID", "MITML", "VLD"],
+    registry.models: [
+        "AGW",
+        "AuxNet",
+        "DEEN",
+        "DinoGRL",
+        "BigGait__Dinov2_Gaitbase",
+        "BiggerGait__DINOv2",
+        "M3ReID",
+        "MITML",
+        "VLD",
+    ],
     registry.losses: [
         "BatchHardTripletLoss",
         "WeightedTripletLoss",

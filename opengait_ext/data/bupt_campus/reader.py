@@ -5,7 +5,9 @@ are `train.txt`, `train_auxiliary.txt`, `query.txt` and `gallery.txt`. Nothing i
 when it is indexed.
 """
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from opengait.data.packs.read import open_pack
 from opengait.data.problems import Strict
@@ -21,7 +23,8 @@ class BUPTCampus:
 
     Args:
         root: the folder of `DATA/`, `data_paths.json` and the lists, or a pack of it.
-        auxiliary: train on the pairs of `train_auxiliary.txt` too, each of whose people is seen by one camera only.
+        auxiliary: train on the pairs of `train_auxiliary.txt` too, each of whose people is seen by one camera only;
+            "apart" gives them the role "auxiliary", for methods that do not classify these people.
         fake_infrared: add an infrared tracklet for every visible training tracklet, from the frames in `FakeIR` that
             the authors of the dataset generated from the visible frames; its view ends in `-fake`.
 
@@ -36,7 +39,9 @@ class BUPTCampus:
         DataError: a file is missing, invalid or inconsistent; the message names the file and the line.
     """
 
-    def __init__(self, root: str | Path, auxiliary: bool = False, fake_infrared: bool = False) -> None:
+    def __init__(
+        self, root: str | Path, auxiliary: bool | Literal["apart"] = False, fake_infrared: bool = False
+    ) -> None:
         self.root = Path(root).expanduser().absolute()
         self.frames_root = self.root / FRAMES
         self.pack = open_pack(self.root)
@@ -46,6 +51,11 @@ class BUPTCampus:
         self._splits = read_splits(self.root, read_paths(self.root), findings, names, self.pack, fake_infrared)
         self.warnings = findings.warnings()
 
+        if auxiliary == "apart":
+            # Generated tracklets keep their role; their visible partners tell where they belong.
+            self._splits["auxiliary"] = [
+                t if t.role is Role.FAKE else replace(t, role=Role.AUXILIARY) for t in self._splits["auxiliary"]
+            ]
         self.train = [*self._splits["train"], *self._splits.get("auxiliary", ())]
         self.query = self._splits["query"]
         self.gallery = self._splits["gallery"]

@@ -55,7 +55,9 @@ class CrossModalModel(BaseModel):
             ConfigError: the numbers differ.
         """
         loader = super().get_loader(data_cfg, train)
-        identities, classes = len(loader.dataset.label_set), self.cfgs["model_cfg"].get("num_classes")
+        # Only datasets of visible and infrared tracklets distinguish people who are no classes.
+        labels = getattr(loader.dataset, "classes", loader.dataset.label_set)
+        identities, classes = len(labels), self.cfgs["model_cfg"].get("num_classes")
         if train and identities != classes:
             raise ConfigError(
                 f"The training split has {identities} identities, but model_cfg.num_classes is {classes}; "

@@ -94,7 +94,7 @@ def _deviations(card: dict[str, Any]) -> tuple[str, ...]:
     if protocol is not None and card.get("camera_rule") != protocol.camera_rule:
         deviations.append(f"camera rule {'on' if card.get('camera_rule') else 'off'}")
     if card.get("re_ranking"):
-        deviations.append("re-ranked")
+        deviations.append("re-ranked with halves" if str(card["re_ranking"]).startswith("temporal") else "re-ranked")
     return tuple(deviations)
 
 

@@ -20,6 +20,8 @@ from opengait_ext.data.sampler import CrossModalSampler
 from opengait_ext.models import DinoGRLNet
 from opengait_ext.models.agw import model as agw
 from opengait_ext.models.agw.network import AGWNet
+from opengait_ext.models.auxnet import model as auxnet
+from opengait_ext.models.auxnet.network import AuxNetNet
 from opengait_ext.models.biggait import network as biggait
 from opengait_ext.models.biggait.model import training_terms
 from opengait_ext.models.biggergait.network import BiggerGaitNet
@@ -40,7 +42,17 @@ from tests.opengait_ext.models.vld.tiny import model_cfg as tiny_vld
 from tests.paths import ROOT
 
 FRAMES = 2
-METHODS = ("AGW", "DEEN", "MITML", "DinoGRL", "BigGait__Dinov2_Gaitbase", "BiggerGait__DINOv2", "M3ReID", "VLD")
+METHODS = (
+    "AGW",
+    "AuxNet",
+    "DEEN",
+    "MITML",
+    "DinoGRL",
+    "BigGait__Dinov2_Gaitbase",
+    "BiggerGait__DINOv2",
+    "M3ReID",
+    "VLD",
+)
 SMALL: dict[str, dict[str, Any]] = {
     "backbone": {"backbone": "resnet10", "width": 4, "weights": None},
     "appearance": {"backbone": "resnet10", "width": 4, "weights": None},
@@ -96,6 +108,8 @@ class Step(nn.Module):
         elif self.method == "DEEN":
             # The dropout's draws are left out, too.
             self.network = stirred(DEENNet.from_config(shrunk(model_cfg, people) | {"dropout": 0.0}))
+        elif self.method == "AuxNet":
+            self.network = AuxNetNet.from_config(shrunk(model_cfg, people))
         elif self.method == "M3ReID":
             self.network = M3ReIDNet(people, backbone="resnet10", width=4)
         elif self.method == "MITML":
@@ -131,6 +145,8 @@ class Step(nn.Module):
             return agw.loss_terms(self.network(frames, modality), labels)
         if self.method == "DEEN":
             return deen.loss_terms(self.network(frames, modality), labels, modality)
+        if self.method == "AuxNet":
+            return auxnet.loss_terms(self.network(frames, modality), labels)
         if self.method == "M3ReID":
             return m3_reid_terms(self.network(frames), labels, modality)
         if self.method == "VLD":

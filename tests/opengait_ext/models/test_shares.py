@@ -35,6 +35,8 @@ CASES: dict[str, tuple] = {
     "deen_sampler": ("deen/hitsz.yaml", (6, 4), of_the_sampler, {}, (2, 4)),
     "deen_one_modality": ("deen/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "deen_mixed": ("deen/hitsz.yaml", (4, 2), mixed, {}, (2, 4)),
+    "auxnet_sampler": ("auxnet/hitsz.yaml", (8, 2), of_the_sampler, {}, (2, 4)),
+    "auxnet_one_modality": ("auxnet/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "mitml_sampler": ("mitml/hitsz.yaml", (4, 2), of_the_sampler, {}, (2, 4)),
     "mitml_one_modality": ("mitml/hitsz.yaml", (2, 2), of_one_modality, {}, (2, 4)),
     "vld_sampler": ("vld/hitsz.yaml", (4, 2), of_the_sampler, {}, (2, 4)),

@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,14 @@ def test_auxiliary_people_are_additional_classes(tree):
     people = sorted({t.person for t in data.train})
     assert len(people) == 10
     assert people == ["10", "101", "1746", "2000", "27", *map(str, mini_bupt.AUXILIARY), "3"]
+
+
+def test_auxiliary_people_can_be_apart(tree):
+    data, together = BUPTCampus(tree, auxiliary="apart"), BUPTCampus(tree, auxiliary=True)
+    apart = [t for t in data.train if t.role is Role.AUXILIARY]
+    assert {t.person for t in apart} == set(map(str, mini_bupt.AUXILIARY)) and len(apart) == 8
+    assert [replace(t, role=None) for t in data.train] == together.train
+    assert data.summary() == together.summary()
 
 
 def test_fake_infrared_adds_a_third_tracklet_per_line(tree):
@@ -331,6 +340,15 @@ class TestEngineReader:
             )
         assert [parse_view(view).role for view in test.views_list] == [Role.QUERY] * 10 + [None] * 56
         assert len(self.reader(tree, True, auxiliary=True, fake_infrared=True)) == 62 + 8 + 31 + 4
+
+    def test_classes_of_people_apart_come_last(self, tree):
+        train = self.reader(tree, True, auxiliary="apart")
+        assert train.classes == ["10", "101", "1746", "2000", "27", "3"]
+        assert train.label_set == [*train.classes, *map(str, mini_bupt.AUXILIARY)]
+        assert {train.views_list[i].rpartition("-")[2] for i in train.indices_dict["2830"]} == {"auxiliary"}
+        for settings in ({}, {"auxiliary": True}):
+            train = self.reader(tree, True, **settings)
+            assert train.classes == train.label_set
 
     def test_frames_are_those_requested(self, tree):
         data = self.reader(tree, True, fake_infrared=True)
