@@ -6,6 +6,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor
 
+from opengait_ext.models.shared.modality import per_frame
 from opengait_ext.models.shared.neck import BNNeck
 from opengait_ext.models.shared.plain_network import PlainNetwork
 from opengait_ext.models.shared.two_stems import TwoStemResNet
@@ -51,7 +52,7 @@ class AuxNetNet(PlainNetwork):
             modality: long (n), 0 visible, 1 infrared.
         """
         tracklets, count = frames.shape[:2]
-        maps = self.backbone(frames.flatten(0, 1), modality.repeat_interleave(count))
+        maps = self.backbone(frames.flatten(0, 1), per_frame(modality, frames.shape))
         features = maps.mean((2, 3)).unflatten(0, (tracklets, count)).mean(1)
         normalised, logits = self.neck(features)
         return AuxNetOutput(features, logits, F.normalize(normalised).unsqueeze(2))

@@ -131,6 +131,6 @@ def image_tokens(tower: Any, images: Tensor) -> Tensor:
             f"set model_cfg.clip.image_size and data_cfg.frame_size alike."
         )
     patches = tower.conv1(images).flatten(2).transpose(1, 2)
-    first = tower.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+    first = tower.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
     tokens: Tensor = tower.ln_pre(torch.cat([first, patches], dim=1) + tower.positional_embedding.to(patches.dtype))
     return tokens

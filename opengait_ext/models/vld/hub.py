@@ -19,7 +19,7 @@ class SpaceTimeHub(nn.Module):
 
     def enter(self, tokens: Tensor) -> Tensor:
         """Append row t of the prompts to the tokens of frame t of each tracklet, (n * s, k, c) -> (n * s, k + s, c)."""
-        prompts = self.prompts.to(tokens.dtype).repeat(len(tokens) // self.frames, 1, 1)
+        prompts = self.prompts.to(tokens.dtype).repeat(tokens.shape[0] // self.frames, 1, 1)
         return torch.cat([tokens, prompts], dim=1)
 
     def exchange(self, tokens: Tensor) -> Tensor:

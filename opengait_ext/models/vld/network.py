@@ -85,6 +85,11 @@ class VLDNet(PlainNetwork):
             self.text_encoder = TextTower(clip, prompt)
             self.texts = PersonTexts(num_classes, self.text_encoder.learned, self.text_encoder.width)
 
+    @property
+    def tracklet_frames(self) -> int | None:
+        """The number of hub tokens in a frame."""
+        return self.frames
+
     def forward(self, frames: Tensor, modality: Tensor | None = None) -> VLDOutput:
         """Describe n tracklets.
 

@@ -10,14 +10,17 @@ from torch import nn
 from opengait_ext.data.augment import Normalise
 from opengait_ext.export import FORMATS, FrameDescriber, open_exported, trace
 from opengait_ext.models.agw.network import AGWNet
+from opengait_ext.models.auxnet.network import AuxNetNet
 from opengait_ext.models.deen.network import DEENNet
 from opengait_ext.models.m3_reid.network import M3ReIDNet
 from opengait_ext.models.mitml.network import MITMLNet
 from opengait_ext.models.shared.plain_network import PlainNetwork
+from opengait_ext.models.vld.network import VLDNet
 from tests.equations.networks import tiny_network
 from tests.opengait_ext.models.biggait.tiny import tiny_network as tiny_biggait
 from tests.opengait_ext.models.biggergait import tiny as biggergait
 from tests.opengait_ext.models.biggergait.hugging_face import TINY
+from tests.opengait_ext.models.vld.tiny import model_cfg as tiny_vld
 
 pytestmark = pytest.mark.slow
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -42,9 +45,11 @@ NETWORKS: dict[str, tuple[Callable[[], PlainNetwork], tuple[int, int]]] = {
     "paper": (lambda: tiny_network(granularities=[2, 4]), (128, 64)),
     "release": (lambda: tiny_network(**RELEASE), (128, 64)),
     "agw": (lambda: AGWNet.from_config({"backbone": BACKBONE}), (64, 32)),
+    "auxnet": (lambda: AuxNetNet.from_config({"backbone": BACKBONE}), (64, 32)),
     "deen": (lambda: DEENNet.from_config({"backbone": BACKBONE}), (64, 32)),
     "m3_reid": (lambda: M3ReIDNet.from_config(BACKBONE), (64, 32)),
     "mitml": (lambda: MITMLNet.from_config({"backbone": BACKBONE, "positions": 2}), (64, 32)),
+    "vld": (lambda: VLDNet.from_config(tiny_vld(frames=2)), (32, 16)),
     "biggait": (tiny_biggait, (64, 32)),
     "biggergait": (lambda: biggergait.network(biggergait.model_cfg(pretrained_lvm=TINY)), (64, 32)),
 }
