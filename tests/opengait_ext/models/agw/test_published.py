@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import torchvision
 
 from opengait.config import load_config
 from opengait.errors import CheckpointError
@@ -13,26 +12,17 @@ from opengait_ext.commands import convert, main
 from opengait_ext.models import load_network
 from opengait_ext.models.agw.published import LAYOUT
 from opengait_ext.models.shared.published import convert_published
+from tests.opengait_ext.models.published import ThreeResNets
 from tests.paths import ROOT
 
 PLACES = {(2, 2): "2.0", (2, 3): "2.1", (3, 3): "3.0", (3, 4): "3.1", (3, 5): "3.2"}
-NETS = {"visible_module.visible": "stem", "thermal_module.thermal": "stem", "base_resnet.base": "stages"}
 
 
-class Published:
+class Published(ThreeResNets):
     """Three whole ResNets as in the published files, non-local blocks of width 1 and a neck, seeded."""
 
     def __init__(self, classes: int = 395) -> None:
-        torch.manual_seed(0)
-        self.nets = {name: torchvision.models.resnet50().eval() for name in NETS}
-        first = self.nets["base_resnet.base"].layer4[0]
-        first.conv2.stride = first.downsample[0].stride = (1, 1)
-        self.state = {
-            f"{name}.{key}": value
-            for name, net in self.nets.items()
-            for key, value in net.state_dict().items()
-            if not key.startswith("fc.")
-        }
+        super().__init__()
         for (stage, _), block in PLACES.items():
             channels = 256 * 2 ** (stage - 1)
             for layer in ("theta", "phi", "g.0"):
@@ -44,16 +34,6 @@ class Published:
         self.add_norm("bottleneck", 2048)
         self.state["classifier.weight"] = torch.randn(classes, 2048)
 
-    def add_norm(self, name: str, channels: int) -> None:
-        values = torch.rand(4, channels) + 0.5
-        for key, value in zip(("weight", "bias", "running_mean", "running_var"), values, strict=True):
-            self.state[f"{name}.{key}"] = value
-        self.state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-    def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        keys = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.state[f"{name}.{key}"] for key in keys))
-
     def non_local(self, x: torch.Tensor, block: str) -> torch.Tensor:
         def layer(name: str, x: torch.Tensor) -> torch.Tensor:
             return F.conv2d(x, self.state[f"NL_{block}.{name}.weight"], self.state[f"NL_{block}.{name}.bias"])
@@ -64,10 +44,9 @@ class Published:
         return x + self.norm(layer("W.0", y), f"NL_{block}.W.1")
 
     def describe(self, image: torch.Tensor, modality: int) -> torch.Tensor:
-        net = self.nets[list(NETS)[modality]]
-        x = net.maxpool(net.relu(net.bn1(net.conv1(image[None]))))
+        x = self.stem(image[None], modality)
         for stage in range(1, 5):
-            for number, block in enumerate(getattr(self.nets["base_resnet.base"], f"layer{stage}")):
+            for number, block in enumerate(getattr(self.stages, f"layer{stage}")):
                 x = block(x)
                 if (stage, number) in PLACES:
                     x = self.non_local(x, PLACES[stage, number])

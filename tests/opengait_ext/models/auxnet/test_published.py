@@ -11,14 +11,15 @@ from opengait_ext.commands import main
 from opengait_ext.models import load_network
 from opengait_ext.models.auxnet.published import LAYOUT
 from opengait_ext.models.shared.published import convert_published
+from tests.opengait_ext.models.published import PublishedState
 from tests.paths import ROOT
 
 
-class Published:
+class Published(PublishedState):
     """torchvision's ResNets under their published names, the last stage with stride 1, and a neck; all seeded."""
 
     def __init__(self, name: str, classes: int = 7) -> None:
-        torch.manual_seed(0)
+        super().__init__()
         self.net = getattr(torchvision.models, name)().eval()
         block = self.net.layer4[0]
         for part in (block.conv1, block.conv2, block.downsample[0]):
@@ -32,8 +33,7 @@ class Published:
             self.stems[module] = stem.eval()
             self.state |= {f"{module}.{k}": v for k, v in stem.state_dict().items()}
         channels = self.net.fc.in_features
-        for key in ("weight", "bias", "running_mean", "running_var"):
-            self.state[f"bottleneck.bn.{key}"] = torch.rand(channels) + 0.5
+        self.add_norm("bottleneck.bn", channels)
         self.state["classifier.fc.weight"] = torch.randn(classes, channels)
 
     def describe(self, frames: Tensor, module: str) -> Tensor:
@@ -42,8 +42,7 @@ class Published:
         for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
             maps = stage(maps)
         x = maps.mean((2, 3)).mean(0)[None]
-        names = ("running_mean", "running_var", "weight", "bias")
-        return F.normalize(F.batch_norm(x, *(self.state[f"bottleneck.bn.{key}"] for key in names)))[0]
+        return F.normalize(self.norm(x, "bottleneck.bn"))[0]
 
     def save(self, path) -> None:
         optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor
 
 from opengait.errors import CheckpointError
@@ -12,26 +11,17 @@ from opengait_ext import checkpoints
 from opengait_ext.models import load_network
 from opengait_ext.models.deen.published import LAYOUT
 from opengait_ext.models.shared.published import convert_published
+from tests.opengait_ext.models.published import ThreeResNets
 from tests.paths import ROOT
 
-NETS = {"visible_module.visible": "stem", "thermal_module.thermal": "stem", "base_resnet.base": "stages"}
 WIDTHS = {1: (256, 64), 2: (512, 256), 3: (1024, 512)}
 
 
-class Published:
+class Published(ThreeResNets):
     """Three whole ResNets as in the published files, with MFA, DEE and a neck, seeded."""
 
     def __init__(self, classes: int = 395) -> None:
-        torch.manual_seed(0)
-        self.nets = {name: settled(torchvision.models.resnet50()) for name in NETS}
-        first = self.nets["base_resnet.base"].layer4[0]
-        first.conv2.stride = first.downsample[0].stride = (1, 1)
-        self.state = {
-            f"{name}.{key}": value
-            for name, net in self.nets.items()
-            for key, value in net.state_dict().items()
-            if not key.startswith("fc.")
-        }
+        super().__init__(settled)
         for stage, (high, low) in WIDTHS.items():
             for block, inner in (("CNL", low), ("PNL", low // 2)):
                 for layer, channels in (("g", low), ("theta", high), ("phi", low)):
@@ -48,16 +38,6 @@ class Published:
     def add_convolution(self, name: str, out: int, channels: int) -> None:
         self.state[f"{name}.weight"] = torch.randn(out, channels, 1, 1) / channels
         self.state[f"{name}.bias"] = torch.randn(out) / 10
-
-    def add_norm(self, name: str, channels: int) -> None:
-        values = torch.rand(4, channels) + 0.5
-        for key, value in zip(("weight", "bias", "running_mean", "running_var"), values, strict=True):
-            self.state[f"{name}.{key}"] = value
-        self.state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-    def norm(self, x: Tensor, name: str) -> Tensor:
-        keys = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.state[f"{name}.{key}"] for key in keys))
 
     def layer(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
         return F.conv2d(x, self.state[f"{name}.weight"], self.state[f"{name}.bias"], stride)
@@ -87,8 +67,8 @@ class Published:
 
     def six(self, image: Tensor, modality: int) -> list[Tensor]:
         """Return the unit vectors of the test."""
-        net, shared = self.nets[list(NETS)[modality]], self.nets["base_resnet.base"]
-        x = net.maxpool(net.relu(net.bn1(net.conv1(image[None]))))
+        shared = self.stages
+        x = self.stem(image[None], modality)
         for stage in (1, 2, 3):
             x = self.aggregate(stage, getattr(shared, f"layer{stage}")(x), x)
         pooled = shared.layer4(self.expand(x)).mean((2, 3))

@@ -12,16 +12,17 @@ from opengait_ext.commands import main
 from opengait_ext.models import load_network
 from opengait_ext.models.m3_reid.published import LAYOUT
 from opengait_ext.models.shared.published import convert_published
+from tests.opengait_ext.models.published import PublishedState
 from tests.paths import ROOT
 
 PLACES = {(2, 2): "NL_2.0", (2, 3): "NL_2.1", (3, 3): "NL_3.0", (3, 4): "NL_3.1", (3, 5): "NL_3.2"}
 
 
-class Published:
+class Published(PublishedState):
     """torchvision's ResNet-50 without its classifier, and the other parts under their published names, seeded."""
 
     def __init__(self, classes: int = 500) -> None:
-        torch.manual_seed(0)
+        super().__init__()
         self.net = torchvision.models.resnet50().eval()
         self.state = {f"backbone.{k}": v for k, v in self.net.state_dict().items() if not k.startswith("fc.")}
         for (stage, _), block in PLACES.items():
@@ -39,17 +40,6 @@ class Published:
     def add_layer(self, name: str, rows: int, *columns: int) -> None:
         self.state[f"{name}.weight"] = torch.randn(rows, *columns) / columns[0] ** 0.5
         self.state[f"{name}.bias"] = torch.randn(rows)
-
-    def add_norm(self, name: str, channels: int) -> None:
-        values = torch.rand(4, channels) + 0.5
-        for key, value in zip(("weight", "bias", "running_mean", "running_var"), values, strict=True):
-            self.state[f"{name}.{key}"] = value
-        self.state[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-    def norm(self, x: Tensor, name: str) -> Tensor:
-        return F.batch_norm(
-            x, *(self.state[f"{name}.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
-        )
 
     def layer(self, x: Tensor, name: str) -> Tensor:
         """Apply a 1x1 convolution to (..., c, positions)."""
