@@ -267,5 +267,5 @@ class TestEvaluator:
             evaluate_cross_modal(data, "x", resample_by="camera")
         with pytest.raises(ConfigError, match="bupt-campus .* got 'half'"):
             evaluate_cross_modal(data, "x", population="half")
-        with pytest.raises(ConfigError, match="metric: .* got 'dot'"):
-            evaluate_cross_modal(data, "x", metric="dot")
+        with pytest.raises(ConfigError, match="metric: .* got 'hamming'"):
+            evaluate_cross_modal(data, "x", metric="hamming")
