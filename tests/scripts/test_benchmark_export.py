@@ -7,8 +7,8 @@ from scripts.benchmarks import export
 
 @pytest.mark.slow
 def test_ways_are_measured_side_by_side(capsys):
-    small = ["model_cfg.backbone.backbone=resnet10", "model_cfg.backbone.width=4", "data_cfg.frame_size=[32,16]"]
-    cfgs = ["--cfgs", "configs/agw/hitsz.yaml", "--set", *small, "--formats", "pt2", "--fixed"]
+    small = ["model_cfg.backbone.width=4", "model_cfg.backbone.weights=null", "data_cfg.frame_size=[32,16]"]
+    cfgs = ["--cfgs", "configs/benchmark/agw.yaml", "--set", *small, "--formats", "pt2", "--fixed"]
     assert export.main([*cfgs, "--tracklets", "2", "--frames", "1", "--rounds", "1"]) == 0
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows] == ["Way", "PyTorch", "pt2"]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from opengait.errors import ConfigError, DataError
+from opengait.utils.recompute import recomputed
 from opengait_ext.models.dinogrl.silhouette import Silhouettes
 from opengait_ext.models.shared.fusion import PriorStem
 
@@ -26,13 +27,17 @@ class GivenMasks(nn.Module):
             union is S.
         size: (h, w) of the silhouettes.
         channels: channels of the enriched silhouette M.
+        recompute: compute the activations of the stem again in the backward pass; see `recomputed`.
     """
 
-    def __init__(self, maps: int = 1, size: Sequence[int] = (64, 32), channels: int = 64) -> None:
+    def __init__(
+        self, maps: int = 1, size: Sequence[int] = (64, 32), channels: int = 64, recompute: bool = False
+    ) -> None:
         super().__init__()
         self.maps = maps
         self.size = tuple(size)
         self.channels = channels
+        self.recompute = recompute
         self.stem = PriorStem(maps, channels)
 
     def forward(self, masks: Tensor) -> Silhouettes:
@@ -46,10 +51,10 @@ class GivenMasks(nn.Module):
                 f"A frame's mask has {masks.shape[1]} maps, but model_cfg.silhouette.maps is {self.maps}; set it to "
                 f"the number of lists in data_cfg.mask_classes, or 1."
             )
-        mask = self.shrink(masks.amax(dim=1, keepdim=True))
+        mask, maps = self.shrink(masks.amax(dim=1, keepdim=True)), self.shrink(masks)
         return Silhouettes(
             mask=mask,
-            enriched=mask * self.stem(self.shrink(masks)),
+            enriched=mask * (recomputed(self.stem, maps) if self.recompute else self.stem(maps)),
             decoded=None,
             target=None,
             gait_prior=None,

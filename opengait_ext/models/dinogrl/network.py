@@ -80,6 +80,7 @@ class DinoGRLNet(PlainNetwork):
         cosine: whether identity scores are cosines, as in the authors' release and in gait models, rather than linear.
     """
 
+    weight_files = (("appearance", "weights"), ("gait", "weights"), ("silhouette", "mask_weights"))
     frozen = ("vision_model.",)
     classifiers = ("appearance_heads.", "gait_heads.")
     silhouette_parts = ("vision_model", "silhouette_generator")

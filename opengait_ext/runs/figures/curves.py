@@ -65,7 +65,9 @@ def _draw_row(axes: Axes, ranking: Ranking) -> None:
     unit = gap.other if gap.other > 0 else 1.0
     same = ranking.distance[ranking.matches & ~ranking.removed] / unit
     other = ranking.distance[~ranking.matches] / unit
-    edges = np.linspace(0, max(same.max(initial=1), other.max(initial=1)), BINS + 1).tolist()
+    # Distances by products are negative.
+    least, most = min(same.min(initial=0), other.min(initial=0)), max(same.max(initial=1), other.max(initial=1))
+    edges = np.linspace(least, most, BINS + 1).tolist()
     kinds = ((same, MATCHING, "same person", "", "-"), (other, OTHER, "different people", "///", "--"))
     for values, colour, label, hatch, line in kinds:
         if not values.size:

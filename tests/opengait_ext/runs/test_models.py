@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 MAKES = ("dinogrl", "biggait", "biggergait")
 
 
-def tested(every_model, name, folder):
+def run_of(every_model, name, folder):
     """Return a run folder in `folder` with a test of a model."""
     cfgs, checkpoint, _, _ = every_model(name)
     settings = [f"evaluator_cfg.restore_hint={checkpoint}", "evaluator_cfg.save_features=true"]
@@ -25,7 +25,7 @@ def tested(every_model, name, folder):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_report_and_figures(every_model, name, tmp_path, capsys, caplog):
-    root = tested(every_model, name, tmp_path)
+    root = run_of(every_model, name, tmp_path)
     caplog.clear()
     assert command("report")([str(root), "--out", str(tmp_path), "--animations", "1", "--worst", "1"]) == 0
     text = (tmp_path / "index.html").read_text()
@@ -42,7 +42,7 @@ def test_report_and_figures(every_model, name, tmp_path, capsys, caplog):
 
 @pytest.mark.parametrize("name", WITHOUT_SILHOUETTES)
 def test_report_and_figures_without_silhouettes(every_model, name, tmp_path, capsys, caplog):
-    root = tested(every_model, name, tmp_path)
+    root = run_of(every_model, name, tmp_path)
     caplog.clear()
     assert command("report")([str(root), "--out", str(tmp_path), "--animations", "1", "--worst", "1"]) == 0
     text = (tmp_path / "index.html").read_text()
