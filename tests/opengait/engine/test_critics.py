@@ -50,7 +50,8 @@ def checkpoint(folder, iteration, name="tiny"):
 def test_the_steps_are_those_of_two_optimisers_written_out(folder):
     """The critic first, on features without gradient; then the model, through the updated critic, from iteration 2."""
     model = build(folder, "trainer_cfg.total_iter=5", "trainer_cfg.save_iter=9")
-    copied = copy.deepcopy(model)
+    # The log belongs to the process, whose earlier tests may have left files open in it.
+    copied = copy.deepcopy(model, {id(model.msg_mgr): model.msg_mgr})
     batches = [model.inputs_pretreament(batch) for batch, _ in zip(model.train_loader, range(5), strict=False)]
     model.train_loader = [[[ipts[0]], labels.numpy(), *rest] for ipts, labels, *rest in batches]
     run_train(model)
