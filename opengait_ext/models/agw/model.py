@@ -17,13 +17,8 @@ class AGW(ImageModel):
 
     network_class = AGWNet
 
-    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        output: AGWOutput = self.described(inputs)
-        return {
-            "training_feat": self.requested(loss_terms(output, inputs[1])) if self.training else None,
-            "visual_summary": {},
-            "inference_feat": {"embeddings": output.descriptor},
-        }
+    def loss_terms(self, output: AGWOutput, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        return loss_terms(output, inputs[1])
 
 
 def loss_terms(output: AGWOutput, labels: torch.Tensor) -> dict[str, Any]:

@@ -19,17 +19,9 @@ class DEEN(ImageModel):
 
     network_class = DEENNet
 
-    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        output: DEENOutput = self.described(inputs)
+    def loss_terms(self, output: DEENOutput, inputs: tuple[Any, ...]) -> dict[str, Any]:
         _, labels, types, _, _ = inputs
-        terms = None
-        if self.training:
-            terms = self.requested(loss_terms(output, labels, modality_indices(types).to(labels.device)))
-        return {
-            "training_feat": terms,
-            "visual_summary": {},
-            "inference_feat": {"embeddings": output.descriptor},
-        }
+        return loss_terms(output, labels, modality_indices(types).to(labels.device))
 
 
 def loss_terms(output: DEENOutput, labels: Tensor, modality: Tensor) -> dict[str, dict[str, Tensor | None]]:

@@ -19,18 +19,9 @@ class M3ReID(CrossModalModel):
 
     network_class = M3ReIDNet
 
-    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        """Describe tracklets; see the class for inputs and outputs."""
-        output: M3ReIDOutput = self.described(inputs)
+    def loss_terms(self, output: M3ReIDOutput, inputs: tuple[Any, ...]) -> dict[str, Any]:
         _, labels, types, _, _ = inputs
-        terms = None
-        if self.training:
-            terms = self.requested(loss_terms(output, labels, modality_indices(types).to(labels.device)))
-        return {
-            "training_feat": terms,
-            "visual_summary": {},
-            "inference_feat": {"embeddings": output.descriptor},
-        }
+        return loss_terms(output, labels, modality_indices(types).to(labels.device))
 
 
 def loss_terms(output: M3ReIDOutput, labels: Tensor, modality: Tensor) -> dict[str, dict[str, Tensor | None]]:

@@ -27,17 +27,10 @@ class MITML(CrossModalModel):
         if self.phase == "train":
             self.modality_classifier = ModalityClassifier(self.network.channels)
 
-    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        output: MITMLOutput = self.described(inputs)
-        terms = None
-        if self.training:
-            modality = modality_indices(inputs[2]).to(inputs[1].device)
-            terms = self.requested(loss_terms(output, inputs[1], modality, self.modality_classifier))
-        return {
-            "training_feat": terms,
-            "visual_summary": {},
-            "inference_feat": {"embeddings": output.descriptor},
-        }
+    def loss_terms(self, output: MITMLOutput, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        _, labels, types, _, _ = inputs
+        modality = modality_indices(types).to(labels.device)
+        return loss_terms(output, labels, modality, self.modality_classifier)
 
     def card(self) -> dict[str, Any]:
         """Say that all numbers are of one checkpoint."""

@@ -15,8 +15,9 @@ from opengait_ext.models.shared.plain_network import PREFIX, PlainNetwork, netwo
 class CrossModalModel(BaseModel):
     """Engine model around `self.network`, a `PlainNetwork` that is told the modality of each tracklet.
 
-    A subclass sets `network_class` and defines `forward`. Parts in `network_class.frozen` are left out of checkpoints,
-    since they have weight files of their own; a test needs no classifiers and ignores those of a checkpoint.
+    A subclass sets `network_class` and defines `loss_terms` or `forward`. Parts in `network_class.frozen` are left out
+    of checkpoints, since they have weight files of their own; a test needs no classifiers and ignores those of a
+    checkpoint.
     `model_cfg.num_classes` has to be the number of training identities.
     """
 
@@ -79,6 +80,19 @@ class CrossModalModel(BaseModel):
             )
         frames, *others = ipts
         return self.network(frames, modality_indices(types), *others)
+
+    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """Describe a batch; in training with the arguments of the losses that `loss_cfg` lists."""
+        output = self.described(inputs)
+        return {
+            "training_feat": self.requested(self.loss_terms(output, inputs)) if self.training else None,
+            "visual_summary": {},
+            "inference_feat": {"embeddings": output.descriptor},
+        }
+
+    def loss_terms(self, output: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the arguments of every loss that the network's output on a batch can feed, by `log_prefix`."""
+        raise NotImplementedError
 
     def requested(self, terms: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of those losses that `loss_cfg` lists, by `log_prefix`."""

@@ -18,13 +18,8 @@ class VLD(CrossModalModel):
 
     network_class = VLDNet
 
-    def forward(self, inputs: tuple[Any, ...]) -> dict[str, Any]:
-        output: VLDOutput = self.described(inputs)
-        return {
-            "training_feat": self.requested(loss_terms(output, inputs[1])) if self.training else None,
-            "visual_summary": {},
-            "inference_feat": {"embeddings": output.descriptor},
-        }
+    def loss_terms(self, output: VLDOutput, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        return loss_terms(output, inputs[1])
 
 
 def loss_terms(output: VLDOutput, labels: torch.Tensor) -> dict[str, dict[str, torch.Tensor]]:
